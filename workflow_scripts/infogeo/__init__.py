@@ -1,0 +1,1 @@
+"""infogeo: the information in the geometry of language-model representations."""
