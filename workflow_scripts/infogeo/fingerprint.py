@@ -10,12 +10,13 @@ from infogeo.errors import InfogeoError
 
 PACKAGE = Path(__file__).parent
 
-# Where and how loudly a number is computed does not change the number.
-NOT_LOGIC = frozenset({"launch", "logs", "progress", "errors"})
+# Where a number is computed, what is said meanwhile and how a file gets to its place do not
+# change the number.
+NOT_LOGIC = frozenset({"artefacts", "errors", "fingerprint", "launch", "logs", "progress"})
 
 
 def digest(what) -> str:
-    """SHA-256 (hex) of the canonical JSON of `what`: str, int, float, bool, None, lists and dicts."""
+    """SHA-256 (hex) of the canonical JSON of `what` (plain values, lists and dicts)."""
     text = json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -50,7 +50,7 @@ class Heartbeat:
         rate = (done - (self.first or 0)) / elapsed
         left = (
             f", {duration((self.total - done) / rate)} to go"
-            if 0 < rate and done < self.total
+            if rate > 0 and done < self.total
             else ""
         )
         note = f", {note}" if note else ""

@@ -1,0 +1,38 @@
+# make results   set up and run the workflow on the configuration in config/
+# make test      set up and run the tests
+PYTHON ?= python3
+BIN := .venv/bin
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+# Memory in MB that local jobs may take together: what the machine has, less a quarter.
+MEMORY ?= $(shell awk '/MemTotal/ {print int($$2 / 1024 * 0.75)}' /proc/meminfo 2>/dev/null || echo 4000)
+
+.PHONY: results test lint lock clean
+
+results: .venv/installed
+	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) $(ARGS)
+	@$(BIN)/python workflow_scripts/show_results.py
+
+test: .venv/installed
+	@$(BIN)/python -m pytest -n $(CORES) $(ARGS)
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+# The full lock, transitive packages included, from the names in requirements.in.
+lock:
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet -r envs/requirements.in
+	{ echo "# Made from requirements.in by 'make lock'."; \
+	  .venv-lock/bin/pip freeze --exclude pip | sed 's/^\(torch==[0-9.]*\).*/\1/'; } > envs/requirements.txt
+	rm -rf .venv-lock
+
+# Where the lock has not changed there is nothing to install.
+.venv/installed: envs/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "infogeo needs Python 3.11 or newer; give one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up .venv (once, a few minutes)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	@touch $@
