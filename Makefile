@@ -13,7 +13,7 @@ results: .venv/installed
 	@$(BIN)/python workflow_scripts/show_results.py
 
 test: .venv/installed
-	@$(BIN)/python -m pytest -n $(CORES) $(ARGS)
+	@$(BIN)/python -m pytest -n $(CORES) --dist loadgroup $(ARGS)
 
 lint: .venv/installed
 	$(BIN)/ruff check .
