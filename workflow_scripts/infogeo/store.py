@@ -1,0 +1,544 @@
+"""The hidden-state store: one HDF5 file per model and corpus, plain, checksummed, repeatable.
+
+A store holds the tokens of a list of texts one after another: row r of every array is token r, and
+`offsets` says where each text starts. Hidden states are one dataset per layer in chunks of whole
+rows with a Fletcher-32 checksum and no compression (hidden states do not compress). The same
+inputs give the same bytes: no times, hosts or job ids are stored.
+"""
+
+import contextlib
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from infogeo.artefacts import disk_full, is_disk_full
+from infogeo.errors import InfogeoError
+from infogeo.fingerprint import check
+
+FORMAT = "infogeo hidden states"
+FORMAT_VERSION = 1
+CHUNK_BYTES = 1 << 20  # of a hidden-state chunk: whole rows, at most this (and at least one row)
+TOKEN_CHUNK = 1 << 14  # entries of a chunk of the per-token arrays
+BLOCK_BYTES = 1 << 24  # of float32 that `states` holds at once
+
+# What one number occupies in a file, and the NumPy type that carries its bits.
+STORED = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "bfloat16": np.dtype("<u2")}
+TOKEN_ARRAYS = {
+    "token_ids": np.dtype("<i4"),
+    "special_mask": np.dtype("bool"),
+    "token_end_byte": np.dtype("<i4"),
+    "nll": np.dtype("<f4"),
+    "predictive_entropy": np.dtype("<f4"),
+}
+
+
+def chunk_rows(width: int, dtype: str, rows: int) -> int:
+    """Rows of one chunk of a layer: about 1 MiB of whole rows, never more than there are."""
+    return max(1, min(rows, CHUNK_BYTES // (width * STORED[dtype].itemsize)))
+
+
+def _file_type(dtype: str):
+    """The HDF5 type of a stored dtype; bfloat16 is a true 16-bit float that any reader converts."""
+    if dtype != "bfloat16":
+        return h5py.h5t.py_create(STORED[dtype])
+    kind = h5py.h5t.IEEE_F32LE.copy()
+    kind.set_fields(15, 7, 8, 0, 7)  # sign bit, exponent at 7 with 8 bits, mantissa at 0 with 7
+    kind.set_size(2)
+    kind.set_ebias(127)
+    return kind
+
+
+def to_stored(values, dtype: str) -> np.ndarray:
+    """Float32 numbers in the representation that a file holds: rounded to nearest, ties to even.
+
+    Parameters
+    ----------
+    values : (n, d) float32 ndarray
+    dtype : {'float32', 'float16', 'bfloat16'}
+
+    Returns
+    -------
+    (n, d) ndarray
+        float32, float16, or the 16 bits of bfloat16 as uint16. Values beyond the range of the
+        type become infinite.
+    """
+    values = np.ascontiguousarray(values, dtype="<f4")
+    if dtype == "bfloat16":
+        bits = values.view("<u4")
+        rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+        # A NaN must stay one: rounding up could carry its mantissa into the exponent.
+        return np.where(np.isnan(values), 0x7FC0, rounded).astype("<u2")
+    with np.errstate(over="ignore"):
+        return values.astype(STORED[dtype])
+
+
+def to_float32(stored: np.ndarray) -> np.ndarray:
+    """The inverse of `to_stored`, exact: uint16 is taken as the bits of bfloat16."""
+    if stored.dtype == np.dtype("<u2"):
+        wide = stored.astype("<u4")
+        wide <<= 16
+        return wide.view("<f4")
+    return stored.astype("<f4", copy=False)
+
+
+@contextlib.contextmanager
+def create_store(
+    path,
+    *,
+    attrs: dict,
+    doc_ids,
+    sources,
+    labels,
+    lengths,
+    widths: dict,
+    dtype: str,
+    post_norm=(),
+    first_row: int = 0,
+    total_rows: int | None = None,
+):
+    """Create a store at `path` and yield its `StoreWriter`.
+
+    The caller chooses a temporary name and moves the finished file into place.
+
+    Parameters
+    ----------
+    path : path
+    attrs : dict of str, int, float or list of str
+        Attributes of the file; None is stored as ''.
+    doc_ids, sources, labels : sequences of str, one per text
+    lengths : sequence of int
+        Tokens of each text.
+    widths : dict of layer name -> d
+        In the order in which the layers are to appear.
+    dtype : {'float32', 'float16', 'bfloat16'}
+    post_norm : collection of layer names
+        Layers whose states come after the final norm.
+    first_row, total_rows : int
+        For a shard: where its rows lie in the whole file, and the rows of that. Its chunks then
+        cut the rows where those of the whole file do, so that most can be copied as they are.
+
+    Raises
+    ------
+    InfogeoError
+        Where the disk is full.
+    """
+    file = None
+    try:
+        file = h5py.File(path, "w", libver=("v110", "v110"), locking=False)
+        writer = StoreWriter(file, path, attrs, lengths, widths, dtype, first_row, total_rows)
+        writer._documents(doc_ids, sources, labels)
+        writer._layers(widths, post_norm)
+        yield writer
+        file.close()
+    except (OSError, RuntimeError) as error:
+        if is_disk_full(error):
+            raise disk_full(path) from error
+        raise
+    finally:
+        if file is not None and file.id.valid:
+            # Only after an error: closing may then fail too, and must not hide it.
+            with contextlib.suppress(OSError, RuntimeError):
+                file.close()
+
+
+class StoreWriter:
+    """Writes the arrays of a store; made by `create_store`."""
+
+    def __init__(self, file, path, attrs, lengths, widths, dtype, first_row, total_rows):
+        self.file, self.path, self.dtype = file, Path(path), dtype
+        self.offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        self.first_row = first_row
+        self.total_rows = int(self.offsets[-1]) if total_rows is None else total_rows
+        for name, value in {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            **attrs,
+            "layers": list(widths),
+            "dtype": dtype,
+            "first_row": first_row,
+        }.items():
+            file.attrs[name] = "" if value is None else value
+
+    def _documents(self, doc_ids, sources, labels):
+        group = self.file.create_group("documents")
+        for name, values in (("doc_id", doc_ids), ("source", sources), ("label", labels)):
+            encoded = [str(value).encode() for value in values]
+            # Fixed length: strings of variable length live in a heap apart, one by one.
+            length = max([1, *map(len, encoded)])
+            kind = h5py.string_dtype("utf-8", length)
+            group.create_dataset(name, data=np.array(encoded, dtype=kind))
+        group.create_dataset("offsets", data=self.offsets)
+        rows = int(self.offsets[-1])
+        for name, kind in TOKEN_ARRAYS.items():
+            self.file.create_dataset(
+                name, (rows,), kind, chunks=(max(1, min(rows, TOKEN_CHUNK)),), fletcher32=True
+            )
+
+    def _layers(self, widths, post_norm):
+        hidden = self.file.create_group("hidden")
+        rows = int(self.offsets[-1])
+        self._hidden = {}
+        for layer, width in widths.items():
+            chunk = chunk_rows(width, self.dtype, self.total_rows)
+            shift = self.first_row % chunk
+            whole = self.first_row == 0 and self.total_rows == rows
+            # A shard is filled up to whole chunks: HDF5 wants no chunk longer than its dataset.
+            length = rows if whole else -(-(shift + rows) // chunk) * chunk
+            dataset = hidden.create_dataset(
+                layer,
+                shape=(length, width),
+                dtype=_file_type(self.dtype),
+                chunks=(chunk, width),
+                fletcher32=True,
+            )
+            dataset.attrs["post_norm"] = layer in post_norm
+            self._hidden[layer] = (dataset, shift)
+
+    def write_tokens(self, row: int, **arrays) -> None:
+        """Write per-token arrays (names of `TOKEN_ARRAYS`) from a row of this file on."""
+        for name, values in arrays.items():
+            self.file[name][row : row + len(values)] = values
+
+    def write_hidden(self, layer: str, row: int, values: np.ndarray) -> None:
+        """Write rows of a layer from a row of this file on.
+
+        Parameters
+        ----------
+        layer : str
+        row : int
+        values : (m, d) ndarray
+            float32, or what `to_stored` returns.
+
+        Raises
+        ------
+        InfogeoError
+            Where a finite value has no finite float16, naming model, layer and text.
+        """
+        dataset, shift = self._hidden[layer]
+        if values.dtype != STORED[self.dtype]:
+            stored = to_stored(values, self.dtype)
+            if self.dtype == "float16":
+                bad = np.isinf(stored).any(axis=1) & np.isfinite(values).all(axis=1)
+                if bad.any():
+                    self._overflow(layer, row + int(bad.argmax()))
+            values = stored
+        values = np.ascontiguousarray(values)
+        target = dataset.id.get_space()
+        target.select_hyperslab((shift + row, 0), values.shape)
+        source = h5py.h5s.create_simple(values.shape)
+        dataset.id.write(source, target, values, mtype=dataset.id.get_type())
+
+    def _overflow(self, layer, row):
+        text = int(np.searchsorted(self.offsets, row, side="right")) - 1
+        doc_id = _strings(self.file["documents/doc_id"])[text]
+        raise overflow(self.file.attrs.get("model", ""), layer, doc_id)
+
+    def write_attention(self, texts, last_rows, rollouts) -> None:
+        """Write the attention of the last token of some texts.
+
+        Parameters
+        ----------
+        texts : list of int
+            Indices of the texts, rising.
+        last_rows : list of (heads, n) float32 ndarrays
+        rollouts : list of (n,) float32 ndarrays
+        """
+        group = self.file.create_group("attention")
+        group.attrs["heads"] = int(last_rows[0].shape[0]) if texts else 0
+        lengths = [len(row) for row in rollouts]
+        arrays = {
+            "texts": np.array(texts, dtype="<i4"),
+            "offsets": np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
+            "last_row": np.concatenate([row.ravel() for row in last_rows] or [np.zeros(0)]),
+            "rollout_row": np.concatenate(rollouts or [np.zeros(0)]),
+        }
+        for name, values in arrays.items():
+            if name.endswith("row"):
+                values = values.astype("<f4")
+            group.create_dataset(
+                name, data=values, fletcher32=bool(len(values)), chunks=bool(len(values)) or None
+            )
+
+    def copy_rows(self, shard: "HiddenStates") -> None:
+        """Write the rows of a shard of this file; whole chunks are copied as they are, unread.
+
+        Shards must come in order, each beginning where the last ended.
+        """
+        first, last = shard.first_row, shard.first_row + int(shard.offsets[-1])
+        arrays = {name: shard.file[name][:] for name in TOKEN_ARRAYS}
+        self.write_tokens(first, **arrays)
+        for layer, (target, _) in self._hidden.items():
+            source, chunk = shard.file["hidden"][layer], target.chunks[0]
+            # Global rows of the chunks that lie whole in this shard.
+            low, high = -(-first // chunk) * chunk, last // chunk * chunk
+            base = first - first % chunk
+            edges = [(first, last)] if low >= high else [(first, low), (high, last)]
+            for start, stop in edges:
+                if start < stop:
+                    values = shard.read_stored(layer, start - first, stop - first)
+                    self.write_hidden(layer, start, values)
+            for row in range(low, high, chunk):
+                mask, raw = source.id.read_direct_chunk((row - base, 0))
+                target.id.write_direct_chunk((row, 0), raw, mask)
+
+
+def overflow(model: str, layer: str, doc_id: str) -> InfogeoError:
+    """The error for a hidden state that float16 cannot hold."""
+    return InfogeoError(
+        f"model {model!r}, layer {layer}, text {doc_id!r}: a hidden state is beyond the range of "
+        "float16 (65504). Set the model's dtype to bfloat16 or float32 in the models table."
+    )
+
+
+def _strings(dataset) -> list[str]:
+    return [value.decode() for value in dataset[:]]
+
+
+class HiddenStates:
+    """Reader of a store; made by `open_store`.
+
+    Attributes
+    ----------
+    attrs : dict
+    layers : list of str
+    doc_ids, sources, labels : lists of str, one per text
+    offsets : (texts + 1,) int64 ndarray
+    lengths : (texts,) int64 ndarray
+    widths : dict of layer -> d
+    post_norm : dict of layer -> bool
+    attention_texts : list of int
+        Indices of the texts whose attention rows are stored.
+    """
+
+    def __init__(self, file, path):
+        self.file, self.path = file, Path(path)
+        self.attrs = {name: _plain(value) for name, value in file.attrs.items()}
+        self.layers = list(self.attrs["layers"])
+        self.first_row = int(self.attrs["first_row"])
+        self.dtype = self.attrs["dtype"]
+        documents = file["documents"]
+        self.doc_ids = _strings(documents["doc_id"])
+        self.sources = _strings(documents["source"])
+        self.labels = _strings(documents["label"])
+        self.offsets = documents["offsets"][:]
+        self.lengths = np.diff(self.offsets)
+        self.widths = {layer: file["hidden"][layer].shape[1] for layer in self.layers}
+        self.post_norm = {
+            layer: bool(file["hidden"][layer].attrs["post_norm"]) for layer in self.layers
+        }
+        self.attention_texts, self._attention_offsets = [], np.zeros(1, dtype=np.int64)
+        if "attention" in file:
+            self.attention_texts = file["attention/texts"][:].tolist()
+            self._attention_offsets = file["attention/offsets"][:]
+
+    def token_ids(self) -> np.ndarray:
+        """Token ids of all texts, one after another. (T,) int32."""
+        return self._flat("token_ids")
+
+    def nll(self) -> np.ndarray:
+        """Negative log-likelihood (nats) of each token given those before; NaN at a text's first.
+
+        (T,) float32.
+        """
+        return self._flat("nll")
+
+    def predictive_entropy(self) -> np.ndarray:
+        """Entropy (nats) of the prediction of each token; NaN at a text's first. (T,) float32."""
+        return self._flat("predictive_entropy")
+
+    def special_mask(self) -> np.ndarray:
+        """Whether each token is one that the tokenizer added. (T,) bool."""
+        return self._flat("special_mask")
+
+    def token_end_byte(self) -> np.ndarray:
+        """UTF-8 byte offset in its text at which each token ends. (T,) int32."""
+        return self._flat("token_end_byte")
+
+    def _flat(self, name):
+        with self._reading(name):
+            return self.file[name][:]
+
+    def read(self, text: int, layer: str) -> np.ndarray:
+        """Hidden states of one text at one layer. (n, d) float32.
+
+        Raises
+        ------
+        InfogeoError
+            Where the layer is not stored, or the file is damaged.
+        """
+        rows = self.read_stored(layer, int(self.offsets[text]), int(self.offsets[text + 1]))
+        return to_float32(rows)
+
+    def read_stored(self, layer: str, start: int, stop: int) -> np.ndarray:
+        """Rows of a layer in the stored representation (see `to_stored`). (stop - start, d)."""
+        if layer not in self.widths:
+            raise InfogeoError(
+                f"{self.path}: no layer {layer!r}; it holds {', '.join(self.layers)}."
+            )
+        dataset = self.file["hidden"][layer]
+        shift = self.first_row % dataset.chunks[0]
+        values = np.empty((stop - start, self.widths[layer]), STORED[self.dtype])
+        if len(values):
+            chosen = dataset.id.get_space()
+            chosen.select_hyperslab((shift + start, 0), values.shape)
+            with self._reading(f"hidden/{layer}"):
+                # The file's own type as the memory type: bits are moved, nothing is converted.
+                dataset.id.read(
+                    h5py.h5s.create_simple(values.shape), chosen, values, dataset.id.get_type()
+                )
+        return values
+
+    def states(self, layers=None):
+        """Iterate over hidden states, layer by layer and, within a layer, text by text.
+
+        The file is read in blocks of some 16 MiB, each chunk once.
+
+        Parameters
+        ----------
+        layers : list of str, optional
+            Default: all, in stored order.
+
+        Yields
+        ------
+        text : int
+        layer : str
+        Z : (n, d) float32 ndarray
+            A view of the block in memory; copy it to keep it.
+        """
+        for layer in self.layers if layers is None else layers:
+            rows = max(1, BLOCK_BYTES // (4 * self.widths.get(layer, 1)))
+            text = 0
+            while text < len(self.lengths):
+                start = self.offsets[text]
+                stop = int(np.searchsorted(self.offsets, start + rows, side="right")) - 1
+                stop = max(text + 1, stop)
+                ends = self.offsets[text : stop + 1] - start
+                block = to_float32(self.read_stored(layer, int(start), int(self.offsets[stop])))
+                for index in range(stop - text):
+                    yield text + index, layer, block[ends[index] : ends[index + 1]]
+                text = stop
+
+    def attention_last_row(self, text: int) -> np.ndarray:
+        """Attention of the last token in the last layer. (heads, n) float32, rows sum to 1."""
+        start, stop = self._attention_range(text)
+        heads = int(self.file["attention"].attrs["heads"])
+        with self._reading("attention/last_row"):
+            flat = self.file["attention/last_row"][heads * start : heads * stop]
+        return flat.reshape(heads, stop - start)
+
+    def rollout_row(self, text: int) -> np.ndarray:
+        """Attention rollout of the last token through all layers. (n,) float32, sums to 1."""
+        start, stop = self._attention_range(text)
+        with self._reading("attention/rollout_row"):
+            return self.file["attention/rollout_row"][start:stop]
+
+    def _attention_range(self, text):
+        if text not in self.attention_texts:
+            raise InfogeoError(
+                f"{self.path}: no attention rows of text {text} "
+                f"({len(self.attention_texts)} texts have them: config states.attention_texts)."
+            )
+        index = self.attention_texts.index(text)
+        return int(self._attention_offsets[index]), int(self._attention_offsets[index + 1])
+
+    def verify(self) -> None:
+        """Read every array once, and with it check every checksum.
+
+        Raises
+        ------
+        InfogeoError
+            Where a chunk does not match its checksum or cannot be read.
+        """
+        for name in TOKEN_ARRAYS:
+            self._flat(name)
+        for text in self.attention_texts[:1]:  # chunks are few: the first read checks them all
+            self.attention_last_row(text), self.rollout_row(text)
+        rows = int(self.offsets[-1])
+        for layer in self.layers:
+            dataset = self.file["hidden"][layer]
+            chunk = dataset.chunks[0]
+            shift = self.first_row % chunk
+            for start in range(-shift, rows, chunk):
+                self.read_stored(layer, max(0, start), min(rows, start + chunk))
+
+    @contextlib.contextmanager
+    def _reading(self, what):
+        try:
+            yield
+        except (OSError, RuntimeError, KeyError) as error:
+            raise InfogeoError(
+                f"{self.path}: {what} is damaged ({error}). Make it anew: snakemake -R {self.path}"
+            ) from error
+
+
+def _plain(value):
+    """An HDF5 attribute as str, int, float, bool or list."""
+    if isinstance(value, np.ndarray):
+        return [_plain(item) for item in value.tolist()]
+    if isinstance(value, bytes):
+        return value.decode()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+@contextlib.contextmanager
+def open_store(path, expected: str | None = None):
+    """Open a store to read, without locks, and yield its `HiddenStates`.
+
+    Parameters
+    ----------
+    path : path
+    expected : str, optional
+        Fingerprint that the store must carry.
+
+    Raises
+    ------
+    InfogeoError
+        Where the file is missing, truncated, not a store, or carries another fingerprint.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InfogeoError(f"{path}: no such file. Run the workflow to make it.")
+    remedy = f"Make it anew: snakemake -R {path}"
+    try:
+        # A cache of a few chunks: blocks of texts end within chunks, and the next begins there.
+        file = h5py.File(path, "r", locking=False, rdcc_nbytes=8 * CHUNK_BYTES)
+    except (OSError, RuntimeError) as error:
+        raise InfogeoError(f"{path}: not a readable HDF5 file ({error}). {remedy}") from error
+    with file:
+        if _plain(file.attrs.get("format", "")) != FORMAT:
+            raise InfogeoError(f"{path}: an HDF5 file, but not a hidden-state store. {remedy}")
+        version = _plain(file.attrs.get("format_version", 0))
+        if version != FORMAT_VERSION:
+            raise InfogeoError(
+                f"{path}: a store of format {version}; this code reads {FORMAT_VERSION}. {remedy}"
+            )
+        check(path, _plain(file.attrs.get("fingerprint", "")), expected)
+        try:
+            reader = HiddenStates(file, path)
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise InfogeoError(f"{path}: a damaged store ({error}). {remedy}") from error
+        yield reader
+
+
+def save_store(path, *, hidden: dict, tokens: dict, attention=None, **described) -> None:
+    """Write a whole store from arrays in memory (small stores and tests).
+
+    Parameters
+    ----------
+    path : path
+    hidden : dict of layer -> (T, d) float32 ndarray
+    tokens : dict of name -> (T,) ndarray
+        See `TOKEN_ARRAYS`.
+    attention : tuple (texts, last_rows, rollouts), optional
+        See `StoreWriter.write_attention`.
+    **described
+        attrs, doc_ids, sources, labels, lengths, dtype, post_norm of `create_store`.
+    """
+    widths = {layer: values.shape[1] for layer, values in hidden.items()}
+    with create_store(path, widths=widths, **described) as writer:
+        writer.write_tokens(0, **tokens)
+        for layer, values in hidden.items():
+            writer.write_hidden(layer, 0, values)
+        if attention is not None:
+            writer.write_attention(*attention)
