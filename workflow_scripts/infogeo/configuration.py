@@ -107,8 +107,8 @@ def read_tables(config: dict) -> tuple[list[dict], list[dict]]:
     """
     models, in_models = _models(config["models"], config)
     corpora, in_corpora = _corpora(config["corpora"])
-    problems = [f"{config['models']}, {problem}" for problem in in_models]
-    problems += [f"{config['corpora']}, {problem}" for problem in in_corpora]
+    problems = [f"{config['models']}: {problem}" for problem in in_models]
+    problems += [f"{config['corpora']}: {problem}" for problem in in_corpora]
     if not problems:
         problems = _unfit_ladder_corpora(models, corpora, config)
     _stop("The tables of models and corpora", problems)
@@ -179,7 +179,8 @@ def _schema_problems(value, schema: dict) -> list[str]:
     errors = sorted(
         Draft202012Validator(schema).iter_errors(value), key=lambda e: list(map(str, e.path))
     )
-    return [line for error in errors for line in _explained(error, schema)]
+    # As keys of a dict: jsonschema reports each missing key with the list of all that are required.
+    return list(dict.fromkeys(line for error in errors for line in _explained(error, schema)))
 
 
 def _explained(error, root: dict) -> list[str]:
@@ -448,14 +449,24 @@ def _models(path, config: dict) -> tuple[list[dict], list[str]]:
 
 def _corpora(path) -> tuple[list[dict], list[str]]:
     rows, problems = _rows(path, "corpora")
-    for number, row in rows:
-        where = row["where"]
-        if row["source"] == "local" and not where:
-            problems.append((number, "where: empty; a local corpus needs its folder or file"))
-        elif row["source"] == "local" and not Path(where).exists():
-            missing = f"where: {where!r} does not exist (relative to {Path.cwd()})"
-            problems.append((number, missing))
+    problems += [
+        (number, f"where: {problem}")
+        for number, row in rows
+        if row["source"] == "local"
+        for problem in _local_corpus_problems(row["where"])
+    ]
     return _listed(rows, problems)
+
+
+def _local_corpus_problems(where: str) -> list[str]:
+    path = Path(where)
+    if not where:
+        return ["empty; a local corpus needs its folder or file"]
+    if not path.exists():
+        return [f"{where!r} does not exist (relative to {Path.cwd()})"]
+    if not path.is_dir() and path.suffix not in (".jsonl", ".parquet"):
+        return [f"{where!r} is neither a folder of .txt files nor a .jsonl or .parquet file"]
+    return []
 
 
 def _local_model_problems(row: dict, config: dict) -> list[str]:
