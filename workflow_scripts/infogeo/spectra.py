@@ -1,0 +1,578 @@
+"""Spectra of hidden states: one Gram matrix per text and layer, from which every entropy follows.
+
+A spectrum is that of the covariance ``Σ = ẐᵀẐ/n`` of the normalised rows ``Ẑ`` (a row a token).
+``K = ẐẐᵀ/n`` has the same non-zero eigenvalues, and for n tokens in d > n dimensions it is the
+small one of the two; the d × d covariance and its SVD are never formed.
+
+Two conventions: ``unit`` (each row scaled to unit norm) and ``centred`` (the mean over the tokens
+removed, then each row scaled to unit norm). Three scopes: ``text`` (the tokens of one text),
+``tokens`` (all tokens of all texts) and ``means`` (the mean state of every text).
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from infogeo.artefacts import replacing
+from infogeo.errors import InfogeoError
+from infogeo.fingerprint import check
+
+CONVENTIONS = ("unit", "centred")
+SCOPES = ("text", "tokens", "means")
+
+# A row this much smaller than the largest one (squared norms) has no direction: a zero row.
+ZERO = 1e-12
+# What float64 leaves of a row that equals the mean, relative to the row (squared norms).
+ROUNDING = (16 * np.finfo(np.float64).eps) ** 2
+# Beyond this ratio of squared norms the centred Gram is formed from centred rows.
+CANCELLATION = 1e6
+
+BATCH_BYTES = 2**23  # float64 rows of the texts that are treated together; they fit the cache
+BLOCK_ROWS = 2048  # rows collected before they enter a d × d covariance in one product
+
+FORMAT, FORMAT_VERSION = "infogeo spectra", 1
+
+States = Callable[[], Iterator[tuple[int, str, np.ndarray]]]
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Which texts there are, and which of them are long enough for each prefix.
+
+    Attributes
+    ----------
+    doc_ids, sources : list of str
+        Name of each text, and of the module or document that it comes from.
+    texts : dict of int to ndarray of int32
+        For each prefix length n, in ascending order, the indices of the texts with ≥ n tokens.
+    """
+
+    doc_ids: list[str]
+    sources: list[str]
+    texts: dict[int, np.ndarray]
+
+    @classmethod
+    def of(cls, doc_ids, sources, lengths, prefixes) -> "Documents":
+        """Sort out which texts are long enough.
+
+        Parameters
+        ----------
+        doc_ids, sources : sequence of str
+        lengths : array of int (texts,)
+            Number of tokens of each text.
+        prefixes : iterable of int
+            The numbers of tokens n at which spectra are taken.
+
+        Raises
+        ------
+        InfogeoError
+            Where no text at all has n tokens.
+        """
+        lengths = np.asarray(lengths)
+        texts = {}
+        for n in sorted(prefixes):
+            texts[n] = np.flatnonzero(lengths >= n).astype(np.int32)
+            if not texts[n].size:
+                raise InfogeoError(
+                    f"spectra.n: {n} tokens are asked for, but the longest of the "
+                    f"{lengths.size} texts has {lengths.max(initial=0)}. Use longer texts (or "
+                    "dump more tokens of each), or a smaller n."
+                )
+        return cls(list(doc_ids), list(sources), texts)
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Spectra of one scope, layer, convention and n.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray of float64 (k, min(rows, d))
+        Descending, non-negative, sum 1 (0 where every row is a zero row). k is the number of
+        texts that are long enough in scope ``text``, in their order, and 1 in the others.
+    zero_rows : ndarray of int32 (k,)
+        Rows without a direction, left out.
+    rows : int
+        Rows of one such matrix before any is left out: n, the number of tokens, or of texts.
+    """
+
+    eigenvalues: np.ndarray
+    zero_rows: np.ndarray
+    rows: int
+
+
+@dataclass(frozen=True)
+class LayerSpectra:
+    """All spectra of one layer of width d, by (scope, convention, n)."""
+
+    layer: str
+    width: int
+    spectra: dict[tuple[str, str, int], Spectrum]
+
+
+def text_spectra(Z, lengths, where: str = "hidden states") -> dict:
+    """Spectra of the nested prefixes of a text, or of a stack of texts, in both conventions.
+
+    Parameters
+    ----------
+    Z : array (..., n, d)
+        Hidden states, a row a token; cast to float64 before any product.
+    lengths : iterable of int
+        Prefix lengths; those beyond n are left out.
+    where : str
+        What Z is, for the error message: a text and a layer.
+
+    Returns
+    -------
+    dict
+        (convention, length) → (eigenvalues float64 (..., r), zero_rows int32 (...)), where
+        r = min(length, d) and the eigenvalues of ``ẐᵀẐ/n`` descend. Rows whose squared norm is at
+        most 10⁻¹² of the largest (in that convention) are zero rows: left out and counted.
+
+    Raises
+    ------
+    InfogeoError
+        Where Z holds a value that is not finite.
+
+    Notes
+    -----
+    Prefixes of at most d tokens are leading blocks of one Gram ``G = ZZᵀ``; the centred Gram is
+    G minus its row and column means, unless cancellation would bite (max G_ii > 10⁶ × the
+    smallest centred diagonal), where it is formed from centred rows. Prefixes of more than d
+    tokens take one d × d product for each convention.
+
+    Verified against the direct d × d covariance in float64: every entropy to 1e-9 relative on
+    random states, low rank, float32 states with a large common mean, and n below, at and above d.
+    """
+    Z = np.asarray(Z)
+    check_finite(Z, where)
+    width = Z.shape[-1]
+    lengths = [n for n in lengths if n <= Z.shape[-2]]
+    if not lengths:
+        return {}
+    Z = Z[..., : max(lengths), :].astype(np.float64, copy=False)  # (..., n, d)
+    wide = Z[..., : max((n for n in lengths if n <= width), default=0), :]
+    gram = wide @ wide.swapaxes(-1, -2)  # (..., n, n)
+    spectra = {}
+    for n in lengths:
+        if n <= width:
+            G = gram[..., :n, :n]
+            matrices = _from_gram(G), _centred_from_gram(G, Z)
+        else:
+            matrices = _covariance(*_unit(Z[..., :n, :])), _covariance(*_centred(Z[..., :n, :]))
+        for convention, (K, zero_rows) in zip(CONVENTIONS, matrices, strict=True):
+            spectra[convention, n] = _eigenvalues(K), zero_rows
+    return spectra
+
+
+def check_finite(Z: np.ndarray, where: str) -> None:
+    """Refuse hidden states that are not all finite.
+
+    Raises
+    ------
+    InfogeoError
+        Naming `where`, the first such row and what is in it.
+    """
+    finite = np.isfinite(Z)
+    if finite.all():
+        return
+    first = np.argwhere(~finite)[0]
+    raise InfogeoError(
+        f"{where}: token {first[-2]}, coordinate {first[-1]} is {Z[tuple(first)]}, and "
+        f"{np.count_nonzero(~finite):,} of {Z.size:,} values are not finite. The forward pass "
+        "overflowed: run this model in float32 or bfloat16 (column dtype of the models table)."
+    )
+
+
+def _scales(squares, floor=0.0):
+    """Factors that make rows of these squared norms (..., n) a matrix whose Gram has trace 1.
+
+    Returns (scale (..., n), zero_rows (...)); the scale of a zero row is 0.
+    """
+    largest = squares.max(axis=-1, keepdims=True)
+    kept = squares > np.maximum(ZERO * largest, floor)
+    count = kept.sum(axis=-1, keepdims=True)
+    weights = np.where(kept, squares, 1.0) * np.maximum(count, 1)
+    return kept / np.sqrt(weights), (kept.shape[-1] - count[..., 0]).astype(np.int32)
+
+
+def _from_gram(gram, floor=0.0):
+    """K (..., n, n) of trace 1 from a Gram matrix of rows that are not yet scaled."""
+    scale, zero_rows = _scales(np.diagonal(gram, axis1=-2, axis2=-1), floor)
+    return gram * scale[..., :, None] * scale[..., None, :], zero_rows
+
+
+def _centred_from_gram(gram, Z):
+    """K of the centred rows from the Gram (..., n, n) of the first n rows of Z (..., m, d)."""
+    n = gram.shape[-1]
+    means = gram.mean(axis=-1)  # (..., n)
+    centred = gram - means[..., :, None] - means[..., None, :]
+    centred += means.mean(axis=-1)[..., None, None]
+    largest = np.diagonal(gram, axis1=-2, axis2=-1).max(axis=-1)
+    smallest = np.diagonal(centred, axis1=-2, axis2=-1).min(axis=-1)
+    for index in map(tuple, np.argwhere(largest > CANCELLATION * smallest)):
+        Y = Z[index][:n]
+        Y = Y - Y.mean(axis=0)
+        centred[index] = Y @ Y.T
+    return _from_gram(centred, ROUNDING * largest[..., None])
+
+
+def _squares(Z):
+    """Squared norms (..., n) of the rows of Z (..., n, d)."""
+    return np.einsum("...d,...d->...", Z, Z)
+
+
+def _unit(Z):
+    """Rows of Z (..., n, d), scaled so that their Gram has trace 1, and the zero rows."""
+    scale, zero_rows = _scales(_squares(Z))
+    return Z * scale[..., None], zero_rows
+
+
+def _centred(Z):
+    """Rows of Z (..., n, d) without their mean, scaled likewise, and the zero rows."""
+    Y = Z - Z.mean(axis=-2, keepdims=True)
+    floor = ROUNDING * _squares(Z).max(axis=-1, keepdims=True)
+    scale, zero_rows = _scales(_squares(Y), floor)
+    return Y * scale[..., None], zero_rows
+
+
+def _covariance(rows, zero_rows):
+    """The d × d product of scaled rows (..., n, d)."""
+    return rows.swapaxes(-1, -2) @ rows, zero_rows
+
+
+def _eigenvalues(K):
+    """Eigenvalues of K (..., r, r), descending; below 0 by rounding alone, so clipped there."""
+    return np.maximum(np.linalg.eigvalsh(K)[..., ::-1], 0.0)
+
+
+class _Covariance:
+    """The spectrum of many rows of width d, streamed, in O(d²) memory.
+
+    At most `rows` rows come. Where they fit, they are kept and their Gram is taken; else they
+    enter a d × d covariance in blocks.
+    """
+
+    def __init__(self, rows: int, width: int):
+        self.rows, self.width = rows, width
+        self.total = None if rows <= width else np.zeros((width, width))
+        self.block = np.empty((rows if rows <= width else min(rows, BLOCK_ROWS), width))
+        self.filled = self.kept = 0
+
+    def add(self, rows, squares, threshold) -> None:
+        """Add rows (k, d) scaled to unit norm; those of squared norm ≤ threshold are left out."""
+        kept = squares > threshold
+        rows = rows[kept] / np.sqrt(squares[kept])[:, None]
+        self.kept += len(rows)
+        while len(rows):
+            taken = min(len(rows), len(self.block) - self.filled)
+            self.block[self.filled : self.filled + taken] = rows[:taken]
+            self.filled += taken
+            rows = rows[taken:]
+            if self.total is not None and self.filled == len(self.block):
+                self._empty()
+
+    def _empty(self) -> None:
+        block = self.block[: self.filled]
+        self.total += block.T @ block
+        self.filled = 0
+
+    def spectrum(self) -> Spectrum:
+        if self.total is None:
+            # Rows left out stand as zeros, so that the length is that of the other spectra.
+            self.block[self.filled :] = 0.0
+            K = self.block @ self.block.T
+        else:
+            self._empty()
+            K = self.total
+        K /= max(self.kept, 1)
+        zero_rows = np.array([self.rows - self.kept], np.int32)
+        return Spectrum(_eigenvalues(K)[None], zero_rows, self.rows)
+
+
+class _Layer:
+    """What is gathered of one layer while its texts stream by, twice.
+
+    The first pass takes the spectra of the texts, the unit rows and the mean; the second, which
+    needs the mean, the centred rows. Texts with the same prefixes are stacked, so that the cost
+    of small matrices is that of LAPACK.
+    """
+
+    def __init__(self, layer: str, width: int, documents: Documents):
+        self.layer, self.width, self.documents = layer, width, documents
+        self.spectra: dict[tuple[str, str, int], Spectrum] = {}
+        self.sums = {n: np.zeros(width) for n in documents.texts}
+        self.stacks: dict[int, tuple[list[int], np.ndarray]] = {}
+        self.arrived = 0
+        self.convention = "unit"
+        self._begin()
+        for n, texts in documents.texts.items():
+            for convention in CONVENTIONS:
+                eigenvalues = np.empty((len(texts), min(n, width)))
+                zero_rows = np.empty(len(texts), np.int32)
+                self.spectra["text", convention, n] = Spectrum(eigenvalues, zero_rows, n)
+
+    def _begin(self) -> None:
+        self.datasets = {
+            (scope, n): _Covariance(len(texts) * (n if scope == "tokens" else 1), self.width)
+            for n, texts in self.documents.texts.items()
+            for scope in ("tokens", "means")
+        }
+
+    def add(self, index: int, Z: np.ndarray, prefixes: list[int]) -> None:
+        """Take a text that is long enough for these prefixes."""
+        self.arrived += 1
+        longest = prefixes[-1]
+        if longest not in self.stacks:
+            size = max(1, BATCH_BYTES // (longest * self.width * 8))
+            self.stacks[longest] = [], np.empty((size, longest, self.width))
+        texts, stack = self.stacks[longest]
+        stack[len(texts)] = Z[:longest]
+        texts.append(index)
+        if len(texts) == len(stack):
+            self._work(texts, stack)
+            texts.clear()
+
+    def _work(self, texts: list[int], Z: np.ndarray) -> None:
+        longest = Z.shape[1]  # Z (texts, n, d)
+        prefixes = [n for n in self.documents.texts if n <= longest]
+        if self.convention == "unit":
+            for (convention, n), (eigenvalues, zero_rows) in text_spectra(Z, prefixes).items():
+                spectrum = self.spectra["text", convention, n]
+                places = np.searchsorted(self.documents.texts[n], texts)
+                spectrum.eigenvalues[places], spectrum.zero_rows[places] = eigenvalues, zero_rows
+        for n in prefixes:
+            rows = Z[:, :n]
+            if self.convention == "unit":
+                self.sums[n] += rows.sum(axis=(0, 1))
+                means = rows.mean(axis=1)
+            else:
+                centre = self.sums[n] / (n * len(self.documents.texts[n]))
+                means = rows.mean(axis=1) - centre
+                rows = rows - centre
+            squares = _squares(rows)  # (texts, n)
+            # A row, or the mean of rows, is judged beside the rows of its own text.
+            threshold = np.maximum(
+                ZERO * squares.max(axis=-1, keepdims=True),
+                ROUNDING * _squares(Z[:, :n]).max(axis=-1, keepdims=True),
+            )
+            self.datasets["tokens", n].add(
+                rows.reshape(-1, self.width),
+                squares.reshape(-1),
+                np.broadcast_to(threshold, squares.shape).reshape(-1),
+            )
+            self.datasets["means", n].add(means, _squares(means), threshold[:, 0])
+
+    def end_of_pass(self) -> bool:
+        """Close a pass; whether it was the last one."""
+        for texts, stack in self.stacks.values():
+            if texts:
+                self._work(texts, stack[: len(texts)])
+        self.stacks = {}
+        for (scope, n), dataset in self.datasets.items():
+            self.spectra[scope, self.convention, n] = dataset.spectrum()
+        if self.convention == "centred":
+            del self.datasets
+            return True
+        self.convention, self.arrived = "centred", 0
+        self._begin()
+        return False
+
+
+def compute(states: States, documents: Documents) -> Iterator[LayerSpectra]:
+    """Spectra of every text and of the whole corpus, layer by layer.
+
+    Parameters
+    ----------
+    states : callable
+        Returns a fresh iterator of (text index, layer, Z (n, d)), each time in the same order.
+        It is called twice, since the centred corpus needs the mean first. Where the texts of a
+        layer come together, both passes over a layer follow each other and one layer is held in
+        memory; any other order works as well and holds all layers.
+    documents : Documents
+        The texts and prefixes. Texts that are too short for every prefix may come and are passed
+        over.
+
+    Yields
+    ------
+    LayerSpectra
+        As soon as a layer is complete. Memory: the eigenvalues of its texts, and for each prefix
+        two accumulators of at most d × d.
+
+    Raises
+    ------
+    InfogeoError
+        Where a state is not finite (naming text and layer), or a layer lacks a text.
+
+    Notes
+    -----
+    Zero rows of the corpus scopes are those of squared norm ≤ 10⁻¹² of the largest row of the
+    same text in the same convention. Verified against spectra of all rows held in memory.
+    """
+    prefixes: dict[int, list[int]] = {}
+    for n, texts in documents.texts.items():
+        for index in texts.tolist():
+            prefixes.setdefault(index, []).append(n)
+
+    layers: dict[str, _Layer] = {}
+
+    def take(index, layer, Z) -> bool:
+        """Whether this text completes the present pass over its layer."""
+        where = f"text {documents.doc_ids[index]!r}, layer {layer}"
+        if len(Z) < prefixes[index][-1]:
+            raise InfogeoError(
+                f"{where}: {len(Z)} states, but {prefixes[index][-1]} tokens were announced. "
+                "Hidden states and list of texts do not belong together."
+            )
+        if layers[layer].convention == "unit":
+            check_finite(Z, where)
+        layers[layer].add(index, Z, prefixes[index])
+        return layers[layer].arrived == len(prefixes)
+
+    again = (item for item in states() if item[0] in prefixes)
+    item = None
+    for index, layer, Z in states():
+        if index not in prefixes:
+            continue
+        if layer not in layers:
+            layers[layer] = _Layer(layer, Z.shape[-1], documents)
+        if not take(index, layer, Z):
+            continue
+        layers[layer].end_of_pass()
+        # The second pass goes on as far as layers have had their first.
+        item = item or next(again)
+        while item and item[1] in layers and layers[item[1]].convention == "centred":
+            if take(*item):
+                done = layers.pop(item[1])
+                done.end_of_pass()
+                yield LayerSpectra(done.layer, done.width, done.spectra)
+            item = next(again, None)
+    if layers:
+        lacking = ", ".join(
+            f"{name} ({state.arrived} of {len(prefixes)})" for name, state in layers.items()
+        )
+        raise InfogeoError(f"layers without all of their texts: {lacking}.")
+
+
+def write(path, documents: Documents, layers: Iterable[LayerSpectra], fingerprint: str) -> None:
+    """Write spectra as HDF5, layer by layer as they come; the same spectra give the same bytes.
+
+    ``/documents/{doc_id,source}``, ``/texts/{n}`` (int32: which texts the rows of n belong to),
+    ``/layers`` (their names in order) and
+    ``/spectra/{layer}/{convention}/{n}/{scope}/{eigenvalues,zero_rows}`` with attribute ``rows``;
+    attribute ``width`` on each layer, ``format``, ``format_version`` and ``fingerprint`` on ``/``.
+
+    Raises
+    ------
+    InfogeoError
+        Where the disk is full.
+    """
+    text = h5py.string_dtype()
+    with replacing(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
+        file.attrs.update(
+            {"format": FORMAT, "format_version": FORMAT_VERSION, "fingerprint": fingerprint}
+        )
+        _put(file, "documents/doc_id", np.array(documents.doc_ids, dtype=object), dtype=text)
+        _put(file, "documents/source", np.array(documents.sources, dtype=object), dtype=text)
+        for n, texts in documents.texts.items():
+            _put(file, f"texts/{n}", texts)
+        names = []
+        for spectra in layers:
+            names.append(spectra.layer)
+            file.create_group(f"spectra/{spectra.layer}").attrs["width"] = spectra.width
+            for (scope, convention, n), spectrum in spectra.spectra.items():
+                group = file.create_group(f"spectra/{spectra.layer}/{convention}/{n}/{scope}")
+                group.attrs["rows"] = spectrum.rows
+                _put(group, "eigenvalues", spectrum.eigenvalues, fletcher32=True)
+                _put(group, "zero_rows", spectrum.zero_rows)
+        _put(file, "layers", np.array(names, dtype=object), dtype=text)
+
+
+def _put(group, name, data, **options) -> None:
+    group.create_dataset(name, data=data, track_times=False, **options)
+
+
+class SpectraFile:
+    """Spectra on disk, read layer by layer.
+
+    Attributes
+    ----------
+    path : Path
+    documents : Documents
+    layers : list of str
+    """
+
+    def __init__(self, path, expected: str | None = None):
+        self.path = Path(path)
+        with self._open() as file:
+            if file.attrs.get("format") != FORMAT:
+                raise InfogeoError(
+                    f"{path}: an HDF5 file, but not one of spectra. Make it anew: "
+                    f"snakemake -R {path}"
+                )
+            check(path, file.attrs.get("fingerprint"), expected)
+            self.layers = list(file["layers"].asstr()[:])
+            self.documents = Documents(
+                list(file["documents/doc_id"].asstr()[:]),
+                list(file["documents/source"].asstr()[:]),
+                {n: file[f"texts/{n}"][:] for n in sorted(map(int, file["texts"]))},
+            )
+
+    @contextlib.contextmanager
+    def _open(self):
+        if not self.path.exists():
+            raise InfogeoError(f"{self.path}: no such file. Run the workflow to make it.")
+        try:
+            with h5py.File(self.path, "r", locking=False) as file:
+                yield file
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise InfogeoError(
+                f"{self.path}: not a whole file of spectra ({error}). Make it anew: "
+                f"snakemake -R {self.path}"
+            ) from error
+
+    def layer(self, name: str) -> LayerSpectra:
+        """The spectra of one layer.
+
+        Raises
+        ------
+        InfogeoError
+            Where the file has no such layer, or is damaged.
+        """
+        if name not in self.layers:
+            raise InfogeoError(f"{self.path}: no layer {name!r}; it has {self.layers}.")
+        with self._open() as file:
+            group = file[f"spectra/{name}"]
+            spectra = {}
+            for convention in CONVENTIONS:
+                for n in self.documents.texts:
+                    for scope in SCOPES:
+                        found = group[f"{convention}/{n}/{scope}"]
+                        spectra[scope, convention, n] = Spectrum(
+                            found["eigenvalues"][:], found["zero_rows"][:], int(found.attrs["rows"])
+                        )
+            return LayerSpectra(name, int(group.attrs["width"]), spectra)
+
+    def __iter__(self) -> Iterator[LayerSpectra]:
+        return map(self.layer, self.layers)
+
+
+def read(path, expected: str | None = None) -> SpectraFile:
+    """Open spectra written by `write`.
+
+    Parameters
+    ----------
+    path : str or Path
+    expected : str, optional
+        Fingerprint that the file must carry.
+
+    Raises
+    ------
+    InfogeoError
+        Where the file is missing, truncated, something else, or made from other settings.
+    """
+    return SpectraFile(path, expected)
