@@ -309,10 +309,8 @@ def test_keys_that_contradict_each_other_are_named(config, start):
     assert only(config_problems(**config)).startswith(start)
 
 
-def test_stored_layers_near_enough_to_a_compared_depth_are_enough():
-    configuration.merged(
-        {"states": {"layers": [0, 0.45, 1, "final"]}, "scaling": {"depth_tolerance": 0.1}}
-    )
+def test_layers_that_cover_the_compared_depths_are_enough():
+    configuration.merged({"states": {"layers": [0, 0.25, 0.5, 1, "final"]}})
 
 
 # ---------------------------------------------------------------- the tables

@@ -334,15 +334,11 @@ def conventions(metric: str) -> list[str]:
 
 def _uncovered_depths(config: dict) -> list[str]:
     """Depths that are to be compared but of which no layer is stored."""
-    layers, tolerance = config["states"]["layers"], config["scaling"]["depth_tolerance"]
-    if layers == "all":
-        return []
-    stored = [float(layer) for layer in layers if layer != "final"]
+    layers = config["states"]["layers"]
     return [
         f"scaling.depths: {depth} is compared but not stored; add it to states.layers {layers}"
         for depth in config["scaling"]["depths"]
-        if (depth == "final" and "final" not in layers)
-        or (depth != "final" and all(abs(float(depth) - s) > tolerance for s in stored))
+        if layers != "all" and depth not in layers
     ]
 
 

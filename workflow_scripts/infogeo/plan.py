@@ -1,0 +1,366 @@
+"""What a run will cost, before anything heavy runs: tokens, FLOPs, bytes, memory, hours.
+
+A multiply-add counts as two floating-point operations. With d the width, L the blocks, V the
+vocabulary, n the tokens of a text and N the non-embedding parameters, a forward pass takes per
+token 2 N (weights) + 4 n d L (scores and weighted sums of attention, over all n positions as they
+are computed, without the half that a causal mask would spare) + 2 d V (logits); training takes
+three times that. See Kaplan et al. 2020 (2001.08361), section 2.1.
+"""
+
+import csv
+import json
+from functools import cache
+from pathlib import Path
+
+from infogeo.artefacts import read_table, replacing
+from infogeo.configuration import ladder_member
+from infogeo.errors import InfogeoError
+from infogeo.progress import duration
+
+ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+# Measured on a CPU: resident memory of a process that has imported PyTorch and transformers.
+PROCESS_BYTES = 400_000_000
+# Buffers of a block that exist at once, in multiples of tokens × d: the residual stream and its
+# norm, queries, keys and values (3), their output, the MLP before and after activation (4 each).
+BLOCK_BUFFERS = 14
+# Logits and what is made of them are worked on in pieces of about 2²² numbers in float32.
+LOGITS_BYTES = 2 * 4 * 2**22
+
+PREFIXES = ("", *"kMGTPEZY")
+HEADER = "corpus model parameters texts tokens forward states memory dump twins training".split()
+COLUMNS = (
+    "model",
+    "corpus",
+    "family",
+    "dtype",
+    "params_total",
+    "params_non_embedding",
+    "width",
+    "layers",
+    "vocabulary",
+    "texts",
+    "tokens",
+    "tokens_are",
+    "forward_flops",
+    "hidden_states_bytes",
+    "memory_bytes",
+    "dump_hours",
+    "twins_hours",
+    "training_flops",
+    "training_hours",
+)
+
+
+# ---------------------------------------------------------------- arithmetic
+def ladder_parameters(width: int, depth: int, vocabulary: int) -> dict:
+    """Parameters of a GPT-NeoX decoder with tied embeddings and an MLP of 4 × width.
+
+    Per block: queries, keys, values 3d² + 3d, output d² + d, MLP 8d² + 5d, two norms 4d; after
+    the last block a norm, 2d.
+
+    Returns
+    -------
+    dict of int
+        params_total, params_embedding, params_non_embedding.
+
+    Notes
+    -----
+    Verified against transformers' GPTNeoXForCausalLM, to the last parameter.
+    """
+    non_embedding = depth * (12 * width**2 + 13 * width) + 2 * width
+    embedding = vocabulary * width
+    return {
+        "params_total": non_embedding + embedding,
+        "params_embedding": embedding,
+        "params_non_embedding": non_embedding,
+    }
+
+
+def forward_flops(model: dict, tokens: int, n: int) -> int:
+    """Floating-point operations of forward passes over `tokens` tokens in texts of n.
+
+    Parameters
+    ----------
+    model : dict
+        params_non_embedding, width, layers and vocabulary.
+
+    Notes
+    -----
+    Verified against PyTorch's FlopCounterMode, which counts matrix products alone: equal once
+    biases and norms are left out of N.
+    """
+    weights = 2 * model["params_non_embedding"]
+    attention = 4 * n * model["width"] * model["layers"]
+    logits = 2 * model["width"] * model["vocabulary"]
+    return tokens * (weights + attention + logits)
+
+
+def layers_stored(wanted, layers: int) -> int:
+    """How many layers `states.layers` means in a model of so many blocks.
+
+    Relative depths are rounded to the nearest block, as where states are stored.
+    """
+    if wanted == "all":
+        return layers + 2
+    chosen = {d if d == "final" else int(float(d) * layers + 0.5) for d in wanted}
+    return len(chosen)
+
+
+def hidden_states_bytes(model: dict, tokens: int, layers: int, dtype: str) -> int:
+    """Bytes of the stored hidden states of `tokens` tokens at so many layers."""
+    return tokens * layers * model["width"] * ITEM_BYTES[dtype]
+
+
+def memory_bytes(model: dict, batch_tokens: int, layers: int, dtype: str) -> int:
+    """Bytes that a process needs for weights, a batch and its layers' states, about.
+
+    A model whose logits are more than a matrix product (a soft cap, a scale) needs another
+    4 × batch_tokens × vocabulary.
+    """
+    item = ITEM_BYTES[dtype]
+    weights = model["params_total"] * item
+    batch = batch_tokens * model["width"] * item * (layers + BLOCK_BUFFERS)
+    return PROCESS_BYTES + weights + batch + LOGITS_BYTES
+
+
+# ---------------------------------------------------------------- models and corpora
+def describe_model(row: dict, config: dict, results: Path, fingerprint: str | None) -> dict:
+    """Parameter counts and shape of a model, without its weights where they are not there yet.
+
+    Parameters
+    ----------
+    row : dict
+        Of the table of models.
+    config : dict
+        The complete configuration.
+    results : Path
+        The folder results/, whose model.json is believed if it carries the fingerprint.
+    fingerprint : str or None
+
+    Returns
+    -------
+    dict
+        params_total, params_non_embedding, width, layers, vocabulary; and `directory`, of the
+        tokenizer, or None.
+
+    Raises
+    ------
+    InfogeoError
+        Where a local directory is not that of a model.
+    """
+    marker = results / "models" / row["slug"] / "model.json"
+    if marker.is_file():
+        model = json.loads(marker.read_text(encoding="utf-8"))
+        if model.get("fingerprint") == fingerprint:
+            return model
+    if row["source"] == "ladder":
+        member = ladder_member(row["where"])
+        vocabulary = config["ladders"][member["ladder"]]["vocabulary"]
+        shape = {"width": member["width"], "layers": member["depth"], "vocabulary": vocabulary}
+        counts = ladder_parameters(member["width"], member["depth"], vocabulary)
+        return {**counts, **shape, "directory": None}
+    from infogeo.models import describe
+
+    return describe(row["where"])
+
+
+def corpus_texts(row: dict, results: Path, fingerprint: str | None) -> list[str] | int | None:
+    """The evaluation texts where they are fetched, else at most how many, None if not known."""
+    path = results / "corpora" / f"{row['slug']}.parquet"
+    if path.is_file():
+        try:
+            return read_table(path, fingerprint, columns=["text"])["text"].tolist()
+        except InfogeoError:
+            pass  # of other settings: it will be fetched again
+    return row["texts"] or None
+
+
+@cache
+def _token_counts(tokenizer: Path, texts: tuple[str, ...]) -> list[int]:
+    from tokenizers import Tokenizer
+
+    loaded = Tokenizer.from_file(str(tokenizer))
+    loaded.no_truncation()
+    loaded.no_padding()
+    return [len(encoding) for encoding in loaded.encode_batch(texts)]
+
+
+def count_tokens(texts, directory, n: list[int]) -> tuple[int | None, int | None, str]:
+    """Texts and tokens that a dump will run over, and how sure that is.
+
+    Parameters
+    ----------
+    texts : list of str, int or None
+        As from `corpus_texts`.
+    directory : path-like or None
+        Holds tokenizer.json, if it is there yet.
+    n : list of int
+        Lengths to which texts are cut: the longest counts, texts below the shortest are left out.
+
+    Returns
+    -------
+    texts, tokens : int or None
+        None where nothing is known.
+    how : {'exact', 'at most', 'unknown'}
+    """
+    if texts is None:
+        return None, None, "unknown"
+    tokenizer = Path(directory) / "tokenizer.json" if directory else None
+    if isinstance(texts, int) or tokenizer is None or not tokenizer.is_file():
+        count = texts if isinstance(texts, int) else len(texts)
+        return count, count * max(n), "at most"
+    lengths = [length for length in _token_counts(tokenizer, tuple(texts)) if length >= min(n)]
+    return len(lengths), sum(min(length, max(n)) for length in lengths), "exact"
+
+
+def rows(models, corpora, config: dict, results, expected_models, expected_corpora) -> list[dict]:
+    """One row of the plan per model and corpus.
+
+    Parameters
+    ----------
+    models, corpora : list of dict
+        Rows of the two tables.
+    config : dict
+        The complete configuration.
+    results : path-like
+        The folder results/.
+    expected_models, expected_corpora : list of str
+        Fingerprints that finished models and corpora must carry to be believed.
+
+    Returns
+    -------
+    list of dict
+        With the keys of `COLUMNS`; None where something is not known.
+    """
+    results = Path(results)
+    known = [
+        describe_model(row, config, results, fingerprint)
+        for row, fingerprint in zip(models, expected_models, strict=True)
+    ]
+    fetched = [
+        corpus_texts(row, results, fingerprint)
+        for row, fingerprint in zip(corpora, expected_corpora, strict=True)
+    ]
+    return [
+        _row(row, model, corpus, texts, config)
+        for corpus, texts in zip(corpora, fetched, strict=True)
+        for row, model in zip(models, known, strict=True)
+    ]
+
+
+def _row(row, model, corpus, texts, config) -> dict:
+    n, states = config["spectra"]["n"], config["states"]
+    texts, tokens, how = count_tokens(texts, model["directory"], n)
+    layers = layers_stored(states["layers"], model["layers"])
+    forward = None if tokens is None else forward_flops(model, tokens, max(n))
+    twins = None if forward is None else config["controls"]["untrained_draws"] * forward
+    training = None
+    if row["source"] == "ladder":
+        ladder = config["ladders"][ladder_member(row["where"])["ladder"]]
+        training = 3 * forward_flops(model, ladder["tokens"], ladder["context"])
+    hours = config["plan"]["flops_per_second"] * 3600
+    stored = None if tokens is None else hidden_states_bytes(model, tokens, layers, row["dtype"])
+    shape = ("params_total", "params_non_embedding", "width", "layers", "vocabulary")
+    return {
+        "model": row["slug"],
+        "corpus": corpus["slug"],
+        "family": row["family"],
+        "dtype": row["dtype"],
+        **{key: model[key] for key in shape},
+        "texts": texts,
+        "tokens": tokens,
+        "tokens_are": how,
+        "forward_flops": forward,
+        "hidden_states_bytes": stored,
+        "memory_bytes": memory_bytes(model, states["batch_tokens"], layers, row["dtype"]),
+        "dump_hours": None if forward is None else forward / hours,
+        "twins_hours": None if twins is None else twins / hours,
+        "training_flops": training,
+        "training_hours": None if training is None else training / hours,
+    }
+
+
+# ---------------------------------------------------------------- the table
+def write(rows: list[dict], path) -> None:
+    """Write the plan as CSV: counts, FLOPs and bytes as whole numbers, hours to 10 digits."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: f"{v:.10g}" if isinstance(v, float) else v for k, v in row.items()})
+
+
+def human(value: float | None, unit: str = "") -> str:
+    """A number to three digits with an SI prefix: 12800 → '12.8 k', 1.5e9 B → '1.50 GB'."""
+    if value is None:
+        return "?"
+    power = 0
+    while abs(value) >= 999.5 and power < len(PREFIXES) - 1:
+        value, power = value / 1000, power + 1
+    digits = f"{value:.0f}" if isinstance(value, int) else f"{value:#.3g}".rstrip(".")
+    return f"{digits} {PREFIXES[power]}{unit}".strip()
+
+
+def rendered(rows: list[dict], config: dict) -> str:
+    """The plan as a table for a terminal, with totals and what they assume."""
+    lines = [HEADER, *map(_line, rows), _totals(rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    texts = []
+    for line in lines:
+        cells = zip(line, widths, strict=True)
+        texts.append(
+            "  ".join(c.rjust(w) if i > 1 else c.ljust(w) for i, (c, w) in enumerate(cells))
+        )
+    rule = "-" * len(texts[0])
+    speed = human(config["plan"]["flops_per_second"], "FLOP/s")
+    notes = [f"Times are h:mm:ss of one worker at {speed} (plan.flops_per_second)."]
+    if any(row["tokens_are"] != "exact" for row in rows):
+        notes.append("≤: at most this; ?: not known before the corpus is fetched.")
+        notes.append("Both become exact once the corpus and the model's tokenizer are there.")
+    return "\n".join([texts[0], rule, *texts[1:-1], rule, texts[-1], "", *notes])
+
+
+def _line(row: dict) -> list[str]:
+    return [
+        row["corpus"],
+        row["model"],
+        human(row["params_total"]),
+        human(row["texts"]),
+        ("≤ " if row["tokens_are"] == "at most" else "") + human(row["tokens"]),
+        human(row["forward_flops"], "FLOP"),
+        human(row["hidden_states_bytes"], "B"),
+        human(row["memory_bytes"], "B"),
+        _time(row["dump_hours"]),
+        _time(row["twins_hours"]),
+        _time(row["training_hours"]) if row["training_flops"] else "–",
+    ]
+
+
+def _totals(rows: list[dict]) -> list[str]:
+    # A model is trained once, whatever the number of corpora.
+    training = {row["model"]: row["training_hours"] or 0 for row in rows}
+    return [
+        "all",
+        "",
+        "",
+        "",
+        human(_sum(rows, "tokens")),
+        human(_sum(rows, "forward_flops"), "FLOP"),
+        human(_sum(rows, "hidden_states_bytes"), "B"),
+        "",
+        _time(_sum(rows, "dump_hours")),
+        _time(_sum(rows, "twins_hours")),
+        _time(sum(training.values())),
+    ]
+
+
+def _sum(rows, column):
+    values = [row[column] for row in rows]
+    return None if None in values else sum(values)
+
+
+def _time(hours: float | None) -> str:
+    if hours is None:
+        return "?"
+    return duration(hours * 3600) if hours * 3600 >= 0.5 else "< 1 s"

@@ -1,0 +1,17 @@
+"""Print what the configured run will cost, and write it as a table."""
+
+from infogeo import logs, plan
+
+if __name__ == "__main__":
+    with logs.rule(snakemake):
+        params = snakemake.params
+        rows = plan.rows(
+            params.models,
+            params.corpora,
+            params.config,
+            params.results,
+            params.expected_models,
+            params.expected_corpora,
+        )
+        plan.write(rows, params.table)
+        print(f"\n{plan.rendered(rows, params.config)}\n\nThe same in full: {params.table}\n")
