@@ -1,0 +1,339 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from conftest import CONTEXT, DEPTH, HEADS, VOCABULARY, WIDTH, sentences
+from infogeo import forward
+from infogeo.errors import InfogeoError
+
+FAMILIES = ("gpt_neox", "gpt2", "llama")
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_model_dir):
+    """A function: architecture -> (LanguageModel in float32, texts as tokens)."""
+    made = {}
+
+    def load(architecture):
+        if architecture not in made:
+            directory = tiny_model_dir(architecture)
+            model = forward.load_model(directory, dtype="float32", name=architecture)
+            tokenizer = forward.load_tokenizer(directory)
+            made[architecture] = model, forward.encode(tokenizer, sentences(24, high=25), 40, 5)
+        return made[architecture]
+
+    return load
+
+
+def run_alone(model, text, layers):
+    rows = forward.Rows(model, layers, [len(text)], ["alone"])
+    rows.run([text], batch_tokens=1)
+    return rows
+
+
+@pytest.mark.parametrize("architecture", FAMILIES)
+def test_batched_states_equal_those_of_each_text_alone(loaded, architecture):
+    model, encoded = loaded(architecture)
+    layers = forward.layer_names(DEPTH)
+    assert len(set(encoded.lengths)) > 5  # else nothing is padded
+    rows = forward.Rows(model, layers, encoded.lengths, ["?"] * len(encoded))
+    rows.run([encoded.text(i) for i in range(len(encoded))], batch_tokens=200)
+    for text in range(len(encoded)):
+        alone = run_alone(model, encoded.text(text), layers)
+        span = slice(*encoded.offsets[text : text + 2])
+        for layer in layers:
+            apart = (rows.hidden[layer][span] - alone.hidden[layer]).norm(dim=-1)
+            assert (apart <= 1e-5 * alone.hidden[layer].norm(dim=-1)).all()
+        np.testing.assert_allclose(rows.nll[span], alone.nll, rtol=1e-5)
+        np.testing.assert_allclose(
+            rows.predictive_entropy[span], alone.predictive_entropy, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("architecture", FAMILIES)
+def test_layers_are_the_residual_stream_and_final_is_after_the_final_norm(loaded, architecture):
+    model, encoded = loaded(architecture)
+    text = encoded.text(0)
+    hidden = run_alone(model, text, forward.layer_names(DEPTH)).hidden
+    norm = {
+        "gpt_neox": lambda m: m.gpt_neox.final_layer_norm,
+        "gpt2": lambda m: m.transformer.ln_f,
+        "llama": lambda m: m.model.norm,
+    }[architecture](model.model)
+    with torch.inference_mode():
+        torch.testing.assert_close(norm(hidden[str(DEPTH)]), hidden["final"])
+        told = model.model(torch.from_numpy(text[None]).long(), output_hidden_states=True)
+    for layer in range(DEPTH):
+        torch.testing.assert_close(hidden[str(layer)], told.hidden_states[layer][0])
+    # What transformers calls the last hidden state is after the norm, hence the hook.
+    torch.testing.assert_close(hidden["final"], told.hidden_states[DEPTH][0])
+    assert model.post_norm == ["final"]
+    assert not torch.allclose(hidden[str(DEPTH)], hidden["final"])
+
+
+@pytest.mark.parametrize("architecture", [*FAMILIES, "gemma2"])
+def test_nll_is_the_models_own_loss_and_entropy_that_of_its_softmax(loaded, architecture):
+    model, encoded = loaded(architecture)
+    for text in range(4):
+        ids = torch.from_numpy(encoded.text(text)[None]).long()
+        with torch.inference_mode():
+            own = model.model(ids, labels=ids)
+        rows = run_alone(model, encoded.text(text), ["final"])
+        assert math.isnan(rows.nll[0])
+        assert math.isnan(rows.predictive_entropy[0])
+        assert rows.nll[1:].mean() == pytest.approx(own.loss.item(), rel=1e-5)
+        log_p = torch.log_softmax(own.logits[0, :-1].double(), dim=-1)
+        entropy = -(log_p.exp() * log_p).sum(dim=-1)
+        np.testing.assert_allclose(rows.predictive_entropy[1:], entropy, rtol=1e-5)
+
+
+def test_scores_of_extreme_logits_equal_float64():
+    logits = torch.randn(50, 1000, generator=torch.Generator().manual_seed(0)) * 30 + 500
+    targets = torch.arange(50) * 7
+    log_p = torch.log_softmax(logits.double(), dim=-1)
+    out = torch.empty(2, 50)
+    forward.score_logits(logits.clone(), targets, out)
+    torch.testing.assert_close(
+        out[0].double(), -log_p[torch.arange(50), targets], rtol=1e-5, atol=1e-4
+    )
+    torch.testing.assert_close(
+        out[1].double(), -(log_p.exp() * log_p).sum(-1), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_scores_do_not_depend_on_how_the_logits_are_cut(loaded, monkeypatch):
+    model, encoded = loaded("gpt_neox")
+    whole = run_alone(model, encoded.text(0), ["final"])
+    monkeypatch.setattr(forward, "HEAD_NUMBERS", 7 * VOCABULARY)
+    monkeypatch.setattr(forward, "SCORE_NUMBERS", 3 * VOCABULARY)
+    cut = run_alone(model, encoded.text(0), ["final"])
+    np.testing.assert_allclose(cut.nll, whole.nll, rtol=1e-5)
+    np.testing.assert_allclose(cut.predictive_entropy, whole.predictive_entropy, rtol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", FAMILIES)
+def test_attention_rows_equal_a_direct_eager_pass(loaded, tiny_model_dir, architecture):
+    import transformers
+
+    model, encoded = loaded(architecture)
+    eager = transformers.AutoModelForCausalLM.from_pretrained(
+        tiny_model_dir(architecture), attn_implementation="eager"
+    ).eval()
+    text = encoded.text(1)
+    last_row, rollout = model.attention_rows(text)
+    with torch.no_grad():
+        ids = torch.from_numpy(text[None]).long()
+        attentions = eager(ids, output_attentions=True).attentions
+    product = np.eye(len(text))
+    for weights in attentions:
+        product = (weights[0].double().mean(0).numpy() + np.eye(len(text))) / 2 @ product
+    assert last_row.shape == (HEADS, len(text))
+    np.testing.assert_allclose(last_row, attentions[-1][0, :, -1], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(rollout, product[-1], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(rollout.sum(), 1, rtol=1e-5)
+    assert model.model.config._attn_implementation == "sdpa"  # as before
+
+
+def test_missing_attention_weights_are_an_error(loaded):
+    model, encoded = loaded("gpt_neox")
+    ids = torch.from_numpy(encoded.text(0)[None]).long()
+    with torch.inference_mode():  # SDPA: as the model runs otherwise
+        silent = model.base(ids, output_attentions=True).attentions
+    with pytest.raises(InfogeoError, match="no attention weights"):
+        forward.check_attention(silent, DEPTH, ids.shape[1], "m")
+    halves = [torch.full((1, 2, 4, 4), 0.125)] * DEPTH
+    with pytest.raises(InfogeoError, match=r"sum to 1 only within 0\.5"):
+        forward.check_attention(halves, DEPTH, 4, "m")
+
+
+def test_non_finite_states_name_model_layer_and_text(tiny_model_dir):
+    model = forward.load_model(tiny_model_dir("gpt2"), dtype="float32", name="broken")
+    encoded = forward.encode(
+        forward.load_tokenizer(tiny_model_dir("gpt2")), ["the sum", "of a matrix"], 2, 2
+    )
+    token = int(encoded.text(1)[1])
+    with torch.inference_mode():
+        model.model.transformer.wte.weight[token] = torch.inf
+    states = forward.ForwardStates(model, encoded, ["good", "bad"], ["0", "final"], batch_tokens=64)
+    with pytest.raises(InfogeoError, match=r"'broken', layer 0, text 'bad'.*not finite"):
+        list(states())
+
+
+def test_float16_overflow_names_the_remedy(tiny_model_dir):
+    model = forward.load_model(tiny_model_dir("gpt2"), dtype="float16", name="half")
+    with torch.inference_mode():
+        model.model.transformer.wte.weight.mul_(3e6)
+    rows = forward.Rows(model, ["0"], [3], ["text-7"])
+    with pytest.raises(InfogeoError, match=r"'half', layer 0, text 'text-7'.*bfloat16"):
+        rows.run([np.array([1, 2, 3])], batch_tokens=8)
+
+
+def test_untrained_weights_follow_the_seed_and_leave_the_generator_alone(tiny_model_dir):
+    def draw(seed):
+        model = forward.untrained_model(
+            tiny_model_dir("gpt_neox"), dtype="float32", name="twin", seed=seed
+        )
+        return model.model
+
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    one, same, other = draw(1), draw(1), draw(2)
+    assert torch.equal(torch.rand(1), expected)
+    weights = one.state_dict()
+    assert all(torch.equal(weights[name], same.state_dict()[name]) for name in weights)
+    name = "gpt_neox.layers.0.mlp.dense_h_to_4h.weight"
+    assert not torch.equal(weights[name], other.state_dict()[name])
+    assert weights[name].std().item() == pytest.approx(0.1, rel=0.05)  # its initializer_range
+    assert not one.training
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 28, 1 << 14])
+def test_states_from_a_forward_pass_equal_those_of_each_text(loaded, monkeypatch, block_bytes):
+    monkeypatch.setattr(forward, "BLOCK_BYTES", block_bytes)
+    model, encoded = loaded("llama")
+    layers = ["1", "final"]
+    states = forward.ForwardStates(model, encoded, ["?"] * len(encoded), layers, batch_tokens=100)
+    assert (len(states.blocks) == 1) == (block_bytes == 1 << 28)
+    seen = {(text, layer): hidden for text, layer, hidden in states()}
+    again = {(text, layer): hidden for text, layer, hidden in states()}
+    assert len(seen) == len(encoded) * len(layers)
+    for text in range(len(encoded)):
+        alone = run_alone(model, encoded.text(text), layers)
+        for layer in layers:
+            np.testing.assert_allclose(seen[text, layer], alone.hidden[layer], atol=1e-4)
+            np.testing.assert_array_equal(seen[text, layer], again[text, layer])
+        span = slice(*encoded.offsets[text : text + 2])
+        np.testing.assert_allclose(states.nll[span], alone.nll, rtol=1e-5)
+
+
+def test_encoding_keeps_special_tokens_and_counts_bytes(tiny_model_dir):
+    tokenizer = forward.load_tokenizer(tiny_model_dir("gpt_neox"))
+    texts = ["a", "état 数 of the matrix 数", "the sum of the mean of the axis"]
+    encoded = forward.encode(tokenizer, texts, n=6, shortest=4)
+    assert encoded.kept.tolist() == [1, 2]
+    assert encoded.lengths.tolist() == [6, 6]
+    assert encoded.special_mask.reshape(2, 6).tolist() == [[True] + [False] * 5] * 2
+    assert (encoded.token_ids[[0, 6]] == tokenizer.bos_token_id).all()
+    for place, index in enumerate(encoded.kept):
+        span = slice(*encoded.offsets[place : place + 2])
+        raw = texts[index].encode()
+        for token, end in enumerate(encoded.token_end_byte[span]):
+            prefix = tokenizer.decode(encoded.token_ids[span][1 : token + 1])
+            if "\N{REPLACEMENT CHARACTER}" not in prefix:  # not within a character
+                assert raw[:end].decode() == prefix
+        assert encoded.token_end_byte[span][0] == 0
+
+
+def test_no_text_long_enough_says_how_long_the_longest_is(tiny_model_dir):
+    tokenizer = forward.load_tokenizer(tiny_model_dir("gpt_neox"))
+    with pytest.raises(InfogeoError, match=r"n = 50 .* longest of 2 texts has 5 "):
+        forward.encode(tokenizer, ["the sum", "of"], n=50, shortest=50)
+
+
+def test_texts_beyond_the_context_are_refused(loaded, tiny_model_dir):
+    model, _ = loaded("gpt2")
+    tokenizer = forward.load_tokenizer(tiny_model_dir("gpt2"))
+    long = forward.encode(tokenizer, ["the sum of " * 60], CONTEXT + 1, 1)
+    with pytest.raises(InfogeoError, match=f"{CONTEXT + 1} tokens .* {CONTEXT} "):
+        model.check_texts(long)
+
+
+def test_tokens_without_embedding_are_refused(loaded):
+    model, encoded = loaded("gpt2")
+    foreign = forward.Encoded(
+        encoded.kept[:1], np.array([0, 2]), np.array([1, VOCABULARY]), np.zeros(2), np.zeros(2)
+    )
+    with pytest.raises(InfogeoError, match=f"token {VOCABULARY}"):
+        model.check_texts(foreign)
+
+
+def test_relative_depths_become_layers():
+    assert forward.choose_layers("all", 2) == ["0", "1", "2", "final"]
+    assert forward.choose_layers(["final", "0.5", 1, "0"], 3) == ["0", "2", "3", "final"]
+    with pytest.raises(InfogeoError, match=r"'7', nan.*out of range"):
+        forward.choose_layers(["7", math.nan, "0.5"], 4)
+
+
+def test_blocks_are_consecutive_texts_within_their_tokens():
+    assert forward.plan_blocks([3, 3, 3, 9, 1], 6) == [
+        range(2),
+        range(2, 3),
+        range(3, 4),
+        range(4, 5),
+    ]
+    assert forward.plan_blocks([4], 6) == [range(1)]
+
+
+def test_batches_hold_every_text_once_and_stay_within_their_tokens():
+    lengths = np.array([5, 128, 7, 128, 300, 6, 127])
+    batches = forward.plan_batches(lengths, 256)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(7))
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * lengths[batch].max() <= 256
+    assert [4] in [batch.tolist() for batch in batches]
+
+
+def test_a_batch_too_large_for_memory_is_halved_and_counted(loaded, monkeypatch):
+    model, encoded = loaded("gpt_neox")
+    texts = [encoded.text(i) for i in range(5)]
+    whole = forward.Rows(model, ["final"], encoded.lengths[:5], list("abcde"))
+    whole.run(texts, batch_tokens=1000)
+    genuine = model.run
+
+    def cramped(texts, sink):
+        if len(texts) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return genuine(texts, sink)
+
+    monkeypatch.setattr(model, "run", cramped)
+    halved = forward.Rows(model, ["final"], encoded.lengths[:5], list("abcde"))
+    halved.run(texts, batch_tokens=1000)
+    assert halved.splits == 2
+    torch.testing.assert_close(halved.hidden["final"], whole.hidden["final"])
+    np.testing.assert_allclose(halved.nll, whole.nll, rtol=1e-5)
+
+    def hopeless(texts, sink):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 B")
+
+    monkeypatch.setattr(model, "run", hopeless)
+    with pytest.raises(InfogeoError, match="text 'a': memory"):
+        halved.run(texts, batch_tokens=1000)
+
+
+def test_unusable_directories_say_what_is_missing(tmp_path, tiny_model_dir):
+    import shutil
+
+    with pytest.raises(InfogeoError, match=r"tokenizer\.json"):
+        forward.load_tokenizer(tmp_path)
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model_dir("gpt_neox"), broken)
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(InfogeoError, match="whole safetensors"):
+        forward.load_model(broken, dtype="float32", name="m")
+    weights.unlink()
+    with pytest.raises(InfogeoError, match="whole safetensors"):
+        forward.load_model(broken, dtype="float32", name="m")
+
+
+def test_weights_that_lack_a_tensor_are_refused(tmp_path, tiny_model_dir):
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model_dir("gpt_neox"), broken)
+    tensors = load_file(broken / "model.safetensors")
+    del tensors["gpt_neox.layers.1.mlp.dense_h_to_4h.weight"]
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InfogeoError, match=r"lacks 1 .*layers\.1\.mlp\.dense_h_to_4h"):
+        forward.load_model(broken, dtype="float32", name="m")
+
+
+def test_width_and_depth_of_the_tiny_models_are_seen(loaded):
+    for architecture in FAMILIES:
+        model, _ = loaded(architecture)
+        assert model.depth == DEPTH
+        assert model.widths == dict.fromkeys(forward.layer_names(DEPTH), WIDTH)

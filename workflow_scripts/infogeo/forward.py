@@ -1,0 +1,717 @@
+"""Forward passes: tokens, hidden states after every block, likelihoods and attention rows."""
+
+import contextlib
+import inspect
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import transformers
+
+from infogeo.errors import InfogeoError
+
+HEAD_NUMBERS = 1 << 22  # logits that exist at once on a CPU
+SCORE_NUMBERS = 1 << 18  # of these, logits worked on at once: about what a core's cache holds
+GPU_HEAD_NUMBERS = 1 << 28
+BLOCK_BYTES = 1 << 28  # of hidden states that `ForwardStates` holds at once
+
+# Weights load within moments; a bar for them only fills the logs.
+transformers.utils.logging.disable_progress_bar()
+
+# How far a row of attention may sum from 1, by the precision in which it was computed.
+ROW_SUM = {torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 4e-2}
+
+
+# ---------------------------------------------------------------- texts as tokens
+@dataclass
+class Encoded:
+    """Texts as tokens, one text after another.
+
+    Attributes
+    ----------
+    kept : (texts,) int64 ndarray
+        Which of the given texts these are; the others were too short.
+    offsets : (texts + 1,) int64 ndarray
+        Where each text starts.
+    token_ids : (T,) int32 ndarray
+    special_mask : (T,) bool ndarray
+        Tokens that the tokenizer added.
+    token_end_byte : (T,) int32 ndarray
+        UTF-8 byte offset in the text at which each token ends; that of the token before where a
+        token stands for no text.
+    """
+
+    kept: np.ndarray
+    offsets: np.ndarray
+    token_ids: np.ndarray
+    special_mask: np.ndarray
+    token_end_byte: np.ndarray
+
+    def __len__(self):
+        return len(self.kept)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.offsets)
+
+    def text(self, index: int) -> np.ndarray:
+        """Token ids of one text. (n,) int32."""
+        return self.token_ids[self.offsets[index] : self.offsets[index + 1]]
+
+
+def load_tokenizer(directory, trust_remote_code: bool = False):
+    """The tokenizer in a directory in Hugging Face format.
+
+    Raises
+    ------
+    InfogeoError
+        Where there is none, or one that cannot say which bytes a token stands for.
+    """
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            str(directory), local_files_only=True, trust_remote_code=trust_remote_code
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise InfogeoError(
+            f"{directory}: no tokenizer can be loaded ({error}). The directory must hold "
+            "tokenizer.json and tokenizer_config.json beside the weights."
+        ) from error
+    if not tokenizer.is_fast:
+        raise InfogeoError(
+            f"{directory}: its tokenizer gives no offsets into the text. Save it as a fast "
+            "tokenizer (tokenizer.json)."
+        )
+    return tokenizer
+
+
+def encode(tokenizer, texts, n: int, shortest: int) -> Encoded:
+    """Encode texts with the special tokens that the tokenizer adds, and cut them to n tokens.
+
+    Parameters
+    ----------
+    tokenizer : fast Hugging Face tokenizer
+    texts : sequence of str
+    n : int
+        Tokens kept of a text.
+    shortest : int
+        Texts of fewer tokens are left out.
+
+    Raises
+    ------
+    InfogeoError
+        Where no text has n tokens.
+    """
+    kept, ids, special, ends, longest = [], [], [], [], 0
+    for index, text in enumerate(texts):
+        encoded = tokenizer(
+            text,
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+            return_attention_mask=False,
+            verbose=False,  # no warning on texts beyond the model's context: they are cut here
+        )
+        length = len(encoded["input_ids"])
+        longest = max(longest, length)
+        if length < shortest:
+            continue
+        kept.append(index)
+        ids.append(np.array(encoded["input_ids"][:n], dtype=np.int32))
+        special.append(np.array(encoded["special_tokens_mask"][:n], dtype=bool))
+        ends.append(_end_bytes(text, encoded["offset_mapping"][:n]))
+    if longest < n:
+        raise InfogeoError(
+            f"No text is long enough: n = {n} tokens are wanted (config spectra.n), and the "
+            f"longest of {len(texts)} texts has {longest} with this model's tokenizer. Lower n, "
+            "or raise the corpus's min_characters or number of texts."
+        )
+    return Encoded(
+        np.array(kept, dtype=np.int64),
+        np.concatenate([[0], np.cumsum([len(row) for row in ids])]),
+        np.concatenate(ids),
+        np.concatenate(special),
+        np.concatenate(ends),
+    )
+
+
+def _end_bytes(text: str, spans) -> np.ndarray:
+    """The byte at which each token ends, from its span of characters. (n,) int32."""
+    ends = np.array([end for _, end in spans], dtype=np.int64)
+    if not text.isascii():
+        last = int(ends.max(initial=0))
+        sizes = [len(character.encode("utf-8", "surrogatepass")) for character in text[:last]]
+        ends = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])[ends]
+    return np.maximum.accumulate(ends).astype(np.int32)
+
+
+# ---------------------------------------------------------------- layers by name
+def layer_names(depth: int) -> list[str]:
+    """'0' … 'L' for the residual stream after that many of L blocks, and 'final'."""
+    return [*map(str, range(depth + 1)), "final"]
+
+
+def choose_layers(wanted, depth: int) -> list[str]:
+    """Names of the configured layers of a model of `depth` blocks, in order, once each.
+
+    Parameters
+    ----------
+    wanted : 'all' or list of str, float
+        Relative depths in [0, 1] (rounded to a block), and 'final'.
+    depth : int
+
+    Raises
+    ------
+    InfogeoError
+        Where an entry is neither 'final' nor a number from 0 to 1.
+    """
+    names = layer_names(depth)
+    if wanted == "all" or wanted == ["all"]:
+        return names
+    chosen, wrong = set(), []
+    for entry in wanted:
+        try:
+            share = 1.0 if entry == "final" else float(entry)
+        except (TypeError, ValueError):
+            share = math.nan
+        if 0 <= share <= 1:
+            chosen.add("final" if entry == "final" else str(math.floor(share * depth + 0.5)))
+        else:
+            wrong.append(repr(entry))
+    if wrong or not chosen:
+        raise InfogeoError(
+            f"config states.layers: {', '.join(wrong) or 'an empty list'} is out of range; "
+            "entries are relative depths from 0 to 1, or 'final' (or the whole is 'all')."
+        )
+    return [name for name in names if name in chosen]
+
+
+# ---------------------------------------------------------------- models
+def load_model(
+    directory, *, dtype: str, name: str, trust_remote_code: bool = False
+) -> "LanguageModel":
+    """Load the weights in a directory in Hugging Face format, on the GPU where there is one.
+
+    Raises
+    ------
+    InfogeoError
+        Where the directory, its configuration or its safetensors files are missing, damaged or
+        incomplete.
+    """
+    try:
+        model, report = transformers.AutoModelForCausalLM.from_pretrained(
+            str(directory),
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=trust_remote_code,
+            output_loading_info=True,
+        )
+    except Exception as error:  # transformers and safetensors raise many kinds
+        if is_out_of_memory(error):
+            raise
+        raise InfogeoError(
+            f"{directory}: the model cannot be loaded ({type(error).__name__}: {error}). The "
+            "directory must hold config.json and whole safetensors files."
+        ) from error
+    lost = sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"]))
+    if lost:
+        raise InfogeoError(
+            f"{directory}: the weights file lacks {len(lost)} of the model's tensors "
+            f"({', '.join(lost[:5])}{', …' if len(lost) > 5 else ''}), which would be random."
+        )
+    return LanguageModel(model, name)
+
+
+def untrained_model(
+    directory, *, dtype: str, name: str, seed: int, trust_remote_code: bool = False
+) -> "LanguageModel":
+    """The same architecture with random weights, drawn as the architecture itself initialises them.
+
+    The draw is made in float32 on the CPU, so that it depends on the seed alone, and PyTorch's
+    own generator is left as it was.
+    """
+    config = _config(directory, trust_remote_code)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = transformers.AutoModelForCausalLM.from_config(
+            config, dtype=torch.float32, trust_remote_code=trust_remote_code
+        )
+    return LanguageModel(model.to(getattr(torch, dtype)), name)
+
+
+def _config(directory, trust_remote_code):
+    try:
+        return transformers.AutoConfig.from_pretrained(
+            str(directory), local_files_only=True, trust_remote_code=trust_remote_code
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise InfogeoError(f"{directory}: no model configuration ({error}).") from error
+
+
+class LanguageModel:
+    """A causal language model whose residual stream can be watched.
+
+    Attributes
+    ----------
+    name : str
+    depth : int
+        Number of blocks.
+    widths : dict of layer -> d
+        Of '0' … 'L' and 'final'.
+    post_norm : list of str
+        Layers whose states come after a final norm: ['final'], or none where the architecture
+        has no norm after its last block.
+    """
+
+    def __init__(self, model, name: str):
+        self.name = name
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = model.to(self.device).eval().requires_grad_(False)
+        self.base = self.model.base_model
+        self.dtype = next(self.model.parameters()).dtype
+        self.vocabulary = self.model.get_output_embeddings().weight.shape[0]
+        self.depth = self.model.config.get_text_config().num_hidden_layers
+        self.blocks = next(
+            (
+                module
+                for module in self.base.modules()
+                if isinstance(module, torch.nn.ModuleList) and len(module) == self.depth
+            ),
+            None,
+        )
+        if self.blocks is None:
+            raise InfogeoError(
+                f"model {name!r}: {type(self.model).__name__} has no list of {self.depth} blocks, "
+                "so that its residual stream cannot be read."
+            )
+        self._takes_positions = "position_ids" in inspect.signature(self.base.forward).parameters
+        self._sink = None
+        self._watch()
+        self._probe()
+
+    def _watch(self):
+        """Hand the residual stream to the sink of the pass, where there is one."""
+
+        def tell(layer, hidden):
+            if self._sink is not None:
+                self._sink(layer, hidden)
+
+        def before_first(module, args, kwargs):
+            tell("0", args[0] if args else kwargs["hidden_states"])
+
+        def after(layer):
+            def hook(module, args, output):
+                tell(layer, output[0] if isinstance(output, tuple) else output)
+
+            return hook
+
+        self.blocks[0].register_forward_pre_hook(before_first, with_kwargs=True)
+        for index, block in enumerate(self.blocks):
+            block.register_forward_hook(after(str(index + 1)))
+        self.base.register_forward_hook(
+            lambda module, args, output: tell("final", output.last_hidden_state)
+        )
+
+    def _probe(self):
+        """See on three tokens how wide layers are, whether a norm comes last, and what logits are.
+
+        Where logits are the output matrix times the final state, they are made a few rows at a
+        time; where a model does more (a soft cap, a scale), the model itself makes them.
+        """
+        seen = {}
+        ids, mask, positions = self._inputs([np.arange(3, dtype=np.int32) % self.vocabulary])
+        with self._watching(lambda layer, hidden: seen.__setitem__(layer, hidden.clone())):
+            logits = self.model(ids, attention_mask=mask, use_cache=False, **positions).logits
+        with torch.inference_mode():
+            plain = self.model.get_output_embeddings()(seen["final"])
+        self.widths = {layer: seen[layer].shape[-1] for layer in layer_names(self.depth)}
+        last = seen[str(self.depth)]
+        self.post_norm = [] if torch.equal(last, seen["final"]) else ["final"]
+        self._plain_head = torch.allclose(logits.float(), plain.float(), rtol=1e-3, atol=1e-4)
+
+    def check_texts(self, encoded: Encoded) -> None:
+        """Stop where texts are longer than the model allows, or hold tokens that it does not know.
+
+        Raises
+        ------
+        InfogeoError
+        """
+        context = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        longest = int(encoded.lengths.max())
+        if context is not None and longest > context:
+            raise InfogeoError(
+                f"model {self.name!r}: texts of {longest} tokens are wanted (config spectra.n), "
+                f"but it was built for {context} (max_position_embeddings). Lower n."
+            )
+        known = self.model.get_input_embeddings().weight.shape[0]
+        highest = int(encoded.token_ids.max())
+        if highest >= known:
+            raise InfogeoError(
+                f"model {self.name!r}: its tokenizer gives token {highest}, but the model has "
+                f"embeddings for {known} tokens. Tokenizer and weights do not belong together."
+            )
+
+    @contextlib.contextmanager
+    def _watching(self, sink):
+        self._sink = sink
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            self._sink = None
+
+    def _inputs(self, texts):
+        """Token ids and mask, padded on the right, and explicit positions. (texts, longest)."""
+        longest = max(map(len, texts))
+        ids = np.zeros((len(texts), longest), dtype=np.int64)
+        mask = np.zeros((len(texts), longest), dtype=np.int64)
+        for row, text in enumerate(texts):
+            ids[row, : len(text)] = text
+            mask[row, : len(text)] = 1
+        ids, mask = (torch.from_numpy(array).to(self.device) for array in (ids, mask))
+        positions = {}
+        if self._takes_positions:
+            positions["position_ids"] = torch.arange(longest, device=self.device).expand_as(ids)
+        return ids, mask, positions
+
+    def run(self, texts, sink):
+        """One batched forward pass.
+
+        Parameters
+        ----------
+        texts : list of (n_i,) int ndarrays
+            Token ids.
+        sink : callable
+            Called as sink(layer, hidden) with hidden a (texts, longest, d) tensor, as each layer
+            is reached. Rows beyond a text's end mean nothing. What it needs it must copy.
+
+        Returns
+        -------
+        nll, predictive_entropy : lists of (n_i,) float32 ndarrays
+            In nats, of each token given those before it; NaN at a text's first token.
+
+        Notes
+        -----
+        Verified against one text at a time (hidden states within 1e-5 of the row norm in
+        float32), the model's own loss, and a direct log-softmax in float64.
+        """
+        ids, mask, positions = self._inputs(texts)
+        final = None
+
+        def watch(layer, hidden):
+            nonlocal final
+            if layer == "final":
+                final = hidden
+            sink(layer, hidden)
+
+        module = self.base if self._plain_head else self.model
+        with self._watching(watch):
+            output = module(ids, attention_mask=mask, use_cache=False, **positions)
+            predicted = mask[:, 1:].bool()  # (texts, longest − 1): a token that has one before it
+            targets = ids[:, 1:][predicted]
+            source = final if self._plain_head else output.logits
+            scores = self._score(source[:, :-1][predicted], targets)
+        nll, entropy = scores.cpu().numpy()
+        ends = np.cumsum([len(text) - 1 for text in texts])[:-1]
+        return [_after_nan(part) for part in np.split(nll, ends)], [
+            _after_nan(part) for part in np.split(entropy, ends)
+        ]
+
+    def _score(self, rows, targets):
+        """(2, m): NLL and predictive entropy for m rows of final states, or of logits."""
+        scores = torch.empty((2, len(rows)), dtype=torch.float32, device=rows.device)
+        on_gpu = rows.device.type == "cuda"
+        step = max(1, (GPU_HEAD_NUMBERS if on_gpu else HEAD_NUMBERS) // self.vocabulary)
+        part = step if on_gpu else max(1, SCORE_NUMBERS // self.vocabulary)
+        head = self.model.get_output_embeddings() if self._plain_head else torch.clone
+        for start in range(0, len(rows), step):
+            logits = head(rows[start : start + step]).float()
+            for low in range(0, len(logits), part):
+                at = slice(start + low, min(start + low + part, start + len(logits)))
+                score_logits(logits[low : low + part], targets[at], scores[:, at])
+        return scores
+
+    def attention_rows(self, text):
+        """Attention of the last token of a text, from an eager pass over that text alone.
+
+        Parameters
+        ----------
+        text : (n,) int ndarray
+
+        Returns
+        -------
+        last_row : (heads, n) float32 ndarray
+            Weights in the last layer; rows sum to 1.
+        rollout_row : (n,) float32 ndarray
+            The last token's row of the product over layers of (mean over heads + I) / 2
+            (Abnar & Zuidema 2020, 2005.00928); sums to 1.
+
+        Raises
+        ------
+        InfogeoError
+            Where the model gives no attention weights, or weights that do not sum to 1.
+        """
+        ids, mask, positions = self._inputs([text])
+        usual = self.model.config._attn_implementation
+        self.model.set_attn_implementation("eager")
+        try:
+            with torch.inference_mode():
+                attentions = self.base(
+                    ids, attention_mask=mask, use_cache=False, output_attentions=True, **positions
+                ).attentions
+        finally:
+            self.model.set_attn_implementation(usual)
+        check_attention(attentions, self.depth, len(text), self.name)
+        rollout = torch.zeros(len(text), dtype=torch.float32, device=self.device)
+        rollout[-1] = 1
+        for layer in reversed(attentions):
+            mean = layer[0].float().mean(dim=0)  # (n, n)
+            mean = mean / mean.sum(dim=-1, keepdim=True)
+            rollout = (rollout + rollout @ mean) / 2
+        last_row = attentions[-1][0, :, -1].float()  # (heads, n)
+        last_row = last_row / last_row.sum(dim=-1, keepdim=True)
+        return last_row.cpu().numpy(), rollout.cpu().numpy()
+
+
+def _after_nan(values):
+    return np.concatenate([np.full(1, np.nan, dtype=np.float32), values])
+
+
+def score_logits(logits, targets, out) -> None:
+    """Negative log-likelihood and entropy of predictions, without a second copy of the logits.
+
+    With x the logits less their maximum and s = Σ eˣ, the NLL is ln s − x_target and the entropy
+    ln s − Σ x eˣ / s.
+
+    Parameters
+    ----------
+    logits : (m, V) float32 tensor
+        Overwritten.
+    targets : (m,) int64 tensor
+    out : (2, m) float32 tensor
+        Receives NLL and entropy, nats.
+    """
+    logits -= logits.amax(dim=-1, keepdim=True)
+    chosen = logits.gather(-1, targets[:, None])[:, 0]
+    powers = torch.exp(logits)
+    total = powers.sum(dim=-1)
+    log_total = total.log()
+    torch.sub(log_total, chosen, out=out[0])
+    mean = powers.mul_(logits).sum(dim=-1) / total
+    torch.sub(log_total, mean, out=out[1])
+
+
+def check_attention(attentions, depth: int, n: int, name: str) -> None:
+    """Stop unless attention weights are there, of every layer, and every row sums to 1.
+
+    SDPA and flash attention return None, or nothing at all, without saying so.
+    """
+    if attentions is None or len(attentions) != depth or any(a is None for a in attentions):
+        raise InfogeoError(
+            f"model {name!r}: no attention weights of all {depth} layers; the architecture has no "
+            "eager attention. Set states.attention_texts to 0 to do without them."
+        )
+    for layer, weights in enumerate(attentions):
+        shape = (1, weights.shape[1], n, n)
+        off = (weights.float().sum(dim=-1) - 1).abs().max().item()
+        if weights.shape != shape or not off <= ROW_SUM[weights.dtype]:
+            raise InfogeoError(
+                f"model {name!r}, layer {layer}: attention weights of shape "
+                f"{tuple(weights.shape)} whose rows sum to 1 only within {off:.2g}. "
+                "Set states.attention_texts to 0 to do without them."
+            )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory, of the machine or the GPU, did not suffice."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+# ---------------------------------------------------------------- batches and states
+def plan_blocks(lengths, most_tokens: int) -> list[range]:
+    """Consecutive texts in blocks of at most so many tokens; a longer text is a block of its own.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+    most_tokens : int
+    """
+    blocks, start, tokens = [], 0, 0
+    for text, length in enumerate(lengths):
+        if text > start and tokens + length > most_tokens:
+            blocks.append(range(start, text))
+            start, tokens = text, 0
+        tokens += length
+    return [*blocks, range(start, len(lengths))]
+
+
+def plan_batches(lengths, batch_tokens: int) -> list[np.ndarray]:
+    """Batches of texts of about equal length, longest first.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+    batch_tokens : int
+        Most tokens of a batch, padding included; a longer text is a batch of its own.
+
+    Returns
+    -------
+    list of int64 ndarrays
+        Indices of the texts of each batch; within a batch they rise.
+    """
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        size = max(1, batch_tokens // int(lengths[order[start]]))
+        batches.append(np.sort(order[start : start + size]))
+        start += size
+    return batches
+
+
+class Rows:
+    """Room for the states of some texts, one after another, and the passes that fill it.
+
+    Attributes
+    ----------
+    offsets : (texts + 1,) int64 ndarray
+    hidden : dict of layer -> (T, d) tensor on the CPU, in the dtype of the model
+    nll, predictive_entropy : (T,) float32 ndarrays
+    splits : int
+        How often a batch was halved for want of memory.
+    """
+
+    def __init__(self, model: LanguageModel, layers, lengths, doc_ids):
+        self.model, self.doc_ids = model, doc_ids
+        self.offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        rows = int(self.offsets[-1])
+        self.hidden = {
+            layer: torch.empty((rows, model.widths[layer]), dtype=model.dtype) for layer in layers
+        }
+        self.nll = np.full(rows, np.nan, dtype=np.float32)
+        self.predictive_entropy = np.full(rows, np.nan, dtype=np.float32)
+        self.splits = 0
+
+    def run(self, texts, batch_tokens: int, told=lambda tokens: None) -> None:
+        """Fill all rows, in batches of texts of about equal length.
+
+        Parameters
+        ----------
+        texts : list of (n_i,) int ndarrays
+            Token ids.
+        batch_tokens : int
+            See `plan_batches`.
+        told : callable
+            Told after every batch how many tokens are done.
+
+        Raises
+        ------
+        InfogeoError
+            Where memory does not suffice for one text, or a state is not finite.
+        """
+        done = 0
+        for batch in plan_batches(np.diff(self.offsets), batch_tokens):
+            self._run_in_room(batch, [texts[text] for text in batch])
+            done += sum(len(texts[text]) for text in batch)
+            told(done)
+
+    def _run_in_room(self, indices, texts):
+        """Run a batch, or its halves where memory does not suffice for the whole."""
+        try:
+            self._run(indices, texts)
+            return
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(texts) == 1:
+                raise InfogeoError(
+                    f"model {self.model.name!r}, text {self.doc_ids[indices[0]]!r}: memory does "
+                    f"not suffice for a forward pass over this text alone ({error})."
+                ) from error
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.splits += 1
+        middle = len(texts) // 2
+        self._run_in_room(indices[:middle], texts[:middle])
+        self._run_in_room(indices[middle:], texts[middle:])
+
+    def _run(self, indices, texts):
+        spans = [slice(self.offsets[index], self.offsets[index + 1]) for index in indices]
+        sums = []
+
+        def keep(layer, hidden):  # (texts, longest, d)
+            if layer in self.hidden:
+                target = self.hidden[layer]
+                for place, span in enumerate(spans):
+                    target[span] = hidden[place, : span.stop - span.start]
+                sums.append(hidden.sum(dtype=torch.float32))
+
+        nll, entropy = self.model.run(texts, keep)
+        for place, span in enumerate(spans):
+            self.nll[span], self.predictive_entropy[span] = nll[place], entropy[place]
+        # NaN and infinity survive a sum, so that one number clears a layer. (Padding is in it.)
+        if not torch.isfinite(torch.stack(sums)).all():
+            for index, span in zip(indices, spans, strict=True):
+                for layer, hidden in self.hidden.items():
+                    if not torch.isfinite(hidden[span]).all():
+                        raise self._not_finite(layer, self.doc_ids[index])
+
+    def _not_finite(self, layer, doc_id):
+        cause = (
+            "float16 ends at 65504: set the model's dtype to bfloat16 or float32 in the models "
+            "table."
+            if self.model.dtype == torch.float16
+            else "The weights may be damaged, or the dtype may not suit this model."
+        )
+        return InfogeoError(
+            f"model {self.model.name!r}, layer {layer}, text {doc_id!r}: hidden states are not "
+            f"finite. {cause}"
+        )
+
+
+class ForwardStates:
+    """Hidden states straight from forward passes: a states iterator factory that stores nothing.
+
+    Calling it yields (text, layer, Z) with Z (n, d) float32, layer by layer within blocks of
+    texts. Where all texts are one block, it is kept for the next call, so that the model runs
+    once. After a whole iteration `nll` and `predictive_entropy` are filled.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    encoded : Encoded
+    doc_ids : sequence of str, one per text
+    layers : list of str
+    batch_tokens : int
+        See `plan_batches`.
+    """
+
+    def __init__(self, model, encoded: Encoded, doc_ids, layers, batch_tokens: int):
+        model.check_texts(encoded)
+        self.model, self.encoded, self.doc_ids = model, encoded, doc_ids
+        self.layers, self.batch_tokens = layers, batch_tokens
+        self.nll = np.full(len(encoded.token_ids), np.nan, dtype=np.float32)  # (T,)
+        self.predictive_entropy = self.nll.copy()  # (T,)
+        per_token = sum(model.widths[layer] for layer in layers) * model.dtype.itemsize
+        self.blocks = plan_blocks(encoded.lengths, BLOCK_BYTES // per_token)
+        self._kept = None
+
+    def __call__(self):
+        for block in self.blocks:
+            rows = self._kept or self._run(block)
+            if len(self.blocks) == 1:
+                self._kept = rows
+            for layer in self.layers:
+                for place, text in enumerate(block):
+                    start, stop = rows.offsets[place : place + 2]
+                    yield text, layer, rows.hidden[layer][start:stop].float().numpy()
+
+    def _run(self, block):
+        texts = [self.encoded.text(text) for text in block]
+        doc_ids = [self.doc_ids[text] for text in block]
+        rows = Rows(self.model, self.layers, [len(text) for text in texts], doc_ids)
+        rows.run(texts, self.batch_tokens)
+        span = slice(self.encoded.offsets[block.start], self.encoded.offsets[block.stop])
+        self.nll[span], self.predictive_entropy[span] = rows.nll, rows.predictive_entropy
+        return rows
