@@ -248,6 +248,10 @@ def test_a_misspelt_key_is_refused_at_every_level_with_the_likely_one(config, pa
         ({"spectra": {"n": 128}}, "spectra.n: 128 must be a list"),
         ({"spectra": {"n": [32.5]}}, "spectra.n[0]: 32.5 must be a whole number"),
         ({"spectra": {"n": [32, 32]}}, "spectra.n: [32, 32] must not repeat an item"),
+        (
+            {"ladders": {"a": {"head_width": 12}}},
+            "ladders.a.head_width: 12 must be a multiple of 8",
+        ),
         ({"launch": {"placement": "locl"}}, 'launch.placement: "locl" must be one of "debug"'),
         ({"headline": {"metrics": [["nll"]]}}, 'headline.metrics[0]: ["nll"] must have at least 2'),
         (

@@ -212,6 +212,7 @@ def _explained(error, root: dict) -> list[str]:
         "maximum": lambda e: f"must be at most {e.validator_value}",
         "exclusiveMinimum": lambda e: f"must be above {e.validator_value}",
         "exclusiveMaximum": lambda e: f"must be below {e.validator_value}",
+        "multipleOf": lambda e: f"must be a multiple of {e.validator_value}",
         "minLength": lambda e: "must not be empty",
         "minItems": lambda e: f"must have at least {e.validator_value} item(s)",
         "maxItems": lambda e: f"must have at most {e.validator_value} items",

@@ -53,28 +53,18 @@ COLUMNS = (
 
 
 # ---------------------------------------------------------------- arithmetic
-def ladder_parameters(width: int, depth: int, vocabulary: int) -> dict:
-    """Parameters of a GPT-NeoX decoder with tied embeddings and an MLP of 4 × width.
+def ladder_parameters(width: int, depth: int, vocabulary: int) -> tuple[int, int]:
+    """(total, non-embedding) parameters of a ladder model: GPT-NeoX, tied, an MLP of 4 × width.
 
-    Per block: queries, keys, values 3d² + 3d, output d² + d, MLP 8d² + 5d, two norms 4d; after
-    the last block a norm, 2d.
-
-    Returns
-    -------
-    dict of int
-        params_total, params_embedding, params_non_embedding.
+    A block has 3d² + 3d for queries, keys and values, d² + d for their output, 8d² + 5d for the
+    MLP and 4d for two norms; after the last block comes a norm, 2d.
 
     Notes
     -----
     Verified against transformers' GPTNeoXForCausalLM, to the last parameter.
     """
     non_embedding = depth * (12 * width**2 + 13 * width) + 2 * width
-    embedding = vocabulary * width
-    return {
-        "params_total": non_embedding + embedding,
-        "params_embedding": embedding,
-        "params_non_embedding": non_embedding,
-    }
+    return non_embedding + vocabulary * width, non_embedding
 
 
 def forward_flops(model: dict, tokens: int, n: int) -> int:
@@ -158,7 +148,8 @@ def describe_model(row: dict, config: dict, results: Path, fingerprint: str | No
         member = ladder_member(row["where"])
         vocabulary = config["ladders"][member["ladder"]]["vocabulary"]
         shape = {"width": member["width"], "layers": member["depth"], "vocabulary": vocabulary}
-        counts = ladder_parameters(member["width"], member["depth"], vocabulary)
+        total, non_embedding = ladder_parameters(member["width"], member["depth"], vocabulary)
+        counts = {"params_total": total, "params_non_embedding": non_embedding}
         return {**counts, **shape, "directory": None}
     from infogeo.models import describe
 
@@ -257,8 +248,8 @@ def _row(row, model, corpus, texts, config) -> dict:
     twins = None if forward is None else config["controls"]["untrained_draws"] * forward
     training = None
     if row["source"] == "ladder":
-        ladder = config["ladders"][ladder_member(row["where"])["ladder"]]
-        training = 3 * forward_flops(model, ladder["tokens"], ladder["context"])
+        settings = config["ladders"][ladder_member(row["where"])["ladder"]]
+        training = 3 * forward_flops(model, settings["tokens"], settings["context"])
     hours = config["plan"]["flops_per_second"] * 3600
     stored = None if tokens is None else hidden_states_bytes(model, tokens, layers, row["dtype"])
     shape = ("params_total", "params_non_embedding", "width", "layers", "vocabulary")

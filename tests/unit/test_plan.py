@@ -1,0 +1,246 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from infogeo import configuration, ladder, plan
+from infogeo.artefacts import write_table
+
+MODEL = {"params_total": 1300, "params_non_embedding": 1000, "width": 10, "layers": 2,
+         "vocabulary": 30}  # fmt: skip
+MEMBERS = [(16, 1, 300), (32, 3, 512)]  # width, depth, vocabulary
+
+
+def neox(width, depth, vocabulary):
+    return ladder.new_model(width, depth, 0, vocabulary, 64, head_width=8, init_std=0.1)
+
+
+@pytest.fixture
+def config():
+    return configuration.merged(
+        {
+            "ladders": {"tiny": {"widths": [16, 32], "depths": [1, 3], "head_width": 8}},
+            "spectra": {"n": [8, 24]},
+            "headline": {"n": 24},
+            "plan": {"flops_per_second": 1e6},
+        }
+    )
+
+
+def ladder_row(slug="small", where="tiny/w16-d1-s0", **other):
+    return {"slug": slug, "family": "tiny", "source": "ladder", "where": where,
+            "dtype": "float32", **other}  # fmt: skip
+
+
+def planned(config, folder, models=None, corpora=None, expected_models=None, expected_corpora=None):
+    models = models or [ladder_row()]
+    corpora = corpora or [{"slug": "stories", "texts": 100}]
+    return plan.rows(
+        models,
+        corpora,
+        config,
+        folder,
+        expected_models or ["fm"] * len(models),
+        expected_corpora or ["fc"] * len(corpora),
+    )
+
+
+# ---------------------------------------------------------------- arithmetic
+def test_forward_flops_by_hand():
+    # per token: 2·1000 weights, 4·5·10·2 attention, 2·10·30 logits
+    assert plan.forward_flops(MODEL, tokens=7, n=5) == 7 * (2000 + 400 + 600)
+
+
+@pytest.mark.parametrize(("width", "depth", "vocabulary"), MEMBERS)
+def test_forward_flops_are_those_that_pytorch_counts(width, depth, vocabulary):
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    texts, n = 3, 20
+    model = neox(width, depth, vocabulary)
+    model.set_attn_implementation("eager")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros((texts, n), dtype=torch.long))
+    matrices = sum(w.numel() for name, w in model.named_parameters() if w.ndim == 2)
+    shape = {"params_non_embedding": matrices - vocabulary * width, "width": width,
+             "layers": depth, "vocabulary": vocabulary}  # fmt: skip
+    # PyTorch counts the rotary frequencies too, one small product per pass.
+    assert counter.get_total_flops() == pytest.approx(
+        plan.forward_flops(shape, texts * n, n), rel=1e-3
+    )
+
+
+@pytest.mark.parametrize(("width", "depth", "vocabulary"), MEMBERS)
+def test_parameters_of_a_ladder_model_are_those_of_the_real_one(
+    width, depth, vocabulary, config, tmp_path
+):
+    config["ladders"]["tiny"]["vocabulary"] = vocabulary
+    row = ladder_row(where=f"tiny/w{width}-d{depth}-s0")
+    found = plan.describe_model(row, config, tmp_path, None)
+    model = neox(width, depth, vocabulary)
+    total = sum(w.numel() for w in model.parameters())
+    assert found["params_total"] == total
+    assert found["params_non_embedding"] == total - model.get_input_embeddings().weight.numel()
+    assert (found["width"], found["layers"], found["vocabulary"]) == (width, depth, vocabulary)
+
+
+@pytest.mark.parametrize("layers", ["all", ["0", "final"], ["0", "0.5", "1"], ["0.3", "0.4"]])
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 7])
+def test_as_many_layers_are_planned_as_a_dump_stores(layers, depth):
+    from infogeo.forward import choose_layers
+
+    assert plan.layers_stored(layers, depth) == len(choose_layers(layers, depth))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_bytes_of_hidden_states_are_those_of_a_real_store(dtype, tmp_path):
+    import h5py
+    from infogeo.store import TOKEN_ARRAYS, save_store
+
+    lengths, layers = [5, 8, 8], ["0", "1", "final"]
+    hidden = {layer: np.ones((21, MODEL["width"]), dtype=np.float32) for layer in layers}
+    save_store(
+        tmp_path / "s.h5",
+        hidden=hidden,
+        tokens={name: np.zeros(21, dtype) for name, dtype in TOKEN_ARRAYS.items()},
+        attrs={},
+        doc_ids=["a", "b", "c"],
+        sources=["s"] * 3,
+        labels=[""] * 3,
+        lengths=lengths,
+        dtype=dtype,
+    )
+    with h5py.File(tmp_path / "s.h5") as file:
+        stored = sum(file["hidden"][layer].id.get_storage_size() for layer in layers)
+    planned = plan.hidden_states_bytes(MODEL, 21, len(layers), dtype)
+    assert stored == planned + 4 * len(layers)  # a checksum of four bytes per chunk
+
+
+def test_memory_grows_with_weights_batch_layers_and_dtype():
+    base = plan.memory_bytes(MODEL, 100, 3, "float16")
+    assert plan.memory_bytes(MODEL, 100, 3, "float32") - base == 2 * (1300 + 100 * 10 * 17)
+    assert plan.memory_bytes(MODEL | {"params_total": 1400}, 100, 3, "float16") - base == 200
+    assert plan.memory_bytes(MODEL, 100, 4, "float16") - base == 2 * 100 * 10
+
+
+# ---------------------------------------------------------------- what is known, and how surely
+def test_before_anything_is_fetched_tokens_are_an_upper_bound(config, tmp_path):
+    (row,) = planned(config, tmp_path)
+    assert (row["texts"], row["tokens"], row["tokens_are"]) == (100, 2400, "at most")
+
+
+def test_where_the_number_of_texts_is_open_tokens_are_not_known(config, tmp_path):
+    (row,) = planned(config, tmp_path, corpora=[{"slug": "stories", "texts": 0}])
+    assert (row["texts"], row["tokens"], row["tokens_are"]) == (None, None, "unknown")
+    assert row["forward_flops"] is row["hidden_states_bytes"] is row["dump_hours"] is None
+    assert row["training_flops"] > 0
+    assert row["memory_bytes"] > 0
+
+
+@pytest.fixture
+def fetched(tmp_path, tiny_model_dir):
+    """results/ with a corpus of the fingerprint fc and a model of the fingerprint fm."""
+    import pandas as pd
+
+    texts = ["the of", "matrix array " * 40, "sum mean axis shape given"]
+    path = tmp_path / "corpora" / "stories.parquet"
+    write_table(pd.DataFrame({"text": texts}), path, "fc")
+    marker = tmp_path / "models" / "small" / "model.json"
+    marker.parent.mkdir(parents=True)
+    model = json.loads((tiny_model_dir() / "model.json").read_text())
+    marker.write_text(json.dumps(model | {"fingerprint": "fm"}))
+    return tmp_path, texts, tiny_model_dir()
+
+
+def test_once_corpus_and_tokenizer_are_there_tokens_are_exact(config, fetched):
+    from infogeo.forward import encode, load_tokenizer
+
+    folder, texts, directory = fetched
+    encoded = encode(load_tokenizer(directory), texts, 24, 8)
+    (row,) = planned(config, folder)
+    assert row["tokens_are"] == "exact"
+    assert row["tokens"] == len(encoded.token_ids)
+    assert row["texts"] == len(encoded) < len(texts)
+
+
+def test_parameters_are_those_counted_once_the_model_is_there(config, fetched):
+    (row,) = planned(config, fetched[0])
+    assert row["width"] == 32  # of the model that is there; the row of the table says 16
+    (row,) = planned(config, fetched[0], expected_models=["another"])
+    assert row["width"] == 16
+
+
+def test_a_corpus_of_other_settings_is_not_believed(config, fetched):
+    (row,) = planned(config, fetched[0], expected_corpora=["another"])
+    assert (row["texts"], row["tokens_are"]) == (100, "at most")
+
+
+def test_a_local_model_is_counted_from_its_files(config, tmp_path, tiny_model_dir):
+    directory = tiny_model_dir()
+    real = json.loads((directory / "model.json").read_text())
+    row = ladder_row(source="local", where=str(directory))
+    found = plan.describe_model(row, config, tmp_path, None)
+    for key in ("params_total", "params_non_embedding", "width", "layers", "vocabulary"):
+        assert found[key] == real[key], key
+    (line,) = planned(config, tmp_path, models=[row])
+    assert line["training_flops"] is None
+
+
+def test_hours_follow_from_flops_and_throughput(config, tmp_path):
+    (row,) = planned(config, tmp_path)
+    shape = {key: row[key] for key in ("params_non_embedding", "width", "layers", "vocabulary")}
+    assert row["forward_flops"] == plan.forward_flops(shape, 2400, 24)
+    assert row["dump_hours"] == pytest.approx(row["forward_flops"] / 1e6 / 3600)
+    assert row["twins_hours"] == pytest.approx(3 * row["dump_hours"])
+    assert row["training_flops"] == 3 * plan.forward_flops(shape, 1_000_000, 128)
+    assert row["training_hours"] == pytest.approx(row["training_flops"] / 1e6 / 3600)
+
+
+# ---------------------------------------------------------------- the table
+def test_the_csv_holds_a_row_per_model_and_corpus(config, tmp_path):
+    models = [ladder_row("a"), ladder_row("b", "tiny/w32-d3-s0")]
+    corpora = [{"slug": "x", "texts": 5}, {"slug": "y", "texts": 0}]
+    plan.write(planned(config, tmp_path, models, corpora), tmp_path / "plan.csv")
+    with (tmp_path / "plan.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert tuple(lines[0]) == plan.COLUMNS
+    pairs = [(line["corpus"], line["model"]) for line in lines]
+    assert pairs == [("x", "a"), ("x", "b"), ("y", "a"), ("y", "b")]
+    assert lines[0]["tokens"] == "120"
+    assert lines[2]["tokens"] == ""
+
+
+def test_the_printed_table_sums_up_and_counts_training_once(config, tmp_path):
+    corpora = [{"slug": "x", "texts": 5}, {"slug": "y", "texts": 15}]
+    rows = planned(config, tmp_path, corpora=corpora)
+    total = plan.rendered(rows, config).split("\n\n")[0].split("\n")[-1]
+    assert total.startswith("all")
+    assert " 480 " in total  # (5 + 15) texts × 24 tokens
+    assert total.endswith(plan._time(rows[0]["training_hours"]))
+
+
+def test_the_printed_table_says_what_is_not_exact(config, tmp_path, fetched):
+    said = plan.rendered(planned(config, tmp_path / "none"), config)
+    assert "≤ 2.40 k" in said
+    assert "≤: at most this" in said
+    assert "1.00 MFLOP/s (plan.flops_per_second)" in said
+    assert "≤" not in plan.rendered(planned(config, fetched[0]), config)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (None, "B", "?"), (0, "", "0"), (7, "B", "7 B"), (999, "", "999"), (1000, "", "1.00 k"),
+        (12_800, "", "12.8 k"), (999_499, "", "999 k"), (999_500, "", "1.00 M"),
+        (1.5e9, "B", "1.50 GB"), (5e10, "FLOP/s", "50.0 GFLOP/s"), (3.2e23, "FLOP", "320 ZFLOP"),
+    ],
+)  # fmt: skip
+def test_numbers_are_readable(value, unit, text):
+    assert plan.human(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"), [(None, "?"), (1e-5, "< 1 s"), (0.05, "3:00"), (30.5, "30:30:00")]
+)
+def test_times_are_readable(hours, text):
+    assert plan._time(hours) == text
