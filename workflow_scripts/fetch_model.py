@@ -1,0 +1,26 @@
+"""Check one local model, count its parameters, and describe it in model.json."""
+
+from infogeo import logs, models
+
+if __name__ == "__main__":
+    with logs.rule(snakemake):
+        params = snakemake.params
+        description = models.describe(
+            params.where,
+            slug=snakemake.wildcards.model,
+            family=params.family,
+            source="local",
+            where=params.where,
+            revision=params.revision,
+            dtype=params.dtype,
+            params=params.params,
+            trust_remote_code=params.trust_remote_code,
+            fingerprint=params.fingerprint,
+        )
+        models.write_description(description, snakemake.output[0])
+        print(
+            f"{description['slug']}: {description['params_total']:,} parameters, "
+            f"{description['params_non_embedding']:,} without embeddings; width "
+            f"{description['width']}, {description['layers']} layers",
+            flush=True,
+        )
