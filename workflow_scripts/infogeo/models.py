@@ -102,7 +102,6 @@ def describe(
             f"{directory} have {stored:,} (tied weights once, padding included). Correct the row, "
             "or `where` if it is another model."
         )
-    text_config = _text_config(config)
     files = ["config.json", *weights]
     if len(weights) > 1:
         files.append("model.safetensors.index.json")
@@ -126,13 +125,27 @@ def describe(
         "trust_remote_code": trust_remote_code,
         "files": files,
         **counts,
-        "width": _first(directory, text_config, WIDTH_KEYS),
-        "layers": _first(directory, text_config, LAYERS_KEYS),
-        "vocabulary": _first(directory, text_config, ("vocab_size",)),
+        **shape(directory, config),
         "architecture": config.get("model_type", ""),
         "tokenizer_sha256": _tokenizer_hash(directory, files),
         "train_tokens": train_tokens,
         "fingerprint": fingerprint,
+    }
+
+
+def shape(directory, config: dict) -> dict:
+    """Width of the hidden states, number of blocks and size of the vocabulary, from config.json.
+
+    Raises
+    ------
+    InfogeoError
+        Where one of them is not there under any of its names.
+    """
+    config = _text_config(config)
+    return {
+        "width": _first(Path(directory), config, WIDTH_KEYS),
+        "layers": _first(Path(directory), config, LAYERS_KEYS),
+        "vocabulary": _first(Path(directory), config, ("vocab_size",)),
     }
 
 
