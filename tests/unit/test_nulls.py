@@ -27,6 +27,20 @@ def test_mean_entropy_is_that_of_marchenko_pastur(d, n):
     assert found == pytest.approx(marchenko_pastur_entropy(n, d), rel=1e-3)
 
 
+def test_each_pair_is_what_its_own_seed_gives():
+    null = random_null([5, 40], [9], EPS2, draws=2, seed=3).set_index(KEYS)["value"]
+    for d in (5, 40):
+        generator = np.random.default_rng([3, d, 9])
+        for draw in range(2):
+            Z = generator.standard_normal((9, d))
+            Z /= np.linalg.norm(Z, axis=1, keepdims=True)
+            Z -= Z.mean(axis=0)
+            Z /= np.linalg.norm(Z, axis=1, keepdims=True)
+            p = np.linalg.svd(Z, compute_uv=False) ** 2 / 9
+            expected = -np.sum(p[p > 1e-20] * np.log(p[p > 1e-20]))
+            assert null[d, 9, "centred", "entropy", draw] == pytest.approx(expected, rel=1e-12)
+
+
 def test_many_tokens_of_a_narrow_model_fill_all_directions():
     null = random_null([8], [2000], EPS2, draws=3, seed=1).set_index(KEYS)["value"]
     for convention in ("unit", "centred"):

@@ -94,7 +94,9 @@ def test_orthonormal_rows_have_a_flat_spectrum():
 
 
 def test_parallel_rows_are_a_pure_state_and_nothing_is_left_when_centred():
-    Z = np.tile(hidden(1, 50), (12, 1))
+    Z = np.tile(
+        hidden(1, 50) * np.float64(np.pi), (12, 1)
+    )  # float64: their mean is only nearly each row
     spectra = text_spectra(Z, [12])
     eigenvalues, zero_rows = spectra["unit", 12]
     np.testing.assert_allclose(eigenvalues, [1] + [0] * 11, atol=1e-14)
@@ -240,12 +242,12 @@ def test_texts_of_a_corpus_equal_each_text_alone():
                     assert found.rows == n
 
 
-@pytest.mark.parametrize("block", [2048, 7])  # one product, and many with remainders
+@pytest.mark.parametrize("block", [2048, 7])  # rows: one product, and many with remainders
 @pytest.mark.parametrize("width", [10, 50, 300])  # more tokens than d, and fewer
 def test_streamed_corpus_spectra_equal_those_in_memory(width, block, monkeypatch):
     monkeypatch.setattr(module, "BLOCK_ROWS", block)
     states = corpus([width])
-    states["0"][2][3] = 0.0  # a zero row among the tokens
+    states["0"][2][3] *= 1e-9  # a zero row among the tokens
     (layer,) = compute(by_layer(states), DOCUMENTS)
     for n, texts in DOCUMENTS.texts.items():
         tokens = np.concatenate([states["0"][text][:n] for text in texts])
@@ -260,6 +262,19 @@ def test_streamed_corpus_spectra_equal_those_in_memory(width, block, monkeypatch
                 assert_equal_entropies(
                     found.eigenvalues[0], dropped, expected, width, len(rows), convention
                 )
+
+
+@pytest.mark.parametrize("texts", [1, 2, 3])
+def test_size_of_the_batches_does_not_matter(texts, monkeypatch):
+    states = corpus([24])
+    (whole,) = compute(by_layer(states), DOCUMENTS)
+    monkeypatch.setattr(module, "BATCH_BYTES", texts * 32 * 24 * 8)
+    (batched,) = compute(by_layer(states), DOCUMENTS)
+    for (scope, _, _), one, other in zip(
+        whole.spectra, whole.spectra.values(), batched.spectra.values(), strict=True
+    ):
+        tolerance = 0 if scope == "text" else 1e-14
+        np.testing.assert_allclose(one.eigenvalues, other.eigenvalues, rtol=0, atol=tolerance)
 
 
 def test_order_of_the_states_does_not_matter():
@@ -309,6 +324,14 @@ def test_one_text_alone_has_no_mean_to_compare_with():
     assert found.zero_rows.tolist() == [1]
     assert not found.eigenvalues.any()
     np.testing.assert_allclose(layer.spectra["means", "unit", 16].eigenvalues, [[1]], rtol=1e-14)
+
+
+def test_equal_states_everywhere_leave_nothing_when_centred():
+    Z = np.tile(hidden(1, 40) * np.float64(np.pi), (12, 1))
+    documents = Documents.of(list("abc"), list("abc"), [12] * 3, [12])
+    (layer,) = compute(lambda: iter([(i, "0", Z) for i in range(3)]), documents)
+    assert layer.spectra["tokens", "centred", 12].zero_rows.tolist() == [36]
+    assert layer.spectra["means", "centred", 12].zero_rows.tolist() == [3]
 
 
 def test_a_layer_without_all_texts_is_refused():
