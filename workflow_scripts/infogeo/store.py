@@ -7,6 +7,7 @@ inputs give the same bytes: no times, hosts or job ids are stored.
 """
 
 import contextlib
+import os
 from pathlib import Path
 
 import h5py
@@ -125,16 +126,20 @@ def create_store(
     """
     file = None
     try:
-        file = h5py.File(path, "w", libver=("v110", "v110"), locking=False)
+        Path(path).write_bytes(bytes(1 << 16))  # a disk that is full already shows here
+        # Rows come in whole chunks, or nearly: a cache would only copy them once more.
+        file = h5py.File(path, "w", libver=("v110", "v110"), locking=False, rdcc_nbytes=0)
         writer = StoreWriter(file, path, attrs, lengths, widths, dtype, first_row, total_rows)
         writer._documents(doc_ids, sources, labels)
         writer._layers(widths, post_norm)
         yield writer
         file.close()
     except (OSError, RuntimeError) as error:
-        if is_disk_full(error):
-            raise disk_full(path) from error
-        raise
+        if not is_disk_full(error):
+            raise
+        # HDF5 brings the process down at exit if it cannot flush its file: make room for that.
+        os.truncate(path, 0)
+        raise disk_full(path) from error
     finally:
         if file is not None and file.id.valid:
             # Only after an error: closing may then fail too, and must not hide it.
@@ -519,26 +524,3 @@ def open_store(path, expected: str | None = None):
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             raise InfogeoError(f"{path}: a damaged store ({error}). {remedy}") from error
         yield reader
-
-
-def save_store(path, *, hidden: dict, tokens: dict, attention=None, **described) -> None:
-    """Write a whole store from arrays in memory (small stores and tests).
-
-    Parameters
-    ----------
-    path : path
-    hidden : dict of layer -> (T, d) float32 ndarray
-    tokens : dict of name -> (T,) ndarray
-        See `TOKEN_ARRAYS`.
-    attention : tuple (texts, last_rows, rollouts), optional
-        See `StoreWriter.write_attention`.
-    **described
-        attrs, doc_ids, sources, labels, lengths, dtype, post_norm of `create_store`.
-    """
-    widths = {layer: values.shape[1] for layer, values in hidden.items()}
-    with create_store(path, widths=widths, **described) as writer:
-        writer.write_tokens(0, **tokens)
-        for layer, values in hidden.items():
-            writer.write_hidden(layer, 0, values)
-        if attention is not None:
-            writer.write_attention(*attention)

@@ -1,0 +1,72 @@
+"""Tiny models, tokenizers, texts and stores, for the tests and the benches."""
+
+WORDS = "the of and a to in is matrix array value état returns 数 given shape axis sum mean".split()
+VOCABULARY = 300
+WIDTH, DEPTH, HEADS, CONTEXT = 32, 3, 4, 64
+
+
+def sentences(count: int, seed: int = 0, low: int = 3, high: int = 60) -> list[str]:
+    """Random texts of `low` to `high` words, some beyond ASCII."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    return [" ".join(rng.choice(WORDS, rng.integers(low, high + 1))) for _ in range(count)]
+
+
+def save_tokenizer(directory) -> None:
+    """A byte-level BPE tokenizer that begins every text with a special token."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=["<s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(sentences(200), trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 0)]
+    )
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>").save_pretrained(directory)
+
+
+def tiny_config(architecture: str):
+    """A configuration of four heads, three blocks and width 32."""
+    import transformers as hf
+
+    common = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0}
+    if architecture == "gpt2":
+        return hf.GPT2Config(
+            n_embd=WIDTH, n_layer=DEPTH, n_head=HEADS, n_positions=CONTEXT, **common
+        )
+    common |= {
+        "hidden_size": WIDTH,
+        "num_hidden_layers": DEPTH,
+        "num_attention_heads": HEADS,
+        "intermediate_size": 4 * WIDTH,
+        "max_position_embeddings": CONTEXT,
+    }
+    if architecture == "gpt_neox":
+        return hf.GPTNeoXConfig(**common, initializer_range=0.1)
+    if architecture == "llama":
+        return hf.LlamaConfig(**common, num_key_value_heads=2, initializer_range=0.1)
+    if architecture == "gemma2":  # bounds its logits softly: they are not head × state
+        return hf.Gemma2Config(
+            **common, num_key_value_heads=2, head_dim=8, final_logit_softcapping=0.5
+        )
+    raise ValueError(architecture)
+
+
+def save_store(path, *, hidden: dict, tokens: dict, **described) -> None:
+    """A whole store from arrays in memory (layer -> (T, d), name -> (T,)); see `create_store`."""
+    from infogeo.store import create_store
+
+    widths = {layer: values.shape[1] for layer, values in hidden.items()}
+    with create_store(path, widths=widths, **described) as writer:
+        writer.write_tokens(0, **tokens)
+        for layer, values in hidden.items():
+            writer.write_hidden(layer, 0, values)

@@ -1,0 +1,250 @@
+import filecmp
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from infogeo import dump as dump_module
+from infogeo import forward
+from infogeo.artefacts import read_table
+from infogeo.dump import dump
+from infogeo.errors import InfogeoError
+from infogeo.store import open_store
+from tiny import DEPTH, HEADS, WIDTH
+
+SETTINGS = {
+    "n": [16, 24],
+    "layers": "all",
+    "attention_texts": 5,
+    "batch_tokens": 100,
+    "shard_tokens": 150,
+    "dtype": "float32",
+    "trust_remote_code": False,
+    "seed": 7,
+    "fingerprint": "states-fingerprint",
+    "expected": ["model-fingerprint", "corpus-fingerprint"],
+}
+
+
+@pytest.fixture
+def run(tmp_path, tiny_model_dir, tiny_corpus):
+    """A function that dumps the tiny corpus under a name of tmp_path, with changed settings."""
+
+    def call(name="out.h5", architecture="gpt_neox", directory=None, **changed):
+        card = (directory or tiny_model_dir(architecture)) / "model.json"
+        output = tmp_path / name
+        scratch = changed.pop("scratch", tmp_path / "scratch")
+        corpus = changed.pop("corpus", tiny_corpus)
+        dump(card, corpus, output, **SETTINGS | {"scratch": scratch} | changed)
+        return output
+
+    return call
+
+
+def no_more_than(shards: int, monkeypatch):
+    """Let the work stop, as if killed, once so many shards are there."""
+    genuine = dump_module._write_shard
+    written = []
+
+    def limited(*arguments):
+        if len(written) == shards:
+            raise KeyboardInterrupt
+        genuine(*arguments)
+        written.append(arguments[1])
+
+    monkeypatch.setattr(dump_module, "_write_shard", limited)
+    return written
+
+
+def test_the_store_holds_what_the_model_gives_for_each_text(run, tiny_model_dir, tiny_corpus):
+    directory = tiny_model_dir("gpt_neox")
+    model = forward.load_model(directory, dtype="float32", name="m")
+    corpus = read_table(tiny_corpus)
+    encoded = forward.encode(forward.load_tokenizer(directory), corpus["text"], 24, 16)
+    assert 0 < len(encoded) < len(corpus)
+    with open_store(run(), "states-fingerprint") as store:
+        store.verify()
+        assert store.doc_ids == corpus["doc_id"].iloc[encoded.kept].tolist()
+        assert store.sources == corpus["source"].iloc[encoded.kept].tolist()
+        assert store.labels == corpus["label"].iloc[encoded.kept].tolist()
+        assert store.layers == forward.layer_names(DEPTH)
+        assert [layer for layer in store.layers if store.post_norm[layer]] == ["final"]
+        assert store.widths == dict.fromkeys(store.layers, WIDTH)
+        np.testing.assert_array_equal(store.offsets, encoded.offsets)
+        np.testing.assert_array_equal(store.token_ids(), encoded.token_ids)
+        np.testing.assert_array_equal(store.special_mask(), encoded.special_mask)
+        np.testing.assert_array_equal(store.token_end_byte(), encoded.token_end_byte)
+        assert store.attention_texts == [0, 1, 2, 3, 4]
+        for text in range(len(encoded)):
+            rows = forward.Rows(model, store.layers, [encoded.lengths[text]], ["?"])
+            rows.run([encoded.text(text)], 1)
+            span = slice(*encoded.offsets[text : text + 2])
+            np.testing.assert_allclose(store.nll()[span], rows.nll, rtol=1e-5)
+            np.testing.assert_allclose(
+                store.predictive_entropy()[span], rows.predictive_entropy, rtol=1e-5
+            )
+            for layer in store.layers:
+                apart = np.linalg.norm(store.read(text, layer) - rows.hidden[layer].numpy(), axis=1)
+                assert (apart <= 1e-5 * np.linalg.norm(rows.hidden[layer], axis=1)).all()
+        for text in store.attention_texts:
+            last_row, rollout = model.attention_rows(encoded.text(text))
+            assert last_row.shape == (HEADS, encoded.lengths[text])
+            np.testing.assert_array_equal(store.attention_last_row(text), last_row)
+            np.testing.assert_array_equal(store.rollout_row(text), rollout)
+        expected = {
+            "fingerprint": "states-fingerprint", "model": "gpt_neox", "dtype": "float32",
+            "seed": 7, "batches_split": 0, "texts_left_out": len(corpus) - len(encoded),
+        }  # fmt: skip
+        assert {name: store.attrs[name] for name in expected} == expected
+
+
+def test_nothing_is_left_beside_the_store(run, tmp_path):
+    output = run()
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_is_stored_bit_by_bit(run, tiny_model_dir, dtype):
+    model = forward.load_model(tiny_model_dir("llama"), dtype=dtype, name="m")
+    with open_store(run(architecture="llama", dtype=dtype)) as store:
+        ids = store.token_ids()[store.offsets[3] : store.offsets[4]]
+        whole = forward.Rows(model, store.layers, [len(ids)], ["?"])
+        whole.run([ids], 1)
+        for layer in store.layers:
+            stored, alone = store.read(3, layer), whole.hidden[layer].float().numpy()
+            # A batch may round otherwise, but by no more than half precision does.
+            np.testing.assert_allclose(stored, alone, rtol=0.05, atol=0.05)
+            back = torch.from_numpy(stored.copy()).to(model.dtype).float().numpy()
+            np.testing.assert_array_equal(back, stored)
+
+
+def test_a_resumed_dump_equals_an_undisturbed_one_and_redoes_no_shard(run, monkeypatch):
+    undisturbed = run("a.h5")
+    with monkeypatch.context() as patched:
+        first = no_more_than(2, patched)
+        with pytest.raises(KeyboardInterrupt):
+            run("b.h5")
+    with monkeypatch.context() as patched:
+        second = no_more_than(10**6, patched)
+        resumed = run("b.h5")
+    assert first == [0, 1]
+    assert second[0] == 2
+    assert filecmp.cmp(undisturbed, resumed, shallow=False)
+
+
+def test_damaged_and_foreign_shards_are_made_again(run, monkeypatch, tmp_path):
+    undisturbed = run("a.h5")
+    with monkeypatch.context() as patched:
+        no_more_than(4, patched)
+        with pytest.raises(KeyboardInterrupt):
+            run("b.h5")
+    shards = sorted((tmp_path / "scratch").rglob("shard-*.h5"))
+    assert len(shards) == 4
+    shards[0].write_bytes(shards[0].read_bytes()[:-100])
+    content = bytearray(shards[1].read_bytes())
+    content[len(content) // 2] ^= 1
+    shards[1].write_bytes(content)
+    shards[2].write_text("not a shard")
+    with monkeypatch.context() as patched:
+        second = no_more_than(10**6, patched)
+        resumed = run("b.h5")
+    assert second[:4] == [0, 1, 2, 4]
+    assert filecmp.cmp(undisturbed, resumed, shallow=False)
+
+
+def test_shards_of_other_settings_are_not_used(run, monkeypatch):
+    with monkeypatch.context() as patched:
+        no_more_than(2, patched)
+        with pytest.raises(KeyboardInterrupt):
+            run("a.h5")
+    with monkeypatch.context() as patched:
+        written = no_more_than(10**6, patched)
+        run("b.h5", batch_tokens=50)
+    assert written[0] == 0
+
+
+def test_placements_and_numbers_of_workers_give_the_same_bytes(run):
+    alone = run("a.h5")
+    spread = run("b.h5", placement="local", workers=2, threads=2)
+    assert filecmp.cmp(alone, spread, shallow=False)
+
+
+def test_weights_that_cannot_be_loaded_are_named(run, tmp_path, tiny_model_dir):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model_dir("gpt_neox"), broken)
+    card = json.loads((broken / "model.json").read_text())
+    (broken / "model.json").write_text(json.dumps(card | {"directory": str(broken)}))
+    (broken / "model.safetensors").write_bytes(b"short")
+    with pytest.raises(InfogeoError, match="broken: the model cannot be loaded"):
+        run(directory=broken)
+
+
+def test_shards_are_bounded_in_bytes_too(run, monkeypatch):
+    whole = run("a.h5")
+    monkeypatch.setattr(dump_module, "SHARD_BYTES", 60 * WIDTH * 4 * (DEPTH + 2))
+    written = no_more_than(10**6, monkeypatch)
+    with open_store(run("b.h5")) as store, open_store(whole) as expected:
+        assert len(written) >= store.offsets[-1] // 60
+        np.testing.assert_allclose(store.nll(), expected.nll(), rtol=1e-5)
+
+
+def test_chosen_layers_alone_are_stored(run):
+    with open_store(run(layers=["0", "0.5", "final"])) as store:
+        assert store.layers == ["0", "2", "final"]
+
+
+def test_a_layer_out_of_range_is_refused_before_work(run):
+    with pytest.raises(InfogeoError, match=r"states\.layers.*'12'"):
+        run(layers=["12"])
+
+
+def test_inputs_of_another_fingerprint_are_refused(run):
+    with pytest.raises(InfogeoError, match=r"model\.json.*snakemake -R"):
+        run(expected=["other", "corpus-fingerprint"])
+    with pytest.raises(InfogeoError, match=r"tiny\.parquet.*snakemake -R"):
+        run(expected=["model-fingerprint", "other"])
+
+
+def test_a_disk_too_small_is_noticed_before_the_work(run, monkeypatch):
+    free = shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: free)
+    with pytest.raises(InfogeoError, match=r"only 1e-06 GB are free"):
+        run()
+
+
+def test_a_store_damaged_in_assembly_never_takes_its_name(run, monkeypatch, tmp_path):
+    genuine = dump_module.open_store
+
+    def damaging(path, expected=None):
+        if Path(path).name.endswith(".partial"):
+            content = bytearray(Path(path).read_bytes())
+            content[len(content) // 2] ^= 1
+            Path(path).write_bytes(content)
+        return genuine(path, expected)
+
+    monkeypatch.setattr(dump_module, "open_store", damaging)
+    with pytest.raises(InfogeoError, match="damaged"):
+        run()
+    assert not (tmp_path / "out.h5").exists()
+    assert list((tmp_path / "scratch").rglob("shard-*.h5"))  # what was finished is kept
+
+
+def test_leftovers_of_a_killed_assembly_are_removed(run, tmp_path):
+    (tmp_path / ".out.h5.123.partial").write_text("half")
+    run()
+    assert not (tmp_path / ".out.h5.123.partial").exists()
+
+
+def test_halved_batches_are_noted_in_the_store(run, monkeypatch):
+    genuine = forward.LanguageModel.run
+
+    def cramped(self, texts, sink):
+        if len(texts) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return genuine(self, texts, sink)
+
+    monkeypatch.setattr(forward.LanguageModel, "run", cramped)
+    with open_store(run()) as store:
+        assert store.attrs["batches_split"] > 0

@@ -1,0 +1,123 @@
+import operator
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from infogeo import launch
+from infogeo.errors import InfogeoError
+
+# Workers import what they run by name: functions of the standard library, of the package, or of
+# this module, whose folder the tests below put on their path.
+
+
+def refuse(task):
+    raise InfogeoError(f"text {task!r}: first line\nsecond line")
+
+
+def break_down(task):
+    return 1 / task
+
+
+def die(task):
+    os._exit(9)
+
+
+def device(task):
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def fail_or_linger(task):
+    if task == "fail":
+        raise InfogeoError("one failed")
+    time.sleep(600)
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+
+
+@pytest.mark.parametrize("placement", launch.PLACEMENTS)
+def test_results_come_in_the_order_of_the_tasks(placement, tmp_path):
+    results = launch.spread(operator.neg, [3, 1, 2], placement=placement, folder=tmp_path)
+    assert results == [-3, -1, -2]
+
+
+@pytest.mark.parametrize("placement", launch.PLACEMENTS)
+def test_a_users_error_surfaces_whole(placement, tmp_path):
+    with pytest.raises(InfogeoError) as caught:
+        launch.spread(refuse, ["a"], placement=placement, folder=tmp_path)
+    assert str(caught.value) == "text 'a': first line\nsecond line"
+
+
+def test_a_bug_surfaces_as_itself_here_and_with_its_traceback_from_a_worker(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        launch.spread(break_down, [0], placement="debug", folder=tmp_path)
+    with pytest.raises(RuntimeError, match=r"return 1 / task(.|\n)*ZeroDivisionError"):
+        launch.spread(break_down, [0], placement="local", folder=tmp_path)
+
+
+def test_a_worker_that_dies_is_an_error(tmp_path, monkeypatch):
+    # How long submitit waits for a result to appear on a slow file system.
+    monkeypatch.setattr("submitit.core.core.Job._results_timeout_s", 1)
+    with pytest.raises(InfogeoError, match="Worker 1 of 1 died without a result"):
+        launch.spread(die, [0], placement="local", folder=tmp_path)
+
+
+def test_local_workers_get_the_visible_gpus_in_turn(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+    results = launch.spread(device, [0, 0, 0], placement="local", folder=tmp_path, gpus=2)
+    assert results == ["GPU-a", "GPU-b", "GPU-a"]
+
+
+def test_the_first_failure_ends_the_other_workers(tmp_path):
+    start = time.monotonic()
+    with pytest.raises(InfogeoError, match="one failed"):
+        launch.spread(fail_or_linger, ["fail", "linger"], placement="local", folder=tmp_path)
+    assert time.monotonic() - start < 300  # a lingering worker sleeps for 600
+
+
+def test_workers_end_when_their_head_is_killed(tmp_path):
+    head = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, os; from infogeo import launch; import test_launch;"
+            "launch.spread(test_launch.write_pid_and_linger, [sys.argv[1]], placement='local',"
+            " folder=sys.argv[1])",
+            str(tmp_path),
+        ],
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path[:2], *sys.path])},
+    )
+    file = tmp_path / "pid"
+    while not file.exists() or not file.read_text():
+        assert head.poll() is None
+        time.sleep(0.05)
+    head.kill()
+    head.wait()
+    worker = int(file.read_text())
+    deadline = time.monotonic() + 60
+    while _is_alive(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def write_pid_and_linger(folder):
+    (Path(folder) / "pid").write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def _is_alive(pid):
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1][:3]
+    except FileNotFoundError:
+        return False
+
+
+def test_an_unknown_placement_names_those_there_are(tmp_path):
+    with pytest.raises(InfogeoError, match="'cloud' is not one of debug, local"):
+        launch.spread(operator.neg, [1], placement="cloud", folder=tmp_path)
