@@ -1,4 +1,7 @@
-"""The random null: every metric on random unit vectors of the widths that the models have."""
+"""The random null: every metric on random unit vectors, for every width in the models table."""
+
+import json
+from pathlib import Path
 
 from infogeo import logs
 from infogeo.artefacts import write_table
@@ -6,8 +9,9 @@ from infogeo.nulls import random_null
 
 if __name__ == "__main__":
     with logs.rule(snakemake):
+        models = [json.loads(Path(path).read_text()) for path in snakemake.input.models]
         table = random_null(
-            widths=snakemake.params.widths,
+            widths=[model["width"] for model in models],
             prefixes=snakemake.params.n,
             eps2=snakemake.params.eps2,
             draws=snakemake.params.draws,

@@ -5,14 +5,13 @@ import pytest
 from infogeo.entropy import (
     CODING,
     SPECTRAL,
-    Tokens,
     conditional_entropies,
     entropies,
     evaluate,
     metric_names,
 )
 from infogeo.errors import InfogeoError
-from infogeo.spectra import Documents, compute, text_spectra
+from infogeo.spectra import Documents, Tokens, compute, read, text_spectra, write
 
 EPS2 = [0.01, 0.5]
 
@@ -149,12 +148,20 @@ def states(zero=()):
     return items
 
 
-def table(**options):
-    items = states(**options)
-    return items, entropies(compute(lambda: iter(items), DOCUMENTS), DOCUMENTS, EPS2, tokens())
+@pytest.fixture
+def table(tmp_path):
+    """Makes (items, frame)."""
+
+    def make(**options):
+        items = states(**options)
+        layers = compute(lambda: iter(items), DOCUMENTS)
+        write(tmp_path / "model.h5", DOCUMENTS, tokens(), layers, "f")
+        return items, entropies(read(tmp_path / "model.h5"), EPS2)
+
+    return make
 
 
-def test_table_has_every_value_once():
+def test_table_has_every_value_once(table):
     _, frame = table()
     assert list(frame.columns) == ("doc_id source scope layer convention n metric value".split())
     keys = ["doc_id", "scope", "layer", "convention", "n", "metric"]
@@ -165,7 +172,7 @@ def test_table_has_every_value_once():
     assert len(frame) == 2 * (3 + 2 + 2 * 2) * (13 + 7) + (3 + 2) * 3
 
 
-def test_table_holds_each_text_s_own_value():
+def test_table_holds_each_text_s_own_value(table):
     items, frame = table(zero=[3])
     for text, layer, Z in items:
         for (convention, n), (eigenvalues, zero_rows) in text_spectra(Z, [5, 8]).items():
@@ -183,14 +190,14 @@ def test_table_holds_each_text_s_own_value():
                 assert row["scope"].tolist() == ["text"]
 
 
-def test_corpus_scopes_have_no_document():
+def test_corpus_scopes_have_no_document(table):
     _, frame = table()
     whole = frame[frame["scope"].isin(["tokens", "means"])]
     assert set(whole["doc_id"]) == set(whole["source"]) == {""}
     assert whole.groupby(["layer", "convention", "n", "metric"]).size().eq(2).all()
 
 
-def test_conditional_entropy_leaves_the_first_token_out():
+def test_conditional_entropy_leaves_the_first_token_out(table):
     _, frame = table()
     given = tokens()
     rows = frame[frame["layer"] == ""]

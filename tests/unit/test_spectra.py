@@ -8,7 +8,7 @@ import pytest
 from infogeo import spectra as module
 from infogeo.entropy import evaluate, metric_names
 from infogeo.errors import InfogeoError
-from infogeo.spectra import Documents, compute, read, text_spectra, write
+from infogeo.spectra import Documents, Tokens, compute, read, text_spectra, write
 
 EPS2 = [0.01, 0.1, 0.5, 1.0]
 
@@ -351,10 +351,19 @@ def test_states_shorter_than_announced_are_refused():
 # Files
 
 
+OFFSETS = np.concatenate([[0], np.cumsum(LENGTHS)])
+TOKENS = Tokens(
+    offsets=OFFSETS,
+    nll=np.where(np.isin(np.arange(OFFSETS[-1]), OFFSETS), np.nan, 2.5).astype(np.float32),
+    predictive_entropy=np.full(OFFSETS[-1], 1.5, np.float32),
+    token_end_byte=np.arange(OFFSETS[-1], dtype=np.int32),
+)
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     path = tmp_path_factory.mktemp("spectra") / "model.h5"
-    write(path, DOCUMENTS, compute(by_layer(corpus([24, 50])), DOCUMENTS), "f" * 64)
+    write(path, DOCUMENTS, TOKENS, compute(by_layer(corpus([24, 50])), DOCUMENTS), "f" * 64)
     return path
 
 
@@ -366,6 +375,9 @@ def test_what_is_written_is_read(written):
     assert {n: t.tolist() for n, t in found.documents.texts.items()} == {
         n: t.tolist() for n, t in DOCUMENTS.texts.items()
     }
+    for name, array in vars(TOKENS).items():
+        np.testing.assert_array_equal(getattr(found.tokens, name), array)
+        assert getattr(found.tokens, name).dtype == array.dtype
     for one, other in zip(found, compute(by_layer(corpus([24, 50])), DOCUMENTS), strict=True):
         assert (one.layer, one.width) == (other.layer, other.width)
         assert one.spectra.keys() == other.spectra.keys()
@@ -378,7 +390,7 @@ def test_what_is_written_is_read(written):
 def test_file_repeats_byte_for_byte_and_holds_no_time(written, tmp_path):
     again = tmp_path / "again.h5"
     time.sleep(1.1)  # HDF5 would stamp whole seconds: a second run right away proves nothing
-    write(again, DOCUMENTS, compute(by_layer(corpus([24, 50])), DOCUMENTS), "f" * 64)
+    write(again, DOCUMENTS, TOKENS, compute(by_layer(corpus([24, 50])), DOCUMENTS), "f" * 64)
     assert again.read_bytes() == written.read_bytes()
 
 

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
 from infogeo.errors import InfogeoError
-from infogeo.spectra import Documents, LayerSpectra
+from infogeo.spectra import Documents, SpectraFile, Tokens
 
 # Each metric takes (eigenvalues (..., r), width d, rank); d and rank broadcast against (...).
 # A spectrum without any row left (all eigenvalues 0) is a pure state: every entropy is 0.
@@ -144,43 +143,15 @@ def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
     )
 
 
-@dataclass(frozen=True)
-class Tokens:
-    """What a model says of each token of all texts, one after the other (T tokens).
-
-    Attributes
-    ----------
-    offsets : array of int (texts + 1,)
-        Where each text begins.
-    nll, predictive_entropy : array of float32 (T,)
-        Of the token given the earlier ones of its text, nats; NaN at the first.
-    token_end_byte : array of int (T,)
-        UTF-8 byte offset in the text where the token ends.
-    """
-
-    offsets: np.ndarray
-    nll: np.ndarray
-    predictive_entropy: np.ndarray
-    token_end_byte: np.ndarray
-
-
-def entropies(
-    layers: Iterable[LayerSpectra],
-    documents: Documents,
-    eps2: Iterable[float],
-    tokens: Tokens | None = None,
-):
-    """All entropies as a long table.
+def entropies(spectra: SpectraFile, eps2: Iterable[float]):
+    """All entropies of a model and corpus as a long table.
 
     Parameters
     ----------
-    layers : iterable of LayerSpectra
-        From `infogeo.spectra.compute` or `read`.
-    documents : Documents
+    spectra : SpectraFile
+        From `infogeo.spectra.read`.
     eps2 : iterable of float
         The ε² of the coding rates.
-    tokens : Tokens, optional
-        Adds the conditional entropies of the same texts and prefixes.
 
     Returns
     -------
@@ -197,18 +168,17 @@ def entropies(
     """
     import pandas as pd
 
-    eps2 = list(eps2)
+    eps2, documents = list(eps2), spectra.documents
     parts = []
-    for layer in layers:
+    for layer in spectra:
         for (scope, convention, n), spectrum in layer.spectra.items():
             rows = spectrum.rows - spectrum.zero_rows  # (k,)
             for metric in metric_names(convention, eps2):
                 value = evaluate(metric, spectrum.eigenvalues, layer.width, rows, convention)
                 parts.append((scope, layer.layer, convention, n, metric, value))
-    if tokens is not None:
-        for n in documents.texts:
-            for metric, value in conditional_entropies(tokens, documents, n).items():
-                parts.append(("text", "", "", n, metric, value))
+    for n in documents.texts:
+        for metric, value in conditional_entropies(spectra.tokens, documents, n).items():
+            parts.append(("text", "", "", n, metric, value))
 
     doc_ids, sources = (np.array(x, dtype=object) for x in (documents.doc_ids, documents.sources))
     whole = np.array([""], dtype=object)
@@ -217,7 +187,7 @@ def entropies(
         return np.concatenate(
             [
                 names[documents.texts[n]] if scope == "text" else whole
-                for scope, *_, n, _, _ in parts
+                for scope, _, _, n, _, _ in parts
             ]
         )
 

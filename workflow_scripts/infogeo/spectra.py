@@ -11,7 +11,7 @@ removed, then each row scaled to unit norm). Three scopes: ``text`` (the tokens 
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import h5py
@@ -84,6 +84,26 @@ class Documents:
                     "dump more tokens of each), or a smaller n."
                 )
         return cls(list(doc_ids), list(sources), texts)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a model says of each token of all texts, one text after the other (T tokens).
+
+    Attributes
+    ----------
+    offsets : array of int64 (texts + 1,)
+        Where each text begins.
+    nll, predictive_entropy : array of float32 (T,)
+        Of the token given the earlier ones of its text, nats; NaN at the first.
+    token_end_byte : array of int32 (T,)
+        UTF-8 byte offset in the text where the token ends.
+    """
+
+    offsets: np.ndarray
+    nll: np.ndarray
+    predictive_entropy: np.ndarray
+    token_end_byte: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -459,11 +479,18 @@ def compute(states: States, documents: Documents) -> Iterator[LayerSpectra]:
         raise InfogeoError(f"layers without all of their texts: {lacking}.")
 
 
-def write(path, documents: Documents, layers: Iterable[LayerSpectra], fingerprint: str) -> None:
+def write(
+    path,
+    documents: Documents,
+    tokens: Tokens,
+    layers: Iterable[LayerSpectra],
+    fingerprint: str,
+) -> None:
     """Write spectra as HDF5, layer by layer as they come; the same spectra give the same bytes.
 
     ``/documents/{doc_id,source}``, ``/texts/{n}`` (int32: which texts the rows of n belong to),
-    ``/layers`` (their names in order) and
+    ``/tokens/{offsets,nll,predictive_entropy,token_end_byte}`` (as in the store, so that all
+    entropies follow from this file alone), ``/layers`` (their names in order) and
     ``/spectra/{layer}/{convention}/{n}/{scope}/{eigenvalues,zero_rows}`` with attribute ``rows``;
     attribute ``width`` on each layer, ``format``, ``format_version`` and ``fingerprint`` on ``/``.
 
@@ -481,6 +508,8 @@ def write(path, documents: Documents, layers: Iterable[LayerSpectra], fingerprin
         _put(file, "documents/source", np.array(documents.sources, dtype=object), dtype=text)
         for n, texts in documents.texts.items():
             _put(file, f"texts/{n}", texts)
+        for field in fields(Tokens):
+            _put(file, f"tokens/{field.name}", getattr(tokens, field.name), fletcher32=True)
         names = []
         for spectra in layers:
             names.append(spectra.layer)
@@ -504,6 +533,7 @@ class SpectraFile:
     ----------
     path : Path
     documents : Documents
+    tokens : Tokens
     layers : list of str
     """
 
@@ -522,6 +552,7 @@ class SpectraFile:
                 list(file["documents/source"].asstr()[:]),
                 {n: file[f"texts/{n}"][:] for n in sorted(map(int, file["texts"]))},
             )
+            self.tokens = Tokens(*(file[f"tokens/{field.name}"][:] for field in fields(Tokens)))
 
     @contextlib.contextmanager
     def _open(self):
