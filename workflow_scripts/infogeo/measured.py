@@ -1,0 +1,215 @@
+"""Long tables of measurements as arrays over texts, and their means per model."""
+
+import numpy as np
+import pandas as pd
+
+from infogeo import scaling
+from infogeo.errors import InfogeoError
+
+KEYS = ["scope", "layer", "convention", "n", "metric"]
+
+
+class Texts:
+    """The texts of a corpus: a position and a bootstrap cluster for each."""
+
+    def __init__(self):
+        self.position: dict[str, int] = {}
+        self.sources: list[str] = []
+
+    def add(self, doc_ids, sources) -> np.ndarray:
+        """Positions (texts,) of these texts; new ones are appended. No source: its own cluster."""
+        for doc_id, source in zip(doc_ids, sources, strict=True):
+            if doc_id not in self.position:
+                self.position[doc_id] = len(self.sources)
+                self.sources.append(source or doc_id)
+        return np.array([self.position[doc_id] for doc_id in doc_ids], dtype=np.int64)
+
+    def rows(self, doc_ids, used) -> np.ndarray:
+        """Where the texts at the positions `used` (texts,) stand in `doc_ids`; −1: nowhere."""
+        place = np.full(len(self.sources), -1)
+        for row, doc_id in enumerate(doc_ids):
+            if doc_id in self.position:
+                place[self.position[doc_id]] = row
+        return place[used]
+
+
+class Measured:
+    """One model's long table as arrays (draws, texts) by (scope, layer, convention, n, metric).
+
+    Missing values are NaN, values that are not finite are inf. Scopes other than "text" have one
+    column.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        doc_id, source, scope, layer, convention, n, metric, value; draw (int) for twins.
+    texts : Texts
+        Shared by the models of a corpus; grows.
+
+    Attributes
+    ----------
+    row : dict
+        The keys that were measured.
+    layers : list of str
+
+    Raises
+    ------
+    InfogeoError
+        Where a value occurs twice.
+    """
+
+    def __init__(self, frame: pd.DataFrame, texts: Texts):
+        code, levels = np.zeros(len(frame), np.int64), []
+        for name in KEYS:
+            codes, values = pd.factorize(frame[name])
+            levels.append(list(values))
+            code = code * max(len(values), 1) + codes
+        code, rows = np.unique(code, return_inverse=True)
+        places = np.unravel_index(code, [max(len(values), 1) for values in levels])
+        self.row: dict[tuple, int] = {}
+        for row, place in enumerate(zip(*places, strict=True)):
+            scope, layer, convention, n, metric = (
+                values[i] for values, i in zip(levels, place, strict=True)
+            )
+            self.row[scope, layer, convention, int(n), metric] = row
+        self.layers = list(dict.fromkeys(layer for _, layer, *_ in self.row if layer))
+
+        ids, doc_ids = pd.factorize(frame["doc_id"])
+        first = np.zeros(len(doc_ids), np.int64)
+        first[ids[::-1]] = np.arange(len(frame))[::-1]
+        sources = frame["source"].to_numpy()[first]
+        position = np.zeros(len(doc_ids), np.int64)
+        named = np.array([doc_id != "" for doc_id in doc_ids], bool)
+        position[named] = texts.add(np.asarray(doc_ids)[named], sources[named])
+        draw = np.asarray(frame["draw"]) if "draw" in frame else np.zeros(len(frame), np.int64)
+        shape = (len(self.row), int(draw.max(initial=0)) + 1, max(len(texts.sources), 1))
+        cell = np.ravel_multi_index((rows, draw, position[ids]), shape)
+        filled = np.zeros(np.prod(shape), bool)
+        filled[cell] = True
+        if filled.sum() < len(cell):
+            raise InfogeoError(
+                "a table of measurements holds a text's value twice; make the table anew"
+            )
+        value = frame["value"].to_numpy(float)
+        self.values = np.full(shape, np.nan)  # (keys, draws, texts)
+        self.values.ravel()[cell] = np.where(np.isfinite(value), value, np.inf)
+
+    def get(self, key: tuple, count: int) -> np.ndarray | None:
+        """Values (draws, count), one column for a dataset scope; None where there is no such key.
+
+        `count` is the number of texts of the corpus; those that this model lacks are NaN.
+        """
+        if key not in self.row:
+            return None
+        values = self.values[self.row[key]]
+        if key[0] != "text":
+            return values[:, :1]
+        missing = count - values.shape[1]
+        return np.pad(values, [(0, 0), (0, missing)], constant_values=np.nan) if missing else values
+
+
+# ---------------------------------------------------------------- means per model and layer
+
+PROFILE_COLUMNS = [
+    "corpus", "family", "model", "N", "params_total", "width", "layers",
+    "scope", "layer", "relative_depth", "convention", "n", "metric",
+    "texts", "texts_not_finite", "y", "y_low", "y_high",
+    "untrained", "untrained_low", "untrained_high",
+]  # fmt: skip
+
+
+def profiles(
+    corpus: str,
+    models: list[dict],
+    trained: dict[str, Measured],
+    untrained: dict[str, Measured],
+    texts: Texts,
+    *,
+    draws: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Means of every metric per model and layer, over all texts that the model has.
+
+    Parameters
+    ----------
+    corpus : str
+    models : list of dict
+        slug, family, params_non_embedding, params_total, width, layers.
+    trained, untrained : dict
+        Slug → Measured.
+    texts : Texts
+    draws, seed : int
+        Of the bootstrap over text clusters.
+
+    Returns
+    -------
+    pandas.DataFrame
+        PROFILE_COLUMNS. y with its 95 % percentile interval; untrained: the mean, the least and
+        the largest draw of the twins. Rows of metric diff_effective_rank are
+        exp(mean H untrained) − exp(mean H trained) (Wei, Tan et al. 2024, 2401.17139).
+    """
+    sources, rows = np.array(texts.sources), []
+    for model in models:
+        slug = model["slug"]
+        fixed = {
+            "corpus": corpus, "family": model["family"], "model": slug,
+            "N": model["params_non_embedding"], "params_total": model["params_total"],
+            "width": model["width"], "layers": model["layers"],
+        }  # fmt: skip
+        means = _means(model["layers"], trained[slug], untrained.get(slug), sources, draws, seed)
+        rows += [fixed | row for row in means]
+    return pd.DataFrame(rows, columns=PROFILE_COLUMNS)
+
+
+def _means(layers: int, measured: Measured, twin: Measured | None, sources, draws, seed):
+    """The rows of one model."""
+    weights: dict[bytes, np.ndarray] = {}
+    for key in measured.row:
+        scope, layer, convention, n, metric = key
+        values = measured.get(key, len(sources))[0]  # (texts,)
+        twins = twin.get(key, len(sources)) if twin else None  # (draws, texts)
+        used = np.flatnonzero(np.isfinite(values))
+        row = {
+            "scope": scope, "layer": layer, "relative_depth": _relative(layer, layers),
+            "convention": convention, "n": n, "metric": metric,
+            "texts": len(used), "texts_not_finite": int(np.isinf(values).sum()),
+        }  # fmt: skip
+        values = values[used]
+        twins = None if twins is None else twins[:, used]
+        W = None
+        if scope == "text" and len(used):
+            if used.tobytes() not in weights:
+                resampled = scaling.text_weights(sources[used], draws=draws, seed=seed)
+                weights[used.tobytes()] = resampled
+            W = weights[used.tobytes()]
+        yield row | _summary(values, twins, W)
+        if metric == "entropy" and twins is not None and len(used):
+            yield row | {"metric": "diff_effective_rank"} | _difference(values, twins, W)
+
+
+def _relative(layer: str, layers: int) -> float:
+    if layer == "":
+        return np.nan
+    return 1.0 if layer == "final" else int(layer) / layers
+
+
+def _summary(values, twins, weights) -> dict:
+    """Mean and interval of a model's values (texts,), and of its twins' (draws, texts)."""
+    low, high = (np.nan, np.nan) if weights is None else scaling.percentiles(weights @ values)
+    means = np.full(1, np.nan) if twins is None or not len(values) else twins.mean(-1)
+    return {
+        "y": values.mean() if len(values) else np.nan, "y_low": low, "y_high": high,
+        "untrained": means.mean(), "untrained_low": means.min(), "untrained_high": means.max(),
+    }  # fmt: skip
+
+
+def _difference(values, twins, weights) -> dict:
+    """Diff-eRank with its interval over resampled text clusters."""
+
+    def gap(trained, untrained):
+        return np.exp(untrained) - np.exp(trained)
+
+    low, high = np.nan, np.nan
+    if weights is not None:
+        low, high = scaling.percentiles(gap(weights @ values, weights @ twins.mean(0)))
+    return {"y": gap(values.mean(), twins.mean()), "y_low": low, "y_high": high}

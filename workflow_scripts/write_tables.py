@@ -1,0 +1,12 @@
+"""Write the result tables: all laws and all means as CSV, the headline laws for readers."""
+
+from infogeo import artefacts, logs, tables
+
+if __name__ == "__main__":
+    with logs.rule(snakemake):
+        expected = snakemake.params.expected  # of laws, …, profiles: all made by one job
+        laws = artefacts.read_table(snakemake.input.laws, expected[0])
+        profiles = artefacts.read_table(snakemake.input.profiles, expected[-1])
+        tables.write_csv(laws, snakemake.output.laws)
+        tables.write_csv(profiles, snakemake.output.entropy)
+        tables.write_text(tables.headline_markdown(laws), snakemake.output.headline)
