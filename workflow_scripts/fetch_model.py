@@ -8,11 +8,9 @@ if __name__ == "__main__":
         description = models.describe(
             params.where,
             slug=snakemake.wildcards.model,
-            family=params.family,
             source="local",
             where=params.where,
             revision=params.revision,
-            dtype=params.dtype,
             params=params.params,
             trust_remote_code=params.trust_remote_code,
             fingerprint=params.fingerprint,

@@ -28,11 +28,8 @@ if __name__ == "__main__":
         description = models.describe(
             folder,
             slug=snakemake.wildcards.model,
-            family=params.family,
             source="ladder",
             where=params.where,
-            dtype=params.dtype,
-            params=params.params,
             train_tokens=trained["tokens"],
             fingerprint=params.fingerprint,
         )

@@ -55,6 +55,7 @@ else:
         """Other. {LONG}"""
 ''',
         "copy.py": f'def f():\n    """Area.   {LONG}"""\n',
+        "copy/__init__.py": f'def f():\n    """Same name. {LONG}"""\n',
         "broken.py": "def f(:\n",
         "tests/test_it.py": f'"""In tests. {LONG}"""\n',
         "_vendor/other.py": f'"""Vendored. {LONG}"""\n',
@@ -73,6 +74,7 @@ def test_docstrings_are_found_where_they_stand_without_import(package):
     assert [document.doc_id.removeprefix(package) for document in found] == [
         "",
         ".copy:f",
+        ".copy:f#2",
         ".shapes:Circle",
         ".shapes:Circle.area",
         ".shapes:Circle.area.<locals>.inner",
@@ -80,8 +82,8 @@ def test_docstrings_are_found_where_they_stand_without_import(package):
         ".shapes:area#2",
     ]
     assert {document.label for document in found} == {package}
-    assert found[3].source == f"{package}.shapes"
-    assert found[2].text.startswith("Round.\n\n    Indented.")  # cleaned of the common indentation
+    assert found[4].source == f"{package}.shapes"
+    assert found[3].text.startswith("Round.\n\nIndented.")  # cleaned of the common indentation
 
 
 def test_docstrings_do_not_depend_on_workers_or_on_the_order_of_packages(monkeypatch):

@@ -15,7 +15,7 @@ import multiprocessing
 import warnings
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -94,14 +94,26 @@ def docstrings(packages=(), workers: int = 1) -> list[Document]:
         for path in folder.rglob("*.py")
         if not _is_skipped(path.relative_to(folder))
     ]
-    files.sort(key=lambda file: file[:2])
+    files.sort()
     tasks = [files[i : i + FILES_PER_TASK] for i in range(0, len(files), FILES_PER_TASK)]
     if workers > 1 and len(tasks) > 1:
         # Not "spawn": that would run Snakemake's script again in every process.
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
-            return list(chain.from_iterable(pool.map(_read_modules, tasks)))
-    return list(chain.from_iterable(map(_read_modules, tasks)))
+            return _unique(chain.from_iterable(pool.map(_read_modules, tasks)))
+    return _unique(chain.from_iterable(map(_read_modules, tasks)))
+
+
+def _unique(documents) -> list[Document]:
+    """The documents, #2, #3 … added to a doc_id that stood before."""
+    times = Counter()
+    kept = []
+    for document in documents:
+        times[document.doc_id] += 1
+        if times[document.doc_id] > 1:
+            document = replace(document, doc_id=f"{document.doc_id}#{times[document.doc_id]}")
+        kept.append(document)
+    return kept
 
 
 def _folders(name: str) -> list[Path]:
@@ -146,15 +158,12 @@ def _read_module(package: str, module: str, source: bytes) -> list[Document]:
         except (SyntaxError, ValueError):
             return []  # written for another Python, or a template
     found = []
-    times = Counter()
     for name, node in chain([(module, tree)], _definitions(tree.body, f"{module}:")):
         text = ast.get_docstring(node)
         if text and len(text) >= MIN_DOCSTRING_CHARACTERS:
-            times[name] += 1
-            doc_id = name if times[name] == 1 else f"{name}#{times[name]}"
             # An escape such as \ud800 makes a string that no file can hold.
             text = text.encode("utf-8", "replace").decode("utf-8")
-            found.append(Document(doc_id, text, package, module))
+            found.append(Document(name, text, package, module))
     return found
 
 

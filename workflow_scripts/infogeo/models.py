@@ -48,10 +48,8 @@ BYTES = {
 def describe(
     directory,
     slug: str,
-    family: str,
     source: str,
     where: str,
-    dtype: str,
     fingerprint: str,
     revision: str = "",
     commit: str = "",
@@ -65,8 +63,9 @@ def describe(
     ----------
     directory : path
         Hugging Face format: config.json, safetensors, tokenizer.
-    slug, family, source, where, dtype, revision, trust_remote_code
-        Of the row in the models table.
+    slug, source, where, revision, trust_remote_code
+        Of the row in the models table. Its family and dtype are not part of the model: they may
+        change without making or fetching it anew.
     fingerprint : str
         Of the settings that made the model.
     commit : str
@@ -115,13 +114,11 @@ def describe(
     return {
         "format_version": FORMAT_VERSION,
         "slug": slug,
-        "family": family,
         "source": source,
         "where": where,
         "revision": revision,
         "commit": commit,
         "directory": str(directory),
-        "dtype": dtype,
         "trust_remote_code": trust_remote_code,
         "files": files,
         **counts,
