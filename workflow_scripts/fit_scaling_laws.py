@@ -10,16 +10,24 @@ from infogeo import artefacts, logs, spectra
 from infogeo.laws import Settings, scaling_laws, with_q_values
 from infogeo.measured import Measured, Texts, profiles
 
-FIELDS = ("slug", "params_total", "params_non_embedding", "width", "layers", "train_tokens",
-          "dtype", "tokenizer_sha256")  # fmt: skip
+FIELDS = (
+    "params_total",
+    "params_non_embedding",
+    "width",
+    "layers",
+    "train_tokens",
+    "tokenizer_sha256",
+)
 
 
-def described(files, slugs, families) -> list[dict]:
+def described(files, params) -> list[dict]:
     """What the laws need to know of each model, from its model.json and its row."""
     models = []
-    for file, slug, family in zip(files, slugs, families, strict=True):
+    rows = zip(files, params.models, params.families, params.dtypes, strict=True)
+    for file, slug, family, dtype in rows:
         model = json.loads(Path(file).read_text(encoding="utf-8"))
-        models.append({name: model[name] for name in FIELDS} | {"slug": slug, "family": family})
+        row = {"slug": slug, "family": family, "dtype": dtype}
+        models.append(row | {name: model[name] for name in FIELDS})
     return models
 
 
@@ -57,7 +65,7 @@ def main(files, params, output) -> None:
             "metrics": params.headline_metrics,
         },
     )
-    models = described(files.models, params.models, params.families)
+    models = described(files.models, params)
     random = artefacts.read_table(files.null, params.expected_null)
     tables = {"laws": [], "points": [], "pairs": [], "profiles": []}
     per_corpus = len(params.models)

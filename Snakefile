@@ -1,0 +1,74 @@
+"""infogeo: the information in the geometry of language-model representations."""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/corpora.smk"
+include: "rules/models.smk"
+include: "rules/hidden_states.smk"
+include: "rules/entropy.smk"
+include: "rules/scaling.smk"
+include: "rules/figures.smk"
+include: "rules/plan.smk"
+
+
+rule all:
+    """Everything: tables and figures."""
+    default_target: True
+    input:
+        table_files(),
+        figure_files(),
+
+
+rule hidden_states:
+    """The hidden states of every model on every corpus."""
+    input:
+        per_model_and_corpus("results/hidden_states/{corpus}/{model}.h5"),
+
+
+rule entropy:
+    """The entropies of every model, of its untrained twins and of random vectors."""
+    input:
+        per_model_and_corpus("results/entropy/{corpus}/{model}.parquet"),
+        per_model_and_corpus("results/entropy/{corpus}/{model}.untrained.parquet"),
+        "results/nulls/random.parquet",
+
+
+rule scaling:
+    """The scaling laws, with their controls and verdicts."""
+    input:
+        rules.fit_scaling_laws.output,
+
+
+rule tables:
+    """The result tables."""
+    input:
+        table_files(),
+
+
+rule figures:
+    """The figures, as PDF and PNG."""
+    input:
+        figure_files(),
+
+
+onstart:
+    write_used_configuration()
+
+
+onsuccess:
+    write_report()
+
+
+onerror:
+    print(
+        "\nSome jobs failed; their messages stand above and in results/logs/. What was finished is kept:\n"
+        "mend the cause and give the same command again.",
+        file=sys.stderr,
+    )

@@ -1,0 +1,223 @@
+# Needs: the configuration and the two tables. Makes: what every rule file uses, which is the validated
+# configuration (CONFIG), the rows (MODELS, CORPORA), the fingerprints, and the lists of final files.
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from infogeo import configuration, fingerprint
+from infogeo.errors import InfogeoError
+
+# ---------------------------------------------------------------- configuration and tables
+try:
+    CONFIG = configuration.merged(config)
+    MODELS = {row["slug"]: row for row in configuration.read_models(CONFIG["models"], CONFIG)}
+    CORPORA = {row["slug"]: row for row in configuration.read_corpora(CONFIG["corpora"], CONFIG)}
+except InfogeoError as error:
+    raise WorkflowError(str(error)) from None
+
+LADDERS = CONFIG["ladders"]
+LADDER_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "ladder"]
+OTHER_MODELS = [slug for slug in MODELS if slug not in LADDER_MODELS]
+
+
+def one_of(names) -> str:
+    """A regular expression for exactly these names."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+wildcard_constraints:
+    model=one_of(MODELS),
+    corpus=one_of(CORPORA),
+    ladder=one_of(LADDERS),
+
+
+# ---------------------------------------------------------------- fingerprints
+@cache
+def logic(rule: str) -> str:
+    """The hash of what a rule's script and the library modules under it compute."""
+    try:
+        return fingerprint.logic(str(SCRIPTS / f"{rule}.py"))
+    except InfogeoError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def member(model: str) -> dict:
+    """Ladder, width, depth and seed of a ladder model."""
+    return configuration.ladder_member(MODELS[model]["where"])
+
+
+def per_model_and_corpus(path: str) -> list[str]:
+    return [path.format(corpus=c, model=m) for c in CORPORA for m in MODELS]
+
+
+def per_model(path: str) -> list[str]:
+    return [path.format(model=model) for model in MODELS]
+
+
+@cache
+def corpus_fingerprint(corpus: str) -> str:
+    return fingerprint.digest(
+        {
+            "row": {key: CORPORA[corpus][key] for key in CORPUS_KEYS},
+            "seed": CONFIG["seed"],
+            "logic": logic("fetch_corpus"),
+        }
+    )
+
+
+@cache
+def ladder_fingerprint(ladder: str) -> str:
+    return fingerprint.digest(
+        {
+            "corpus": corpus_fingerprint(LADDERS[ladder]["corpus"]),
+            "settings": {key: LADDERS[ladder][key] for key in LADDER_DATA_KEYS},
+            "seed": CONFIG["seed"],
+            "logic": logic("prepare_ladder"),
+        }
+    )
+
+
+@cache
+def model_fingerprint(model: str) -> str:
+    row = MODELS[model]
+    if row["source"] == "ladder":
+        ladder = member(model)["ladder"]
+        return fingerprint.digest(
+            {
+                "ladder": ladder_fingerprint(ladder),
+                "settings": {key: LADDERS[ladder][key] for key in LADDER_TRAINING_KEYS},
+                "member": member(model),
+                "seed": CONFIG["seed"],
+                "logic": logic("train_ladder"),
+            }
+        )
+    return fingerprint.digest(
+        {key: row[key] for key in ("source", "where", "revision")} | {"logic": logic("fetch_model")}
+    )
+
+
+@cache
+def states_fingerprint(model: str, corpus: str) -> str:
+    return fingerprint.digest(
+        {
+            "model": model_fingerprint(model),
+            "corpus": corpus_fingerprint(corpus),
+            "dtype": MODELS[model]["dtype"],
+            "n": max(CONFIG["spectra"]["n"]),
+            "states": CONFIG["states"],
+            "logic": logic("dump_hidden_states"),
+        }
+    )
+
+
+@cache
+def spectra_fingerprint(model: str, corpus: str) -> str:
+    return fingerprint.digest(
+        {
+            "states": states_fingerprint(model, corpus),
+            "n": CONFIG["spectra"]["n"],
+            "logic": logic("compute_spectra"),
+        }
+    )
+
+
+@cache
+def untrained_fingerprint(model: str, corpus: str) -> str:
+    return fingerprint.digest(
+        {
+            "model": model_fingerprint(model),
+            "corpus": corpus_fingerprint(corpus),
+            "dtype": MODELS[model]["dtype"],
+            "n": CONFIG["spectra"]["n"],
+            "states": CONFIG["states"],
+            "draws": CONFIG["controls"]["untrained_draws"],
+            "seed": CONFIG["seed"],
+            "logic": logic("untrained_twins"),
+        }
+    )
+
+
+@cache
+def entropy_fingerprint(model: str, corpus: str) -> str:
+    return fingerprint.digest(
+        {
+            "spectra": spectra_fingerprint(model, corpus),
+            "untrained": untrained_fingerprint(model, corpus),
+            "eps2": CONFIG["entropy"]["eps2"],
+            "logic": logic("compute_entropy"),
+        }
+    )
+
+
+@cache
+def null_fingerprint() -> str:
+    return fingerprint.digest(
+        {
+            "n": CONFIG["spectra"]["n"],
+            "eps2": CONFIG["entropy"]["eps2"],
+            "draws": CONFIG["controls"]["random_draws"],
+            "seed": CONFIG["seed"],
+            "logic": logic("random_null"),
+        }
+    )
+
+
+@cache
+def laws_fingerprint() -> str:
+    return fingerprint.digest(
+        {
+            "entropies": [entropy_fingerprint(m, c) for c in CORPORA for m in MODELS],
+            "families": [[m, row["family"]] for m, row in MODELS.items()],
+            "null": null_fingerprint(),
+            "scaling": CONFIG["scaling"],
+            "headline": CONFIG["headline"],
+            "seed": CONFIG["seed"],
+            "logic": logic("fit_scaling_laws"),
+        }
+    )
+
+
+# ---------------------------------------------------------------- final files
+FIGURES = ("entropy_scaling", "conditional_entropy", "depth", "width_pairs")
+TABLES = ("scaling_laws.csv", "scaling_laws.md", "entropy.csv")
+
+
+def table_files() -> list[str]:
+    return [f"results/tables/{name}" for name in TABLES]
+
+
+def figure_files() -> list[str]:
+    return [
+        f"results/figures/{corpus}/{name}.{kind}"
+        for corpus in CORPORA
+        for name in FIGURES
+        for kind in ("pdf", "png")
+    ]
+
+
+# ---------------------------------------------------------------- before and after the run
+def write_used_configuration() -> None:
+    """Leave the configuration that was really used, defaults and tables included, beside the results."""
+    used = CONFIG | {"models": list(MODELS.values()), "corpora": list(CORPORA.values())}
+    Path("results").mkdir(exist_ok=True)
+    Path("results/config.yaml").write_text(
+        yaml.safe_dump(used, sort_keys=False, allow_unicode=True)
+    )
+
+
+def write_report() -> None:
+    """Render results/report.html once every table and figure is there."""
+    if all(Path(file).exists() for file in table_files() + figure_files()):
+        command = [sys.executable, "-m", "snakemake", "--snakefile", workflow.main_snakefile]
+        command += ["--report", "results/report.html", "--nolock", "--quiet", "all"]
+        if workflow.overwrite_configfiles:
+            command += ["--configfile", *map(str, workflow.overwrite_configfiles)]
+        subprocess.run(command, check=True)

@@ -1,0 +1,105 @@
+# Needs: a row of the models table, and for a ladder its corpus. Makes: results/models/{model}/model.json, the
+# marker that a model is there, whole and described.
+LADDER_DATA_KEYS = ("corpus", "vocabulary", "context", "tokens")
+LADDER_TRAINING_KEYS = ("batch", "learning_rate", "beta2", "init_std", "head_width")
+
+
+rule prepare_ladder:
+    """Train a ladder's tokenizer and lay out its training tokens, once for all of its models."""
+    input:
+        train=lambda w: f"results/corpora/{LADDERS[w.ladder]['corpus']}.train.parquet",
+        evaluation=lambda w: f"results/corpora/{LADDERS[w.ladder]['corpus']}.parquet",
+    output:
+        prepared="results/ladders/{ladder}/prepared.json",
+        tokenizer="results/ladders/{ladder}/tokenizer.json",
+        tokenizer_config="results/ladders/{ladder}/tokenizer_config.json",
+        train="results/ladders/{ladder}/train.npy",
+        heldout="results/ladders/{ladder}/heldout.npy",
+    log:
+        "results/logs/prepare_ladder/{ladder}.log",
+    benchmark:
+        "results/benchmarks/prepare_ladder/{ladder}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        vocabulary=lambda w: LADDERS[w.ladder]["vocabulary"],
+        context=lambda w: LADDERS[w.ladder]["context"],
+        tokens=lambda w: LADDERS[w.ladder]["tokens"],
+        seed=CONFIG["seed"],
+        fingerprint=lambda w: ladder_fingerprint(w.ladder),
+        expected=lambda w: [corpus_fingerprint(LADDERS[w.ladder]["corpus"])],
+        logic=logic("prepare_ladder"),
+    script:
+        "../workflow_scripts/prepare_ladder.py"
+
+
+rule train_ladder:
+    """Train one model of a ladder and save it as a Hugging Face directory."""
+    input:
+        prepared=lambda w: f"results/ladders/{member(w.model)['ladder']}/prepared.json",
+    output:
+        model="results/models/{model}/model.json",
+        config="results/models/{model}/config.json",
+        generation_config="results/models/{model}/generation_config.json",
+        weights="results/models/{model}/model.safetensors",
+        tokenizer="results/models/{model}/tokenizer.json",
+        tokenizer_config="results/models/{model}/tokenizer_config.json",
+        curve="results/models/{model}/training.csv",
+    log:
+        "results/logs/train_ladder/{model}.log",
+    benchmark:
+        "results/benchmarks/train_ladder/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(LADDER_MODELS),
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        where=lambda w: MODELS[w.model]["where"],
+        width=lambda w: member(w.model)["width"],
+        depth=lambda w: member(w.model)["depth"],
+        seed=lambda w: member(w.model)["seed"],
+        batch=lambda w: LADDERS[member(w.model)["ladder"]]["batch"],
+        tokens=lambda w: LADDERS[member(w.model)["ladder"]]["tokens"],
+        learning_rate=lambda w: LADDERS[member(w.model)["ladder"]]["learning_rate"],
+        beta2=lambda w: LADDERS[member(w.model)["ladder"]]["beta2"],
+        init_std=lambda w: LADDERS[member(w.model)["ladder"]]["init_std"],
+        head_width=lambda w: LADDERS[member(w.model)["ladder"]]["head_width"],
+        fingerprint=lambda w: model_fingerprint(w.model),
+        expected=lambda w: [ladder_fingerprint(member(w.model)["ladder"])],
+        logic=logic("train_ladder"),
+    script:
+        "../workflow_scripts/train_ladder.py"
+
+
+def local_files(wildcards) -> list[str]:
+    """The files of a local model that determine its numbers, so that edited weights are noticed."""
+    where = Path(MODELS[wildcards.model]["where"])
+    return sorted(str(file) for kind in ("*.safetensors", "*.json") for file in where.glob(kind))
+
+
+rule fetch_model:
+    """Check a model's directory, count its parameters, and describe it in model.json."""
+    input:
+        files=local_files,
+    output:
+        "results/models/{model}/model.json",
+    log:
+        "results/logs/fetch_model/{model}.log",
+    benchmark:
+        "results/benchmarks/fetch_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(OTHER_MODELS),
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        where=lambda w: MODELS[w.model]["where"],
+        revision=lambda w: MODELS[w.model]["revision"],
+        params=lambda w: MODELS[w.model]["params"],
+        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+        fingerprint=lambda w: model_fingerprint(w.model),
+        logic=logic("fetch_model"),
+    script:
+        "../workflow_scripts/fetch_model.py"

@@ -1,0 +1,18 @@
+# Needs: the configuration and whatever is there already. Makes: a table of what the run will cost.
+
+
+rule plan:
+    log:
+        "results/logs/plan.log",
+    localrule: True
+    """Print tokens, FLOPs, bytes, memory and hours of every model and corpus, before anything heavy runs."""
+    params:
+        models=list(MODELS.values()),
+        corpora=list(CORPORA.values()),
+        config=CONFIG,
+        results="results",
+        table="results/plan.csv",
+        expected_models=[model_fingerprint(model) for model in MODELS],
+        expected_corpora=[corpus_fingerprint(corpus) for corpus in CORPORA],
+    script:
+        "../workflow_scripts/plan.py"

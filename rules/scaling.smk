@@ -1,0 +1,79 @@
+# Needs: entropies of every model and of the nulls. Makes: results/scaling/, the laws with intervals, controls
+# and verdicts, and from them results/tables/.
+
+
+rule fit_scaling_laws:
+    """Fit every law, set its controls beside it, and give the verdicts."""
+    input:
+        models=per_model("results/models/{model}/model.json"),
+        entropy=per_model_and_corpus("results/entropy/{corpus}/{model}.parquet"),
+        untrained=per_model_and_corpus("results/entropy/{corpus}/{model}.untrained.parquet"),
+        spectra=per_model_and_corpus("results/spectra/{corpus}/{model}.h5"),
+        null="results/nulls/random.parquet",
+    output:
+        laws="results/scaling/laws.parquet",
+        points="results/scaling/points.parquet",
+        pairs="results/scaling/pairs.parquet",
+        profiles="results/scaling/profiles.parquet",
+    log:
+        "results/logs/fit_scaling_laws.log",
+    benchmark:
+        "results/benchmarks/fit_scaling_laws.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        corpora=list(CORPORA),
+        models=list(MODELS),
+        families=[row["family"] for row in MODELS.values()],
+        dtypes=[row["dtype"] for row in MODELS.values()],
+        depths=CONFIG["scaling"]["depths"],
+        depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
+        axes=CONFIG["scaling"]["axes"],
+        draws=CONFIG["scaling"]["draws"],
+        headline_n=CONFIG["headline"]["n"],
+        headline_eps2=CONFIG["headline"]["eps2"],
+        headline_depth=CONFIG["headline"]["depth"],
+        headline_axis=CONFIG["headline"]["axis"],
+        headline_metrics=CONFIG["headline"]["metrics"],
+        seed=CONFIG["seed"],
+        fingerprint=laws_fingerprint(),
+        expected=[entropy_fingerprint(m, c) for c in CORPORA for m in MODELS],
+        expected_spectra=[spectra_fingerprint(m, c) for c in CORPORA for m in MODELS],
+        expected_null=null_fingerprint(),
+        logic=logic("fit_scaling_laws"),
+    script:
+        "../workflow_scripts/fit_scaling_laws.py"
+
+
+rule write_tables:
+    """Write the laws and the entropies as tables for readers: CSV, and Markdown for the headline."""
+    input:
+        laws="results/scaling/laws.parquet",
+        points="results/scaling/points.parquet",
+        profiles="results/scaling/profiles.parquet",
+    output:
+        laws=report(
+            "results/tables/scaling_laws.csv",
+            category="Tables",
+            labels={"table": "all scaling laws"},
+        ),
+        headline="results/tables/scaling_laws.md",
+        entropy=report(
+            "results/tables/entropy.csv",
+            category="Tables",
+            labels={"table": "entropies per model"},
+        ),
+    log:
+        "results/logs/write_tables.log",
+    benchmark:
+        "results/benchmarks/write_tables.tsv"
+    localrule: True
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        expected=[laws_fingerprint()] * 3,
+        logic=logic("write_tables"),
+    script:
+        "../workflow_scripts/write_tables.py"
