@@ -70,6 +70,17 @@ def models(tmp_path, config):
 
 
 @pytest.fixture
+def directory(tmp_path):
+    """The smallest directory that passes for a model: no tensors, no tokens."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in ("config.json", "tokenizer.json"):
+        (folder / name).write_text("{}")
+    (folder / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    return folder
+
+
+@pytest.fixture
 def corpora(tmp_path, config):
     return Table(tmp_path, "corpora", CORPUS_HEADER, config)
 
@@ -318,18 +329,18 @@ def test_layers_that_cover_the_compared_depths_are_enough():
 
 
 # ---------------------------------------------------------------- the tables
-def test_models_are_completed_converted_and_sorted(models, tmp_path):
+def test_models_are_completed_converted_and_sorted(models, directory):
     rows = models.write(
         "# a comment",
         "",
-        f"b\tB, the second\tlocal\t{tmp_path}\t\t70000\tTRUE",
+        f"b\tB, the second\tlocal\t{directory}\t\t70000\tTRUE",
         "a\tA\tladder\ttiny/w64-d2-s1\tfloat16",
         header=f"{MODEL_HEADER}\tdtype\tparams\ttrust_remote_code",
     ).read()
     assert rows == [
         {"slug": "a", "family": "A", "source": "ladder", "where": "tiny/w64-d2-s1", "revision": "",
          "dtype": "float16", "params": None, "trust_remote_code": False},
-        {"slug": "b", "family": "B, the second", "source": "local", "where": str(tmp_path),
+        {"slug": "b", "family": "B, the second", "source": "local", "where": str(directory),
          "revision": "", "dtype": "float32", "params": 70000, "trust_remote_code": True},
     ]  # fmt: skip
 
@@ -486,9 +497,19 @@ def test_a_ladder_in_use_must_read_the_longest_text(models):
     assert "context 64 is shorter than the longest text, 128 tokens" in line
 
 
-def test_a_local_model_must_be_a_directory(models, tmp_path):
-    line = only(models.problems(f"a\tf\tlocal\t{tmp_path / 'gone'}"))
-    assert "is not a directory (relative to" in line
+def test_broken_directories_of_local_models_are_named_before_any_work(models, tmp_path, directory):
+    (tmp_path / "bare").mkdir()
+    (directory / "model.safetensors").write_bytes((9).to_bytes(8, "little") + b"{}")
+    lines = models.problems(
+        f"a\tf\tlocal\t{tmp_path / 'gone'}",
+        f"b\tf\tlocal\t{tmp_path / 'bare'}",
+        f"c\tf\tlocal\t{directory}",
+    )
+    for number, (line, problem) in enumerate(
+        zip(lines, ["no such model directory", "no config.json", "truncated"], strict=True), start=2
+    ):
+        assert line.startswith(f"line {number}, where: {tmp_path}")
+        assert problem in line
 
 
 def test_a_local_corpus_must_exist_and_be_of_a_known_kind(corpora, tmp_path):
@@ -544,8 +565,8 @@ def test_a_ladder_in_use_needs_a_corpus_with_texts_to_train_on(
     assert problem in only(problems(configuration.read_tables, config))
 
 
-def test_a_ladder_that_no_model_uses_needs_no_corpus(models, corpora, config, tmp_path):
-    models.write(f"a\tf\tlocal\t{tmp_path}")
+def test_a_ladder_that_no_model_uses_needs_no_corpus(models, corpora, config, directory):
+    models.write(f"a\tf\tlocal\t{directory}")
     corpora.write("other\tdocstrings\t")
     configuration.read_tables(both(models, corpora, config))
 

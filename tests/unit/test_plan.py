@@ -95,7 +95,8 @@ def test_as_many_layers_are_planned_as_a_dump_stores(layers, depth):
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_bytes_of_hidden_states_are_those_of_a_real_store(dtype, tmp_path):
     import h5py
-    from infogeo.store import TOKEN_ARRAYS, save_store
+    from infogeo.store import TOKEN_ARRAYS
+    from tiny import save_store
 
     lengths, layers = [5, 8, 8], ["0", "1", "final"]
     hidden = {layer: np.ones((21, MODEL["width"]), dtype=np.float32) for layer in layers}
@@ -116,11 +117,28 @@ def test_bytes_of_hidden_states_are_those_of_a_real_store(dtype, tmp_path):
     assert stored == planned + 4 * len(layers)  # a checksum of four bytes per chunk
 
 
-def test_memory_grows_with_weights_batch_layers_and_dtype():
-    base = plan.memory_bytes(MODEL, 100, 3, "float16")
-    assert plan.memory_bytes(MODEL, 100, 3, "float32") - base == 2 * (1300 + 100 * 10 * 17)
-    assert plan.memory_bytes(MODEL | {"params_total": 1400}, 100, 3, "float16") - base == 200
-    assert plan.memory_bytes(MODEL, 100, 4, "float16") - base == 2 * 100 * 10
+def test_memory_is_that_of_weights_batch_and_two_shards():
+    states = {"batch_tokens": 100, "shard_tokens": 1000}
+
+    def grows(tokens=5000, layers=3, **changed):
+        base = plan.memory_bytes(MODEL, states, 5000, 3, "float32")
+        return plan.memory_bytes(MODEL | changed, states, tokens, layers, "float32") - base
+
+    assert grows(params_total=1400) == 4 * 100
+    assert grows(layers=4) == 4 * 2 * 1000 * 10
+    assert grows(tokens=None) == grows(tokens=1000) == 0  # a shard is full
+    assert grows(tokens=900) == -4 * 2 * 100 * 10 * 3
+    halves = [plan.memory_bytes(MODEL, states, 5000, 3, dtype) for dtype in ("float16", "bfloat16")]
+    assert halves[0] == halves[1] < plan.memory_bytes(MODEL, states, 5000, 3, "float32")
+
+
+def test_shards_are_bounded_in_bytes_too():
+    from infogeo.dump import SHARD_BYTES
+
+    states = {"batch_tokens": 1, "shard_tokens": 10**9}
+    wide = MODEL | {"width": 1000, "params_total": 0}
+    few, many = (plan.memory_bytes(wide, states, 10**9, k, "float32") for k in (2, 4))
+    assert few == many > 2 * SHARD_BYTES
 
 
 # ---------------------------------------------------------------- what is known, and how surely
@@ -178,7 +196,7 @@ def test_a_corpus_of_other_settings_is_not_believed(config, fetched):
 def test_a_local_model_is_counted_from_its_files(config, tmp_path, tiny_model_dir):
     directory = tiny_model_dir()
     real = json.loads((directory / "model.json").read_text())
-    row = ladder_row(source="local", where=str(directory))
+    row = ladder_row(source="local", where=str(directory), trust_remote_code=False)
     found = plan.describe_model(row, config, tmp_path, None)
     for key in ("params_total", "params_non_embedding", "width", "layers", "vocabulary"):
         assert found[key] == real[key], key

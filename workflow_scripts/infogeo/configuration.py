@@ -14,6 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from infogeo.errors import InfogeoError
+from infogeo.models import validate_directory
 
 SCHEMAS = Path(__file__).parents[2] / "config" / "schemas"
 
@@ -467,8 +468,10 @@ def _local_corpus_problems(where: str) -> list[str]:
 
 
 def _local_model_problems(row: dict, config: dict) -> list[str]:
-    if not Path(row["where"]).is_dir():
-        return [f"where: {row['where']!r} is not a directory (relative to {Path.cwd()})"]
+    try:
+        validate_directory(row["where"], row["trust_remote_code"])
+    except InfogeoError as error:
+        return [f"where: {error}"]
     return []
 
 
