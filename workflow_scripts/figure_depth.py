@@ -1,0 +1,20 @@
+"""Figure: entropies and exponents against relative depth."""
+
+from infogeo import logs, plotting
+from infogeo.artefacts import read_table
+
+if __name__ == "__main__":
+    with logs.rule(snakemake):
+        laws, profiles = (
+            read_table(path, expected)
+            for path, expected in zip(snakemake.input, snakemake.params.expected, strict=True)
+        )
+        figure = plotting.depth_profiles(
+            laws,
+            profiles,
+            corpus=snakemake.wildcards.corpus,
+            n=snakemake.params.n,
+            eps2=snakemake.params.eps2,
+            axis=snakemake.params.axis,
+        )
+        plotting.save(figure, snakemake.output)
