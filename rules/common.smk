@@ -111,7 +111,7 @@ def states_fingerprint(model: str, corpus: str) -> str:
             "model": model_fingerprint(model),
             "corpus": corpus_fingerprint(corpus),
             "dtype": MODELS[model]["dtype"],
-            "n": max(CONFIG["spectra"]["n"]),
+            "n": [min(CONFIG["spectra"]["n"]), max(CONFIG["spectra"]["n"])],
             "states": CONFIG["states"],
             "logic": logic("dump_hidden_states"),
         }

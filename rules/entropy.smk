@@ -25,7 +25,7 @@ rule compute_spectra:
 
 
 rule untrained_twins:
-    """The spectra of the same architecture with seeded random weights; its states are never stored."""
+    """The spectra of the same architecture with seeded random weights, in several draws."""
     input:
         model="results/models/{model}/model.json",
         corpus="results/corpora/{corpus}.parquet",

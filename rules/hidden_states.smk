@@ -18,7 +18,7 @@ rule dump_hidden_states:
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
     params:
-        n=max(CONFIG["spectra"]["n"]),
+        n=[min(CONFIG["spectra"]["n"]), max(CONFIG["spectra"]["n"])],
         layers=CONFIG["states"]["layers"],
         attention_texts=CONFIG["states"]["attention_texts"],
         batch_tokens=CONFIG["states"]["batch_tokens"],

@@ -41,7 +41,6 @@ rule train_ladder:
     output:
         model="results/models/{model}/model.json",
         config="results/models/{model}/config.json",
-        generation_config="results/models/{model}/generation_config.json",
         weights="results/models/{model}/model.safetensors",
         tokenizer="results/models/{model}/tokenizer.json",
         tokenizer_config="results/models/{model}/tokenizer_config.json",

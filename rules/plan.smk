@@ -2,10 +2,10 @@
 
 
 rule plan:
+    """Print what every model and corpus will cost, before anything heavy runs."""
     log:
         "results/logs/plan.log",
     localrule: True
-    """Print tokens, FLOPs, bytes, memory and hours of every model and corpus, before anything heavy runs."""
     params:
         models=list(MODELS.values()),
         corpora=list(CORPORA.values()),
