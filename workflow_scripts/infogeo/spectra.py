@@ -224,14 +224,17 @@ def _scales(squares, floor=0.0):
 def _from_gram(gram, floor=0.0):
     """K (..., n, n) of trace 1 from a Gram matrix of rows that are not yet scaled."""
     scale, zero_rows = _scales(np.diagonal(gram, axis1=-2, axis2=-1), floor)
-    return gram * scale[..., :, None] * scale[..., None, :], zero_rows
+    K = scale[..., :, None] * scale[..., None, :]
+    K *= gram
+    return K, zero_rows
 
 
 def _centred_from_gram(gram, Z):
     """K of the centred rows from the Gram (..., n, n) of the first n rows of Z (..., m, d)."""
     n = gram.shape[-1]
     means = gram.mean(axis=-1)  # (..., n)
-    centred = gram - means[..., :, None] - means[..., None, :]
+    centred = gram - means[..., :, None]
+    centred -= means[..., None, :]
     centred += means.mean(axis=-1)[..., None, None]
     largest = np.diagonal(gram, axis1=-2, axis2=-1).max(axis=-1)
     smallest = np.diagonal(centred, axis1=-2, axis2=-1).min(axis=-1)
