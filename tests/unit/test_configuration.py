@@ -253,6 +253,7 @@ def test_a_misspelt_key_is_refused_at_every_level_with_the_likely_one(config, pa
         ({"seed": "x"}, 'seed: "x" must be a whole number'),
         ({"seed": True}, "seed: true must be a whole number"),
         ({"seed": -1}, "seed: -1 must be at least 0"),
+        ({"models": True}, "models: true must be text"),
         ({"entropy": [1]}, "entropy: [1] must be a section of keys"),
         ({"entropy": {"eps2": []}}, "entropy.eps2: [] must have at least 1 item"),
         ({"entropy": {"eps2": [0]}}, "entropy.eps2[0]: 0 must be above 0"),
