@@ -18,8 +18,9 @@ from infogeo.errors import InfogeoError
 # ---------------------------------------------------------------- configuration and tables
 try:
     CONFIG = configuration.merged(config)
-    MODELS = {row["slug"]: row for row in configuration.read_models(CONFIG["models"], CONFIG)}
-    CORPORA = {row["slug"]: row for row in configuration.read_corpora(CONFIG["corpora"], CONFIG)}
+    MODELS, CORPORA = (
+        {row["slug"]: row for row in rows} for rows in configuration.read_tables(CONFIG)
+    )
 except InfogeoError as error:
     raise WorkflowError(str(error)) from None
 

@@ -1,0 +1,20 @@
+"""Every entropy of a model, and of its untrained twins, from their spectra."""
+
+import pandas as pd
+
+from infogeo import logs
+from infogeo.artefacts import write_table
+from infogeo.entropy import entropies
+from infogeo.spectra import read
+
+if __name__ == "__main__":
+    with logs.rule(snakemake):
+        params = snakemake.params
+        of_model, of_twins = params.expected
+        trained = entropies(read(snakemake.input.trained, of_model), params.eps2)
+        write_table(trained, snakemake.output.trained, params.fingerprint)
+        untrained = pd.concat(
+            entropies(read(path, of_twins), params.eps2).assign(draw=draw)
+            for draw, path in enumerate(snakemake.input.untrained)
+        )
+        write_table(untrained, snakemake.output.untrained, params.fingerprint)
