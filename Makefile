@@ -10,7 +10,6 @@ MEMORY ?= $(shell awk '/MemTotal/ {print int($$2 / 1024 * 0.75)}' /proc/meminfo 
 
 results: .venv/installed
 	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) $(ARGS)
-	@$(BIN)/python workflow_scripts/show_results.py
 
 test: .venv/installed
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadgroup $(ARGS)

@@ -63,7 +63,7 @@ onstart:
 
 
 onsuccess:
-    write_report()
+    show_results()
 
 
 onerror:

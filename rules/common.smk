@@ -1,6 +1,7 @@
 # Needs: the configuration and the two tables. Makes: what every rule file uses, which is the validated
 # configuration (CONFIG), the rows (MODELS, CORPORA), the fingerprints, and the lists of final files.
 import re
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -188,7 +189,7 @@ def laws_fingerprint() -> str:
 
 # ---------------------------------------------------------------- final files
 FIGURES = ("entropy_scaling", "conditional_entropy", "depth", "width_pairs")
-TABLES = ("scaling_laws.csv", "scaling_laws.md", "entropy.csv")
+TABLES = ("scaling_laws.csv", "scaling_laws.md", "scaling_laws.txt", "entropy.csv")
 
 
 def table_files() -> list[str]:
@@ -206,19 +207,22 @@ def figure_files() -> list[str]:
 
 # ---------------------------------------------------------------- before and after the run
 def write_used_configuration() -> None:
-    """Leave the configuration that was really used, defaults and tables included, beside the results."""
-    used = CONFIG | {"models": list(MODELS.values()), "corpora": list(CORPORA.values())}
+    """Leave beside the results what was really used: defaults and overrides merged, and the tables."""
     Path("results").mkdir(exist_ok=True)
-    Path("results/config.yaml").write_text(
-        yaml.safe_dump(used, sort_keys=False, allow_unicode=True)
-    )
+    text = yaml.safe_dump(CONFIG, sort_keys=False, allow_unicode=True)
+    Path("results/config.yaml").write_text(text)
+    for table in ("models", "corpora"):
+        shutil.copyfile(CONFIG[table], f"results/{table}.tsv")
 
 
-def write_report() -> None:
-    """Render results/report.html once every table and figure is there."""
-    if all(Path(file).exists() for file in table_files() + figure_files()):
-        command = [sys.executable, "-m", "snakemake", "--snakefile", workflow.main_snakefile]
-        command += ["--report", "results/report.html", "--nolock", "--quiet", "all"]
-        if workflow.overwrite_configfiles:
-            command += ["--configfile", *map(str, workflow.overwrite_configfiles)]
-        subprocess.run(command, check=True)
+def show_results() -> None:
+    """Render results/report.html and print the headline, once every table and figure is there."""
+    if not all(Path(file).exists() for file in table_files() + figure_files()):
+        return
+    command = [sys.executable, "-m", "snakemake", "--snakefile", workflow.main_snakefile]
+    command += ["--configfile", "results/config.yaml", "--nolock", "--quiet", "all"]
+    subprocess.run([*command, "--report", "results/report.html"], check=True)
+    print("", Path("results/tables/scaling_laws.txt").read_text(), sep="\n")
+    print("Tables   results/tables/     (what each column means: results/README.md)")
+    print("Figures  results/figures/")
+    print("Report   results/report.html")

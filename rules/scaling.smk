@@ -59,6 +59,7 @@ rule write_tables:
             labels={"table": "all scaling laws"},
         ),
         headline="results/tables/scaling_laws.md",
+        terminal="results/tables/scaling_laws.txt",
         entropy=report(
             "results/tables/entropy.csv",
             category="Tables",

@@ -10,3 +10,4 @@ if __name__ == "__main__":
         tables.write_csv(laws, snakemake.output.laws)
         tables.write_csv(profiles, snakemake.output.entropy)
         tables.write_text(tables.headline_markdown(laws), snakemake.output.headline)
+        tables.write_text(tables.headline_text(laws), snakemake.output.terminal)

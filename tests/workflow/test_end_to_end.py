@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import yaml
+from conftest import MODELS
 
 pytestmark = pytest.mark.xdist_group("workflow")  # they share one run
 
@@ -28,7 +29,7 @@ def test_the_configuration_that_was_used_lies_beside_the_results(finished):
     used = yaml.safe_load(finished.path("results/config.yaml").read_text())
     assert used["spectra"]["n"] == [8, 24]
     assert used["launch"]["placement"] == "debug"  # a default that the file does not set
-    assert [row["slug"] for row in used["corpora"]] == ["stories"]
+    assert finished.path("results/models.tsv").read_text() == MODELS
 
 
 def test_a_file_made_from_other_settings_stops_its_consumer_with_the_remedy(checkout):
