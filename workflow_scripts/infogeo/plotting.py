@@ -741,11 +741,11 @@ def draw_exponent_by_depth(ax, laws: pd.DataFrame, styles: dict, column: str) ->
     """One exponent of every family's laws against relative depth, with intervals."""
     for i, (family, (colour, marker)) in enumerate(styles.items()):
         rows = laws[(laws["family"] == family) & np.isfinite(laws[column])]
-        at = place_of(rows["depth"]) + 0.14 * (i - (len(styles) - 1) / 2)
+        at = place_of(rows["depth"]) + 0.4 / len(styles) * (i - (len(styles) - 1) / 2)
         rows = rows.assign(at=at).sort_values("at")
         gid = f"{column}/{family}"
         ax.vlines(rows["at"], rows[f"{column}_low"], rows[f"{column}_high"], color=colour, gid=gid)
-        ax.plot(rows["at"], rows[column], marker, color=colour, markersize=3)
+        ax.plot(rows["at"], rows[column], marker, color=colour, markersize=2.5)
     ax.axhline(0, color=INK, linewidth=0.6)
     depth_axis(ax)
     linear_axis(ax.yaxis)
