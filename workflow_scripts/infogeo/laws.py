@@ -38,7 +38,7 @@ LAW_COLUMNS = [
     "excess_untrained", "excess_untrained_low", "excess_untrained_high",
     "depth_exponent", "depth_exponent_low", "depth_exponent_high", "depth_interval",
     "standard_error", "t_low", "t_high", "p_value", "q_value", "r_squared", "log_prefactor",
-    "residual_sd", "seed_sd", "bca_low", "bca_high", "huber",
+    "residual_sd", "seed_sd", "robust_low", "robust_high", "bca_low", "bca_high", "huber",
     "leave_one_out_low", "leave_one_out_high", "leave_one_out_model",
     "held_out_model", "held_out_measured", "held_out_predicted", "held_out_low",
     "held_out_high", "held_out_error",
@@ -489,6 +489,7 @@ class Laws:
         law["bca_low"], law["bca_high"] = scaling.bca(
             x, y, draws=settings.draws, seed=settings.seed
         )
+        law["robust_low"], law["robust_high"] = scaling.robust(x, y)
         law["huber"] = scaling.huber(x, y)
         left = scaling.leave_one_out(x, y)
         law["leave_one_out_low"], law["leave_one_out_high"] = left.min(), left.max()
