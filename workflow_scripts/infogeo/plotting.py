@@ -505,6 +505,7 @@ def absent(ax, points: pd.DataFrame, controls: list[str]) -> None:
         ax.annotate(
             "\n".join(remarks), (0.99, 0.02), xycoords="axes fraction",
             ha="right", va="bottom", fontsize=5.5, color=GREY, style="italic",
+            bbox={"color": "white", "alpha": 0.85, "linewidth": 0, "pad": 1}, zorder=4,
         )  # fmt: skip
 
 
