@@ -8,8 +8,8 @@ was done (on equal hardware, versions and threads).
 """
 
 import contextlib
-import json
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from itertools import pairwise
@@ -21,30 +21,11 @@ import torch
 from infogeo import forward, launch
 from infogeo.artefacts import read_table, replacing, sha256_file
 from infogeo.errors import InfogeoError
-from infogeo.fingerprint import check, digest
+from infogeo.fingerprint import digest
 from infogeo.progress import Heartbeat
 from infogeo.store import STORED, create_store, open_store
 
 SHARD_BYTES = 1 << 29  # most hidden states in a shard; two shards are in memory at once
-
-
-def read_card(path, expected: str | None = None) -> dict:
-    """The model.json of a model.
-
-    Raises
-    ------
-    InfogeoError
-        Where it is missing, is no JSON, or carries another fingerprint than expected.
-    """
-    path = Path(path)
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InfogeoError(f"{path}: no such file. Run the workflow to make it.") from error
-    except ValueError as error:
-        raise InfogeoError(f"{path}: not JSON ({error}). snakemake -R {path}") from error
-    check(path, card.get("fingerprint"), expected)
-    return card
 
 
 def dump(
@@ -104,7 +85,7 @@ def dump(
         computed or stored, or a worker fails. Finished shards stay, and the next call uses them.
     """
     output = Path(output)
-    card = read_card(card_path, expected[0])
+    card = forward.read_card(card_path, expected[0])
     corpus = read_table(corpus_path, expected[1])
     layers = forward.choose_layers(layers, card["layers"])
     attrs = {
@@ -138,7 +119,6 @@ def dump(
     encoded, shards = _planned(
         folder, corpus, card["directory"], trust_remote_code, n, shard_tokens, per_token
     )
-    doc_ids = corpus["doc_id"].iloc[encoded.kept].tolist()
     missing = [index for index in range(len(shards)) if not _is_whole(folder, index, key)]
     missing_tokens = _tokens(encoded, shards, missing)
     _require_room(output, folder, per_token, len(encoded.token_ids), missing_tokens)
@@ -150,20 +130,8 @@ def dump(
         there = [index for index in range(len(shards)) if _shard(folder, index).exists()]
         heartbeat.update(_tokens(encoded, shards, there))
 
-    if missing:
-        launch.spread(
-            make_shards,
-            [
-                task | {"shards": missing[first::workers]}
-                for first in range(min(workers, len(missing)))
-            ],
-            placement=placement,
-            folder=folder / "launch",
-            gpus=torch.cuda.device_count(),
-            waiting=count_shards,
-        )
     described = {
-        "doc_ids": doc_ids,
+        "doc_ids": corpus["doc_id"].iloc[encoded.kept].tolist(),
         "sources": corpus["source"].iloc[encoded.kept].tolist(),
         "labels": corpus["label"].iloc[encoded.kept].tolist(),
         "lengths": encoded.lengths,
@@ -174,7 +142,26 @@ def dump(
             "texts_left_out": len(corpus) - len(encoded),
         },
     }
-    _assemble(folder, len(shards), key, output, described)
+    tasks = [
+        task | {"shards": missing[first::workers]} for first in range(min(workers, len(missing)))
+    ]
+    stopped = threading.Event()
+    with ThreadPoolExecutor(max_workers=1) as assembler:
+        # Assembly goes along with the work, so that little is left to do when that ends.
+        assembly = assembler.submit(_assemble, folder, len(shards), key, output, described, stopped)
+        try:
+            if tasks:
+                launch.spread(
+                    make_shards,
+                    tasks,
+                    placement=placement,
+                    folder=folder / "launch",
+                    gpus=torch.cuda.device_count(),
+                    waiting=count_shards,
+                )
+            assembly.result()
+        finally:
+            stopped.set()
     heartbeat.close()
     shutil.rmtree(folder)
     for parent in (folder.parent, Path(scratch)):
@@ -321,25 +308,35 @@ def _write_shard(task, index, shard, encoded, rows, attention):
             store.write_attention(range(len(attention)), last_rows, rollouts)
 
 
-def _assemble(folder, count, key, output, described):
-    """Make one store of the shards, check every byte of it, and move it into place."""
+def _assemble(folder, count, key, output, described, stopped):
+    """Make one store of the shards as they come, check every byte of it, move it into place."""
+
+    def shards():
+        for index in range(count):
+            while not _shard(folder, index).exists():
+                if stopped.wait(0.02):
+                    raise InfogeoError("The work that was to make the shards has stopped.")
+            with open_store(_shard(folder, index), key) as shard:
+                yield shard
+
     for stale in output.parent.glob(f".{output.name}.*.partial"):
         stale.unlink()  # of an assembly that was killed
-    with open_store(_shard(folder, 0), key) as first:
-        widths = first.widths
-        post_norm = [layer for layer, after in first.post_norm.items() if after]
+    coming = shards()
+    shard = next(coming)
+    widths = shard.widths
+    post_norm = [layer for layer in shard.layers if shard.post_norm[layer]]
     attention, splits, text = ([], [], []), 0, 0
     with replacing(output) as temporary:
         with create_store(temporary, widths=widths, post_norm=post_norm, **described) as store:
-            for index in range(count):
-                with open_store(_shard(folder, index), key) as shard:
-                    store.copy_rows(shard)
-                    for place in shard.attention_texts:
-                        found = shard.attention_last_row(place), shard.rollout_row(place)
-                        for kept, new in zip(attention, (text + place, *found), strict=True):
-                            kept.append(new)
-                    splits += shard.attrs["batches_split"]
-                    text += len(shard.doc_ids)
+            while shard is not None:
+                store.copy_rows(shard)
+                for place in shard.attention_texts:
+                    found = shard.attention_last_row(place), shard.rollout_row(place)
+                    for kept, new in zip(attention, (text + place, *found), strict=True):
+                        kept.append(new)
+                splits += shard.attrs["batches_split"]
+                text += len(shard.doc_ids)
+                shard = next(coming, None)
             store.write_attention(*attention)
             store.file.attrs["batches_split"] = splits
         with open_store(temporary, described["attrs"]["fingerprint"]) as store:

@@ -274,7 +274,7 @@ class StoreWriter:
         arrays = {name: shard.file[name][:] for name in TOKEN_ARRAYS}
         self.write_tokens(first, **arrays)
         for layer, (target, _) in self._hidden.items():
-            source, chunk = shard.file["hidden"][layer], target.chunks[0]
+            source, chunk = shard._hidden[layer].id, target.chunks[0]
             # Global rows of the chunks that lie whole in this shard.
             low, high = -(-first // chunk) * chunk, last // chunk * chunk
             base = first - first % chunk
@@ -284,7 +284,7 @@ class StoreWriter:
                     values = shard.read_stored(layer, start - first, stop - first)
                     self.write_hidden(layer, start, values)
             for row in range(low, high, chunk):
-                mask, raw = source.id.read_direct_chunk((row - base, 0))
+                mask, raw = source.read_direct_chunk((row - base, 0))
                 target.id.write_direct_chunk((row, 0), raw, mask)
 
 
@@ -328,9 +328,11 @@ class HiddenStates:
         self.labels = _strings(documents["label"])
         self.offsets = documents["offsets"][:]
         self.lengths = np.diff(self.offsets)
-        self.widths = {layer: file["hidden"][layer].shape[1] for layer in self.layers}
+        self._hidden = {layer: file["hidden"][layer] for layer in self.layers}
+        self._chunks = {layer: dataset.chunks[0] for layer, dataset in self._hidden.items()}
+        self.widths = {layer: dataset.shape[1] for layer, dataset in self._hidden.items()}
         self.post_norm = {
-            layer: bool(file["hidden"][layer].attrs["post_norm"]) for layer in self.layers
+            layer: bool(dataset.attrs["post_norm"]) for layer, dataset in self._hidden.items()
         }
         self.attention_texts, self._attention_offsets = [], np.zeros(1, dtype=np.int64)
         if "attention" in file:
@@ -381,8 +383,8 @@ class HiddenStates:
             raise InfogeoError(
                 f"{self.path}: no layer {layer!r}; it holds {', '.join(self.layers)}."
             )
-        dataset = self.file["hidden"][layer]
-        shift = self.first_row % dataset.chunks[0]
+        dataset = self._hidden[layer]
+        shift = self.first_row % self._chunks[layer]
         values = np.empty((stop - start, self.widths[layer]), STORED[self.dtype])
         if len(values):
             chosen = dataset.id.get_space()
@@ -461,8 +463,7 @@ class HiddenStates:
             self.attention_last_row(text), self.rollout_row(text)
         rows = int(self.offsets[-1])
         for layer in self.layers:
-            dataset = self.file["hidden"][layer]
-            chunk = dataset.chunks[0]
+            chunk = self._chunks[layer]
             shift = self.first_row % chunk
             for start in range(-shift, rows, chunk):
                 self.read_stored(layer, max(0, start), min(rows, start + chunk))

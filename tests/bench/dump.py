@@ -1,0 +1,181 @@
+"""Tokens per second of a dump beside a bare forward pass that computes the same likelihoods.
+
+Usage: python tests/bench/dump.py [repetitions]
+
+Both run the same batches of the same model, already loaded, on the same tokens. The bare pass
+keeps nothing but NLL and predictive entropy. The dump does everything from there to the verified
+store in its place: plan, shards (written, synced), assembly, verification, sync. The naive pass
+takes NLL and entropy from a log-softmax of all logits, as is common. Runs alternate, and the best
+of each is taken, since other work on the machine only ever slows a run.
+
+The last table runs dumps of growing corpora, each in a process of its own, and shows their peak
+memory.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
+
+import numpy as np
+import pandas as pd
+import torch
+import transformers
+from infogeo import dump as dump_module
+from infogeo import forward
+from infogeo.artefacts import write_table
+
+N, BATCH_TOKENS, SHARD_TOKENS = 128, 4096, 16384
+MODELS = {  # name: width, layers, vocabulary, texts
+    "GPT-NeoX, 110 M": (768, 12, 32768, 16),
+    "ladder, width 128": (128, 4, 2048, 640),
+}
+
+
+def prepare(folder, width, layers, vocabulary, texts):
+    """A random GPT-NeoX, tokens for it, and the files that a dump reads."""
+    config = transformers.GPTNeoXConfig(
+        vocab_size=vocabulary,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 32,
+        intermediate_size=4 * width,
+        max_position_embeddings=N,
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    total = sum(weight.numel() for weight in model.parameters())
+    card = {
+        "slug": "bench", "directory": "", "revision": "", "commit": "", "files": {},
+        "params_total": total, "params_non_embedding": total - vocabulary * width,
+        "tokenizer_sha256": "", "width": width, "layers": layers, "fingerprint": "m",
+    }  # fmt: skip
+    (folder / "model.json").write_text(json.dumps(card))
+    columns = ("doc_id", "text", "label", "source")
+    rows = {name: [f"{name} {text}" for text in range(texts)] for name in columns}
+    write_table(pd.DataFrame(rows), folder / "corpus.parquet", "c")
+    rng = np.random.default_rng(0)
+    tokens = texts * N
+    encoded = forward.Encoded(
+        np.arange(texts),
+        np.arange(texts + 1) * N,
+        rng.integers(0, vocabulary, tokens, dtype=np.int32),
+        np.zeros(tokens, dtype=bool),
+        np.tile(np.arange(N, dtype=np.int32), texts),
+    )
+    model = forward.LanguageModel(model, "bench")
+    forward.load_model = lambda *args, **kwargs: model
+    forward.load_tokenizer = lambda *args: None
+    forward.encode = lambda *args: encoded
+    return model, encoded
+
+
+def dump(folder, attention_texts=0):
+    dump_module.dump(
+        folder / "model.json",
+        folder / "corpus.parquet",
+        folder / "out.h5",
+        n=[N],
+        layers="all",
+        attention_texts=attention_texts,
+        batch_tokens=BATCH_TOKENS,
+        shard_tokens=SHARD_TOKENS,
+        dtype="float32",
+        trust_remote_code=False,
+        seed=0,
+        fingerprint="f",
+        threads=torch.get_num_threads(),
+        scratch=folder / "scratch",
+    )
+
+
+def batches(encoded):
+    for batch in forward.plan_batches(encoded.lengths, BATCH_TOKENS):
+        yield [encoded.text(text) for text in batch]
+
+
+def bare(model, encoded):
+    for texts in batches(encoded):
+        model.run(texts, lambda layer, hidden: None)
+
+
+def naive(model, encoded):
+    for texts in batches(encoded):
+        ids, mask, positions = model._inputs(texts)
+        with torch.inference_mode():
+            logits = model.model(ids, attention_mask=mask, use_cache=False, **positions).logits
+            log_p = torch.log_softmax(logits[:, :-1].float(), dim=-1)
+            log_p.gather(-1, ids[:, 1:, None])
+            (log_p.exp() * log_p).sum(dim=-1)
+
+
+def seconds(function, *arguments):
+    start = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - start
+
+
+def speed(repetitions):
+    print(f"{torch.get_num_threads()} threads, best of {repetitions} alternating runs, tokens/s")
+    print(
+        f"{'model':<20}{'tokens':>8}{'naive':>10}{'bare':>10}{'dump':>10}{'dump/bare':>11}", end=""
+    )
+    print(f"{'median':>8}{'MB':>6}")
+    for name, shape in MODELS.items():
+        with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
+            folder = Path(folder)
+            model, encoded = prepare(folder, *shape)
+            tokens = len(encoded.token_ids)
+            bare(model, encoded), dump(folder)
+            times = {"naive": [], "bare": [], "dump": []}
+            for _ in range(repetitions):
+                times["naive"].append(seconds(naive, model, encoded))
+                times["bare"].append(seconds(bare, model, encoded))
+                times["dump"].append(seconds(dump, folder))
+            best = {kind: tokens / min(values) for kind, values in times.items()}
+            paired = np.median(np.array(times["bare"]) / np.array(times["dump"]))
+            size = (folder / "out.h5").stat().st_size / 1e6
+            print(
+                f"{name:<20}{tokens:>8,}{best['naive']:>10,.0f}{best['bare']:>10,.0f}"
+                f"{best['dump']:>10,.0f}{best['dump'] / best['bare']:>11.2f}{paired:>8.2f}"
+                f"{size:>6.0f}",
+                flush=True,
+            )
+
+
+def memory():
+    print("\npeak resident memory of a dump, ladder, width 128")
+    for texts in (320, 1280, 5120):
+        run = subprocess.run(
+            [sys.executable, __file__, "--memory", str(texts)],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        print(f"{texts:>6} texts {run.stdout.strip()}", flush=True)
+
+
+def one_dump(texts):
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
+        folder = Path(folder)
+        prepare(folder, 128, 4, 2048, texts)
+        dump(folder)
+        size = (folder / "out.h5").stat().st_size / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(f"{size:>8.0f} MB stored {peak:>8.0f} MB of memory")
+
+
+if __name__ == "__main__":
+    if "--memory" in sys.argv:
+        one_dump(int(sys.argv[2]))
+    else:
+        speed(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+        memory()

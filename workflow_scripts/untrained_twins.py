@@ -1,0 +1,44 @@
+"""The spectra of the same architecture with seeded random weights; its states are never stored."""
+
+import numpy as np
+import torch
+from infogeo import forward, logs, spectra
+from infogeo.artefacts import read_table
+
+
+def seed_of(seed: int, draw: int) -> int:
+    """A seed for one draw, such that no two (seed, draw) share their random numbers."""
+    return int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
+
+
+if __name__ == "__main__":
+    with logs.rule(snakemake):
+        params = snakemake.params
+        torch.set_num_threads(snakemake.threads)
+        card = forward.read_card(snakemake.input.model, params.expected[0])
+        corpus = read_table(snakemake.input.corpus, params.expected[1])
+        tokenizer = forward.load_tokenizer(card["directory"], params.trust_remote_code)
+        encoded = forward.encode(tokenizer, corpus["text"], max(params.n), min(params.n))
+        kept = corpus.iloc[encoded.kept]
+        documents = spectra.Documents.of(kept["doc_id"], kept["source"], encoded.lengths, params.n)
+        layers = forward.choose_layers(params.layers, card["layers"])
+        for draw, path in enumerate(snakemake.output):
+            twin = forward.untrained_model(
+                card["directory"],
+                dtype=params.dtype,
+                name=f"{card['slug']}, untrained, draw {draw}",
+                seed=seed_of(params.seed, draw),
+                trust_remote_code=params.trust_remote_code,
+            )
+            states = forward.ForwardStates(
+                twin, encoded, documents.doc_ids, layers, params.batch_tokens
+            )
+            of_layers = list(spectra.compute(states, documents))
+            tokens = spectra.Tokens(
+                offsets=encoded.offsets,
+                nll=states.nll,
+                predictive_entropy=states.predictive_entropy,
+                token_end_byte=encoded.token_end_byte,
+            )
+            spectra.write(path, documents, tokens, of_layers, params.fingerprint)
+            print(f"{twin.name}: {len(of_layers)} layers, {len(encoded)} texts", flush=True)
