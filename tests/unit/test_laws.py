@@ -206,6 +206,34 @@ def test_conditional_entropy_has_no_width_law_and_no_random_null():
     assert law["falls_verdict"] == "supported"
 
 
+def test_what_texts_do_to_models_and_twins_alike_leaves_the_excess():
+    world = World()
+    world.plant(
+        world.noisy(size(-0.05)), twins=lambda m: 8.0, metric="nll", convention="", layer=""
+    )
+    tilt = np.repeat(np.random.default_rng(0).normal(0, 0.2, TEXTS // 2), 2)  # per cluster
+    for model in world.models:
+        factor = np.exp(tilt * np.log(model["params_non_embedding"] / 1e5))
+        for tables in (world.trained, world.twins):
+            frame = tables[model["slug"]]
+            frame["value"] *= np.tile(factor, len(frame) // TEXTS)
+    law = world.law()
+    raw, excess = (
+        law[f"{name}_high"] - law[f"{name}_low"] for name in ("exponent", "excess_untrained")
+    )
+    assert raw > 5 * excess
+
+
+def test_the_reach_of_the_twins_spans_all_draws_of_all_seeds():
+    world = World(seeds={(32, 1): 2})
+    world.plant(world.noisy(one_over_ln_d), twins=lambda m: 2.0 + (m["slug"] == "w32-d1-s1"))
+    _, points, _ = world.fit()
+    first = points.iloc[0]
+    assert first["untrained"] == pytest.approx(np.sqrt(6))
+    assert first["untrained_low"] == pytest.approx(2 * 0.99)
+    assert first["untrained_high"] == pytest.approx(3 * 1.01)
+
+
 def test_the_depth_exponent_is_the_one_at_fixed_width():
     world = World()
     law = world.plant(world.noisy(lambda m: m["width"] ** 0.5 * m["layers"] ** -0.1)).law()
