@@ -160,6 +160,15 @@ def test_non_finite_states_name_model_layer_and_text(tiny_model_dir):
         list(states())
 
 
+def test_a_prediction_that_is_not_finite_is_found_whichever_layers_are_kept(tiny_model_dir):
+    model = forward.load_model(tiny_model_dir("gpt2"), dtype="float32", name="broken")
+    with torch.inference_mode():
+        model.model.transformer.h[1].mlp.c_proj.bias[3] = torch.nan
+    rows = forward.Rows(model, ["0"], [2, 3], ["one", "two"])
+    with pytest.raises(InfogeoError, match=r"layer final, text 'one'.*not finite"):
+        rows.run([np.array([1, 2]), np.array([1, 2, 3])], batch_tokens=100)
+
+
 def test_float16_overflow_names_the_remedy(tiny_model_dir):
     model = forward.load_model(tiny_model_dir("gpt2"), dtype="float16", name="half")
     with torch.inference_mode():

@@ -252,13 +252,20 @@ def make_shards(task: dict) -> None:
     total = _tokens(encoded, shards, task["shards"])
     heartbeat, done = Heartbeat(f"{task['name']}: forward", total, "tokens"), 0
     heartbeat.update(0)
+    most = max(_tokens(encoded, shards, [index]) for index in task["shards"])
+    rooms = [forward.make_room(model, task["layers"], most) for _ in range(2)]
     with ThreadPoolExecutor(max_workers=1) as writer:
         pending = None
         for index in task["shards"]:
             shard = shards[index]
             texts = [encoded.text(text) for text in shard]
+            rooms.reverse()  # the other one is being written
             rows = forward.Rows(
-                model, task["layers"], encoded.lengths[shard], doc_ids[shard.start : shard.stop]
+                model,
+                task["layers"],
+                encoded.lengths[shard],
+                doc_ids[shard.start : shard.stop],
+                rooms[0],
             )
             rows.run(
                 texts, task["batch_tokens"], lambda new, done=done: heartbeat.update(done + new)

@@ -592,8 +592,23 @@ def plan_batches(lengths, batch_tokens: int) -> list[np.ndarray]:
     return batches
 
 
+def make_room(model: LanguageModel, layers, rows: int) -> dict:
+    """Memory for the states of so many tokens: layer -> (rows, d) tensor in the model's dtype."""
+    return {layer: torch.empty((rows, model.widths[layer]), dtype=model.dtype) for layer in layers}
+
+
 class Rows:
-    """Room for the states of some texts, one after another, and the passes that fill it.
+    """The states of some texts, one after another, and the passes that fill them in.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    layers : list of str
+    lengths : sequence of int, one per text
+    doc_ids : sequence of str, one per text
+        For messages.
+    room : dict, optional
+        Memory to use, from `make_room`: fresh memory costs about as much as filling it.
 
     Attributes
     ----------
@@ -604,13 +619,12 @@ class Rows:
         How often a batch was halved for want of memory.
     """
 
-    def __init__(self, model: LanguageModel, layers, lengths, doc_ids):
+    def __init__(self, model: LanguageModel, layers, lengths, doc_ids, room=None):
         self.model, self.doc_ids = model, doc_ids
         self.offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         rows = int(self.offsets[-1])
-        self.hidden = {
-            layer: torch.empty((rows, model.widths[layer]), dtype=model.dtype) for layer in layers
-        }
+        room = make_room(model, layers, rows) if room is None else room
+        self.hidden = {layer: room[layer][:rows] for layer in layers}
         self.nll = np.full(rows, np.nan, dtype=np.float32)
         self.predictive_entropy = np.full(rows, np.nan, dtype=np.float32)
         self.splits = 0
@@ -660,24 +674,33 @@ class Rows:
 
     def _run(self, indices, texts):
         spans = [slice(self.offsets[index], self.offsets[index + 1]) for index in indices]
-        sums = []
+        total = None
 
         def keep(layer, hidden):  # (texts, longest, d)
+            nonlocal total
             if layer in self.hidden:
                 target = self.hidden[layer]
                 for place, span in enumerate(spans):
                     target[span] = hidden[place, : span.stop - span.start]
-                sums.append(hidden.sum(dtype=torch.float32))
+            if layer == "final":
+                total = hidden.sum(dtype=torch.float32)
 
         nll, entropy = self.model.run(texts, keep)
         for place, span in enumerate(spans):
             self.nll[span], self.predictive_entropy[span] = nll[place], entropy[place]
-        # NaN and infinity survive a sum, so that one number clears a layer. (Padding is in it.)
-        if not torch.isfinite(torch.stack(sums)).all():
-            for index, span in zip(indices, spans, strict=True):
-                for layer, hidden in self.hidden.items():
-                    if not torch.isfinite(hidden[span]).all():
-                        raise self._not_finite(layer, self.doc_ids[index])
+        # NaN and infinity stay in the residual stream to its end, and survive a sum: one number
+        # clears a batch.
+        if not torch.isfinite(total):
+            self._require_finite(indices, spans)
+
+    def _require_finite(self, indices, spans):
+        for index, span in zip(indices, spans, strict=True):
+            for layer, hidden in self.hidden.items():
+                if not torch.isfinite(hidden[span]).all():
+                    raise self._not_finite(layer, self.doc_ids[index])
+        for index, span in zip(indices, spans, strict=True):  # what went wrong is not kept
+            if not np.isfinite(self.nll[span][1:]).all():
+                raise self._not_finite("final", self.doc_ids[index])
 
     def _not_finite(self, layer, doc_id):
         cause = (

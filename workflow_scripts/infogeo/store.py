@@ -21,6 +21,7 @@ FORMAT = "infogeo hidden states"
 FORMAT_VERSION = 1
 CHUNK_BYTES = 1 << 20  # of a hidden-state chunk: whole rows, at most this (and at least one row)
 TOKEN_CHUNK = 1 << 14  # entries of a chunk of the per-token arrays
+CHECKSUM = 4  # bytes of Fletcher-32 after each chunk
 BLOCK_BYTES = 1 << 24  # of float32 that `states` holds at once
 
 # What one number occupies in a file, and the NumPy type that carries its bits.
@@ -283,8 +284,9 @@ class StoreWriter:
                 if start < stop:
                     values = shard.read_stored(layer, start - first, stop - first)
                     self.write_hidden(layer, start, values)
+            room = bytearray(chunk * target.shape[1] * STORED[self.dtype].itemsize + CHECKSUM)
             for row in range(low, high, chunk):
-                mask, raw = source.read_direct_chunk((row - base, 0))
+                mask, raw = source.read_direct_chunk((row - base, 0), out=room)
                 target.id.write_direct_chunk((row, 0), raw, mask)
 
 
@@ -377,15 +379,20 @@ class HiddenStates:
         rows = self.read_stored(layer, int(self.offsets[text]), int(self.offsets[text + 1]))
         return to_float32(rows)
 
-    def read_stored(self, layer: str, start: int, stop: int) -> np.ndarray:
-        """Rows of a layer in the stored representation (see `to_stored`). (stop - start, d)."""
+    def read_stored(self, layer: str, start: int, stop: int, room=None) -> np.ndarray:
+        """Rows of a layer in the stored representation (see `to_stored`). (stop - start, d).
+
+        They are put into the first rows of `room`, an array of the right kind, where given.
+        """
         if layer not in self.widths:
             raise InfogeoError(
                 f"{self.path}: no layer {layer!r}; it holds {', '.join(self.layers)}."
             )
         dataset = self._hidden[layer]
         shift = self.first_row % self._chunks[layer]
-        values = np.empty((stop - start, self.widths[layer]), STORED[self.dtype])
+        if room is None:
+            room = np.empty((stop - start, self.widths[layer]), STORED[self.dtype])
+        values = room[: stop - start]
         if len(values):
             chosen = dataset.id.get_space()
             chosen.select_hyperslab((shift + start, 0), values.shape)
@@ -465,8 +472,9 @@ class HiddenStates:
         for layer in self.layers:
             chunk = self._chunks[layer]
             shift = self.first_row % chunk
+            room = np.empty((chunk, self.widths[layer]), STORED[self.dtype])
             for start in range(-shift, rows, chunk):
-                self.read_stored(layer, max(0, start), min(rows, start + chunk))
+                self.read_stored(layer, max(0, start), min(rows, start + chunk), room)
 
     @contextlib.contextmanager
     def _reading(self, what):
