@@ -1,5 +1,8 @@
 """Tiny models, tokenizers, texts and stores, for the tests and the benches."""
 
+import json
+from pathlib import Path
+
 WORDS = "the of and a to in is matrix array value état returns 数 given shape axis sum mean".split()
 VOCABULARY = 300
 WIDTH, DEPTH, HEADS, CONTEXT = 32, 3, 4, 64
@@ -59,6 +62,33 @@ def tiny_config(architecture: str):
             **common, num_key_value_heads=2, head_dim=8, final_logit_softcapping=0.5
         )
     raise ValueError(architecture)
+
+
+def save_model(architecture: str, directory) -> None:
+    """A tiny random model, its tokenizer, and a model.json as the workflow writes it."""
+    import torch
+    import transformers as hf
+
+    torch.manual_seed(0)
+    model = hf.AutoModelForCausalLM.from_config(tiny_config(architecture))
+    model.save_pretrained(directory)
+    save_tokenizer(directory)
+    total = sum(weight.numel() for weight in model.parameters())
+    # Of tokens, of positions, and the output head where it is not tied to the former.
+    names = ("embed_in", "embed_tokens", "wte", "wpe", "lm_head")
+    embedding = sum(
+        weight.numel() for name, weight in model.named_parameters() if name.split(".")[-2] in names
+    )
+    card = {
+        "format_version": 1, "slug": architecture, "family": "tiny", "source": "local",
+        "where": str(directory), "revision": "", "commit": "", "directory": str(directory),
+        "dtype": "float32", "trust_remote_code": False, "files": {}, "params_total": total,
+        "params_embedding": embedding, "params_non_embedding": total - embedding,
+        "width": WIDTH, "layers": DEPTH, "vocabulary": VOCABULARY,
+        "architecture": architecture, "tokenizer_sha256": "0" * 64, "train_tokens": None,
+        "fingerprint": "model-fingerprint",
+    }  # fmt: skip
+    (Path(directory) / "model.json").write_text(json.dumps(card))
 
 
 def save_store(path, *, hidden: dict, tokens: dict, **described) -> None:

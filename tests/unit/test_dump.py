@@ -1,6 +1,8 @@
 import filecmp
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -248,3 +250,11 @@ def test_halved_batches_are_noted_in_the_store(run, monkeypatch):
     monkeypatch.setattr(forward.LanguageModel, "run", cramped)
     with open_store(run()) as store:
         assert store.attrs["batches_split"] > 0
+
+
+def test_a_dump_killed_at_random_moments_makes_the_same_file():
+    # A few kills; tests/bench/kill_dump.py does as many as one likes.
+    program = Path(__file__).parents[1] / "bench" / "kill_dump.py"
+    ended = subprocess.run([sys.executable, program, "3"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "3 kills" in ended.stdout
