@@ -14,7 +14,7 @@ FIGURES = {
     "figure_depth",
     "figure_width_pairs",
 }
-AGGREGATES = {"random_null"} | LAWS | FIGURES
+AGGREGATES = {"random_null"} | LAWS | FIGURES  # over all models
 MODELS = ("w16-d1", "w16-d2", "w32-d1", "w32-d2", "w32-d2-s1")
 PER_MODEL = ("dump_hidden_states", "compute_spectra", "untrained_twins", "compute_entropy")
 
