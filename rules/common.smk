@@ -216,13 +216,17 @@ def write_used_configuration() -> None:
 
 
 def show_results() -> None:
-    """Render results/report.html and print the headline, once every table and figure is there."""
-    if not all(Path(file).exists() for file in table_files() + figure_files()):
+    """Render results/report.html and print the headline, where all tables and figures are newer."""
+    page = Path("results/report.html")
+    files = [Path(file) for file in table_files() + figure_files()]
+    if not all(file.exists() for file in files):
+        return
+    if page.exists() and page.stat().st_mtime > max(file.stat().st_mtime for file in files):
         return
     command = [sys.executable, "-m", "snakemake", "--snakefile", workflow.main_snakefile]
     command += ["--configfile", "results/config.yaml", "--nolock", "--quiet", "all"]
-    subprocess.run([*command, "--report", "results/report.html"], check=True)
+    subprocess.run([*command, "--report", page], check=True)
     print("", Path("results/tables/scaling_laws.txt").read_text(), sep="\n")
     print("Tables   results/tables/     (what each column means: results/README.md)")
     print("Figures  results/figures/")
-    print("Report   results/report.html")
+    print(f"Report   {page}")
