@@ -424,6 +424,13 @@ def test_slugs_must_differ_by_more_than_case(models, corpora):
     assert "line 3, slug: 'c'" in only(corpora.problems("c\tdocstrings\t", "c\tdocstrings\t"))
 
 
+def test_a_slug_is_taken_also_where_something_else_is_wrong_with_its_row(models):
+    rows = ["m\tf\tladder\ttiny/w32-d1-s0", "m\tf\tnowhere\ttiny/w32-d1-s0"]
+    slug, source = models.problems(*rows)
+    assert "line 3, slug: 'm' is on line 2" in slug
+    assert "line 3, source" in source
+
+
 def test_slugs_that_collide_with_files_of_another_row_are_refused(models, corpora):
     line = only(models.problems("m.untrained\tf\tladder\ttiny/w32-d1-s0"))
     assert "ends in .untrained" in line

@@ -369,7 +369,7 @@ def _rows(path, kind: str) -> tuple[list[tuple[int, dict]], list[tuple[int, str]
         return [], [(number, f"a header but no row; add at least one of the {kind}")]
 
     properties = schema(kind)["properties"]
-    rows = []
+    rows, slugs = [], []
     for number, cells in lines[1:]:
         while len(cells) > len(header) and not cells[-1]:  # tabs at the end of the line
             cells.pop()
@@ -379,11 +379,12 @@ def _rows(path, kind: str) -> tuple[list[tuple[int, dict]], list[tuple[int, str]
             continue
         given = {name: cell for name, cell in zip(header, cells, strict=False) if cell}
         row = {name: _cell(cell, properties[name]) for name, cell in given.items()}
+        slugs.append((number, given.get("slug", "")))
         bad = _schema_problems(row, schema(kind))
         problems += [(number, problem) for problem in bad]
         if not bad:
             rows.append((number, _filled(row, schema(kind))))
-    return rows, problems + _slug_problems(rows, kind)
+    return rows, problems + _slug_problems(slugs, kind)
 
 
 def _cell(text: str, schema: dict):
@@ -412,15 +413,14 @@ def _header_problems(header: list[str], kind: str) -> list[str]:
     return problems
 
 
-def _slug_problems(rows: list[tuple[int, dict]], kind: str) -> list[tuple[int, str]]:
+def _slug_problems(slugs: list[tuple[int, str]], kind: str) -> list[tuple[int, str]]:
     """Slugs that would write to the same file, also where upper and lower case are one."""
     problems, first = [], {}
     suffix = RESERVED_SUFFIXES[kind]
-    for number, row in rows:
-        slug = row["slug"]
+    for number, slug in slugs:
         if slug.lower().endswith(suffix):
             problems.append((number, f"slug: {slug!r} ends in {suffix}, which results/ needs"))
-        if slug.lower() in first:
+        if slug and slug.lower() in first:
             other, line = first[slug.lower()]
             like = "is" if other == slug else f"differs only in case from {other!r}, which is"
             problems.append((number, f"slug: {slug!r} {like} on line {line}; choose another"))
