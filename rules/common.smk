@@ -41,6 +41,36 @@ wildcard_constraints:
     ladder=one_of(LADDERS),
 
 
+# What of a row or a ladder determines the numbers of its corpus, of its data, of its training.
+CORPUS_KEYS = (
+    "source",
+    "where",
+    "text_column",
+    "label_column",
+    "texts",
+    "min_characters",
+    "train_share",
+)
+LADDER_DATA_KEYS = ("corpus", "vocabulary", "context", "tokens")
+LADDER_TRAINING_KEYS = ("batch", "learning_rate", "beta2", "init_std", "head_width")
+
+
+# ---------------------------------------------------------------- inputs that users edit
+def corpus_sources(wildcards) -> list[str]:
+    """The files behind a local corpus, so that an edited file is noticed."""
+    row = CORPORA[wildcards.corpus]
+    if row["source"] != "local":
+        return []
+    where = Path(row["where"])
+    return sorted(map(str, where.rglob("*.txt"))) if where.is_dir() else [str(where)]
+
+
+def local_files(wildcards) -> list[str]:
+    """The files of a local model that determine its numbers, so that edited weights are noticed."""
+    where = Path(MODELS[wildcards.model]["where"])
+    return sorted(str(file) for kind in ("*.safetensors", "*.json") for file in where.glob(kind))
+
+
 # ---------------------------------------------------------------- fingerprints
 @cache
 def logic(rule: str) -> str:
@@ -203,6 +233,21 @@ def figure_files() -> list[str]:
         for name in FIGURES
         for kind in ("pdf", "png")
     ]
+
+
+def figure_outputs(name: str, title: str) -> dict:
+    """Both files of a figure; the PNG goes into the report."""
+    path = f"results/figures/{{corpus}}/{name}"
+    return {
+        "pdf": f"{path}.pdf",
+        "png": report(
+            f"{path}.png",
+            caption=f"captions/{name}.rst",
+            category="Figures",
+            subcategory="{corpus}",
+            labels={"figure": title},
+        ),
+    }
 
 
 # ---------------------------------------------------------------- before and after the run

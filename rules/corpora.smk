@@ -1,25 +1,5 @@
 # Needs: a row of the corpora table. Makes: results/corpora/{corpus}.parquet, the texts that are measured, and
 # {corpus}.train.parquet, those on which a ladder may be trained.
-CORPUS_KEYS = (
-    "source",
-    "where",
-    "text_column",
-    "label_column",
-    "texts",
-    "min_characters",
-    "train_share",
-)
-
-
-def corpus_sources(wildcards) -> list[str]:
-    """The files behind a local corpus, so that an edited file is noticed."""
-    row = CORPORA[wildcards.corpus]
-    if row["source"] != "local":
-        return []
-    where = Path(row["where"])
-    return sorted(map(str, where.rglob("*.txt"))) if where.is_dir() else [str(where)]
-
-
 rule fetch_corpus:
     """Bring one corpus into the common form, split it, and draw the texts to be measured."""
     input:
@@ -31,6 +11,8 @@ rule fetch_corpus:
         "results/logs/fetch_corpus/{corpus}.log",
     benchmark:
         "results/benchmarks/fetch_corpus/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
     threads: 2
     resources:
         mem_mb=2000,

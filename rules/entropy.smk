@@ -12,6 +12,8 @@ rule compute_spectra:
         "results/logs/compute_spectra/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/compute_spectra/{corpus}/{model}.tsv"
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -38,6 +40,8 @@ rule untrained_twins:
         "results/logs/untrained_twins/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/untrained_twins/{corpus}/{model}.tsv"
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -67,6 +71,8 @@ rule compute_entropy:
         "results/logs/compute_entropy/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/compute_entropy/{corpus}/{model}.tsv"
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -92,6 +98,8 @@ rule random_null:
         "results/logs/random_null.log",
     benchmark:
         "results/benchmarks/random_null.tsv"
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1000,

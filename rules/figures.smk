@@ -1,21 +1,5 @@
 # Needs: results/scaling/. Makes: results/figures/{corpus}/, each figure as PDF and as PNG.
 
-
-def figure_outputs(name: str, title: str) -> dict:
-    """Both files of a figure; the PNG goes into the report."""
-    path = f"results/figures/{{corpus}}/{name}"
-    return {
-        "pdf": f"{path}.pdf",
-        "png": report(
-            f"{path}.png",
-            caption=f"captions/{name}.rst",
-            category="Figures",
-            subcategory="{corpus}",
-            labels={"figure": title},
-        ),
-    }
-
-
 # What the captions print, the same for all: the parameters that were really used.
 CAPTION_PARAMS = {
     "n": CONFIG["headline"]["n"],
@@ -42,6 +26,8 @@ rule figure_entropy:
         "results/logs/figure_entropy/{corpus}.log",
     benchmark:
         "results/benchmarks/figure_entropy/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -63,6 +49,8 @@ rule figure_conditional_entropy:
         "results/logs/figure_conditional_entropy/{corpus}.log",
     benchmark:
         "results/benchmarks/figure_conditional_entropy/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -84,6 +72,8 @@ rule figure_depth:
         "results/logs/figure_depth/{corpus}.log",
     benchmark:
         "results/benchmarks/figure_depth/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -105,6 +95,8 @@ rule figure_width_pairs:
         "results/logs/figure_width_pairs/{corpus}.log",
     benchmark:
         "results/benchmarks/figure_width_pairs/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1000,

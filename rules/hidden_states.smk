@@ -12,6 +12,8 @@ rule dump_hidden_states:
         "results/logs/dump_hidden_states/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/dump_hidden_states/{corpus}/{model}.tsv"
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1500,

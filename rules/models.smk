@@ -1,9 +1,5 @@
 # Needs: a row of the models table, and for a ladder its corpus. Makes: results/models/{model}/model.json, the
 # marker that a model is there, whole and described.
-LADDER_DATA_KEYS = ("corpus", "vocabulary", "context", "tokens")
-LADDER_TRAINING_KEYS = ("batch", "learning_rate", "beta2", "init_std", "head_width")
-
-
 rule prepare_ladder:
     """Train a ladder's tokenizer and lay out its training tokens, once for all of its models."""
     input:
@@ -19,6 +15,8 @@ rule prepare_ladder:
         "results/logs/prepare_ladder/{ladder}.log",
     benchmark:
         "results/benchmarks/prepare_ladder/{ladder}.tsv"
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -51,6 +49,8 @@ rule train_ladder:
         "results/benchmarks/train_ladder/{model}.tsv"
     wildcard_constraints:
         model=one_of(LADDER_MODELS),
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -72,12 +72,6 @@ rule train_ladder:
         "../workflow_scripts/train_ladder.py"
 
 
-def local_files(wildcards) -> list[str]:
-    """The files of a local model that determine its numbers, so that edited weights are noticed."""
-    where = Path(MODELS[wildcards.model]["where"])
-    return sorted(str(file) for kind in ("*.safetensors", "*.json") for file in where.glob(kind))
-
-
 rule fetch_model:
     """Check a model's directory, count its parameters, and describe it in model.json."""
     input:
@@ -90,6 +84,8 @@ rule fetch_model:
         "results/benchmarks/fetch_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(OTHER_MODELS),
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=500,

@@ -6,6 +6,8 @@ rule plan:
     log:
         "results/logs/plan.log",
     localrule: True
+    conda:
+        "../envs/environment.yaml"
     params:
         models=list(MODELS.values()),
         corpora=list(CORPORA.values()),

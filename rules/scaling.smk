@@ -19,6 +19,8 @@ rule fit_scaling_laws:
         "results/logs/fit_scaling_laws.log",
     benchmark:
         "results/benchmarks/fit_scaling_laws.tsv"
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -70,6 +72,8 @@ rule write_tables:
     benchmark:
         "results/benchmarks/write_tables.tsv"
     localrule: True
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1000,
