@@ -235,6 +235,11 @@ def test_encoding_keeps_special_tokens_and_counts_bytes(tiny_model_dir):
         assert encoded.token_end_byte[span][0] == 0
 
 
+def test_a_token_that_stands_for_no_text_ends_where_the_one_before_does():
+    spans = [(0, 0), (0, 1), (1, 3), (0, 0)]  # as begin and end of text are given
+    assert forward._end_bytes("été", spans).tolist() == [0, 2, 5, 5]
+
+
 def test_no_text_long_enough_says_how_long_the_longest_is(tiny_model_dir):
     tokenizer = forward.load_tokenizer(tiny_model_dir("gpt_neox"))
     with pytest.raises(InfogeoError, match=r"n = 50 .* longest of 2 texts has 5 "):

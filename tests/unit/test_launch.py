@@ -30,9 +30,16 @@ def device(task):
 
 
 def fail_or_linger(task):
-    if task == "fail":
-        raise InfogeoError("one failed")
-    time.sleep(600)
+    what, folder = task
+    if what == "linger":
+        write_pid_and_linger(folder)
+    while not _pid_in(folder):
+        time.sleep(0.05)
+    raise InfogeoError("one failed")
+
+
+def time_limit(task):
+    return int(os.environ["SUBMITIT_LOCAL_TIMEOUT_S"])
 
 
 @pytest.fixture(autouse=True)
@@ -74,10 +81,15 @@ def test_local_workers_get_the_visible_gpus_in_turn(tmp_path, monkeypatch):
 
 
 def test_the_first_failure_ends_the_other_workers(tmp_path):
-    start = time.monotonic()
+    tasks = [("fail", tmp_path), ("linger", tmp_path)]
     with pytest.raises(InfogeoError, match="one failed"):
-        launch.spread(fail_or_linger, ["fail", "linger"], placement="local", folder=tmp_path)
-    assert time.monotonic() - start < 300  # a lingering worker sleeps for 600
+        launch.spread(fail_or_linger, tasks, placement="local", folder=tmp_path / "launch")
+    _wait_for_end(_pid_in(tmp_path))
+
+
+def test_local_workers_have_no_time_limit_to_speak_of(tmp_path):
+    (seconds,) = launch.spread(time_limit, [0], placement="local", folder=tmp_path)
+    assert seconds > 100 * 24 * 3600
 
 
 def test_workers_end_when_their_head_is_killed(tmp_path):
@@ -93,22 +105,29 @@ def test_workers_end_when_their_head_is_killed(tmp_path):
         env=os.environ
         | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path[:2], *sys.path])},
     )
-    file = tmp_path / "pid"
-    while not file.exists() or not file.read_text():
+    while not _pid_in(tmp_path):
         assert head.poll() is None
         time.sleep(0.05)
     head.kill()
     head.wait()
-    worker = int(file.read_text())
-    deadline = time.monotonic() + 60
-    while _is_alive(worker):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    _wait_for_end(_pid_in(tmp_path))
 
 
 def write_pid_and_linger(folder):
     (Path(folder) / "pid").write_text(str(os.getpid()))
     time.sleep(600)
+
+
+def _pid_in(folder):
+    file = Path(folder) / "pid"
+    return int(file.read_text() or 0) if file.exists() else 0
+
+
+def _wait_for_end(pid):
+    deadline = time.monotonic() + 60
+    while _is_alive(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def _is_alive(pid):

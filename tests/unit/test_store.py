@@ -257,9 +257,9 @@ def test_two_readers_and_a_read_only_file_need_no_lock(tmp_path):
         np.testing.assert_array_equal(one.read(0, "0"), two.read(0, "0"))
 
 
-@pytest.mark.parametrize("taken", [0, 900_000, 1 << 20])
-def test_a_full_disk_has_a_clear_error(tmp_path, taken):
-    # A disk of 1 MiB, some of it taken, in a mount namespace of our own, which needs no rights.
+@pytest.mark.parametrize("free", [1 << 20, 200_000, 1 << 16, 1 << 13, 1 << 12, 0])
+def test_a_full_disk_has_a_clear_error(tmp_path, free):
+    # A disk of 1 MiB, most of it taken, in a mount namespace of our own, which needs no rights.
     small = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
     small += ['mount -t tmpfs -o size=1m tmpfs "$1" && cd "$1" && "$2" -c "$3"', "sh", tmp_path]
     if shutil.which("unshare") is None or subprocess.run([*small, "true", ""]).returncode:
@@ -271,13 +271,14 @@ def test_a_full_disk_has_a_clear_error(tmp_path, taken):
         from infogeo.artefacts import replacing
         from infogeo.errors import InfogeoError
         from infogeo.store import create_store
-        Path("other").write_bytes(bytes({taken}))
+        Path("other").write_bytes(bytes({(1 << 20) - free}))
         try:
             with replacing("a.h5") as temporary, create_store(
                 temporary, attrs={{}}, doc_ids=["a"], sources=[""], labels=[""], lengths=[50_000],
-                widths={{"0": 100}}, dtype="float32",
+                widths=dict.fromkeys(map(str, range(30)), 100), dtype="float32",
             ) as writer:
-                writer.write_hidden("0", 0, np.zeros((50_000, 100), "f4"))
+                for layer in range(30):
+                    writer.write_hidden(str(layer), 0, np.zeros((50_000, 100), "f4"))
         except InfogeoError as error:
             print(error, os.listdir())
     """

@@ -7,7 +7,6 @@ inputs give the same bytes: no times, hosts or job ids are stored.
 """
 
 import contextlib
-import os
 from pathlib import Path
 
 import h5py
@@ -127,8 +126,10 @@ def create_store(
     """
     file = None
     try:
-        Path(path).write_bytes(bytes(1 << 16))  # a disk that is full already shows here
-        # Rows come in whole chunks, or nearly: a cache would only copy them once more.
+        # HDF5 brings the process down at exit if it could not flush a file. So a disk that is full
+        # already shows here; and without a cache of chunks (rows come in whole chunks, or nearly)
+        # little is left to flush on one that fills up.
+        Path(path).write_bytes(bytes(1 << 16))
         file = h5py.File(path, "w", libver=("v110", "v110"), locking=False, rdcc_nbytes=0)
         writer = StoreWriter(file, path, attrs, lengths, widths, dtype, first_row, total_rows)
         writer._documents(doc_ids, sources, labels)
@@ -136,11 +137,9 @@ def create_store(
         yield writer
         file.close()
     except (OSError, RuntimeError) as error:
-        if not is_disk_full(error):
-            raise
-        # HDF5 brings the process down at exit if it cannot flush its file: make room for that.
-        os.truncate(path, 0)
-        raise disk_full(path) from error
+        if is_disk_full(error):
+            raise disk_full(path) from error
+        raise
     finally:
         if file is not None and file.id.valid:
             # Only after an error: closing may then fail too, and must not hide it.
