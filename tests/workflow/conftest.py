@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("Snakefile", "rules", "workflow_scripts", "profiles", "config/schemas")
+SOURCES = ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "config/schemas")
 
 CONFIG = """
 seed: 7
@@ -65,6 +65,8 @@ class Checkout:
         self.folder = folder
 
     def make(self) -> "Checkout":
+        """Fill the folder."""
+        self.folder.mkdir()
         for name in SOURCES:
             source, target = ROOT / name, self.folder / name
             if source.is_dir():
@@ -79,7 +81,7 @@ class Checkout:
         return self
 
     def copy(self, folder: Path) -> "Checkout":
-        # Hard links for results: a rerun replaces files, it never writes into them.
+        """The same elsewhere, time stamps kept."""
         subprocess.run(["cp", "-a", str(self.folder), str(folder)], check=True)
         return Checkout(folder)
 
