@@ -17,7 +17,7 @@ if __name__ == "__main__":
             seed=params.seed,
             batch=params.batch,
             tokens=params.tokens,
-            peak_at_32=params.learning_rate,
+            peak=params.learning_rate,
             beta2=params.beta2,
             init_std=params.init_std,
             head_width=params.head_width,

@@ -316,8 +316,8 @@ def test_a_layer_out_of_range_is_refused(layers):
             "ladders.a.widths: 48 is not a multiple of head_width 32",
         ),
         (
-            {"ladders": {"a": {"tokens": 1000}}},
-            "ladders.a.tokens: 1000 is less than one step, batch × context = 1024 tokens",
+            {"ladders": {"a": {"tokens": 500}}},
+            "ladders.a.tokens: 500 is less than one step, batch × context = 512 tokens",
         ),
     ],
 )

@@ -17,8 +17,12 @@ from infogeo.fingerprint import check
 from infogeo.progress import Heartbeat
 
 END_OF_TEXT = "<|endoftext|>"
-REFERENCE_WIDTH = 32  # the learning rate is given for this width
-WARMUP_SHARE = 0.02  # of the steps
+# Embeddings learn at the same rate at every width, all other weights at a rate ∝ 1/width (Yang et
+# al. 2022, arXiv 2203.03466). With one rate for all ∝ 1/√width, deeper models came out worse than
+# shallower ones at width 128; at this width the two rates are equal.
+EQUAL_RATES_WIDTH = 16
+WARMUP_SHARE = 0.1  # of the steps
+MAX_GRADIENT_NORM = 1.0
 CURVE_STEPS = 20  # steps per row of the training curve
 CHECKPOINT_SECONDS = 20.0  # a kill loses at most this much
 
@@ -159,7 +163,7 @@ def train(
     seed,
     batch,
     tokens,
-    peak_at_32,
+    peak,
     beta2,
     init_std,
     head_width,
@@ -170,9 +174,8 @@ def train(
     """Train one member of a ladder and save it as a Hugging Face directory.
 
     GPT-NeoX as in Pythia (rotary positions on a quarter of each head, attention and MLP in
-    parallel), input and output embeddings tied, no dropout. AdamW in float32 with linear warm-up
-    and decay; peak learning rate ∝ 1/√width. Weights start normal with `init_std`, those that
-    write to the residual stream divided by √(2·depth) (GPT-2), biases zero.
+    parallel), input and output embeddings tied, no dropout. AdamW in float32, linear warm-up and
+    decay, gradients clipped at norm 1. Weights start normal with `init_std`, biases zero.
 
     A checkpoint in `scratch`, under the fingerprint, is resumed. On the CPU the weights are then
     the same bit for bit as without the interruption, for an equal number of threads.
@@ -193,8 +196,8 @@ def train(
         Sequences per step.
     tokens : int
         Tokens to train on in all, rounded down to whole steps; a shorter stream is repeated.
-    peak_at_32 : float
-        Peak learning rate at width 32.
+    peak : float
+        Peak learning rate of the embeddings; that of the other weights is 16/width of it.
     beta2 : float
         Of AdamW; β₁ is 0.9 and the weight decay 0.01.
     init_std : float
@@ -235,13 +238,18 @@ def train(
     if width % head_width:
         raise InfogeoError(f"ladder: head_width {head_width} does not divide the width {width}.")
     steps = max(1, tokens // per_step)
-    peak = peak_at_32 * math.sqrt(REFERENCE_WIDTH / width)
 
     torch.set_num_threads(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = new_model(width, depth, seed, shared["vocabulary"], context, head_width, init_std)
     model.to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, beta2), fused=True)
+    embeddings = model.get_input_embeddings().weight
+    others = [value for value in model.parameters() if value is not embeddings]
+    groups = [
+        {"params": [embeddings], "peak": peak},
+        {"params": others, "peak": peak * EQUAL_RATES_WIDTH / width},
+    ]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, beta2), fused=True)
     checkpoint = Path(scratch) / f"{fingerprint}.pt"
     losses = torch.zeros((), device=device)  # read only now and then: reading waits for a GPU
     first, curve = _resume(checkpoint, model, optimizer, losses)
@@ -252,10 +260,10 @@ def train(
     for step in range(first, steps):
         start = (step % in_stream) * per_step
         block = torch.from_numpy(stream[start : start + per_step + 1].astype(np.int64)).to(device)
-        rate = learning_rate(step, steps, peak)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = learning_rate(step, steps, group["peak"])
         losses += _gradients(model, block[:-1].view(batch, context), block[1:])
+        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
         optimizer.step()
         done = step + 1
         if done % CURVE_STEPS == 0 or done == steps:
@@ -266,7 +274,7 @@ def train(
                     f"{folder.name}: the training loss is not finite at step {done}. Lower the "
                     "ladder's `learning_rate` or `init_std`."
                 )
-            curve.append([done, done * per_step, rate, loss])
+            curve.append([done, done * per_step, learning_rate(step, steps, peak), loss])
             heartbeat.update(done * per_step, f"loss {loss:.3f}")
         if done < steps and time.monotonic() - saved >= CHECKPOINT_SECONDS:
             _checkpoint(checkpoint, done, model, optimizer, losses, curve)
@@ -340,9 +348,7 @@ def new_model(width, depth, seed, vocabulary, context, head_width, init_std):
             if value.ndim == 1:
                 value.fill_(1.0 if "norm" in name and name.endswith("weight") else 0.0)
             else:
-                to_residual = name.endswith(("attention.dense.weight", "dense_4h_to_h.weight"))
-                std = init_std / math.sqrt(2 * depth) if to_residual else init_std
-                value.normal_(0.0, std, generator=generator)
+                value.normal_(0.0, init_std, generator=generator)
     return model
 
 
