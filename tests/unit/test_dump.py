@@ -13,7 +13,7 @@ from infogeo import forward
 from infogeo.artefacts import read_table
 from infogeo.dump import dump
 from infogeo.errors import InfogeoError
-from infogeo.store import open_store
+from infogeo.store import StoreWriter, open_store
 from tiny import DEPTH, HEADS, WIDTH
 
 SETTINGS = {
@@ -216,18 +216,20 @@ def test_a_disk_too_small_is_noticed_before_the_work(run, monkeypatch):
         run()
 
 
-def test_a_store_damaged_in_assembly_never_takes_its_name(run, monkeypatch, tmp_path):
-    genuine = dump_module.open_store
+@pytest.mark.parametrize("part", ["hidden/1", "token_ids"])
+def test_a_store_damaged_in_assembly_never_takes_its_name(run, monkeypatch, tmp_path, part):
+    genuine = StoreWriter.write_tokens
 
-    def damaging(path, expected=None):
-        if Path(path).name.endswith(".partial"):
-            content = bytearray(Path(path).read_bytes())
-            content[len(content) // 2] ^= 1
-            Path(path).write_bytes(content)
-        return genuine(path, expected)
+    def damaging(self, row, **arrays):
+        genuine(self, row, **arrays)
+        if self.path.name.startswith(".out.h5") and row:
+            # What the shard before has left there.
+            dataset = self.file[part]
+            mask, raw = dataset.id.read_direct_chunk((0,) * dataset.ndim)
+            dataset.id.write_direct_chunk((0,) * dataset.ndim, bytes([raw[0] ^ 1]) + raw[1:], mask)
 
-    monkeypatch.setattr(dump_module, "open_store", damaging)
-    with pytest.raises(InfogeoError, match="damaged"):
+    monkeypatch.setattr(StoreWriter, "write_tokens", damaging)
+    with pytest.raises(InfogeoError, match="is damaged"):
         run()
     assert not (tmp_path / "out.h5").exists()
     assert list((tmp_path / "scratch").rglob("shard-*.h5"))  # what was finished is kept

@@ -242,6 +242,19 @@ def test_a_flipped_bit_is_found_by_reading_and_by_verifying(tmp_path):
             store.verify()
 
 
+def test_a_chunk_that_was_never_written_is_noticed(tmp_path, small_chunks):
+    path = tmp_path / "a.h5"
+    with create_store(path, **described()) as writer:
+        writer.write_tokens(0, **tokens())
+        for layer, values in states().items():
+            writer.write_hidden(layer, 0, values[: -5 if layer == "1" else None])
+    with (
+        open_store(path) as store,
+        pytest.raises(InfogeoError, match=r"hidden/1 .*chunks are there"),
+    ):
+        store.verify(hidden=False)
+
+
 def test_an_unknown_layer_names_those_there_are(tmp_path):
     with (
         open_store(save(tmp_path / "a.h5")) as store,

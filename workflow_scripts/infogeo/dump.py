@@ -321,7 +321,7 @@ def _assemble(folder, count, key, output, described, stopped):
     def shards():
         for index in range(count):
             while not _shard(folder, index).exists():
-                if stopped.wait(0.02):
+                if stopped.wait(0.05):
                     raise InfogeoError("The work that was to make the shards has stopped.")
             with open_store(_shard(folder, index), key) as shard:
                 yield shard
@@ -347,4 +347,4 @@ def _assemble(folder, count, key, output, described, stopped):
             store.write_attention(*attention)
             store.file.attrs["batches_split"] = splits
         with open_store(temporary, described["attrs"]["fingerprint"]) as store:
-            store.verify()
+            store.verify(hidden=False)  # these were read back as they were copied

@@ -266,27 +266,69 @@ class StoreWriter:
             )
 
     def copy_rows(self, shard: "HiddenStates") -> None:
-        """Write the rows of a shard of this file; whole chunks are copied as they are, unread.
+        """Write the rows of a shard of this file, and read them back through their checksums.
 
-        Shards must come in order, each beginning where the last ended.
+        Chunks that lie whole in the shard are copied as they are. Shards must come in order, each
+        beginning where the last ended.
+
+        Raises
+        ------
+        InfogeoError
+            Where what is read does not match its checksum.
         """
         first, last = shard.first_row, shard.first_row + int(shard.offsets[-1])
-        arrays = {name: shard.file[name][:] for name in TOKEN_ARRAYS}
-        self.write_tokens(first, **arrays)
-        for layer, (target, _) in self._hidden.items():
-            source, chunk = shard._hidden[layer].id, target.chunks[0]
-            # Global rows of the chunks that lie whole in this shard.
-            low, high = -(-first // chunk) * chunk, last // chunk * chunk
-            base = first - first % chunk
-            edges = [(first, last)] if low >= high else [(first, low), (high, last)]
-            for start, stop in edges:
-                if start < stop:
-                    values = shard.read_stored(layer, start - first, stop - first)
-                    self.write_hidden(layer, start, values)
-            room = bytearray(chunk * target.shape[1] * STORED[self.dtype].itemsize + CHECKSUM)
-            for row in range(low, high, chunk):
-                mask, raw = source.read_direct_chunk((row - base, 0), out=room)
-                target.id.write_direct_chunk((row, 0), raw, mask)
+        for name in TOKEN_ARRAYS:
+            with _reading(self.path, name):  # the chunk at the seam is read, and written again
+                self.write_tokens(first, **{name: shard._flat(name)})
+        for layer in self._hidden:
+            with _reading(self.path, f"hidden/{layer}"):
+                self._copy_hidden(shard, layer, first, last)
+                _read_through(self._hidden[layer][0], first, last, self.dtype)
+
+    def _copy_hidden(self, shard, layer, first, last):
+        target, source = self._hidden[layer][0], shard._hidden[layer]
+        chunk = target.chunks[0]
+        # Rows of this file whose chunks lie whole in the shard.
+        low, high = -(-first // chunk) * chunk, last // chunk * chunk
+        edges = [(first, last)] if low >= high else [(first, low), (high, last)]
+        for start, stop in edges:
+            if start < stop:
+                values = shard.read_stored(layer, start - first, stop - first)
+                self.write_hidden(layer, start, values)
+        room = bytearray(chunk * target.shape[1] * STORED[self.dtype].itemsize + CHECKSUM)
+        base = first - first % chunk  # the row at which the shard's first chunk begins
+        for row in range(low, high, chunk):
+            mask, raw = source.id.read_direct_chunk((row - base, 0), out=room)
+            target.id.write_direct_chunk((row, 0), raw, mask)
+
+
+def _read_through(dataset, start: int, stop: int, dtype: str) -> None:
+    """Read rows of a layer chunk by chunk, which checks their checksums."""
+    chunk, width = dataset.chunks[0], dataset.shape[1]
+    room = np.empty((chunk, width), STORED[dtype])
+    for row in range(start - start % chunk, stop, chunk):
+        low, high = max(row, start), min(row + chunk, stop)
+        _read_rows(dataset, low, room[: high - low])
+
+
+def _read_rows(dataset, row: int, values: np.ndarray) -> None:
+    """Read rows from `row` on into an array of the stored kind; nothing is converted."""
+    chosen = dataset.id.get_space()
+    chosen.select_hyperslab((row, 0), values.shape)
+    # The file's own type as the memory type: bits are moved as they are.
+    dataset.id.read(h5py.h5s.create_simple(values.shape), chosen, values, dataset.id.get_type())
+
+
+@contextlib.contextmanager
+def _reading(path, what):
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError) as error:
+        if is_disk_full(error):
+            raise
+        raise InfogeoError(
+            f"{path}: {what} is damaged ({error}). Make it anew: snakemake -R {path}"
+        ) from error
 
 
 def overflow(model: str, layer: str, doc_id: str) -> InfogeoError:
@@ -378,29 +420,21 @@ class HiddenStates:
         rows = self.read_stored(layer, int(self.offsets[text]), int(self.offsets[text + 1]))
         return to_float32(rows)
 
-    def read_stored(self, layer: str, start: int, stop: int, room=None) -> np.ndarray:
-        """Rows of a layer in the stored representation (see `to_stored`). (stop - start, d).
-
-        They are put into the first rows of `room`, an array of the right kind, where given.
-        """
+    def read_stored(self, layer: str, start: int, stop: int) -> np.ndarray:
+        """Rows of a layer in the stored representation (see `to_stored`). (stop - start, d)."""
         if layer not in self.widths:
             raise InfogeoError(
                 f"{self.path}: no layer {layer!r}; it holds {', '.join(self.layers)}."
             )
-        dataset = self._hidden[layer]
-        shift = self.first_row % self._chunks[layer]
-        if room is None:
-            room = np.empty((stop - start, self.widths[layer]), STORED[self.dtype])
-        values = room[: stop - start]
+        values = np.empty((stop - start, self.widths[layer]), STORED[self.dtype])
         if len(values):
-            chosen = dataset.id.get_space()
-            chosen.select_hyperslab((shift + start, 0), values.shape)
             with self._reading(f"hidden/{layer}"):
-                # The file's own type as the memory type: bits are moved, nothing is converted.
-                dataset.id.read(
-                    h5py.h5s.create_simple(values.shape), chosen, values, dataset.id.get_type()
-                )
+                _read_rows(self._hidden[layer], self._shift(layer) + start, values)
         return values
+
+    def _shift(self, layer):
+        """Rows before the first in a layer of a shard, whose chunks are cut as the whole file's."""
+        return self.first_row % self._chunks[layer]
 
     def states(self, layers=None):
         """Iterate over hidden states, layer by layer and, within a layer, text by text.
@@ -455,34 +489,38 @@ class HiddenStates:
         index = self.attention_texts.index(text)
         return int(self._attention_offsets[index]), int(self._attention_offsets[index + 1])
 
-    def verify(self) -> None:
-        """Read every array once, and with it check every checksum.
+    def verify(self, hidden: bool = True) -> None:
+        """Read every array once, and with it check every checksum; see that no chunk is missing.
+
+        Parameters
+        ----------
+        hidden : bool
+            Whether to read the hidden states too, or only to count their chunks.
 
         Raises
         ------
         InfogeoError
-            Where a chunk does not match its checksum or cannot be read.
+            Where a chunk is missing, does not match its checksum or cannot be read.
         """
         for name in TOKEN_ARRAYS:
             self._flat(name)
-        for text in self.attention_texts[:1]:  # chunks are few: the first read checks them all
-            self.attention_last_row(text), self.rollout_row(text)
+        if self.attention_texts:
+            with self._reading("attention"):
+                for dataset in self.file["attention"].values():
+                    dataset[:]
         rows = int(self.offsets[-1])
-        for layer in self.layers:
-            chunk = self._chunks[layer]
-            shift = self.first_row % chunk
-            room = np.empty((chunk, self.widths[layer]), STORED[self.dtype])
-            for start in range(-shift, rows, chunk):
-                self.read_stored(layer, max(0, start), min(rows, start + chunk), room)
+        for layer, dataset in self._hidden.items():
+            shift = self._shift(layer)
+            expected = -(-(shift + rows) // self._chunks[layer])
+            with self._reading(f"hidden/{layer}"):
+                found = dataset.id.get_num_chunks()
+                if found != expected:
+                    raise OSError(f"{found} of {expected} chunks are there")
+                if hidden:
+                    _read_through(dataset, shift, shift + rows, self.dtype)
 
-    @contextlib.contextmanager
     def _reading(self, what):
-        try:
-            yield
-        except (OSError, RuntimeError, KeyError) as error:
-            raise InfogeoError(
-                f"{self.path}: {what} is damaged ({error}). Make it anew: snakemake -R {self.path}"
-            ) from error
+        return _reading(self.path, what)
 
 
 def _plain(value):
