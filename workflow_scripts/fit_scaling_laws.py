@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 from infogeo import artefacts, logs, spectra
 from infogeo.laws import Settings, scaling_laws, with_q_values
 from infogeo.measured import Measured, Texts, profiles

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+
 from infogeo import forward, logs, spectra
 from infogeo.artefacts import read_table
 

@@ -29,6 +29,7 @@ import numpy as np  # noqa: E402  (after the path is set)
 import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
+
 from infogeo import dump as dump_module  # noqa: E402
 from infogeo import forward  # noqa: E402
 from infogeo.artefacts import write_table  # noqa: E402

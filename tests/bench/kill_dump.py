@@ -23,10 +23,11 @@ sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
 import pandas as pd  # noqa: E402  (after the path is set)
 import torch  # noqa: E402
+from tiny import save_model, sentences  # noqa: E402
+
 from infogeo import forward, progress  # noqa: E402
 from infogeo.artefacts import write_table  # noqa: E402
 from infogeo.dump import dump  # noqa: E402
-from tiny import save_model, sentences  # noqa: E402
 
 
 def start(folder: Path, name: str, placement: str) -> int:

@@ -19,6 +19,7 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 import numpy as np  # noqa: E402  (after the number of threads is set)
+
 from infogeo.entropy import evaluate, metric_names  # noqa: E402
 from infogeo.spectra import text_spectra  # noqa: E402
 

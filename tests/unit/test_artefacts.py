@@ -2,6 +2,7 @@ import errno
 
 import pandas as pd
 import pytest
+
 from infogeo.artefacts import read_table, replacing, write_table
 from infogeo.errors import InfogeoError
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
+
 from infogeo import configuration
 from infogeo.errors import InfogeoError
-from jsonschema import Draft202012Validator
 
 CONFIG = Path(__file__).parents[2] / "config"
 SCHEMAS = ("config", "models", "corpora")

@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+
 from infogeo import corpora
 from infogeo.corpora import Document
 from infogeo.errors import InfogeoError

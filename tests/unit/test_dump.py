@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny import DEPTH, HEADS, WIDTH
+
 from infogeo import dump as dump_module
 from infogeo import forward
 from infogeo.artefacts import read_table
 from infogeo.dump import dump
 from infogeo.errors import InfogeoError
 from infogeo.store import StoreWriter, open_store
-from tiny import DEPTH, HEADS, WIDTH
 
 SETTINGS = {
     "n": [16, 24],

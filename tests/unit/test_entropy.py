@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from infogeo.entropy import (
     CODING,
     SPECTRAL,

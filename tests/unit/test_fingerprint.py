@@ -1,6 +1,7 @@
 import textwrap
 
 import pytest
+
 from infogeo import fingerprint
 from infogeo.errors import InfogeoError
 

@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from tiny import CONTEXT, DEPTH, HEADS, VOCABULARY, WIDTH, sentences
+
 from infogeo import forward
 from infogeo.errors import InfogeoError
-from tiny import CONTEXT, DEPTH, HEADS, VOCABULARY, WIDTH, sentences
 
 FAMILIES = ("gpt_neox", "gpt2", "llama")
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+
 from infogeo import ladder
 from infogeo.errors import InfogeoError
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from infogeo import launch
 from infogeo.errors import InfogeoError
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+
 from infogeo import laws, measured
 from infogeo.errors import InfogeoError
 

@@ -2,6 +2,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 from infogeo import logs
 from infogeo.errors import InfogeoError
 

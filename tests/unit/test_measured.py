@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from infogeo.errors import InfogeoError
 from infogeo.measured import Measured, Texts, profiles
 

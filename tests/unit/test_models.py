@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+
 from infogeo import models
 from infogeo.errors import InfogeoError
 

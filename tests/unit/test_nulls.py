@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from infogeo.entropy import metric_names
 from infogeo.nulls import random_null
 

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+
 from infogeo import configuration, ladder, plan
 from infogeo.artefacts import write_table
 
@@ -95,8 +96,9 @@ def test_as_many_layers_are_planned_as_a_dump_stores(layers, depth):
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_bytes_of_hidden_states_are_those_of_a_real_store(dtype, tmp_path):
     import h5py
-    from infogeo.store import TOKEN_ARRAYS
     from tiny import save_store
+
+    from infogeo.store import TOKEN_ARRAYS
 
     lengths, layers = [5, 8, 8], ["0", "1", "final"]
     hidden = {layer: np.ones((21, MODEL["width"]), dtype=np.float32) for layer in layers}

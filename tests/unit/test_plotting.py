@@ -5,6 +5,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+
 from infogeo import laws, measured, plotting
 from infogeo.errors import InfogeoError
 

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
-from infogeo import scaling
 from scipy import optimize, stats
+
+from infogeo import scaling
 
 # Li et al. 2024 (arXiv 2410.10672), appendix tables: matrix entropy of the last hidden state over
 # ln d on dolly-15k, four decimals. Columns: parameters in the model's name, width, H / ln d.

@@ -5,6 +5,7 @@ import time
 import h5py
 import numpy as np
 import pytest
+
 from infogeo import spectra as module
 from infogeo.entropy import evaluate, metric_names
 from infogeo.errors import InfogeoError

@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+
 from infogeo import store as store_module
 from infogeo.errors import InfogeoError
 from infogeo.store import STORED, create_store, open_store, to_float32, to_stored

@@ -3,10 +3,11 @@
 import json
 from types import SimpleNamespace
 
-import fit_scaling_laws
 import numpy as np
 import pandas as pd
 import pytest
+
+import fit_scaling_laws
 from infogeo import artefacts, nulls, spectra, tables
 from infogeo.entropy import entropies
 from infogeo.errors import InfogeoError

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from infogeo import scaling, verdicts
 from infogeo.scaling import Slope, nowhere
 
