@@ -107,6 +107,7 @@ def dump(
         "layers": layers,
         "attention_texts": attention_texts,
         "batch_tokens": batch_tokens,
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
         "threads": threads if placement == "debug" else max(1, threads // workers),
     }
     # Whatever could change a byte of a shard is in its key.
