@@ -489,6 +489,17 @@ def test_a_ladder_row_names_a_member_of_a_ladder(models, where, problem):
     assert problem in line
 
 
+def test_a_ladder_row_that_expects_another_count_is_refused(models, config):
+    total, _ = configuration.ladder_parameters(32, 1, config["ladders"]["tiny"]["vocabulary"])
+    header = MODEL_HEADER + "\tparams"
+    row = "m\tf\tladder\ttiny/w32-d1-s0\t{}"
+    models.write(row.format(total + total // 200), header=header)
+    assert models.read()[0]["params"] == total + total // 200
+    line = only(models.problems(row.format(total + total // 50), header=header))
+    assert f"line 2, params: {total + total // 50:,} are expected" in line
+    assert f"this shape has {total:,}" in line
+
+
 def test_a_ladder_model_has_neither_revision_nor_code(models):
     lines = models.problems(
         "a\tf\tladder\ttiny/w32-d1-s0\tv1\ttrue",

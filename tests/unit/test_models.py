@@ -208,8 +208,7 @@ def test_the_default_table_states_the_counts():
     import csv
     from pathlib import Path
 
-    from infogeo.configuration import ladder_member
-    from infogeo.plan import ladder_parameters
+    from infogeo.configuration import ladder_member, ladder_parameters
 
     with (Path(__file__).parents[2] / "config/models.tsv").open() as file:
         rows = list(csv.DictReader(file, delimiter="\t"))

@@ -130,6 +130,20 @@ def ladder_member(where: str) -> dict:
     return {"ladder": match["ladder"]} | {k: int(match[k]) for k in ("width", "depth", "seed")}
 
 
+def ladder_parameters(width: int, depth: int, vocabulary: int) -> tuple[int, int]:
+    """(total, non-embedding) parameters of a ladder model: GPT-NeoX, tied, an MLP of 4 × width.
+
+    A block has 3d² + 3d for queries, keys and values, d² + d for their output, 8d² + 5d for the
+    MLP and 4d for two norms; after the last block comes a norm, 2d.
+
+    Notes
+    -----
+    Verified against transformers' GPTNeoXForCausalLM, to the last parameter.
+    """
+    non_embedding = depth * (12 * width**2 + 13 * width) + 2 * width
+    return non_embedding + vocabulary * width, non_embedding
+
+
 # ---------------------------------------------------------------- one schema, any document
 def _coerced(value, schema: dict):
     """A copy of `value` in which what YAML 1.1 or a text cell cannot express has its type.
@@ -501,6 +515,12 @@ def _ladder_row_problems(row: dict, config: dict) -> list[str]:
         problems.append(
             f"where: ladders.{name}.context {ladder['context']} is shorter than the longest text, "
             f"{longest} tokens (spectra.n)"
+        )
+    total, _ = ladder_parameters(member["width"], member["depth"], ladder["vocabulary"])
+    if row["params"] and abs(total - row["params"]) > 0.01 * row["params"]:
+        problems.append(
+            f"params: {row['params']:,} are expected, but this shape has {total:,}; correct it, or "
+            "leave it empty"
         )
     return problems
 

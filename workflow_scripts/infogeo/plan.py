@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from infogeo.artefacts import read_table, replacing
-from infogeo.configuration import ladder_member
+from infogeo.configuration import ladder_member, ladder_parameters
 from infogeo.errors import InfogeoError
 from infogeo.models import count_parameters, shape, validate_directory
 from infogeo.progress import duration
@@ -56,20 +56,6 @@ COLUMNS = (
 
 
 # ---------------------------------------------------------------- arithmetic
-def ladder_parameters(width: int, depth: int, vocabulary: int) -> tuple[int, int]:
-    """(total, non-embedding) parameters of a ladder model: GPT-NeoX, tied, an MLP of 4 × width.
-
-    A block has 3d² + 3d for queries, keys and values, d² + d for their output, 8d² + 5d for the
-    MLP and 4d for two norms; after the last block comes a norm, 2d.
-
-    Notes
-    -----
-    Verified against transformers' GPTNeoXForCausalLM, to the last parameter.
-    """
-    non_embedding = depth * (12 * width**2 + 13 * width) + 2 * width
-    return non_embedding + vocabulary * width, non_embedding
-
-
 def forward_flops(model: dict, tokens: int, n: int) -> int:
     """Floating-point operations of forward passes over `tokens` tokens in texts of n.
 
