@@ -266,15 +266,16 @@ class StoreWriter:
             )
 
     def copy_rows(self, shard: "HiddenStates") -> None:
-        """Write the rows of a shard of this file, and read them back through their checksums.
+        """Write the rows of a shard of this file, and read them back.
 
-        Chunks that lie whole in the shard are copied as they are. Shards must come in order, each
-        beginning where the last ended.
+        Chunks that lie whole in the shard are copied as they are, checksums included, and must
+        come back byte for byte; those at its seams are read back through their checksums. Shards
+        must come in order, each beginning where the last ended.
 
         Raises
         ------
         InfogeoError
-            Where what is read does not match its checksum.
+            Where what comes back is not what was written.
         """
         first, last = shard.first_row, shard.first_row + int(shard.offsets[-1])
         for name in TOKEN_ARRAYS:
@@ -283,7 +284,6 @@ class StoreWriter:
         for layer in self._hidden:
             with _reading(self.path, f"hidden/{layer}"):
                 self._copy_hidden(shard, layer, first, last)
-                _read_through(self._hidden[layer][0], first, last, self.dtype)
 
     def _copy_hidden(self, shard, layer, first, last):
         target, source = self._hidden[layer][0], shard._hidden[layer]
@@ -295,11 +295,16 @@ class StoreWriter:
             if start < stop:
                 values = shard.read_stored(layer, start - first, stop - first)
                 self.write_hidden(layer, start, values)
-        room = bytearray(chunk * target.shape[1] * STORED[self.dtype].itemsize + CHECKSUM)
+                _read_through(target, start, stop, self.dtype)
+        size = chunk * target.shape[1] * STORED[self.dtype].itemsize + CHECKSUM
+        written, found = bytearray(size), bytearray(size)
         base = first - first % chunk  # the row at which the shard's first chunk begins
         for row in range(low, high, chunk):
-            mask, raw = source.id.read_direct_chunk((row - base, 0), out=room)
-            target.id.write_direct_chunk((row, 0), raw, mask)
+            mask, _ = source.id.read_direct_chunk((row - base, 0), out=written)
+            target.id.write_direct_chunk((row, 0), written, mask)
+            target.id.read_direct_chunk((row, 0), out=found)
+            if found != written:
+                raise OSError(f"the chunk at row {row} is not what was written there")
 
 
 def _read_through(dataset, start: int, stop: int, dtype: str) -> None:
