@@ -1,11 +1,15 @@
-"""Which jobs run after a change: exactly those whose numbers can differ."""
+"""The workflow on a tiny configuration: what it leaves, and which jobs run after a change.
+
+One file, so that parallel test workers share one run.
+"""
 
 import os
 import shutil
 
+import pandas as pd
 import pytest
-
-pytestmark = pytest.mark.xdist_group("workflow")  # they share one run
+import yaml
+from conftest import MODELS as TABLE
 
 LAWS = {"fit_scaling_laws", "write_tables"}
 FIGURES = {
@@ -23,6 +27,51 @@ def jobs(*rules, models=MODELS):
     return {f"{rule} {model}" for rule in rules for model in models}
 
 
+# ---------------------------------------------------------------- what a run leaves
+def test_every_table_and_figure_is_there_and_not_empty(finished):
+    for name in ("entropy_scaling", "conditional_entropy", "depth", "width_pairs"):
+        for kind in ("pdf", "png"):
+            file = finished.path(f"results/figures/stories/{name}.{kind}")
+            assert file.stat().st_size > 5000, file
+    laws = pd.read_csv(finished.path("results/tables/scaling_laws.csv"))
+    entropy = pd.read_csv(finished.path("results/tables/entropy.csv"))
+    assert set(entropy["model"]) == {"w16-d1", "w16-d2", "w32-d1", "w32-d2", "w32-d2-s1"}
+    assert laws["headline"].sum() > 0
+    assert laws.loc[laws["headline"], "exponent"].notna().all()
+
+
+def test_the_report_is_made_after_the_run(finished):
+    report = finished.path("results/report.html").read_text()
+    assert "entropy_scaling" in report
+
+
+def test_the_configuration_that_was_used_lies_beside_the_results(finished):
+    used = yaml.safe_load(finished.path("results/config.yaml").read_text())
+    assert used["spectra"]["n"] == [8, 24]
+    assert used["launch"]["placement"] == "debug"  # a default that the file does not set
+    assert finished.path("results/models.tsv").read_text() == TABLE
+
+
+def test_a_file_made_from_other_settings_stops_its_consumer_with_the_remedy(checkout):
+    # As if a job had outlived its workflow: the file is there and new, its fingerprint is old.
+    states = checkout.path("results/hidden_states/stories/w16-d1.h5")
+    states.write_bytes(checkout.path("results/hidden_states/stories/w16-d2.h5").read_bytes())
+    run = checkout.snakemake()
+    said = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert "results/hidden_states/stories/w16-d1.h5" in said
+    assert "snakemake -R results/hidden_states/stories/w16-d1.h5" in said
+
+
+def test_a_foreign_file_in_the_place_of_a_dump_is_named(checkout):
+    checkout.path("results/hidden_states/stories/w16-d1.h5").write_text("not an HDF5 file")
+    run = checkout.snakemake()
+    assert run.returncode != 0
+    assert "w16-d1.h5" in run.stdout + run.stderr
+    assert "Traceback" not in run.stderr.split("Error in compute_spectra")[-1].split("\n\n")[0]
+
+
+# ---------------------------------------------------------------- what a change runs
 def test_a_finished_workflow_has_nothing_to_do(checkout):
     run = checkout.snakemake()
     assert "Nothing to be done" in run.stdout + run.stderr
@@ -42,6 +91,12 @@ def test_adding_a_model_runs_its_jobs_and_the_aggregates(checkout):
         table.write("mine\tother\tlocal\tmine\t\tfloat32\t\t\n")
     expected = {"fetch_model mine"} | jobs(*PER_MODEL, models=["mine"]) | AGGREGATES
     assert checkout.planned() == expected
+
+    run = checkout.snakemake("--config", "launch={placement: local, workers: 2}")
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    entropy = pd.read_csv(checkout.path("results/tables/entropy.csv")).set_index("model")
+    # The same weights under another name, dumped by two workers: the same numbers.
+    assert (entropy.loc["mine", "y"].to_numpy() == entropy.loc["w16-d1", "y"].to_numpy()).all()
 
 
 def test_removing_a_model_runs_the_aggregates(checkout):
