@@ -9,7 +9,6 @@ import shutil
 import pandas as pd
 import pytest
 import yaml
-from conftest import MODELS as TABLE
 
 LAWS = {"fit_scaling_laws", "write_tables"}
 FIGURES = {
@@ -49,7 +48,8 @@ def test_the_configuration_that_was_used_lies_beside_the_results(finished):
     used = yaml.safe_load(finished.path("results/config.yaml").read_text())
     assert used["spectra"]["n"] == [8, 24]
     assert used["launch"]["placement"] == "debug"  # a default that the file does not set
-    assert finished.path("results/models.tsv").read_text() == TABLE
+    table = finished.path("config/models.tsv").read_text()
+    assert finished.path("results/models.tsv").read_text() == table
 
 
 def test_a_file_made_from_other_settings_stops_its_consumer_with_the_remedy(checkout):
