@@ -9,7 +9,7 @@ MEMORY ?= $(shell awk '/MemTotal/ {print int($$2 / 1024 * 0.75)}' /proc/meminfo 
 .PHONY: results test lint lock clean
 
 results: .venv/installed
-	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) $(ARGS)
+	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) --quiet rules host $(ARGS)
 
 test: .venv/installed
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder $(ARGS)
