@@ -52,7 +52,6 @@ rule write_tables:
     """Write the laws and the entropies as tables for readers: CSV, and Markdown for the headline."""
     input:
         laws="results/scaling/laws.parquet",
-        points="results/scaling/points.parquet",
         profiles="results/scaling/profiles.parquet",
     output:
         laws=report(
@@ -78,7 +77,7 @@ rule write_tables:
     resources:
         mem_mb=1000,
     params:
-        expected=[laws_fingerprint()] * 3,
+        expected=[laws_fingerprint()] * 2,
         logic=logic("write_tables"),
     script:
         "../workflow_scripts/write_tables.py"

@@ -4,9 +4,9 @@ from infogeo import artefacts, logs, tables
 
 if __name__ == "__main__":
     with logs.rule(snakemake):
-        expected = snakemake.params.expected  # of laws, …, profiles: all made by one job
-        laws = artefacts.read_table(snakemake.input.laws, expected[0])
-        profiles = artefacts.read_table(snakemake.input.profiles, expected[-1])
+        of_laws, of_profiles = snakemake.params.expected
+        laws = artefacts.read_table(snakemake.input.laws, of_laws)
+        profiles = artefacts.read_table(snakemake.input.profiles, of_profiles)
         tables.write_csv(laws, snakemake.output.laws)
         tables.write_csv(profiles, snakemake.output.entropy)
         tables.write_text(tables.headline_markdown(laws), snakemake.output.headline)
