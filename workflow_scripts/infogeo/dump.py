@@ -59,7 +59,8 @@ def dump(
     layers : 'all' or list
         See `forward.choose_layers`.
     attention_texts : int
-        The attention of the last token is stored for so many texts, the first ones.
+        The attention of the last token is stored for so many texts, spread evenly over those of
+        max(n) tokens.
     batch_tokens, shard_tokens : int
         Most tokens of a batch (padding included) and of a shard.
     dtype : {'float32', 'float16', 'bfloat16'}
@@ -105,13 +106,12 @@ def dump(
         "trust_remote_code": trust_remote_code,
         "dtype": dtype,
         "layers": layers,
-        "attention_texts": attention_texts,
         "batch_tokens": batch_tokens,
         "device": "cuda" if torch.cuda.is_available() else "cpu",
         "threads": threads if placement == "debug" else max(1, threads // workers),
     }
     # Whatever could change a byte of a shard is in its key.
-    key = digest([fingerprint, n, shard_tokens, attrs, task, card["files"]])
+    key = digest([fingerprint, n, shard_tokens, attention_texts, attrs, task, card["files"]])
     folder = Path(scratch) / "hidden_states" / key[:32]
     folder.mkdir(parents=True, exist_ok=True)
     task |= {"folder": str(folder), "key": key}
@@ -120,6 +120,8 @@ def dump(
     encoded, shards = _planned(
         folder, corpus, card["directory"], trust_remote_code, n, shard_tokens, per_token
     )
+    whole = np.flatnonzero(encoded.lengths == max(n))
+    task["attention_texts"] = spread_evenly(whole, attention_texts)
     missing = [index for index in range(len(shards)) if not _is_whole(folder, index, key)]
     missing_tokens = _tokens(encoded, shards, missing)
     _require_room(output, folder, per_token, len(encoded.token_ids), missing_tokens)
@@ -168,6 +170,12 @@ def dump(
     for parent in (folder.parent, Path(scratch)):
         with contextlib.suppress(OSError):  # other dumps are still at work there
             parent.rmdir()
+
+
+def spread_evenly(texts, count: int) -> list[int]:
+    """So many of the texts, evenly over their order: texts of one source stand together in it."""
+    places = (np.arange(count) + 0.5) * len(texts) / max(count, 1)
+    return [int(text) for text in (texts[places.astype(int)] if count < len(texts) else texts)]
 
 
 def _shard(folder, index: int) -> Path:
@@ -271,8 +279,11 @@ def make_shards(task: dict) -> None:
             rows.run(
                 texts, task["batch_tokens"], lambda new, done=done: heartbeat.update(done + new)
             )
-            watched = [text for text in shard if text < task["attention_texts"]]
-            attention = [model.attention_rows(encoded.text(text)) for text in watched]
+            attention = [
+                (text - shard.start, *model.attention_rows(encoded.text(text)))
+                for text in task["attention_texts"]
+                if text in shard
+            ]
             if pending is not None:
                 pending.result()
             pending = writer.submit(_write_shard, task, index, shard, encoded, rows, attention)
@@ -312,8 +323,7 @@ def _write_shard(task, index, shard, encoded, rows, attention):
                 hidden = hidden.view(torch.uint16)
             store.write_hidden(layer, 0, hidden.numpy())
         if attention:
-            last_rows, rollouts = zip(*attention, strict=True)
-            store.write_attention(range(len(attention)), last_rows, rollouts)
+            store.write_attention(*zip(*attention, strict=True))
 
 
 def _assemble(folder, count, key, output, described, stopped):

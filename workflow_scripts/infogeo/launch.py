@@ -5,6 +5,7 @@ import os
 import threading
 import time
 import traceback
+import uuid
 from pathlib import Path
 
 import submitit
@@ -47,8 +48,9 @@ def spread(function, tasks, *, placement: str, folder, gpus: int = 0, waiting=la
     executor.update_parameters(timeout_min=NO_LIMIT, stderr_to_stdout=True)
     devices = _visible(gpus)
     head = os.getpid() if placement == "local" else None
+    stop = Path(folder).absolute() / f"stop.{uuid.uuid4().hex}"  # this call's own
     calls = [
-        _Call(function, task, head, devices[i % gpus] if gpus and head else None)
+        _Call(function, task, head, stop, devices[i % gpus] if gpus and head else None)
         for i, task in enumerate(tasks)
     ]
     with _package_on_path():
@@ -62,16 +64,17 @@ def spread(function, tasks, *, placement: str, folder, gpus: int = 0, waiting=la
             results.append(_result(job, index, len(jobs)))
         return results
     finally:
-        for job in jobs:
-            if head and not job.done():
-                job.cancel(check=False)
+        if head and not all(job.done() for job in jobs):
+            # submitit's own cancel interrupts a go-between: a worker may outlive it.
+            stop.touch()
 
 
 class _Call:
     """A function, its argument, and where it runs; plain enough to be pickled."""
 
-    def __init__(self, function, task, head, device):
-        self.function, self.task, self.head, self.device = function, task, head, device
+    def __init__(self, function, task, head, stop, device):
+        self.function, self.task, self.device = function, task, device
+        self.head, self.stop = head, stop
 
 
 def _run(call):
@@ -81,7 +84,7 @@ def _run(call):
     another process in its own.)
     """
     if call.head is not None:
-        threading.Thread(target=_follow, args=(call.head,), daemon=True).start()
+        threading.Thread(target=_follow, args=(call.head, call.stop), daemon=True).start()
         # submitit has overwritten what this process may see, before CUDA looks at it.
         os.environ["CUDA_VISIBLE_DEVICES"] = call.device or ""
     try:
@@ -92,12 +95,14 @@ def _run(call):
         return "error", error if call.head is None else RuntimeError(traceback.format_exc())
 
 
-def _follow(head: int) -> None:
-    """End this worker when the process that started it has died, even if by kill -9."""
+def _follow(head: int, stop: Path) -> None:
+    """End this worker when it is told to stop, its folder is gone, or its head was killed."""
     while True:
         try:
             os.kill(head, 0)
         except ProcessLookupError:
+            os._exit(1)
+        if stop.exists() or not stop.parent.exists():
             os._exit(1)
         time.sleep(0.5)
 
