@@ -184,6 +184,7 @@ def entropy_fingerprint(model: str, corpus: str) -> str:
             "spectra": spectra_fingerprint(model, corpus),
             "untrained": untrained_fingerprint(model, corpus),
             "eps2": CONFIG["entropy"]["eps2"],
+            "lambdas": CONFIG["context"]["lambdas"],
             "logic": logic("compute_entropy"),
         }
     )
@@ -195,6 +196,7 @@ def null_fingerprint() -> str:
         {
             "n": CONFIG["spectra"]["n"],
             "eps2": CONFIG["entropy"]["eps2"],
+            "lambdas": CONFIG["context"]["lambdas"],
             "draws": CONFIG["controls"]["random_draws"],
             "seed": CONFIG["seed"],
             "logic": logic("random_null"),

@@ -78,6 +78,7 @@ rule compute_entropy:
         mem_mb=1000,
     params:
         eps2=CONFIG["entropy"]["eps2"],
+        lambdas=CONFIG["context"]["lambdas"],
         fingerprint=lambda w: entropy_fingerprint(w.model, w.corpus),
         expected=lambda w: [
             spectra_fingerprint(w.model, w.corpus),
@@ -106,6 +107,7 @@ rule random_null:
     params:
         n=CONFIG["spectra"]["n"],
         eps2=CONFIG["entropy"]["eps2"],
+        lambdas=CONFIG["context"]["lambdas"],
         draws=CONFIG["controls"]["random_draws"],
         seed=CONFIG["seed"],
         fingerprint=null_fingerprint(),

@@ -11,10 +11,10 @@ if __name__ == "__main__":
     with logs.rule(snakemake):
         params = snakemake.params
         of_model, of_twins = params.expected
-        trained = entropies(read(snakemake.input.trained, of_model), params.eps2)
+        trained = entropies(read(snakemake.input.trained, of_model), params.eps2, params.lambdas)
         write_table(trained, snakemake.output.trained, params.fingerprint)
         untrained = pd.concat(
-            entropies(read(path, of_twins), params.eps2).assign(draw=draw)
+            entropies(read(path, of_twins), params.eps2, params.lambdas).assign(draw=draw)
             for draw, path in enumerate(snakemake.input.untrained)
         )
         write_table(untrained, snakemake.output.untrained, params.fingerprint)

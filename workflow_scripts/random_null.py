@@ -14,6 +14,7 @@ if __name__ == "__main__":
             widths=[model["width"] for model in models],
             prefixes=snakemake.params.n,
             eps2=snakemake.params.eps2,
+            lambdas=snakemake.params.lambdas,
             draws=snakemake.params.draws,
             seed=snakemake.params.seed,
         )

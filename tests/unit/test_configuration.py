@@ -313,6 +313,18 @@ def test_a_layer_out_of_range_is_refused(layers):
             "entropy.eps2: two values agree to six digits",
         ),
         (
+            {"context": {"lambdas": [0.1, 0.10000001]}},
+            "context.lambdas: two values agree to six digits",
+        ),
+        (
+            {
+                "states": {"layers": ["0", "1"]},
+                "scaling": {"depths": ["1"]},
+                "headline": {"depth": "1"},
+            },
+            "states.layers: ['0', '1'] lacks final, the layer of the context study",
+        ),
+        (
             {"ladders": {"a": {"widths": [32, 48]}}},
             "ladders.a.widths: 48 is not a multiple of head_width 32",
         ),

@@ -14,11 +14,11 @@ from infogeo.entropy import (
 from infogeo.errors import InfogeoError
 from infogeo.spectra import Documents, Tokens, compute, read, text_spectra, write
 
-EPS2 = [0.01, 0.5]
+EPS2, LAMBDAS = [0.01, 0.5], [0.1, 1.0]
 
 
 def test_names():
-    assert metric_names("centred", EPS2) == [
+    assert metric_names("centred", EPS2, LAMBDAS) == [
         "entropy",
         "entropy_over_ln_d",
         "entropy_over_ln_rank",
@@ -27,13 +27,15 @@ def test_names():
         "renyi_inf",
         "participation_ratio",
     ]
-    assert metric_names("unit", EPS2)[7:] == [
+    assert metric_names("unit", EPS2, LAMBDAS)[7:] == [
         "coding_rate[eps2=0.01]",
         "coding_rate[eps2=0.5]",
         "coding_rate_paper[eps2=0.01]",
         "coding_rate_paper[eps2=0.5]",
         "coding_rate_rank[eps2=0.01]",
         "coding_rate_rank[eps2=0.5]",
+        "mean_gain[lambda=0.1]",
+        "mean_gain[lambda=1]",
     ]
 
 
@@ -98,7 +100,7 @@ def test_a_smaller_number_of_rows_left_counts_in_the_rank():
 def test_one_spectrum_at_many_widths():
     # What the width law does: only d changes.
     p, widths = np.array([0.6, 0.3, 0.1]), np.array([8, 64, 512])
-    for metric in metric_names("unit", EPS2):
+    for metric in metric_names("unit", EPS2, LAMBDAS):
         together = evaluate(metric, p, widths, 3, "unit")
         alone = [evaluate(metric, p, int(d), 3, "unit") for d in widths]
         np.testing.assert_allclose(np.broadcast_to(together, 3), alone, rtol=1e-14)
@@ -114,8 +116,28 @@ def test_coding_rate_is_the_log_determinant():
         assert rate == pytest.approx(expected, rel=1e-12)
 
 
+def test_mean_gain_is_the_log_determinant_per_token():
+    Z = np.random.default_rng(0).standard_normal((12, 30))
+    Z[5] = 0  # a zero row is no token
+    kept = np.delete(Z, 5, axis=0)
+    kept /= np.linalg.norm(kept, axis=1, keepdims=True)
+    eigenvalues, zero_rows = text_spectra(Z, [12])["unit", 12]
+    for lam in (1e-4, 0.1, 1.0):
+        _, expected = np.linalg.slogdet(np.eye(11) + kept @ kept.T / lam)
+        gain = evaluate(f"mean_gain[lambda={lam:g}]", eigenvalues, 30, 12 - zero_rows, "unit")
+        assert gain == pytest.approx(expected / 11, rel=1e-12)
+
+
 @pytest.mark.parametrize(
-    "name", ["entropie", "coding_rate", "coding_rate[eps2=]", "entropy[eps2=0.5]", "x[eps2=1]"]
+    "name",
+    [
+        "entropie",
+        "coding_rate",
+        "coding_rate[eps2=]",
+        "entropy[eps2=0.5]",
+        "mean_gain",
+        "x[lambda=1]",
+    ],
 )
 def test_unknown_metric_is_refused(name):
     with pytest.raises(InfogeoError, match="no such metric"):
@@ -157,7 +179,7 @@ def table(tmp_path):
         items = states(**options)
         layers = compute(lambda: iter(items), DOCUMENTS)
         write(tmp_path / "model.h5", DOCUMENTS, tokens(), layers, "f")
-        return items, entropies(read(tmp_path / "model.h5"), EPS2)
+        return items, entropies(read(tmp_path / "model.h5"), EPS2, LAMBDAS)
 
     return make
 
@@ -169,15 +191,15 @@ def test_table_has_every_value_once(table):
     assert not frame.duplicated(keys).any()
     assert frame["value"].dtype == np.float64
     assert np.isfinite(frame["value"]).all()
-    # 3 texts of n = 5 and 2 of n = 8, two corpus scopes at each; 13 unit and 7 centred metrics
-    assert len(frame) == 2 * (3 + 2 + 2 * 2) * (13 + 7) + (3 + 2) * 3
+    # 3 texts of n = 5 and 2 of n = 8, two corpus scopes at each; 15 unit and 7 centred metrics
+    assert len(frame) == 2 * (3 + 2 + 2 * 2) * (15 + 7) + (3 + 2) * 3
 
 
 def test_table_holds_each_text_s_own_value(table):
     items, frame = table(zero=[3])
     for text, layer, Z in items:
         for (convention, n), (eigenvalues, zero_rows) in text_spectra(Z, [5, 8]).items():
-            for metric in metric_names(convention, EPS2):
+            for metric in metric_names(convention, EPS2, LAMBDAS):
                 row = frame[
                     (frame["doc_id"] == DOCUMENTS.doc_ids[text])
                     & (frame["layer"] == layer)

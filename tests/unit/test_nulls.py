@@ -7,7 +7,7 @@ import pytest
 from infogeo.entropy import metric_names
 from infogeo.nulls import random_null
 
-EPS2 = [0.5]
+EPS2, LAMBDAS = [0.5], [0.1]
 KEYS = ["d", "n", "convention", "metric", "draw"]
 
 
@@ -23,13 +23,13 @@ def marchenko_pastur_entropy(n, d):
 
 @pytest.mark.parametrize(("d", "n"), [(256, 128), (512, 64)])
 def test_mean_entropy_is_that_of_marchenko_pastur(d, n):
-    null = random_null([d], [n], EPS2, draws=8, seed=1)
+    null = random_null([d], [n], EPS2, LAMBDAS, draws=8, seed=1)
     found = null.groupby(["convention", "metric"])["value"].mean()["unit"]["entropy"]
     assert found == pytest.approx(marchenko_pastur_entropy(n, d), rel=1e-3)
 
 
 def test_each_pair_is_what_its_own_seed_gives():
-    null = random_null([5, 40], [9], EPS2, draws=2, seed=3).set_index(KEYS)["value"]
+    null = random_null([5, 40], [9], EPS2, LAMBDAS, draws=2, seed=3).set_index(KEYS)["value"]
     for d in (5, 40):
         generator = np.random.default_rng([3, d, 9])
         for draw in range(2):
@@ -43,14 +43,14 @@ def test_each_pair_is_what_its_own_seed_gives():
 
 
 def test_many_tokens_of_a_narrow_model_fill_all_directions():
-    null = random_null([8], [2000], EPS2, draws=3, seed=1).set_index(KEYS)["value"]
+    null = random_null([8], [2000], EPS2, LAMBDAS, draws=3, seed=1).set_index(KEYS)["value"]
     for convention in ("unit", "centred"):
         assert null[8, 2000, convention, "entropy_over_ln_rank", 0] == pytest.approx(1, abs=1e-2)
 
 
 def test_another_width_prefix_or_draw_changes_no_other_value():
-    few = random_null([8, 32], [16], EPS2, draws=2, seed=7)
-    many = random_null([32, 20, 8], [16, 12], EPS2, draws=3, seed=7)
+    few = random_null([8, 32], [16], EPS2, LAMBDAS, draws=2, seed=7)
+    many = random_null([32, 20, 8], [16, 12], EPS2, LAMBDAS, draws=3, seed=7)
     together = few.merge(many, on=KEYS, suffixes=("", "_again"))
     assert len(together) == len(few)
     pd.testing.assert_series_equal(
@@ -59,15 +59,16 @@ def test_another_width_prefix_or_draw_changes_no_other_value():
 
 
 def test_seeds_and_draws_differ():
-    one, other = (random_null([16], [8], EPS2, draws=2, seed=seed) for seed in (1, 2))
+    one, other = (random_null([16], [8], EPS2, LAMBDAS, draws=2, seed=seed) for seed in (1, 2))
     assert not np.isclose(one["value"], other["value"]).any()
     entropy = one[(one["metric"] == "entropy") & (one["convention"] == "unit")]["value"]
     assert entropy.nunique() == 2
 
 
 def test_table_has_every_value_once():
-    null = random_null([8, 32], [4, 16], EPS2, draws=3, seed=0)
+    null = random_null([8, 32], [4, 16], EPS2, LAMBDAS, draws=3, seed=0)
     assert list(null.columns) == [*KEYS, "value"]
     assert not null.duplicated(KEYS).any()
-    assert len(null) == 4 * 3 * sum(len(metric_names(c, EPS2)) for c in ("unit", "centred"))
+    metrics = [len(metric_names(c, EPS2, LAMBDAS)) for c in ("unit", "centred")]
+    assert len(null) == 4 * 3 * sum(metrics)
     assert np.isfinite(null["value"]).all()

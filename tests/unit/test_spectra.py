@@ -11,7 +11,7 @@ from infogeo.entropy import evaluate, metric_names
 from infogeo.errors import InfogeoError
 from infogeo.spectra import Documents, Tokens, compute, read, text_spectra, write
 
-EPS2 = [0.01, 0.1, 0.5, 1.0]
+EPS2, LAMBDAS = [0.01, 0.1, 0.5, 1.0], [0.1]
 
 
 def direct(Z, convention):
@@ -43,7 +43,7 @@ def hidden(n, d, seed=0, kind="random"):
 
 
 def assert_equal_entropies(found, zero_rows, expected, d, n, convention, tolerance=1e-9):
-    for metric in metric_names(convention, EPS2):
+    for metric in metric_names(convention, EPS2, LAMBDAS):
         ours = evaluate(metric, found, d, n - zero_rows, convention)
         theirs = evaluate(metric, expected, d, n - zero_rows, convention)
         assert ours == pytest.approx(theirs, rel=tolerance), (metric, convention, n)

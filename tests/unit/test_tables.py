@@ -61,7 +61,7 @@ def run(tmp_path_factory):
             )
             file = folder / f"{slug}.{kind}.h5"
             spectra.write(file, documents, tokens, spectra.compute(read, documents), "s")
-            frame = entropies(spectra.read(file), [0.5])
+            frame = entropies(spectra.read(file), [0.5], [1.0])
             if kind == "untrained":
                 frame = frame.assign(draw=0)
             else:
@@ -70,7 +70,8 @@ def run(tmp_path_factory):
             artefacts.write_table(frame, path, "e")
             files[kind].append(path)
     files["null"] = folder / "random.parquet"
-    artefacts.write_table(nulls.random_null([8, 16], [TOKENS], [0.5], 4, 0), files["null"], "n")
+    null = nulls.random_null([8, 16], [TOKENS], [0.5], [1.0], 4, 0)
+    artefacts.write_table(null, files["null"], "n")
     params = SimpleNamespace(
         corpora=["c"], models=slugs, families=["f"] * 4, dtypes=["float32"] * 4,
         depths=DEPTHS, depth_tolerance=0.1,
@@ -89,7 +90,7 @@ def run(tmp_path_factory):
 
 
 def test_every_law_is_there_once(run):
-    spectral = 14 + 3  # both conventions; coding rates at one ε²
+    spectral = 14 + 3 + 1  # both conventions; coding rates at one ε², mean gain at one λ
     expected = (spectral * 3 * len(DEPTHS) + 3) * 2  # scopes, depths; conditional; axes
     key = ["scope", "metric", "depth", "convention", "n", "axis"]
     assert len(run.laws) == expected == len(run.laws[key].drop_duplicates())

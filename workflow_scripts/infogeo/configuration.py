@@ -323,8 +323,11 @@ def _contradictions(config: dict) -> list[str]:
         for key in ("batch_tokens", "shard_tokens")
         if config["states"][key] < longest
     ]
-    if len({f"{eps2:g}" for eps2 in config["entropy"]["eps2"]}) < len(config["entropy"]["eps2"]):
-        problems.append("entropy.eps2: two values agree to six digits, by which metrics are named")
+    problems += [
+        f"{section}.{key}: two values agree to six digits, by which metrics are named"
+        for section, key in (("entropy", "eps2"), ("context", "lambdas"))
+        if len({f"{value:g}" for value in config[section][key]}) < len(config[section][key])
+    ]
     problems += _uncovered_depths(config)
     for name, ladder in config["ladders"].items():
         problems += [
@@ -351,11 +354,18 @@ def conventions(metric: str) -> list[str]:
 def _uncovered_depths(config: dict) -> list[str]:
     """Depths that are to be compared but of which no layer is stored."""
     layers = config["states"]["layers"]
-    return [
+    if layers == "all":
+        return []
+    problems = [
         f"scaling.depths: {depth} is compared but not stored; add it to states.layers {layers}"
         for depth in config["scaling"]["depths"]
-        if layers != "all" and depth not in layers
+        if depth not in layers
     ]
+    if "final" not in [*layers, *config["scaling"]["depths"]]:
+        problems.append(
+            f"states.layers: {layers} lacks final, the layer of the context study; add it"
+        )
+    return problems
 
 
 # ---------------------------------------------------------------- the tables

@@ -66,6 +66,15 @@ def coding_rate_rank(eigenvalues, d, rank, eps2):
     return coding_rate(eigenvalues, d, rank, eps2) / (r * np.log1p(d / (r * eps2)))
 
 
+def mean_gain(eigenvalues, d, rows, lam):
+    """Mean information gain of a token, ``Σ ln(1 + nλ_i/λ) / n``, nats, n the rows counted.
+
+    The gains of all tokens add up to ``ln det(I + G/λ)`` (2402.03471): see `information_gain`.
+    """
+    rows = np.maximum(np.asarray(rows, float), 1)
+    return np.log1p(rows[..., None] * eigenvalues / lam).sum(axis=-1) / rows
+
+
 def _purity(eigenvalues):
     purity = np.sum(eigenvalues**2, axis=-1)
     return np.where(purity > 0, purity, 1.0)
@@ -93,10 +102,11 @@ CODING = {
 }
 
 
-def metric_names(convention: str, eps2: Iterable[float]) -> list[str]:
-    """The metrics of a convention, such as ``coding_rate[eps2=0.5]`` (those: ``unit`` only)."""
+def metric_names(convention: str, eps2: Iterable[float], lambdas: Iterable[float]) -> list[str]:
+    """The metrics of a convention; ``coding_rate[eps2=0.5]``, ``mean_gain[lambda=1]``: ``unit``."""
     coding = [f"{name}[eps2={value:g}]" for name in CODING for value in eps2]
-    return [*SPECTRAL, *(coding if convention == "unit" else [])]
+    gains = [f"mean_gain[lambda={value:g}]" for value in lambdas]
+    return [*SPECTRAL, *([*coding, *gains] if convention == "unit" else [])]
 
 
 def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
@@ -105,7 +115,8 @@ def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
     Parameters
     ----------
     metric : str
-        A name as `metric_names` gives it; the coding rates carry ``[eps2=…]``.
+        A name as `metric_names` gives it; the coding rates carry ``[eps2=…]``, the mean gain
+        ``[lambda=…]``.
     eigenvalues : array of float64 (..., r)
         Of the covariance of normalised rows: sum 1, r ≤ min(n, d) or padded with zeros.
     d : int or array broadcasting against (...)
@@ -128,7 +139,7 @@ def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
     Notes
     -----
     Verified against closed forms (orthonormal, equal and equicorrelated rows, planted spectra)
-    and, for the coding rate, against a direct ``slogdet``.
+    and, for the coding rate and the mean gain, against a direct ``slogdet``.
     """
     eigenvalues, d = np.asarray(eigenvalues), np.asarray(d)
     rank = np.minimum(np.asarray(n) - (convention == "centred"), d)
@@ -137,13 +148,17 @@ def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
     coding = re.fullmatch(r"(\w+)\[eps2=([0-9.e+-]+)\]", metric)
     if coding and coding[1] in CODING:
         return CODING[coding[1]](eigenvalues, d, rank, float(coding[2]))
+    gain = re.fullmatch(r"mean_gain\[lambda=([0-9.e+-]+)\]", metric)
+    if gain:
+        return mean_gain(eigenvalues, d, n, float(gain[1]))
     raise InfogeoError(
-        f"metric {metric!r}: no such metric. There are {', '.join(SPECTRAL)}, and "
-        f"{', '.join(CODING)} with [eps2=…], such as coding_rate[eps2=0.5]."
+        f"metric {metric!r}: no such metric. There are {', '.join(SPECTRAL)}, "
+        f"{', '.join(CODING)} with [eps2=…], such as coding_rate[eps2=0.5], and "
+        "mean_gain[lambda=…]."
     )
 
 
-def entropies(spectra: SpectraFile, eps2: Iterable[float]):
+def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[float]):
     """All entropies of a model and corpus as a long table.
 
     Parameters
@@ -152,6 +167,8 @@ def entropies(spectra: SpectraFile, eps2: Iterable[float]):
         From `infogeo.spectra.read`.
     eps2 : iterable of float
         The ε² of the coding rates.
+    lambdas : iterable of float
+        The λ of the mean gains.
 
     Returns
     -------
@@ -168,12 +185,12 @@ def entropies(spectra: SpectraFile, eps2: Iterable[float]):
     """
     import pandas as pd
 
-    eps2, documents = list(eps2), spectra.documents
+    eps2, lambdas, documents = list(eps2), list(lambdas), spectra.documents
     parts = []
     for layer in spectra:
         for (scope, convention, n), spectrum in layer.spectra.items():
             rows = spectrum.rows - spectrum.zero_rows  # (k,)
-            for metric in metric_names(convention, eps2):
+            for metric in metric_names(convention, eps2, lambdas):
                 value = evaluate(metric, spectrum.eigenvalues, layer.width, rows, convention)
                 parts.append((scope, layer.layer, convention, n, metric, value))
     for n in documents.texts:

@@ -9,7 +9,12 @@ from infogeo.spectra import CONVENTIONS, text_spectra
 
 
 def random_null(
-    widths: Iterable[int], prefixes: Iterable[int], eps2: Iterable[float], draws: int, seed: int
+    widths: Iterable[int],
+    prefixes: Iterable[int],
+    eps2: Iterable[float],
+    lambdas: Iterable[float],
+    draws: int,
+    seed: int,
 ):
     """Every metric on n independent random unit vectors in R^d.
 
@@ -19,6 +24,8 @@ def random_null(
         The d and the n; all pairs are taken.
     eps2 : iterable of float
         The ε² of the coding rates.
+    lambdas : iterable of float
+        The λ of the mean gains.
     draws : int
         Independent draws for each pair.
     seed : int
@@ -37,14 +44,14 @@ def random_null(
     """
     import pandas as pd
 
-    eps2 = list(eps2)
+    eps2, lambdas = list(eps2), list(lambdas)
     parts = []
     for d in sorted(set(widths)):
         for n in sorted(set(prefixes)):
             spectra = _draws(d, n, draws, seed)
             for convention in CONVENTIONS:
                 eigenvalues, rows = spectra[convention]
-                for metric in metric_names(convention, eps2):
+                for metric in metric_names(convention, eps2, lambdas):
                     value = evaluate(metric, eigenvalues, d, rows, convention)
                     parts.append(
                         pd.DataFrame(
