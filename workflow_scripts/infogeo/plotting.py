@@ -133,17 +133,26 @@ AXES = {
 # ---------------------------------------------------------------------------- tables
 
 
-def check_columns(frame: pd.DataFrame, table: str) -> None:
+def check_columns(frame: pd.DataFrame, table: str, needed=NEEDED, folder: str = "scaling") -> None:
     """Stop where a table lacks a column that its figure draws.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    table : str
+        Its name: a key of `needed`, and of the file in results/{folder}.
+    needed : dict
+        Table → columns.
+    folder : str
 
     Raises
     ------
     InfogeoError
         Naming the table, the columns it lacks, and the command that makes it anew.
     """
-    missing = [name for name in NEEDED[table] if name not in frame.columns]
+    missing = [name for name in needed[table] if name not in frame.columns]
     if missing:
-        path = f"results/scaling/{table}.parquet"
+        path = f"results/{folder}/{table}.parquet"
         raise InfogeoError(
             f"{path}: lacks the column(s) {', '.join(missing)} that the figures draw. "
             f"It was made by another version. Make it anew: snakemake -R {path}"
