@@ -8,7 +8,7 @@ from tiny import save_model, sentences
 def tiny_model_dir(tmp_path_factory):
     """A function: architecture -> directory of a tiny random model with its tokenizer.
 
-    Architectures: 'gpt_neox', 'gpt2', 'llama', 'gemma2'. The directory also holds a model.json as
+    Architectures: those of `tiny.tiny_config`. The directory also holds a model.json as
     the workflow writes it, with the fingerprint 'model-fingerprint'. Shared: do not write there.
     """
     made = {}

@@ -46,6 +46,12 @@ def tiny_config(architecture: str):
         return hf.GPT2Config(
             n_embd=WIDTH, n_layer=DEPTH, n_head=HEADS, n_positions=CONTEXT, **common
         )
+    if architecture == "opt":
+        return hf.OPTConfig(
+            hidden_size=WIDTH, word_embed_proj_dim=WIDTH, ffn_dim=4 * WIDTH, init_std=0.1,
+            num_hidden_layers=DEPTH, num_attention_heads=HEADS, max_position_embeddings=CONTEXT,
+            **common,
+        )  # fmt: skip
     common |= {
         "hidden_size": WIDTH,
         "num_hidden_layers": DEPTH,
@@ -57,6 +63,8 @@ def tiny_config(architecture: str):
         return hf.GPTNeoXConfig(**common, initializer_range=0.1)
     if architecture == "llama":
         return hf.LlamaConfig(**common, num_key_value_heads=2, initializer_range=0.1)
+    if architecture == "mistral":  # looks back over eight tokens
+        return hf.MistralConfig(**common, num_key_value_heads=2, sliding_window=8)
     if architecture == "gemma2":  # bounds its logits softly: they are not head × state
         return hf.Gemma2Config(
             **common, num_key_value_heads=2, head_dim=8, final_logit_softcapping=0.5
@@ -75,7 +83,7 @@ def save_model(architecture: str, directory) -> None:
     save_tokenizer(directory)
     total = sum(weight.numel() for weight in model.parameters())
     # Of tokens, of positions, and the output head where it is not tied to the former.
-    names = ("embed_in", "embed_tokens", "wte", "wpe", "lm_head")
+    names = ("embed_in", "embed_tokens", "embed_positions", "wte", "wpe", "lm_head")
     embedding = sum(
         weight.numel() for name, weight in model.named_parameters() if name.split(".")[-2] in names
     )

@@ -8,7 +8,7 @@ from tiny import CONTEXT, DEPTH, HEADS, VOCABULARY, WIDTH, sentences
 from infogeo import forward
 from infogeo.errors import InfogeoError
 
-FAMILIES = ("gpt_neox", "gpt2", "llama")
+FAMILIES = ("gpt_neox", "gpt2", "opt", "llama")
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,7 @@ def test_layers_are_the_residual_stream_and_final_is_after_the_final_norm(loaded
     norm = {
         "gpt_neox": lambda m: m.gpt_neox.final_layer_norm,
         "gpt2": lambda m: m.transformer.ln_f,
+        "opt": lambda m: m.model.decoder.final_layer_norm,
         "llama": lambda m: m.model.norm,
     }[architecture](model.model)
     with torch.inference_mode():
@@ -134,6 +135,105 @@ def test_attention_rows_equal_a_direct_eager_pass(loaded, tiny_model_dir, archit
     np.testing.assert_allclose(rollout, product[-1], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(rollout.sum(), 1, rtol=1e-5)
     assert model.model.config._attn_implementation == "sdpa"  # as before
+
+
+def keeps(n):
+    """Which of n tokens to keep: gaps of several kinds, with and without the first token."""
+    rng = np.random.default_rng(n)
+    patterns = {
+        "last alone": [n - 1],
+        "first and last": [0, n - 1],
+        "every third": list(range(n - 1, -1, -3)),
+        "all but the first": list(range(1, n)),
+        "one gap": [*range(3), *range(n - 4, n)],
+        "random half": [*np.flatnonzero(rng.random(n - 1) < 0.5), n - 1],
+        "all": list(range(n)),
+    }
+    return {name: np.isin(np.arange(n), kept) for name, kept in patterns.items()}
+
+
+@pytest.mark.parametrize("architecture", FAMILIES)
+def test_kept_tokens_alone_equal_a_full_run_that_hides_the_others(loaded, architecture):
+    model, encoded = loaded(architecture)
+    assert model.gapped_problem(CONTEXT) == ""
+    text = encoded.text(int(encoded.lengths.argmax()))
+    for name, kept in keeps(len(text)).items():
+        assert model.gap_residual(text, kept) <= 1e-5, name
+
+
+@pytest.mark.parametrize("architecture", FAMILIES)
+def test_the_check_of_gaps_sees_positions_that_are_closed_up(loaded, architecture, monkeypatch):
+    model, encoded = loaded(architecture)
+    text = encoded.text(int(encoded.lengths.argmax()))
+    genuine = model.run_kept
+    monkeypatch.setattr(
+        model,
+        "run_kept",
+        lambda ids, positions: genuine(ids, np.arange(positions.shape[1])[None]),
+    )
+    found = {name: model.gap_residual(text, kept) for name, kept in keeps(len(text)).items()}
+    assert found.pop("all") <= 1e-5  # the full length cannot tell
+    found.pop("last alone")  # nor can one token whose position is relative
+    assert min(found["first and last"], found["random half"], found["one gap"]) > 1e-3, found
+
+
+def test_the_check_of_gaps_sees_a_missing_mask(loaded, monkeypatch):
+    """Without a mask transformers takes gapped positions for texts packed into one row."""
+    model, encoded = loaded("llama")
+    text = encoded.text(0)
+    genuine = model._predict_next
+    monkeypatch.setattr(
+        model,
+        "_predict_next",
+        lambda ids, mask, positions: genuine(ids, mask if mask.ndim == 4 else None, positions),
+    )
+    assert model.gap_residual(text, keeps(len(text))["random half"]) > 1e-3
+
+
+@pytest.mark.parametrize("architecture", [*FAMILIES, "gemma2"])
+def test_predictions_from_kept_tokens_equal_those_of_each_alone(loaded, architecture):
+    model, encoded = loaded(architecture)
+    whole = [encoded.text(text) for text in range(len(encoded)) if encoded.lengths[text] >= 20][:4]
+    positions = np.array([[0, 3, 4, 9, 19], [1, 2, 3, 4, 5], [5, 7, 11, 13, 17], [0, 1, 2, 3, 4]])
+    ids = np.stack([text[at] for text, at in zip(whole, positions, strict=True)])
+    logits, mean, last = model.run_kept(ids, positions)
+    assert logits.shape == (4, VOCABULARY) and mean.shape == last.shape == (4, WIDTH)
+    for row in range(4):
+        passed = {"input_ids": ids[row : row + 1], "position_ids": positions[row : row + 1]}
+        passed = {name: torch.from_numpy(value).long() for name, value in passed.items()}
+        passed["attention_mask"] = torch.ones(1, 5)
+        with torch.inference_mode():
+            alone = model.model(**passed).logits[0, -1]
+            states = model.base(**passed).last_hidden_state[0]
+        torch.testing.assert_close(logits[row], alone, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(mean[row], states.mean(0), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(last[row], states[-1], rtol=1e-5, atol=1e-5)
+
+
+def test_architectures_that_count_the_tokens_they_are_given_are_named():
+    import transformers as hf
+
+    def problem(config, n=20):
+        tiny = hf.AutoModelForCausalLM.from_config(config)
+        return forward.LanguageModel(tiny, "m").gapped_problem(n)
+
+    common = {"vocab_size": 50, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
+    bloom = hf.BloomConfig(hidden_size=16, n_layer=2, n_head=2, **common)
+    assert "BloomForCausalLM takes no position ids" in problem(bloom)
+    falcon = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, **common}
+    assert "takes no position ids" in problem(hf.FalconConfig(alibi=True, **falcon))
+    assert problem(hf.FalconConfig(alibi=False, **falcon)) == ""
+    sizes = falcon | {"num_key_value_heads": 2, "intermediate_size": 16}
+    assert "window of 19" in problem(hf.MistralConfig(sliding_window=19, **sizes))
+    assert problem(hf.MistralConfig(sliding_window=20, **sizes)) == ""
+    assert problem(hf.MistralConfig(sliding_window=None, **sizes)) == ""
+    qwen = {"sliding_window": 8, "max_window_layers": 1, **sizes}
+    assert "window of 8" in problem(hf.Qwen2Config(use_sliding_window=True, **qwen))
+    assert problem(hf.Qwen2Config(use_sliding_window=False, **qwen)) == ""
+    neo = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "window_size": 8, **common}
+    both, broad = [[["global", "local"], 1]], [[["global"], 2]]
+    assert "window of 8" in problem(hf.GPTNeoConfig(attention_types=both, **neo))
+    assert problem(hf.GPTNeoConfig(attention_types=broad, **neo)) == ""
 
 
 def test_missing_attention_weights_are_an_error(loaded):
