@@ -70,7 +70,7 @@ THIN, BOLD = 0.8, 1.8
 SELECTORS = {
     "lasso": ("lasso", COLOURS[0], "o", "-", BOLD),
     "attention_mean": ("attention, mean of heads", COLOURS[1], "s", "-", BOLD),
-    "random": ("random", "#8a8a8a", "x", "-", BOLD),
+    "random": ("random", "#8a8a8a", "x", (0, (3, 0.7)), BOLD),
     "omp": ("orthogonal matching pursuit", COLOURS[5], "v", DASHES[3], THIN),
     "attention_best_head": ("attention, best head", COLOURS[4], "D", DASHES[1], THIN),
     "attention_rollout": ("attention rollout", COLOURS[3], "P", DASHES[4], THIN),
@@ -84,6 +84,7 @@ SINKS = {
     "excluded": "first token never in",
 }
 SIGNIFICANT = 0.05
+NARROW = 26  # characters that fit into the panels of these figures
 ARROW = [(-0.4, -1), (0.4, -1), (0.4, 0), (1, 0), (0, 1), (-1, 0), (-0.4, 0), (-0.4, -1)]  # open
 
 
@@ -130,7 +131,7 @@ def panel(ax, letter: str, name: str, reason: str = "") -> bool:
         weight="bold", ha="right", va="bottom",
     )  # fmt: skip
     if reason:
-        say(ax, reason)
+        say(ax, reason, NARROW)
     return not reason
 
 
@@ -464,9 +465,9 @@ def draw_explained(figure, rows: pd.DataFrame, styles: dict) -> None:
                     title = f"{family if model is None else model}, {role}\n{SINKS[sink]}"
                     ax.set_title(title, fontsize=6.5)
                 if model is None:
-                    say(ax, "a family of one model")
+                    say(ax, f"no smaller model of {family}", NARROW)
                 elif not np.isfinite(mine[score]).any():
-                    say(ax, f"no rows of {model}")
+                    say(ax, f"no rows of {model}", NARROW)
                 else:
                     draw_selectors(ax, mine, "k", score, f"{score}/{model}/{sink}")
                     ax.axhline(0, color=INK, linewidth=0.6)
@@ -501,6 +502,7 @@ def draw_wins(figure, rows: pd.DataFrame, styles: dict, most: int = 6) -> None:
                 ax.set_ylabel(f"{name}", fontsize=6.5)
             if not np.isfinite(mine["lasso_wins"]).any():
                 say(ax, "not scored")
+                ax.tick_params(labelbottom=i == len(ATTENTION) - 1, labelleft=j == 0)
                 continue
             draw_win_marks(ax, mine, styles, f"wins/{selector}/{k:g}")
             ax.axhline(0.5, color=INK, linewidth=0.6)
@@ -592,7 +594,7 @@ def draw_recovery(figure, rows, models, styles: dict, columns: int) -> None:
                 if not np.isfinite(here["recovery"]).any():
                     problems = select(models, family=family)["problem"]
                     reasons = sorted({text for text in problems if text})
-                    say(ax, "; ".join(reasons) or f"no ablation of {model or family}")
+                    say(ax, "; ".join(reasons) or f"no ablation of {model or family}", NARROW)
                     continue
                 draw_selectors(ax, here, "share", "recovery", f"{mode}/{sink}/{model}")
                 ax.axhline(0.9, color=INK, linewidth=0.6, linestyle=(0, (6, 2)))
@@ -640,7 +642,10 @@ def draw_needed(figure, models: pd.DataFrame, styles: dict) -> None:
             ax.set(xlabel=N_LABEL, ylabel=label)
             linear_axis(ax.yaxis, most=6)
             n_axis(ax, models)
-    left_out = [f"{row.model}: {row.problem}" for row in models.itertuples() if row.problem]
+    left_out = [
+        f"{problem} ({', '.join(rows['model'])})"
+        for problem, rows in models[models["problem"] != ""].groupby("problem")
+    ]
     if left_out:
         note = textwrap.fill("Not ablated: " + "; ".join(left_out), 150)
         figure.suptitle(note, fontsize=5.5, color=GREY, style="italic")

@@ -277,14 +277,14 @@ def linear_axis(axis, most: int = 4) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
 
 
-def say(ax, reason: str) -> None:
-    """Write in an empty panel why it is empty."""
+def say(ax, reason: str, width: int = 44) -> None:
+    """Write in an empty panel why it is empty, in lines of `width` characters."""
     ax.grid(False)
     ax.tick_params(length=0, labelbottom=False, labelleft=False)  # axes may be shared: keep ticks
     for spine in ax.spines.values():
         spine.set_visible(False)
     ax.text(
-        0.5, 0.5, textwrap.fill(reason, 44), transform=ax.transAxes,
+        0.5, 0.5, textwrap.fill(reason, width), transform=ax.transAxes,
         ha="center", va="center", color=GREY, style="italic",
     )  # fmt: skip
 
