@@ -1,0 +1,141 @@
+"""Seconds of token ablations in batches beside one forward pass at a time.
+
+Usage: python tests/bench/ablation.py [texts] [repetitions]
+
+Set OMP_NUM_THREADS to the threads that a job has (1 in the workflow's rule). All runs use the same
+loaded model and the same kept sets, those that the selectors choose of the given number of texts.
+The plain way calls the model once for every row of the table, with ids, mask and positions, takes
+its logits and states, and measures; "each once" spares it the sets that several rows share. The
+batched way is what a worker does, from the chosen sets to the numbers. Runs alternate, and the best
+of each is taken, since other work on the machine only ever slows a run.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
+
+import numpy as np  # noqa: E402  (after the path is set)
+import torch  # noqa: E402
+import transformers  # noqa: E402
+
+from infogeo import forward, token_ablation  # noqa: E402
+
+N, BATCH_TOKENS, VOCABULARY = 128, 4096, 2048
+SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+MODELS = {"width 128, 4 layers": (128, 4), "width 32, 1 layer": (32, 1)}
+
+
+def prepare(width, layers, texts):
+    """A random GPT-NeoX, random texts, and what the selectors choose of them."""
+    config = transformers.GPTNeoXConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 32,
+        intermediate_size=4 * width,
+        max_position_embeddings=N,
+        tie_word_embeddings=True,
+        initializer_range=0.1,
+    )
+    torch.manual_seed(0)
+    model = forward.LanguageModel(transformers.AutoModelForCausalLM.from_config(config), "bench")
+    ids = np.random.default_rng(0).integers(0, VOCABULARY, (texts, N), dtype=np.int32)
+    rows = forward.Rows(model, ["final"], [N] * texts, ["?"] * texts)
+    rows.run(list(ids), BATCH_TOKENS)
+    attention = [model.attention_rows(text) for text in ids]
+    store = SimpleNamespace(
+        read=lambda text, layer: rows.hidden[layer][text * N : (text + 1) * N].numpy(),
+        attention_last_row=lambda text: attention[text][0],
+        rollout_row=lambda text: attention[text][1],
+    )
+    task = {"shares": SHARES, "draws": 5, "centred": False, "seed": 0, "k": [1, 2, 4, 8, 16, 32]}
+    return model, ids, [token_ablation.plan(task, store, text)[1] for text in range(texts)]
+
+
+def plain(model, ids, sets):
+    """One forward pass after another: KL and the rest of every set. List of (s, 4) arrays."""
+    found = []
+    for text, of_text in zip(ids, sets, strict=True):
+        whole, values = None, []
+        for kept in [np.ones(N, dtype=bool), *of_text]:
+            positions = torch.from_numpy(np.flatnonzero(kept))[None]
+            some = torch.from_numpy(text[kept].astype(np.int64))[None]
+            with torch.inference_mode():
+                output = model.model(
+                    some,
+                    attention_mask=torch.ones_like(some),
+                    position_ids=positions,
+                    output_hidden_states=True,
+                    use_cache=False,
+                )
+                states = output.hidden_states[-1][0]
+                log_p = torch.log_softmax(output.logits[:, -1].double(), dim=-1)
+                run = log_p, states.mean(0)[None].double(), states[-1:].double()
+                whole = whole or run
+                values.append(token_ablation._measure(whole, run, torch.tensor([0])))
+        found.append(torch.cat(values[1:]).numpy())
+    return found
+
+
+def batched(model, ids, sets):
+    """As a worker does it, a shard of texts at a time."""
+    found = []
+    for start in range(0, len(ids), token_ablation.SHARD_TEXTS):
+        shard = slice(start, start + token_ablation.SHARD_TEXTS)
+        unique = [np.unique(kept, axis=0, return_inverse=True) for kept in sets[shard]]
+        measured = token_ablation.run_sets(
+            model,
+            list(ids[shard]),
+            [kept for kept, _ in unique],
+            [0] * len(unique),
+            batch_tokens=BATCH_TOKENS,
+            names=["?"] * len(unique),
+        )
+        found += [values[inverse] for values, (_, inverse) in zip(measured, unique, strict=True)]
+    return found
+
+
+def seconds(function, *arguments):
+    start = time.perf_counter()
+    found = function(*arguments)
+    return time.perf_counter() - start, found
+
+
+def main(texts=4, repetitions=3):
+    print(f"{torch.get_num_threads()} threads, {texts} texts of {N} tokens; best of {repetitions}")
+    print(f"load {os.getloadavg()[0]:.1f} when it began; seconds, and how often faster batched is")
+    head = [*"rows sets tokens plain once batched faster".split(), "once", "KL apart"]
+    print(f"{'model':<20}" + "".join(f"{name:>10}" for name in head))
+    for name, shape in MODELS.items():
+        model, ids, sets = prepare(*shape, texts)
+        once = [np.unique(kept, axis=0) for kept in sets]
+        batched(model, ids, sets)
+        best = {"plain": np.inf, "once": np.inf, "batched": np.inf}
+        for _ in range(repetitions):
+            for kind, function, given in (
+                ("batched", batched, sets),
+                ("plain", plain, sets),
+                ("once", plain, once),
+            ):
+                took, found = seconds(function, model, ids, given)
+                best[kind] = min(best[kind], took)
+                if kind == "batched":
+                    ours = np.concatenate(found)
+                elif kind == "plain":
+                    theirs = np.concatenate(found)
+        rows, unique = len(ours), sum(map(len, once))
+        tokens = sum(kept.sum() for kept in once)
+        apart = np.abs(ours - theirs)[:, 0].max()
+        times = "".join(f"{best[kind]:>10.2f}" for kind in best)
+        ratios = "".join(f"{best[kind] / best['batched']:>10.1f}" for kind in ("plain", "once"))
+        print(f"{name:<20}{rows:>10,}{unique:>10,}{tokens:>10,}{times}{ratios}{apart:>10.1g}")
+    print(f"load {os.getloadavg()[0]:.1f} when it ended")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
