@@ -1,16 +1,10 @@
 """The spectra of the same architecture with seeded random weights; its states are never stored."""
 
-import numpy as np
 import torch
 
 from infogeo import forward, logs, spectra
 from infogeo.artefacts import read_table
-
-
-def seed_of(seed: int, draw: int) -> int:
-    """A seed for one draw, such that no two (seed, draw) share their random numbers."""
-    return int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
-
+from infogeo.nulls import twin_seed
 
 if __name__ == "__main__":
     with logs.rule(snakemake):
@@ -28,7 +22,7 @@ if __name__ == "__main__":
                 card["directory"],
                 dtype=params.dtype,
                 name=f"{card['slug']}, untrained, draw {draw}",
-                seed=seed_of(params.seed, draw),
+                seed=twin_seed(params.seed, draw),
                 trust_remote_code=params.trust_remote_code,
             )
             states = forward.ForwardStates(

@@ -1,4 +1,4 @@
-"""The random null: what the metrics say of random directions, with no model at all."""
+"""The random null: what the metrics say of random directions; and seeds of untrained twins."""
 
 from collections.abc import Iterable
 
@@ -66,6 +66,11 @@ def random_null(
                         )
                     )
     return pd.concat(parts, ignore_index=True)
+
+
+def twin_seed(seed: int, draw: int) -> int:
+    """The seed of one untrained twin, such that no two (seed, draw) share their random numbers."""
+    return int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
 
 
 def _draws(d: int, n: int, draws: int, seed: int) -> dict:
