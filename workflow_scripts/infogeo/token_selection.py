@@ -9,11 +9,21 @@ half of the coordinates then costs a Gram of that half and no more.
 import numpy as np
 
 from infogeo.errors import InfogeoError
-from infogeo.spectra import ROUNDING, ZERO
+from infogeo.information_gain import regularisers
+from infogeo.spectra import ROUNDING, ZERO, check_finite
 
 SINKS = ("free", "forced", "excluded")
 ATTENTION = ("attention_mean", "attention_best_head", "attention_rollout")
 SELECTORS = ("lasso", "omp", *ATTENTION, "recency", "norm", "random")
+SELECTION_COLUMNS = [
+    "doc_id", "source", "n", "selector", "sink", "k", "metric", "value", "draws",
+]  # fmt: skip
+RIDGE_COLUMNS = [
+    "doc_id", "source", "n", "regulariser", "lam",
+    "participation_ratio", "participation_share", "explained",
+]  # fmt: skip
+TEXT_COLUMNS = ("doc_id", "source", "selector", "sink", "metric", "regulariser")
+WHOLE_COLUMNS = ("n", "k", "draws", "position", "token_start_byte", "token_end_byte")
 SIZES = (1, 2, 4, 8, 16, 32)  # over which the best head is chosen unless told otherwise
 # Of the largest squared norm: what a token's residual must exceed for it to be more than a
 # combination of chosen ones. Of the first correlation: where a path ends, all being explained.
@@ -400,3 +410,261 @@ def _solve(gram, products) -> np.ndarray:
     inverse = np.linalg.pinv(gram[~sound], rcond=TOLERANCE, hermitian=True)
     found[~sound] = np.matmul(inverse, products[~sound][..., None])[..., 0]
     return found
+
+
+def half_grams(rows, rotations: int, seed: int) -> np.ndarray:
+    """Gram matrices of texts on random halves of their coordinates.
+
+    Parameters
+    ----------
+    rows : (texts, n, d) ndarray
+    rotations : int
+    seed : int
+        Each rotation has a stream of its own, (seed, d, rotation), shared by all texts.
+
+    Returns
+    -------
+    (texts, 2 rotations, n, n) ndarray
+        First the d // 2 first coordinates after each rotation, then the other ones.
+    """
+    texts, n, d = rows.shape
+    grams = np.empty((texts, 2 * rotations, n, n))
+    whole = rows @ rows.swapaxes(1, 2)
+    for rotation in range(rotations):
+        generator = np.random.default_rng([seed, d, rotation])
+        # The first half of a random basis spans a random subspace, and the Gram matrix of what is
+        # left is the rest: the other half of the basis is never needed.
+        basis, _ = np.linalg.qr(generator.standard_normal((d, d // 2)))
+        half = rows @ basis
+        grams[:, rotation] = half @ half.swapaxes(1, 2)
+        grams[:, rotations + rotation] = whole - grams[:, rotation]
+    return grams
+
+
+def scores(Z, last_row, rollout, gram, halves, ks, *, sink: str, draws: int, rng) -> list[dict]:
+    """How well every selector's tokens explain the last one of a text.
+
+    Parameters
+    ----------
+    Z, last_row, rollout, sink, draws, rng
+        As for `supports`; attention is needed.
+    gram : (n, n) ndarray
+        Of the prepared rows.
+    halves : (2 R, n, n) ndarray
+        Of the prepared rows on halves of the coordinates; R places on is the other half.
+    ks : list of int
+        Numbers of tokens, rising; those above the number of candidates are left out.
+
+    Returns
+    -------
+    list of dict
+        selector, k, metric, value, draws. Metrics: in_sample, the explained share with all
+        coordinates; held_out, its mean over the halves when chosen and fitted on one half and
+        scored on the other (lasso, omp and best head choose on the half, the best head at this k;
+        the others never look at the target); jaccard with the support of lasso, and
+        relative_position, the mean of the chosen (0 the first token, 1 the one before the last),
+        both with all coordinates. random: means over the draws.
+    """
+    n, first = len(Z), _first(sink)
+    ks = [k for k in ks if k <= n - 1 - first]
+    if not ks:
+        return []
+    train = np.concatenate([gram[None], halves])
+    test = np.concatenate([gram[None], np.roll(halves, len(halves) // 2, axis=0)])
+    problem = _problem(train, sink)
+    paths, _ = lasso(*problem, ks)
+    pursued = pursuit(*problem, ks[-1])
+    blind = blind_orders(Z, last_row, rollout, first)
+    heads = head_orders(last_row, first)
+    random = [rng.permutation(n - 1 - first) for _ in range(draws)]
+    orders = np.stack([*blind.values(), *random, *heads])
+    names = ["lasso", "omp", *blind]
+    found = []
+    for k, path in zip(ks, paths, strict=True):
+        shared = np.broadcast_to(orders[:, :k], (len(train), len(orders), k))
+        chosen = np.concatenate([path[:, None], pursued[:, None, :k], shared], axis=1) + first
+        on_train, on_test = refit(train, test, chosen, sink)
+        chosen = chosen[0]
+        common = (chosen[:, :, None] == chosen[0]).sum(axis=(1, 2))
+        values = {
+            "held_out": on_test[1:],
+            "in_sample": on_test[:1],
+            "jaccard": (common / (2 * k - common))[None],
+            "relative_position": (chosen.mean(axis=1) / max(n - 2, 1))[None],
+        }
+        best = len(on_train[0]) - len(heads) + on_train[:, -len(heads) :].argmax(axis=1)
+        for metric, value in values.items():
+            mean = value.mean(axis=0)
+            of_best = best[1:] if metric == "held_out" else best[:1]
+            mine = dict(zip(names, mean, strict=False))
+            mine["attention_best_head"] = value[np.arange(len(value)), of_best].mean()
+            mine["random"] = mean[len(names) : len(names) + draws].mean()
+            found += [
+                {
+                    "selector": selector,
+                    "k": k,
+                    "metric": metric,
+                    "value": mine[selector],
+                    "draws": draws if selector == "random" else 1,
+                }
+                for selector in SELECTORS
+            ]
+    return found
+
+
+def ridge_weights(gram, lam: float) -> np.ndarray:
+    """Weights of the last token's ridge regression on all earlier ones. (n − 1,)."""
+    earlier = gram[:-1, :-1] + lam * np.eye(len(gram) - 1)
+    return np.linalg.solve(earlier, gram[:-1, -1])
+
+
+def spread(gram, weights) -> dict:
+    """Over how many tokens the weights of a regression spread, and what they explain.
+
+    Parameters
+    ----------
+    gram : (n, n) ndarray
+    weights : (n − 1,) ndarray
+        Of the earlier tokens.
+
+    Returns
+    -------
+    dict
+        participation_ratio (Σw²)²/Σw⁴, from 1 to n − 1 (0 where all weights are), the same as a
+        share of n − 1, and the explained share 1 − ‖z − Zᵀw‖²/‖z‖².
+    """
+    fourth = np.sum(weights**4)
+    ratio = np.sum(weights**2) ** 2 / fourth if fourth > 0 else 0.0
+    combination = np.append(-weights, 1.0)[None, None]
+    return {
+        "participation_ratio": ratio,
+        "participation_share": ratio / len(weights),
+        "explained": _explained(combination, gram[None])[0, 0],
+    }
+
+
+def tables(
+    states,
+    *,
+    n: int,
+    ks,
+    lambdas,
+    eps2,
+    headline_eps2: float,
+    draws: int,
+    rotations: int,
+    centred: bool,
+    seed: int,
+    update=lambda done: None,
+) -> tuple:
+    """Selection, token weights and ridge regressions of a store's texts with attention.
+
+    Parameters
+    ----------
+    states : infogeo.store.HiddenStates
+        Of the texts whose attention is stored, those of exactly n tokens are taken; layer 'final'.
+    n : int
+    ks : list of int
+        Numbers of tokens to choose; those above d/4 are left out.
+    lambdas, eps2 : list of float
+        The regularisers of the ridge; see `information_gain.regularisers`.
+    headline_eps2 : float
+        The ε² of the ridge weights among the token weights.
+    draws, rotations : int
+        Of the random selector and of the coordinates.
+    centred : bool
+        See `prepared`.
+    seed : int
+        The draws of a text have streams of their own, (seed, its place in the store, sink).
+    update : callable
+        Called with the number of texts that are done.
+
+    Returns
+    -------
+    selection : pandas.DataFrame
+        doc_id, source, n, selector, sink, k, metric, value, draws; see `scores`.
+    tokens : pandas.DataFrame
+        doc_id, position (from 0), token_start_byte, token_end_byte and the weights of every
+        earlier token for the last one: attention_mean, attention_rollout (over the earlier tokens),
+        ridge, and lasso_k for every k (NaN at the last token, and where k is left out).
+    ridge : pandas.DataFrame
+        doc_id, source, n, regulariser, lam, participation_ratio, participation_share, explained.
+        All three are without rows, but with their columns, where no text has n tokens.
+
+    Raises
+    ------
+    InfogeoError
+        Where n is below 2, the layer is not stored, or a state is not finite.
+    """
+    import pandas as pd
+
+    if n < 2:
+        raise InfogeoError(
+            f"{states.path}: texts of {n} token have no earlier tokens to choose from. "
+            "Set a number above 1 in config spectra.n."
+        )
+    if "final" not in states.layers:
+        raise InfogeoError(
+            f"{states.path}: token selection needs layer 'final'; the store holds "
+            f"{', '.join(states.layers)}. Add final to config states.layers."
+        )
+    d, ends = states.widths["final"], states.token_end_byte()
+    texts = [text for text in states.attention_texts if states.lengths[text] == n]
+    hidden = np.empty((len(texts), n, d), np.float32)
+    for place, text in enumerate(texts):
+        hidden[place] = states.read(text, "final")
+        check_finite(hidden[place], f"{states.path}: text {states.doc_ids[text]!r}, layer final")
+    rows = np.array([prepared(Z, centred) for Z in hidden]).reshape(hidden.shape)
+    scored = sorted(k for k in ks if k <= d / 4)
+    drawn = [k for k in scored if k < n]
+    halves = half_grams(rows, rotations, seed) if scored else np.empty((len(texts), 0, n, n))
+    named = regularisers(lambdas, eps2, n, d)
+
+    selection, tokens, ridge = [], [], []
+    for place, text in enumerate(texts):
+        update(place)
+        gram = rows[place] @ rows[place].T
+        last_row, rollout = states.attention_last_row(text), states.rollout_row(text)
+        described = {"doc_id": states.doc_ids[text], "source": states.sources[text], "n": n}
+        for index, sink in enumerate(SINKS):
+            found = scores(
+                hidden[place], last_row, rollout, gram, halves[place], scored,
+                sink=sink, draws=draws, rng=np.random.default_rng([seed, text, index]),
+            )  # fmt: skip
+            selection += [{**described, "sink": sink, **row} for row in found]
+        for name, lam in named:
+            values = spread(gram, ridge_weights(gram, lam))
+            ridge.append({**described, "regulariser": name, "lam": lam, **values})
+        _, paths = lasso(*_problem(gram[None], "free"), drawn)
+        paths = dict(zip(drawn, paths[0], strict=True))
+        weights = {
+            "attention_mean": over_candidates(last_row, 0).mean(axis=0),
+            "attention_rollout": over_candidates(rollout, 0),
+            "ridge": ridge_weights(gram, n * headline_eps2 / d),
+            **{f"lasso_{k}": paths.get(k, np.full(n - 1, np.nan)) for k in ks},
+        }
+        bytes_ = ends[states.offsets[text] : states.offsets[text + 1]]
+        tokens.append(
+            pd.DataFrame(
+                {
+                    "doc_id": described["doc_id"],
+                    "position": np.arange(n),
+                    "token_start_byte": np.append(0, bytes_[:-1]).astype(np.int64),
+                    "token_end_byte": bytes_.astype(np.int64),
+                    **{name: np.append(values, np.nan) for name, values in weights.items()},
+                }
+            )
+        )
+    kinds = {**dict.fromkeys(TEXT_COLUMNS, "str"), **dict.fromkeys(WHOLE_COLUMNS, "int64")}
+    places = ["doc_id", "position", "token_start_byte", "token_end_byte"]
+    shown = ["attention_mean", "attention_rollout", "ridge", *(f"lasso_{k}" for k in ks)]
+    framed = (
+        pd.DataFrame(selection, columns=SELECTION_COLUMNS),
+        pd.concat(tokens, ignore_index=True) if tokens else pd.DataFrame(columns=[*places, *shown]),
+        pd.DataFrame(ridge, columns=RIDGE_COLUMNS),
+    )
+    # Types are set apart from the values: a table without rows has none to infer them from.
+    return tuple(
+        frame.astype({name: kinds.get(name, "float64") for name in frame.columns})
+        for frame in framed
+    )

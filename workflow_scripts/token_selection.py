@@ -1,0 +1,33 @@
+"""The tokens that explain a text's last one best: lasso against attention and others."""
+
+from infogeo import logs
+from infogeo.artefacts import write_table
+from infogeo.progress import Heartbeat
+from infogeo.store import open_store
+from infogeo.token_selection import tables
+
+if __name__ == "__main__":
+    params = snakemake.params
+    with logs.rule(snakemake), open_store(snakemake.input[0], params.expected[0]) as states:
+        texts = len(states.attention_texts)
+        taken = sum(states.lengths[text] == params.n for text in states.attention_texts)
+        if taken < texts or not taken:
+            left = texts - taken
+            print(f"{left} of {texts} texts with attention are left out: not of {params.n} tokens")
+        heartbeat = Heartbeat(snakemake.wildcards.model, int(taken), "texts")
+        found = tables(
+            states,
+            n=params.n,
+            ks=params.k,
+            lambdas=params.lambdas,
+            eps2=params.eps2,
+            headline_eps2=params.headline_eps2,
+            draws=params.random_draws,
+            rotations=params.rotations,
+            centred=params.centred,
+            seed=params.seed,
+            update=heartbeat.update,
+        )
+        for name, table in zip(("selection", "tokens", "ridge"), found, strict=True):
+            write_table(table, snakemake.output[name], params.fingerprint)
+        heartbeat.close()
