@@ -79,6 +79,7 @@ def within_levels(x, y, controls, levels) -> np.ndarray:
     -----
     Verified against an explicit regression of ranks on one dummy per level.
     """
+    y = np.atleast_2d(y)
     levels = np.unique(levels, return_inverse=True)[1]
     counts = np.bincount(levels)
 
