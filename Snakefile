@@ -17,16 +17,18 @@ include: "rules/models.smk"
 include: "rules/hidden_states.smk"
 include: "rules/entropy.smk"
 include: "rules/scaling.smk"
+include: "rules/context.smk"
 include: "rules/figures.smk"
 include: "rules/plan.smk"
 
 
 rule all:
-    """Everything: tables and figures."""
+    """Everything: tables, figures and pages."""
     default_target: True
     input:
         table_files(),
         figure_files(),
+        page_files(),
 
 
 rule hidden_states:
@@ -49,6 +51,14 @@ rule scaling:
         rules.fit_scaling_laws.output,
 
 
+rule context:
+    """The context study: information gain, token selection and token ablation."""
+    input:
+        table_files(CONTEXT_TABLES),
+        figure_files(CONTEXT_FIGURES),
+        page_files(),
+
+
 rule tables:
     """The result tables."""
     input:
@@ -56,9 +66,10 @@ rule tables:
 
 
 rule figures:
-    """The figures, as PDF and PNG."""
+    """The figures, as PDF and PNG, and the pages."""
     input:
         figure_files(),
+        page_files(),
 
 
 onstart:

@@ -219,22 +219,110 @@ def laws_fingerprint() -> str:
     )
 
 
+@cache
+def gain_fingerprint(model: str, corpus: str) -> str:
+    return fingerprint.digest(
+        {
+            "states": states_fingerprint(model, corpus),
+            "lambdas": CONFIG["context"]["lambdas"],
+            "eps2": CONFIG["entropy"]["eps2"],
+            "draws": CONFIG["scaling"]["draws"],
+            "seed": CONFIG["seed"],
+            "logic": logic("information_gain"),
+        }
+    )
+
+
+@cache
+def untrained_gain_fingerprint(model: str, corpus: str) -> str:
+    return fingerprint.digest(
+        {
+            "states": states_fingerprint(model, corpus),  # of model, corpus and n
+            "lambdas": CONFIG["context"]["lambdas"],
+            "eps2": CONFIG["entropy"]["eps2"],
+            "draws": CONFIG["controls"]["untrained_draws"],
+            "seed": CONFIG["seed"],
+            "logic": logic("untrained_gain"),
+        }
+    )
+
+
+@cache
+def selection_fingerprint(model: str, corpus: str) -> str:
+    keys = ("k", "lambdas", "random_draws", "rotations", "centred")
+    return fingerprint.digest(
+        {
+            "states": states_fingerprint(model, corpus),
+            "context": {key: CONFIG["context"][key] for key in keys},
+            "eps2": [CONFIG["entropy"]["eps2"], CONFIG["headline"]["eps2"]],
+            "seed": CONFIG["seed"],
+            "logic": logic("token_selection"),
+        }
+    )
+
+
+@cache
+def ablation_fingerprint(model: str, corpus: str) -> str:
+    keys = ("k", "shares", "ablation_draws", "centred")
+    return fingerprint.digest(
+        {
+            "states": states_fingerprint(model, corpus),
+            "context": {key: CONFIG["context"][key] for key in keys},
+            "seed": CONFIG["seed"],
+            "logic": logic("token_ablation"),
+        }
+    )
+
+
+@cache
+def context_fingerprint() -> str:
+    parts = (gain_fingerprint, untrained_gain_fingerprint, selection_fingerprint)
+    return fingerprint.digest(
+        {
+            "parts": [
+                part(m, c)
+                for part in (*parts, ablation_fingerprint)
+                for c in CORPORA
+                for m in MODELS
+            ],
+            "families": [[m, row["family"]] for m, row in MODELS.items()],
+            "null": null_fingerprint(),
+            "headline": CONFIG["headline"]["eps2"],
+            "draws": CONFIG["scaling"]["draws"],
+            "seed": CONFIG["seed"],
+            "logic": logic("summarise_context"),
+        }
+    )
+
+
 # ---------------------------------------------------------------- final files
 FIGURES = ("entropy_scaling", "conditional_entropy", "depth", "width_pairs")
+CONTEXT_FIGURES = ("information_gain", "token_selection", "token_ablation")
 TABLES = ("scaling_laws.csv", "scaling_laws.md", "scaling_laws.txt", "entropy.csv")
+CONTEXT_TABLES = (
+    "information_gain.csv",
+    "token_selection.csv",
+    "token_ablation.csv",
+    "context.md",
+    "context.txt",
+)
 
 
-def table_files() -> list[str]:
-    return [f"results/tables/{name}" for name in TABLES]
+def table_files(names=TABLES + CONTEXT_TABLES) -> list[str]:
+    return [f"results/tables/{name}" for name in names]
 
 
-def figure_files() -> list[str]:
+def figure_files(names=FIGURES + CONTEXT_FIGURES) -> list[str]:
     return [
         f"results/figures/{corpus}/{name}.{kind}"
         for corpus in CORPORA
-        for name in FIGURES
+        for name in names
         for kind in ("pdf", "png")
     ]
+
+
+def page_files() -> list[str]:
+    return [f"results/figures/{corpus}/text_view.html" for corpus in CORPORA]
 
 
 def figure_outputs(name: str, title: str) -> dict:
@@ -265,7 +353,7 @@ def write_used_configuration() -> None:
 def show_results() -> None:
     """Render results/report.html and print the headline, where all tables and figures are newer."""
     page = Path("results/report.html")
-    files = [Path(file) for file in table_files() + figure_files()]
+    files = [Path(file) for file in table_files() + figure_files() + page_files()]
     if not all(file.exists() for file in files):
         return
     if page.exists() and page.stat().st_mtime > max(file.stat().st_mtime for file in files):
@@ -273,7 +361,8 @@ def show_results() -> None:
     command = [sys.executable, "-m", "snakemake", "--snakefile", workflow.main_snakefile]
     command += ["--configfile", "results/config.yaml", "--nolock", "--quiet", "all"]
     subprocess.run([*command, "--report", page], check=True)
-    print("", Path("results/tables/scaling_laws.txt").read_text(), sep="\n")
+    for table in ("scaling_laws", "context"):
+        print("", Path(f"results/tables/{table}.txt").read_text(), sep="\n")
     print("Tables   results/tables/     (what each column means: results/README.md)")
     print("Figures  results/figures/")
     print(f"Report   {page}")

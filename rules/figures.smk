@@ -1,4 +1,4 @@
-# Needs: results/scaling/. Makes: results/figures/{corpus}/, each figure as PDF and as PNG.
+# Needs: results/scaling/ and results/context/. Makes: results/figures/{corpus}/, each figure as PDF and as PNG.
 
 # What the captions print, the same for all: the parameters that were really used.
 CAPTION_PARAMS = {
@@ -106,3 +106,117 @@ rule figure_width_pairs:
         logic=logic("figure_width_pairs"),
     script:
         "../workflow_scripts/figure_width_pairs.py"
+
+
+# The same for the figures of the context study, which also print how it was made.
+CONTEXT_CAPTION_PARAMS = CAPTION_PARAMS | {
+    "n": CONTEXT_N,
+    "k": CONFIG["context"]["k"],
+    "rotations": CONFIG["context"]["rotations"],
+    "selection_draws": CONFIG["context"]["random_draws"],
+    "ablation_draws": CONFIG["context"]["ablation_draws"],
+    "attention_texts": CONFIG["states"]["attention_texts"],
+}
+
+
+rule figure_information_gain:
+    """Draw information gain against position, size and surprisal, beside its nulls."""
+    input:
+        gain="results/context/gain.parquet",
+        gain_positions="results/context/gain_positions.parquet",
+        gain_checks="results/context/gain_checks.parquet",
+        gain_surprisal="results/context/gain_surprisal.parquet",
+    output:
+        **figure_outputs("information_gain", "information gain"),
+    log:
+        "results/logs/figure_information_gain/{corpus}.log",
+    benchmark:
+        "results/benchmarks/figure_information_gain/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        **CONTEXT_CAPTION_PARAMS | {"expected": [context_fingerprint()] * 4},
+        logic=logic("figure_information_gain"),
+    script:
+        "../workflow_scripts/figure_information_gain.py"
+
+
+rule figure_token_selection:
+    """Draw how much of the last token the tokens of each selector explain."""
+    input:
+        selection="results/context/selection.parquet",
+    output:
+        **figure_outputs("token_selection", "lasso against attention"),
+    log:
+        "results/logs/figure_token_selection/{corpus}.log",
+    benchmark:
+        "results/benchmarks/figure_token_selection/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        **CONTEXT_CAPTION_PARAMS | {"expected": [context_fingerprint()] * 1},
+        logic=logic("figure_token_selection"),
+    script:
+        "../workflow_scripts/figure_token_selection.py"
+
+
+rule figure_token_ablation:
+    """Draw how much of the prediction comes back with the tokens of each selector."""
+    input:
+        ablation="results/context/ablation.parquet",
+        distribution="results/context/distribution.parquet",
+    output:
+        **figure_outputs("token_ablation", "token ablation"),
+    log:
+        "results/logs/figure_token_ablation/{corpus}.log",
+    benchmark:
+        "results/benchmarks/figure_token_ablation/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        **CONTEXT_CAPTION_PARAMS | {"expected": [context_fingerprint()] * 2},
+        logic=logic("figure_token_ablation"),
+    script:
+        "../workflow_scripts/figure_token_ablation.py"
+
+
+rule text_view:
+    """Write a page in which the tokens of a few texts are coloured by what selectors say of them."""
+    input:
+        tokens=per_model("results/context/{{corpus}}/{model}.selection_tokens.parquet"),
+        corpus="results/corpora/{corpus}.parquet",
+    output:
+        report(
+            "results/figures/{corpus}/text_view.html",
+            caption="captions/text_view.rst",
+            category="Pages",
+            subcategory="{corpus}",
+            labels={"page": "tokens coloured by weight"},
+        ),
+    log:
+        "results/logs/text_view/{corpus}.log",
+    benchmark:
+        "results/benchmarks/text_view/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        **CONTEXT_CAPTION_PARAMS
+        | {"expected": lambda w: [selection_fingerprint(m, w.corpus) for m in MODELS]},
+        models=list(MODELS),
+        view_texts=CONFIG["context"]["view_texts"],
+        expected_corpus=lambda w: corpus_fingerprint(w.corpus),
+        logic=logic("text_view"),
+    script:
+        "../workflow_scripts/text_view.py"

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from infogeo import configuration, ladder, plan
+from infogeo import configuration, ladder, plan, token_selection
 from infogeo.artefacts import write_table
 
 MODEL = {"params_total": 1300, "params_non_embedding": 1000, "width": 10, "layers": 2,
@@ -212,9 +212,24 @@ def test_hours_follow_from_flops_and_throughput(config, tmp_path):
     shape = {key: row[key] for key in ("params_non_embedding", "width", "layers", "vocabulary")}
     assert row["forward_flops"] == plan.forward_flops(shape, 2400, 24)
     assert row["dump_hours"] == pytest.approx(row["forward_flops"] / 1e6 / 3600)
-    assert row["twins_hours"] == pytest.approx(3 * row["dump_hours"])
+    assert row["twins_hours"] == pytest.approx(2 * 3 * row["dump_hours"])
     assert row["training_flops"] == 3 * plan.forward_flops(shape, 1_000_000, 128)
     assert row["training_hours"] == pytest.approx(row["training_flops"] / 1e6 / 3600)
+
+
+def test_the_ablation_is_counted_as_it_runs(config, tmp_path):
+    config["context"] |= {"shares": [0.25, 0.5], "ablation_draws": 3}
+    config["states"]["attention_texts"] = 5
+    (row,) = planned(config, tmp_path)
+    shape = {"params_non_embedding": row["params_non_embedding"], "width": row["width"]}
+    shape |= {"layers": row["layers"], "vocabulary": 0}
+    runs = 5 * (plan.SELECTORS + 3) * 2 * 2  # texts, orders, first token forced or not, shares
+    expected = plan.forward_flops(shape, runs * 24, 24) / 1e6 / 3600
+    assert row["ablation_hours"] == pytest.approx(expected)
+
+
+def test_every_selector_is_counted():
+    assert len(token_selection.SELECTORS) == plan.SELECTORS + 1  # random, per draw
 
 
 # ---------------------------------------------------------------- the table

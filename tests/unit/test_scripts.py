@@ -9,7 +9,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
-WITH_TORCH = {"dump_hidden_states", "train_ladder", "untrained_twins"}
+WITH_TORCH = {
+    "dump_hidden_states",
+    "token_ablation",
+    "train_ladder",
+    "untrained_gain",
+    "untrained_twins",
+}
 
 
 def test_every_rule_has_a_script_of_its_name_and_every_script_a_rule():

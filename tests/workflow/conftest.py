@@ -20,9 +20,11 @@ corpora: config/corpora.tsv
 ladders:
   tiny: {corpus: stories, vocabulary: 300, context: 32, batch: 4, tokens: 8192,
          head_width: 8, widths: [16, 32], depths: [1, 2], seeds: [0, 1]}
-states: {attention_texts: 4, batch_tokens: 1024, shard_tokens: 512}
+states: {attention_texts: 12, batch_tokens: 1024, shard_tokens: 512}
 spectra: {n: [8, 24]}
 entropy: {eps2: [0.1, 0.5]}
+context: {lambdas: [0.1], k: [1, 2, 4], shares: [0.25, 0.5], rotations: 2, random_draws: 3,
+          ablation_draws: 2, view_texts: 2}
 controls: {untrained_draws: 2, random_draws: 4}
 scaling: {depths: ['0', '1', final], axes: [non_embedding], draws: 99}
 headline: {n: 24, eps2: 0.5}

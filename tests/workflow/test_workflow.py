@@ -17,9 +17,13 @@ FIGURES = {
     "figure_depth",
     "figure_width_pairs",
 }
-AGGREGATES = {"random_null"} | LAWS | FIGURES  # over all models
+CONTEXT_FIGURES = {"figure_information_gain", "figure_token_selection", "figure_token_ablation"}
+CONTEXT = {"summarise_context"} | CONTEXT_FIGURES
+AGGREGATES = {"random_null", "text_view"} | LAWS | FIGURES | CONTEXT  # over all models
 MODELS = ("w16-d1", "w16-d2", "w32-d1", "w32-d2", "w32-d2-s1")
-PER_MODEL = ("dump_hidden_states", "compute_spectra", "untrained_twins", "compute_entropy")
+ENTROPY = ("compute_spectra", "untrained_twins", "compute_entropy")
+GAIN_AND_SELECTION = ("information_gain", "untrained_gain", "token_selection")
+PER_MODEL = ("dump_hidden_states", *ENTROPY, *GAIN_AND_SELECTION, "token_ablation")
 
 
 def jobs(*rules, models=MODELS):
@@ -28,7 +32,8 @@ def jobs(*rules, models=MODELS):
 
 # ---------------------------------------------------------------- what a run leaves
 def test_every_table_and_figure_is_there_and_not_empty(finished):
-    for name in ("entropy_scaling", "conditional_entropy", "depth", "width_pairs"):
+    names = ("entropy_scaling", "conditional_entropy", "depth", "width_pairs")
+    for name in (*names, "information_gain", "token_selection", "token_ablation"):
         for kind in ("pdf", "png"):
             file = finished.path(f"results/figures/stories/{name}.{kind}")
             assert file.stat().st_size > 5000, file
@@ -37,6 +42,38 @@ def test_every_table_and_figure_is_there_and_not_empty(finished):
     assert set(entropy["model"]) == {"w16-d1", "w16-d2", "w32-d1", "w32-d2", "w32-d2-s1"}
     assert laws["headline"].sum() > 0
     assert laws.loc[laws["headline"], "exponent"].notna().all()
+
+
+def test_the_context_study_covers_every_model(finished):
+    gain = pd.read_csv(finished.path("results/tables/information_gain.csv"))
+    selection = pd.read_csv(finished.path("results/tables/token_selection.csv"))
+    ablation = pd.read_csv(finished.path("results/tables/token_ablation.csv"))
+    distribution = pd.read_parquet(finished.path("results/context/distribution.parquet"))
+    for table in (gain, selection, ablation, distribution):
+        assert set(table["model"]) == set(MODELS)
+    assert gain["largest_residual_ridge"].max() <= 1e-10
+    assert gain["largest_residual_slogdet"].max() <= 1e-10
+    final = gain[(gain["layer"] == "final") & (gain["regulariser"] == "eps2=0.5")]
+    entropy = pd.read_csv(finished.path("results/tables/entropy.csv"))
+    rate = entropy[
+        (entropy["metric"] == "coding_rate[eps2=0.5]")
+        & (entropy["n"] == 24)
+        & (entropy["layer"] == "final")
+        & (entropy["scope"] == "text")
+    ].set_index("model")["y"]
+    mean = final[final["metric"] == "gain_mean"].set_index("model")["y"]
+    # The gains of a text add up to its coding rate; both are means over the same texts.
+    assert (mean * 24).to_dict() == pytest.approx(rate.to_dict(), rel=1e-9)
+    assert (distribution["gap_residual"] < 1e-4).all()
+    assert set(distribution["problem"]) == {""}
+    whole = ablation[(ablation["mode"] == "keep") & (ablation["share"] == 1)]
+    assert (whole["kl"] < 1e-6).all() and len(whole)
+
+
+def test_the_page_of_coloured_tokens_is_in_the_report(finished):
+    page = finished.path("results/figures/stories/text_view.html")
+    assert page.stat().st_size > 5000
+    assert "text_view" in finished.path("results/report.html").read_text()
 
 
 def test_the_report_is_made_after_the_run(finished):
@@ -109,18 +146,24 @@ def test_removing_a_model_runs_the_aggregates(checkout):
 
 def test_changing_a_dtype_runs_that_model_from_its_dump_on_and_the_aggregates(checkout):
     checkout.edit("config/models.tsv", "w32-d1-s0\t\tfloat32", "w32-d1-s0\t\tbfloat16")
-    expected = jobs(*PER_MODEL, models=["w32-d1"]) | LAWS | FIGURES
+    expected = jobs(*PER_MODEL, models=["w32-d1"]) | AGGREGATES - {"random_null"}
     assert checkout.planned() == expected
 
 
 def test_changing_an_eps2_computes_entropies_again_from_the_stored_spectra(checkout):
     checkout.edit("config/config.yaml", "eps2: [0.1, 0.5]", "eps2: [0.2, 0.5]")
-    assert checkout.planned() == jobs("compute_entropy") | AGGREGATES
+    assert checkout.planned() == jobs("compute_entropy", *GAIN_AND_SELECTION) | AGGREGATES
 
 
-def test_a_scaling_setting_refits_and_nothing_else(checkout):
+def test_the_number_of_draws_changes_intervals_and_nothing_else(checkout):
     checkout.edit("config/config.yaml", "draws: 99", "draws: 199")
-    assert checkout.planned() == LAWS | FIGURES
+    expected = jobs("information_gain") | AGGREGATES - {"random_null"}
+    assert checkout.planned() == expected
+
+
+def test_a_share_of_the_ablation_runs_ablations_and_their_aggregates(checkout):
+    checkout.edit("config/config.yaml", "shares: [0.25, 0.5]", "shares: [0.25, 0.75]")
+    assert checkout.planned() == jobs("token_ablation") | CONTEXT
 
 
 @pytest.mark.parametrize("module", ["spectra", "entropy", "scaling", "ladder", "plotting"])

@@ -30,8 +30,11 @@ BLOCK_BUFFERS = 16
 # Logits and what is made of them are worked on in pieces of about 2²² numbers in float32.
 LOGITS_BYTES = 2 * 4 * 2**22
 
+SELECTORS = 7  # of tokens, besides random ones: token_selection.SELECTORS
+
 PREFIXES = ("", *"kMGTPEZY")
-HEADER = "corpus model parameters texts tokens forward states memory dump twins training".split()
+HEADER = ["corpus", "model", "parameters", "texts", "tokens", "forward", "states", "memory"]
+HEADER += ["dump", "twins", "ablation", "training"]
 COLUMNS = (
     "model",
     "corpus",
@@ -50,6 +53,7 @@ COLUMNS = (
     "memory_bytes",
     "dump_hours",
     "twins_hours",
+    "ablation_hours",
     "training_flops",
     "training_hours",
 )
@@ -73,6 +77,18 @@ def forward_flops(model: dict, tokens: int, n: int) -> int:
     attention = 4 * n * model["width"] * model["layers"]
     logits = 2 * model["width"] * model["vocabulary"]
     return tokens * (weights + attention + logits)
+
+
+def ablation_flops(model: dict, config: dict, texts: int) -> int:
+    """Floating-point operations of the token ablation of a model, at most.
+
+    Of every share a text is run on the tokens kept and on the tokens left, which together are its
+    n tokens, for each selector, with and without the first token; logits are made of one token.
+    """
+    n, context = max(config["spectra"]["n"]), config["context"]
+    orders = SELECTORS + context["ablation_draws"]
+    runs = min(config["states"]["attention_texts"], texts) * orders * 2 * len(context["shares"])
+    return forward_flops({**model, "vocabulary": 0}, runs * n, n)
 
 
 def layers_stored(wanted, layers: int) -> int:
@@ -248,7 +264,9 @@ def _row(row, model, corpus, texts, config) -> dict:
     texts, tokens, how = count_tokens(texts, model["directory"], n)
     layers = layers_stored(states["layers"], model["layers"])
     forward = None if tokens is None else forward_flops(model, tokens, max(n))
-    twins = None if forward is None else config["controls"]["untrained_draws"] * forward
+    # Once for their spectra and once for their information gain.
+    twins = None if forward is None else 2 * config["controls"]["untrained_draws"] * forward
+    ablation = None if texts is None else ablation_flops(model, config, texts)
     training = None
     if row["source"] == "ladder":
         settings = config["ladders"][ladder_member(row["where"])["ladder"]]
@@ -270,6 +288,7 @@ def _row(row, model, corpus, texts, config) -> dict:
         "memory_bytes": memory_bytes(model, states, tokens, layers, row["dtype"]),
         "dump_hours": None if forward is None else forward / hours,
         "twins_hours": None if twins is None else twins / hours,
+        "ablation_hours": None if ablation is None else ablation / hours,
         "training_flops": training,
         "training_hours": None if training is None else training / hours,
     }
@@ -330,6 +349,7 @@ def _line(row: dict) -> list[str]:
         human(row["memory_bytes"], "B"),
         _time(row["dump_hours"]),
         _time(row["twins_hours"]),
+        _time(row["ablation_hours"]),
         _time(row["training_hours"]) if row["training_flops"] else "–",
     ]
 
@@ -348,6 +368,7 @@ def _totals(rows: list[dict]) -> list[str]:
         "",
         _time(_sum(rows, "dump_hours")),
         _time(_sum(rows, "twins_hours")),
+        _time(_sum(rows, "ablation_hours")),
         _time(sum(training.values())),
     ]
 

@@ -1,0 +1,233 @@
+# Needs: stored hidden states with attention rows, the models themselves, and the random null. Makes:
+# results/context/, what earlier tokens say about the last, per model and over all models, and its tables.
+
+# The texts of the context study have the largest number of tokens.
+CONTEXT_N = max(CONFIG["spectra"]["n"])
+
+
+rule information_gain:
+    """The information gain of every token over those before it, and its relation to surprisal."""
+    input:
+        "results/hidden_states/{corpus}/{model}.h5",
+    output:
+        texts="results/context/{corpus}/{model}.gain.parquet",
+        positions="results/context/{corpus}/{model}.gain_positions.parquet",
+        relations="results/context/{corpus}/{model}.gain_relations.parquet",
+        checks="results/context/{corpus}/{model}.gain_checks.parquet",
+        surprisal="results/context/{corpus}/{model}.gain_surprisal.parquet",
+    log:
+        "results/logs/information_gain/{corpus}/{model}.log",
+    benchmark:
+        "results/benchmarks/information_gain/{corpus}/{model}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        n=CONTEXT_N,
+        lambdas=CONFIG["context"]["lambdas"],
+        eps2=CONFIG["entropy"]["eps2"],
+        draws=CONFIG["scaling"]["draws"],
+        seed=CONFIG["seed"],
+        fingerprint=lambda w: gain_fingerprint(w.model, w.corpus),
+        expected=lambda w: [states_fingerprint(w.model, w.corpus)],
+        logic=logic("information_gain"),
+    script:
+        "../workflow_scripts/information_gain.py"
+
+
+rule untrained_gain:
+    """The same of the untrained twins, whose states are never stored."""
+    input:
+        model="results/models/{model}/model.json",
+        corpus="results/corpora/{corpus}.parquet",
+        states="results/hidden_states/{corpus}/{model}.h5",
+    output:
+        texts="results/context/{corpus}/{model}.untrained_gain.parquet",
+        relations="results/context/{corpus}/{model}.untrained_relations.parquet",
+    log:
+        "results/logs/untrained_gain/{corpus}/{model}.log",
+    benchmark:
+        "results/benchmarks/untrained_gain/{corpus}/{model}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        n_range=[min(CONFIG["spectra"]["n"]), CONTEXT_N],
+        lambdas=CONFIG["context"]["lambdas"],
+        eps2=CONFIG["entropy"]["eps2"],
+        draws=CONFIG["controls"]["untrained_draws"],
+        layers=CONFIG["states"]["layers"],
+        batch_tokens=CONFIG["states"]["batch_tokens"],
+        dtype=lambda w: MODELS[w.model]["dtype"],
+        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+        seed=CONFIG["seed"],
+        fingerprint=lambda w: untrained_gain_fingerprint(w.model, w.corpus),
+        expected=lambda w: [
+            model_fingerprint(w.model),
+            corpus_fingerprint(w.corpus),
+            states_fingerprint(w.model, w.corpus),
+        ],
+        logic=logic("untrained_gain"),
+    script:
+        "../workflow_scripts/untrained_gain.py"
+
+
+rule token_selection:
+    """Choose the earlier tokens that explain the last one best: lasso against attention and others."""
+    input:
+        "results/hidden_states/{corpus}/{model}.h5",
+    output:
+        selection="results/context/{corpus}/{model}.selection.parquet",
+        tokens="results/context/{corpus}/{model}.selection_tokens.parquet",
+        ridge="results/context/{corpus}/{model}.ridge.parquet",
+    log:
+        "results/logs/token_selection/{corpus}/{model}.log",
+    benchmark:
+        "results/benchmarks/token_selection/{corpus}/{model}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        n=CONTEXT_N,
+        k=CONFIG["context"]["k"],
+        lambdas=CONFIG["context"]["lambdas"],
+        eps2=CONFIG["entropy"]["eps2"],
+        headline_eps2=CONFIG["headline"]["eps2"],
+        random_draws=CONFIG["context"]["random_draws"],
+        rotations=CONFIG["context"]["rotations"],
+        centred=CONFIG["context"]["centred"],
+        seed=CONFIG["seed"],
+        fingerprint=lambda w: selection_fingerprint(w.model, w.corpus),
+        expected=lambda w: [states_fingerprint(w.model, w.corpus)],
+        logic=logic("token_selection"),
+    script:
+        "../workflow_scripts/token_selection.py"
+
+
+rule token_ablation:
+    """Run the model on chosen tokens only, and see how far its next-token distribution moves."""
+    input:
+        model="results/models/{model}/model.json",
+        corpus="results/corpora/{corpus}.parquet",
+        states="results/hidden_states/{corpus}/{model}.h5",
+    output:
+        ablation="results/context/{corpus}/{model}.ablation.parquet",
+        status="results/context/{corpus}/{model}.ablation_status.parquet",
+    log:
+        "results/logs/token_ablation/{corpus}/{model}.log",
+    benchmark:
+        "results/benchmarks/token_ablation/{corpus}/{model}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        placement=CONFIG["launch"]["placement"],
+        workers=CONFIG["launch"]["workers"],
+    params:
+        n=CONTEXT_N,
+        k=CONFIG["context"]["k"],
+        shares=CONFIG["context"]["shares"],
+        draws=CONFIG["context"]["ablation_draws"],
+        centred=CONFIG["context"]["centred"],
+        batch_tokens=CONFIG["states"]["batch_tokens"],
+        dtype=lambda w: MODELS[w.model]["dtype"],
+        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+        seed=CONFIG["seed"],
+        fingerprint=lambda w: ablation_fingerprint(w.model, w.corpus),
+        expected=lambda w: [
+            model_fingerprint(w.model),
+            corpus_fingerprint(w.corpus),
+            states_fingerprint(w.model, w.corpus),
+        ],
+        logic=logic("token_ablation"),
+    script:
+        "../workflow_scripts/token_ablation.py"
+
+
+rule summarise_context:
+    """Means, intervals, tests and verdicts of the context study over all models, and its tables."""
+    input:
+        models=per_model("results/models/{model}/model.json"),
+        null="results/nulls/random.parquet",
+        gain=per_model_and_corpus("results/context/{corpus}/{model}.gain.parquet"),
+        gain_positions=per_model_and_corpus(
+            "results/context/{corpus}/{model}.gain_positions.parquet"
+        ),
+        gain_relations=per_model_and_corpus(
+            "results/context/{corpus}/{model}.gain_relations.parquet"
+        ),
+        gain_checks=per_model_and_corpus("results/context/{corpus}/{model}.gain_checks.parquet"),
+        gain_surprisal=per_model_and_corpus(
+            "results/context/{corpus}/{model}.gain_surprisal.parquet"
+        ),
+        untrained_gain=per_model_and_corpus(
+            "results/context/{corpus}/{model}.untrained_gain.parquet"
+        ),
+        untrained_relations=per_model_and_corpus(
+            "results/context/{corpus}/{model}.untrained_relations.parquet"
+        ),
+        selection=per_model_and_corpus("results/context/{corpus}/{model}.selection.parquet"),
+        ridge=per_model_and_corpus("results/context/{corpus}/{model}.ridge.parquet"),
+        ablation=per_model_and_corpus("results/context/{corpus}/{model}.ablation.parquet"),
+        ablation_status=per_model_and_corpus(
+            "results/context/{corpus}/{model}.ablation_status.parquet"
+        ),
+    output:
+        gain="results/context/gain.parquet",
+        gain_positions="results/context/gain_positions.parquet",
+        gain_checks="results/context/gain_checks.parquet",
+        gain_surprisal="results/context/gain_surprisal.parquet",
+        selection="results/context/selection.parquet",
+        ablation="results/context/ablation.parquet",
+        distribution="results/context/distribution.parquet",
+        gain_table=report(
+            "results/tables/information_gain.csv",
+            category="Tables",
+            labels={"table": "information gain"},
+        ),
+        selection_table=report(
+            "results/tables/token_selection.csv",
+            category="Tables",
+            labels={"table": "token selection"},
+        ),
+        ablation_table=report(
+            "results/tables/token_ablation.csv",
+            category="Tables",
+            labels={"table": "token ablation"},
+        ),
+        markdown="results/tables/context.md",
+        terminal="results/tables/context.txt",
+    log:
+        "results/logs/summarise_context.log",
+    benchmark:
+        "results/benchmarks/summarise_context.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        corpora=list(CORPORA),
+        models=list(MODELS),
+        families=[row["family"] for row in MODELS.values()],
+        n=CONTEXT_N,
+        k=CONFIG["context"]["k"],
+        headline_eps2=CONFIG["headline"]["eps2"],
+        draws=CONFIG["scaling"]["draws"],
+        seed=CONFIG["seed"],
+        fingerprint=context_fingerprint(),
+        expected_gain=[gain_fingerprint(m, c) for c in CORPORA for m in MODELS],
+        expected_untrained=[untrained_gain_fingerprint(m, c) for c in CORPORA for m in MODELS],
+        expected_selection=[selection_fingerprint(m, c) for c in CORPORA for m in MODELS],
+        expected_ablation=[ablation_fingerprint(m, c) for c in CORPORA for m in MODELS],
+        expected_null=null_fingerprint(),
+        logic=logic("summarise_context"),
+    script:
+        "../workflow_scripts/summarise_context.py"
