@@ -7,7 +7,6 @@ import torch
 from infogeo import forward, token_ablation
 from infogeo.artefacts import read_table
 from infogeo.dump import dump
-from infogeo.store import open_store
 
 N = 16
 COMMON = {
@@ -36,26 +35,55 @@ def run(tmp_path, tiny_model_dir, tiny_corpus):
     return call
 
 
-def test_measures_equal_one_forward_pass_at_a_time(run, tiny_model_dir):
-    table, status, states = run()
+def latest(k, sink, mode):
+    """The tokens that remain under recency."""
+    chosen = set(range(N - 1 - k, N - 1))
+    if mode == "drop":
+        return sorted(set(range(N)) - chosen)
+    return sorted(chosen | {N - 1} | ({0} if sink == "forced" else set()))
+
+
+def test_measures_equal_one_forward_pass_at_a_time(run, tiny_model_dir, tiny_corpus):
+    table, status, _ = run()
     rows, status = read_table(table, "f"), read_table(status, "f").iloc[0]
     assert status["problem"] == "" and status["texts"] == 6 and status["gap_residual"] <= 1e-5
     model = forward.load_model(tiny_model_dir("gpt_neox"), dtype="float32", name="m")
-    recency = rows[(rows.selector == "recency") & (rows["mode"] == "keep") & (rows.sink == "free")]
-    with open_store(states) as store, torch.inference_mode():
-        for row in recency.itertuples():
-            text = store.doc_ids.index(row.doc_id)
-            ids = store.token_ids()[store.offsets[text] : store.offsets[text + 1]].astype(np.int64)
-            ids, at = torch.from_numpy(ids)[None], torch.arange(N)[None]
-            p, q = (
-                model.model(ids[:, -k:], position_ids=at[:, -k:]).logits[0, -1].double()
-                for k in (N, row.k + 1)
+    corpus = read_table(tiny_corpus).set_index("doc_id")["text"]
+    tokenizer = forward.load_tokenizer(tiny_model_dir("gpt_neox"))
+    doc_ids = sorted(set(rows.doc_id))
+    tokens = {doc_id: tokenizer(corpus[doc_id])["input_ids"] for doc_id in doc_ids}
+
+    def alone(doc_id, kept):
+        ids, at = torch.tensor([tokens[doc_id]])[:, kept], torch.tensor([kept])
+        out = model.model(
+            ids, attention_mask=torch.ones_like(ids), position_ids=at, output_hidden_states=True
+        )
+        logits = out.logits[0, -1].double().log_softmax(-1)
+        return logits, out.hidden_states[-1][0].double()
+
+    def shift(a, b):
+        return 1 - float(torch.cosine_similarity(a, b, dim=0))
+
+    checked = set()
+    with torch.inference_mode():
+        full = {doc_id: alone(doc_id, list(range(N))) for doc_id in doc_ids}
+        for row in rows[rows.selector == "recency"].itertuples():
+            (p, whole), (q, part) = (
+                full[row.doc_id],
+                alone(row.doc_id, latest(row.k, row.sink, row.mode)),
             )
-            p, q = p.log_softmax(-1), q.log_softmax(-1)
             assert row.kl == pytest.approx(float((p.exp() * (p - q)).sum()), rel=1e-4, abs=1e-7)
-    assert (rows.kl >= 0).all() and (
-        rows[(rows.share == 1) & (rows["mode"] == "keep")].kl < 1e-9
-    ).all()
+            assert row.cosine_mean == pytest.approx(shift(whole.mean(0), part.mean(0)), abs=1e-6)
+            assert row.cosine_last == pytest.approx(shift(whole[-1], part[-1]), abs=1e-6)
+            if len(tokens[row.doc_id]) > N:
+                following = tokens[row.doc_id][N]
+                assert row.delta_nll == pytest.approx(float(p[following] - q[following]), abs=1e-5)
+            else:
+                assert np.isnan(row.delta_nll)
+            checked.add((row.sink, row.mode, row.share))
+    assert len(checked) == 2 * 2 * 4
+    assert rows.delta_nll.notna().any() and rows.kl.max() > 1e-3 and rows.cosine_mean.max() > 1e-3
+    assert (rows.kl >= 0).all()
 
 
 def test_a_resumed_ablation_equals_an_undisturbed_one(run, monkeypatch):
