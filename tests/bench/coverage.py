@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-from infogeo import scaling, verdicts
+from infogeo import resampling, scaling, verdicts
 
 EXPONENT, DRAWS = -0.05, 999
 
@@ -116,7 +116,7 @@ def crossed_texts(laws: int) -> None:
                     values.T * np.exp(EXPONENT * x + own * rng.standard_normal(points))[:, None]
                 )
                 y = np.log(values.mean(-1))
-                weights = scaling.text_weights(labels, draws=DRAWS, seed=i)
+                weights = resampling.text_weights(labels, draws=DRAWS, seed=i)
                 shifts = np.log(weights @ values.T) - y
                 fit = scaling.ols(x, y)
                 X = scaling.design(x)

@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 import summarise_context
-from infogeo import artefacts, context_summary, scaling
+from infogeo import artefacts, context_summary, resampling
 from infogeo.context_summary import Sample
 from infogeo.errors import InfogeoError
 
@@ -141,8 +141,8 @@ def one(frame, **where):
 
 
 def interval(values, sources):
-    weights = scaling.text_weights(np.array(sources), draws=DRAWS, seed=SEED)
-    return scaling.percentiles(weights @ values)
+    weights = resampling.text_weights(np.array(sources), draws=DRAWS, seed=SEED)
+    return resampling.percentiles(weights @ values)
 
 
 # ---------------------------------------------------------------- texts
@@ -362,7 +362,7 @@ def test_recovery_runs_from_nothing_to_everything(ablation):
 def test_texts_are_resampled_together_in_numerator_and_denominator():
     # Each text recovers one half; that texts differ in scale is no uncertainty of the share.
     base = np.arange(1.0, 9)[:, None]
-    weights = scaling.text_weights(np.arange(8), draws=50, seed=0)
+    weights = resampling.text_weights(np.arange(8), draws=50, seed=0)
     np.testing.assert_allclose(context_summary.recovery(weights, base / 2, base), 0.5)
 
 
@@ -448,7 +448,7 @@ def test_tables_of_another_run_are_refused(run):
 def test_the_terminal_has_one_narrow_line_for_each_model(run):
     lines = run.output.terminal.read_text().splitlines()
     assert max(map(len, lines)) <= 110
-    assert len(lines) == 5 + 2 * (3 + 3)  # title, legend; blank, corpus, head, models
+    assert len(lines) == 6 + 2 * (3 + 3)  # title, legend; blank, corpus, head, models
     assert "c1, texts of 21 tokens" in lines
     row = next(line for line in lines if line.startswith("a-large"))
     gain = artefacts.read_table(run.output.gain)
@@ -458,9 +458,9 @@ def test_the_terminal_has_one_narrow_line_for_each_model(run):
     selection = artefacts.read_table(run.output.selection)
     wins = one(selection, corpus="c1", model="a-large", selector="attention_mean", sink="free",
                k=4)  # fmt: skip
-    assert "lasso wins k=4" in lines[3]
+    assert "lasso k=4" in lines[3]
     assert f" {100 * wins['lasso_wins']:.0f} % p {wins['wilcoxon_p_holm']:.3f} " in row
-    assert lines[-5].endswith("not available")  # b-only on c2
+    assert lines[-6].endswith("not available")  # b-only on c2
 
 
 def test_markdown_has_every_sentence_and_whole_tables(run):

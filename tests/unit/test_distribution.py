@@ -113,7 +113,7 @@ def test_draws_agree_with_an_unvectorised_loop():
     found = tokens_needed(data, groups, draws=39, seed=7)
     first, second = distribution.halves(groups, 7)
     weights = [
-        distribution.scaling.text_weights(groups[half], draws=39, seed=7 + i)
+        distribution.resampling.text_weights(groups[half], draws=39, seed=7 + i)
         for i, half in enumerate((first, second))
     ]
     draws = []
@@ -125,7 +125,7 @@ def test_draws_agree_with_an_unvectorised_loop():
             shares.append([needed(1 - kl[i] / base[i], GRID)[0] for i in range(3)])
         ways = [shares[1][int(np.argmin(shares[0][:2]))], shares[0][int(np.argmin(shares[1][:2]))]]
         draws.append(np.mean(ways))
-    ends = distribution.scaling.percentiles(np.array(draws))
+    ends = distribution.resampling.percentiles(np.array(draws))
     assert (found["share90_low"], found["share90_high"]) == pytest.approx(tuple(ends))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from infogeo import scaling
+from infogeo import resampling
 from infogeo.entropy import evaluate
 from infogeo.errors import InfogeoError
 from infogeo.information_gain import (
@@ -210,12 +210,12 @@ def test_text_table_holds_means_over_tokens(texts):
 
 def test_positions_have_the_band_of_their_resamples(texts):
     layer = made_layers(texts)[0]
-    weights = scaling.text_weights(texts.clusters, draws=99, seed=1)
+    weights = resampling.text_weights(texts.clusters, draws=99, seed=1)
     table = position_table(layer, weights).set_index(["regulariser", "quantity", "position"])
     found = table.loc["lambda=0.1", "logdet", 7]
     logdet = layer.gain[0, :, :7].sum(axis=1)
     assert found["mean"] == pytest.approx(logdet.mean())
-    low, high = scaling.percentiles(weights @ logdet)
+    low, high = resampling.percentiles(weights @ logdet)
     assert (found["low"], found["high"]) == pytest.approx((low, high))
     assert len(table) == 2 * 3 * N
 
@@ -250,7 +250,7 @@ def test_relations_find_what_is_planted_given_the_position(texts):
     layer, surprisal = planted(texts, rng)
     noise = rng.standard_normal(surprisal.shape)
     scores = {("surprisal", "own"): surprisal, ("predictive_entropy", "own"): noise}
-    weights = scaling.text_weights(texts.clusters, draws=99, seed=1)
+    weights = resampling.text_weights(texts.clusters, draws=99, seed=1)
     table = relation_table([layer], texts, scores, weights).set_index("relation")
     found = table.loc["surprisal"]
     assert found["spearman"] < 0.4 < 0.8 < found["within_position"]
@@ -277,7 +277,7 @@ def test_bins_of_surprisal_hold_all_tokens_once(texts):
     rng = np.random.default_rng(0)
     layer, surprisal = planted(texts, rng)
     layer.gain[0, :, 1:] = 2 * surprisal
-    weights = scaling.text_weights(texts.clusters, draws=99, seed=1)
+    weights = resampling.text_weights(texts.clusters, draws=99, seed=1)
     table = surprisal_table(layer, surprisal, weights)
     assert table["bin"].tolist() == list(range(20))
     assert table["tokens"].sum() == surprisal.size

@@ -7,7 +7,7 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from scipy import optimize, stats
 
-from infogeo import scaling
+from infogeo import resampling, scaling
 
 # Li et al. 2024 (arXiv 2410.10672), appendix tables: matrix entropy of the last hidden state over
 # ln d on dolly-15k, four decimals. Columns: parameters in the model's name, width, H / ln d.
@@ -145,7 +145,7 @@ def test_texts_that_move_all_models_alike_leave_the_interval():
 
 
 def test_text_resamples_take_whole_clusters_and_are_means():
-    weights = scaling.text_weights(np.array(["a", "b", "a", "c", "b", "b"]), draws=200, seed=1)
+    weights = resampling.text_weights(np.array(["a", "b", "a", "c", "b", "b"]), draws=200, seed=1)
     np.testing.assert_allclose(weights.sum(-1), 1)
     np.testing.assert_array_equal(weights[:, 0], weights[:, 2])
     np.testing.assert_array_equal(weights[:, 1], weights[:, 5])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from infogeo import measured, scaling, tables
+from infogeo import measured, resampling, tables
 from infogeo.errors import InfogeoError
 
 GAIN_COLUMNS = [
@@ -59,7 +59,7 @@ class Sample:
         self.clusters = np.array(list(sources.values()), dtype=str)
         self.weights = np.zeros((draws, 0))
         if sources:
-            self.weights = scaling.text_weights(self.clusters, draws=draws, seed=seed)
+            self.weights = resampling.text_weights(self.clusters, draws=draws, seed=seed)
 
     def wide(self, frame: pd.DataFrame, keys: list[str], column: str):
         """One column of a long table as an array.
@@ -111,8 +111,8 @@ class Sample:
 
 
 def ends(resampled):
-    """`scaling.percentiles` of (draws, columns); NaN for a column that holds a NaN."""
-    low, high = scaling.percentiles(resampled)
+    """`resampling.percentiles` of (draws, columns); NaN for a column that holds a NaN."""
+    low, high = resampling.percentiles(resampled)
     broken = np.isnan(resampled).any(0)
     return np.where(broken, np.nan, low), np.where(broken, np.nan, high)
 
@@ -434,7 +434,8 @@ def _count(N: float) -> str:
 def _correlation(value, low, high) -> str:
     if not np.isfinite(value):
         return "n/a"
-    return f"{value:+.2f} {low:+.2f}..{high:+.2f}" if np.isfinite(low) else f"{value:+.2f}"
+    text = f"{value:+.2f} {low:+.2f}..{high:+.2f}" if np.isfinite(low) else f"{value:+.2f}"
+    return text.replace("0.", ".")
 
 
 def _percent(value, low=np.nan, high=np.nan) -> str:
@@ -468,7 +469,8 @@ def _cells(gain, selection, distribution_row, regulariser: str, k: int) -> list[
         wins = f"{_percent(rival['lasso_wins'])} p {_p(rival['wilcoxon_p_holm'])}"
     return [
         row["model"], _count(row["N"]), f"{mean:.3f}" if np.isfinite(mean) else "n/a",
-        _correlation(partial["y"], partial["low"], partial["high"]), wins,
+        _correlation(partial["y"], partial["low"], partial["high"]),
+        _correlation(partial["untrained_on_trained"], np.nan, np.nan), wins,
         _percent(row["share90"], row["share90_low"], row["share90_high"]),
         row["best_selector"] or "-", _percent(row["share90_random"]), row["verdict"],
     ]  # fmt: skip
@@ -492,8 +494,8 @@ def terminal_text(gain, selection, distribution, headline_eps2: float) -> str:
     """
     k, regulariser = shown_k(selection), f"eps2={headline_eps2:g}"
     lines = [f"Context: last layer, λ = nε²/d with ε² = {headline_eps2:g}; 95 % intervals"]
-    head = ["model", "N", "gain", "and surprisal", f"lasso wins k={k}", "for 90 %", "under",
-            "random", "information is"]  # fmt: skip
+    head = ["model", "N", "gain", "and surprisal", "twins", f"lasso k={k}", "for 90 %",
+            "under", "random", "verdict"]  # fmt: skip
     for corpus, models in distribution.groupby("corpus", sort=False):
         rows = [head, *(_cells(gain, selection, row, regulariser, k)
                         for _, row in models.iterrows())]  # fmt: skip
@@ -504,9 +506,10 @@ def terminal_text(gain, selection, distribution, headline_eps2: float) -> str:
             lines.append("  ".join(cells).rstrip())
     lines += [
         "",
-        "gain: nats/token; and surprisal: partial Spearman given position and token frequency;",
-        "lasso wins: texts where it beats mean attention, held out (p: Holm); for 90 %: share of",
-        "the earlier tokens to keep for 90 % of their effect on the next. See docs/verdicts.md",
+        "gain: nats/token; and surprisal: partial Spearman given position and token frequency, and",
+        "twins: that of untrained states with the trained model's surprisal; lasso: texts in which",
+        "it beats mean attention, held out (p: Holm); for 90 %: share of the earlier tokens",
+        "that brings back 90 % of their effect on the prediction. See docs/verdicts.md",
         "",
     ]
     return "\n".join(lines)

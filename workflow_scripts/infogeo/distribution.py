@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from infogeo import scaling
+from infogeo import resampling
 from infogeo.context_summary import Sample, described, ends, families, nothing_kept, over_draws
 
 LEVEL = 0.9  # of the effect that the earlier tokens have on the next-token distribution
@@ -147,7 +147,7 @@ def tokens_needed(curves: Curves, clusters, *, draws: int, seed: int) -> dict:
     split = halves(clusters, seed)
     once = [shares(texts, np.full((1, len(texts)), 1 / len(texts))) for texts in split]
     many = [
-        shares(texts, scaling.text_weights(clusters[texts], draws=draws, seed=seed + i))
+        shares(texts, resampling.text_weights(clusters[texts], draws=draws, seed=seed + i))
         for i, texts in enumerate(split)
     ]  # of different seeds: halves with equally many clusters are resampled independently
     estimate, resampled = both_ways(*once)[..., 0], both_ways(*many)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dpotrf
 
-from infogeo import scaling
+from infogeo import resampling
 from infogeo.errors import InfogeoError
 from infogeo.rank_correlation import partial_spearman, within_levels
+from infogeo.regularisers import regularisers
 from infogeo.spectra import BATCH_BYTES, ZERO, check_finite
 
 BINS = 20  # of surprisal, with equally many tokens
@@ -25,18 +26,6 @@ CHECKED = 32  # tokens of a layer and regulariser whose gain is computed a secon
 SLOGDET_BUDGET = 2**31
 # Gains of so many bytes are correlated together: the ranks that they share are taken once.
 RELATION_BYTES = 2**27
-
-
-def regularisers(lambdas, eps2, n: int, d: int) -> list[tuple[str, float]]:
-    """The regularisers by name: fixed ones, and those tied to the coding rate, λ = n ε²/d.
-
-    Returns
-    -------
-    list of (str, float)
-        ``("lambda=0.1", 0.1)``, …, ``("eps2=0.5", n · 0.5/d)``, …
-    """
-    fixed = [(f"lambda={value:g}", float(value)) for value in lambdas]
-    return fixed + [(f"eps2={value:g}", n * value / d) for value in eps2]
 
 
 def unit_rows(Z, where: str = "hidden states") -> np.ndarray:
@@ -411,7 +400,7 @@ def position_table(found: LayerGains, weights):
     ----------
     found : LayerGains
     weights : (draws, texts) array
-        See `infogeo.scaling.text_weights`.
+        See `infogeo.resampling.text_weights`.
 
     Returns
     -------
@@ -426,7 +415,7 @@ def position_table(found: LayerGains, weights):
     parts = {"gain": found.gain, "rho": found.rho, "logdet": found.gain.cumsum(axis=-1)}
     frames = []
     for quantity, values in parts.items():
-        bands = [scaling.percentiles(weights @ of_kind) for of_kind in values]  # (2, n) each
+        bands = [resampling.percentiles(weights @ of_kind) for of_kind in values]  # (2, n) each
         of_kinds = [
             {"position": np.arange(1, n + 1), "quantity": quantity, "mean": of_kind.mean(axis=0),
              "low": low, "high": high, "texts": texts}
@@ -479,7 +468,7 @@ def surprisal_table(found: LayerGains, surprisal, weights):
 
 def _interval(drawn):
     """95 % interval of draws (draws, …) → (2, …); NaN where a draw has no value."""
-    return np.where(np.isnan(drawn).any(axis=0), np.nan, scaling.percentiles(drawn))
+    return np.where(np.isnan(drawn).any(axis=0), np.nan, resampling.percentiles(drawn))
 
 
 def relation_table(layers: list[LayerGains], texts: Texts, scores: dict, weights=None):
@@ -556,7 +545,7 @@ def tables(states, texts: Texts, scores: dict, *, lambdas, eps2, draws: int, see
     """
     import pandas as pd
 
-    weights = scaling.text_weights(texts.clusters, draws=draws, seed=seed)
+    weights = resampling.text_weights(texts.clusters, draws=draws, seed=seed)
     checks = Checks(texts, seed)
     parts = {"texts": [], "positions": [], "surprisal": [], "relations": []}
     waiting: list[LayerGains] = []

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from infogeo import scaling, verdicts
+from infogeo import resampling, scaling, verdicts
 from infogeo.entropy import evaluate
 from infogeo.errors import InfogeoError
 from infogeo.measured import Measured, Texts
@@ -301,7 +301,7 @@ class Laws:
         """The resamples of one set of texts."""
         name = used.tobytes()
         if name not in self.resamples:
-            self.resamples[name] = scaling.text_weights(
+            self.resamples[name] = resampling.text_weights(
                 self.sources[used], draws=self.settings.draws, seed=self.settings.seed
             )
         return self.resamples[name]
@@ -440,7 +440,7 @@ class Laws:
         spread = seeds[np.isfinite(seeds)]
         law["seed_sd"] = np.sqrt((spread**2).mean()) if len(spread) else np.nan
         self.laws.append(law)
-        ends = np.full((2, len(y)), np.nan) if shifts is None else scaling.percentiles(shifts)
+        ends = np.full((2, len(y)), np.nan) if shifts is None else resampling.percentiles(shifts)
         rows = {
             "models": [" ".join(models[row]["slug"] for row in point) for point in points],
             "N": N, "width": widths, "layers": [model["layers"] for model in first],
@@ -555,7 +555,7 @@ def same_width(key: dict, points: dict, y, shifts) -> list[dict]:
         ratio = y[high] - y[low]
         ends = (np.nan, np.nan)
         if shifts is not None:
-            ends = ratio + scaling.percentiles(shifts[:, high] - shifts[:, low])
+            ends = ratio + resampling.percentiles(shifts[:, high] - shifts[:, low])
         row = key | {"width": points["width"][low]}
         for name in ("models", "layers", "N"):
             row |= {f"{name}_low": points[name][low], f"{name}_high": points[name][high]}

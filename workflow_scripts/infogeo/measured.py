@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from infogeo import scaling
+from infogeo import resampling
 from infogeo.errors import InfogeoError
 
 KEYS = ["scope", "layer", "convention", "n", "metric"]
@@ -179,7 +179,7 @@ def _means(layers: int, measured: Measured, twin: Measured | None, sources, draw
         W = None
         if scope == "text" and len(used):
             if used.tobytes() not in weights:
-                resampled = scaling.text_weights(sources[used], draws=draws, seed=seed)
+                resampled = resampling.text_weights(sources[used], draws=draws, seed=seed)
                 weights[used.tobytes()] = resampled
             W = weights[used.tobytes()]
         yield row | _summary(values, twins, W)
@@ -195,7 +195,7 @@ def _relative(layer: str, layers: int) -> float:
 
 def _summary(values, twins, weights) -> dict:
     """Mean and interval of a model's values (texts,), and of its twins' (draws, texts)."""
-    low, high = (np.nan, np.nan) if weights is None else scaling.percentiles(weights @ values)
+    low, high = (np.nan, np.nan) if weights is None else resampling.percentiles(weights @ values)
     means = np.full(1, np.nan) if twins is None or not len(values) else twins.mean(-1)
     return {
         "y": values.mean() if len(values) else np.nan, "y_low": low, "y_high": high,
@@ -211,5 +211,5 @@ def _difference(values, twins, weights) -> dict:
 
     low, high = np.nan, np.nan
     if weights is not None:
-        low, high = scaling.percentiles(gap(weights @ values, weights @ twins.mean(0)))
+        low, high = resampling.percentiles(gap(weights @ values, weights @ twins.mean(0)))
     return {"y": gap(values.mean(), twins.mean()), "y_low": low, "y_high": high}

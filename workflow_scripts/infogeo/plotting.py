@@ -307,6 +307,8 @@ def settle(figure: Figure) -> None:
     for _ in range(2):  # broken axes move the panels once more
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    for part in figure.subfigs:
+        part.bbox_relative.set_points(np.round(part.bbox_relative.get_points(), 4))
     for ax in figure.axes:
         ax.set_position(np.round(ax.get_position().bounds, 4))
 

@@ -24,7 +24,7 @@ def partial_spearman(x, y, controls, texts, weights) -> np.ndarray:
     texts : (tokens,) array of int
         The text that each token belongs to.
     weights : (draws, texts) array
-        As `infogeo.scaling.text_weights` gives them; their scale does not matter.
+        As `infogeo.resampling.text_weights` gives them; their scale does not matter.
 
     Returns
     -------

@@ -12,6 +12,8 @@ import numpy as np
 import statsmodels.api as sm
 from scipy import optimize, special, stats
 
+from infogeo.resampling import percentiles
+
 MIN_BOOTSTRAP_POINTS = 5  # below, resampled residuals cover too little: see docs/verdicts.md
 MIN_BOOTSTRAP_DF = 2
 MIN_FORM_POINTS = 7  # below, AICc decides nothing
@@ -153,15 +155,9 @@ def bootstrap_t(X, y, *, draws: int, seed: int, shifts=None) -> tuple[float, flo
     slopes, errors, _, _ = least_squares(X, sampled)
     with np.errstate(divide="ignore", invalid="ignore"):
         roots = slopes / errors
-    low, high = percentiles(roots[np.isfinite(roots)])  # n times one residual has no spread
+    # A residual drawn n times has no spread.
+    low, high = percentiles(roots[np.isfinite(roots)])
     return exponent - high * error, exponent - low * error
-
-
-def percentiles(draws) -> np.ndarray:
-    """2.5 % and 97.5 % points of draws (draws, ...) → (2, ...): the (B + 1)α-th smallest."""
-    tail = max(1, round(0.025 * (len(draws) + 1)))
-    ordered = np.sort(draws, axis=0)
-    return ordered[[tail - 1, len(draws) - tail]]
 
 
 def slope(X, y, *, draws: int, seed: int, shifts=None) -> Slope:
@@ -410,31 +406,6 @@ def fixed_width(x, y, widths, *, draws: int, seed: int, shifts=None) -> Slope | 
         seed=seed,
         shifts=None if shifts is None else shifts[:, keep],
     )
-
-
-@lru_cache(maxsize=32)
-def _cluster_counts(clusters: int, draws: int, seed: int) -> np.ndarray:
-    rng = np.random.default_rng([seed, clusters])
-    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), draws).astype(float)
-
-
-def text_weights(clusters, *, draws: int, seed: int) -> np.ndarray:
-    """Weights of the texts in resamples of whole clusters; each row sums to 1.
-
-    Parameters
-    ----------
-    clusters : (texts,) array
-        The source (document or module) of each text.
-    draws, seed : int
-
-    Returns
-    -------
-    (draws, texts) float64 array
-        Zero rows cannot occur: every draw holds as many clusters as there are.
-    """
-    names, codes = np.unique(clusters, return_inverse=True)
-    weights = _cluster_counts(len(names), draws, seed)[:, codes]
-    return weights / weights.sum(-1, keepdims=True)
 
 
 def benjamini_hochberg(p) -> np.ndarray:

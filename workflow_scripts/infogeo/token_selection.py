@@ -9,7 +9,7 @@ half of the coordinates then costs a Gram of that half and no more.
 import numpy as np
 
 from infogeo.errors import InfogeoError
-from infogeo.information_gain import regularisers
+from infogeo.regularisers import regularisers
 from infogeo.spectra import ROUNDING, ZERO, check_finite
 
 SINKS = ("free", "forced", "excluded")
@@ -567,7 +567,7 @@ def tables(
     ks : list of int
         Numbers of tokens to choose; those above d/4 are left out.
     lambdas, eps2 : list of float
-        The regularisers of the ridge; see `information_gain.regularisers`.
+        The regularisers of the ridge; see `regularisers.regularisers`.
     headline_eps2 : float
         The ε² of the ridge weights among the token weights.
     draws, rotations : int

@@ -1,0 +1,37 @@
+"""Resamples of the texts of a corpus, whole clusters at a time, and intervals from draws."""
+
+from functools import lru_cache
+
+import numpy as np
+
+
+@lru_cache(maxsize=32)
+def _cluster_counts(clusters: int, draws: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng([seed, clusters])
+    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), draws).astype(float)
+
+
+def text_weights(clusters, *, draws: int, seed: int) -> np.ndarray:
+    """Weights of the texts in resamples of whole clusters; each row sums to 1.
+
+    Parameters
+    ----------
+    clusters : (texts,) array
+        The source (document or module) of each text.
+    draws, seed : int
+
+    Returns
+    -------
+    (draws, texts) float64 array
+        Zero rows cannot occur: every draw holds as many clusters as there are.
+    """
+    names, codes = np.unique(clusters, return_inverse=True)
+    weights = _cluster_counts(len(names), draws, seed)[:, codes]
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def percentiles(draws) -> np.ndarray:
+    """2.5 % and 97.5 % points of draws (draws, ...) → (2, ...): the (B + 1)α-th smallest."""
+    tail = max(1, round(0.025 * (len(draws) + 1)))
+    ordered = np.sort(draws, axis=0)
+    return ordered[[tail - 1, len(draws) - tail]]
