@@ -460,7 +460,7 @@ def test_the_terminal_has_one_narrow_line_for_each_model(run):
                k=4)  # fmt: skip
     assert "lasso k=4" in lines[3]
     assert f" {100 * wins['lasso_wins']:.0f} % p {wins['wilcoxon_p_holm']:.3f} " in row
-    assert lines[-6].endswith("not available")  # b-only on c2
+    assert lines[-6].endswith("n/a")  # b-only on c2
 
 
 def test_markdown_has_every_sentence_and_whole_tables(run):

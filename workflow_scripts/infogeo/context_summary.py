@@ -186,7 +186,7 @@ def gain(corpus: str, models: list[dict], read: dict, random, *, draws: int, see
             rows = rows.merge(_residuals(of_model["gain_checks"]), "left", ["layer", "regulariser"])
             rows["checked_tokens"] = rows["checked_tokens"].fillna(0).astype(int)
             rows["relative_depth"] = [
-                measured._relative(layer, model["layers"]) for layer in rows["layer"]
+                measured.relative_depth(layer, model["layers"]) for layer in rows["layer"]
             ]
             parts.append(rows.assign(**described(corpus, model)))
     return _joined(parts, GAIN_COLUMNS)
@@ -472,7 +472,8 @@ def _cells(gain, selection, distribution_row, regulariser: str, k: int) -> list[
         _correlation(partial["y"], partial["low"], partial["high"]),
         _correlation(partial["untrained_on_trained"], np.nan, np.nan), wins,
         _percent(row["share90"], row["share90_low"], row["share90_high"]),
-        row["best_selector"] or "-", _percent(row["share90_random"]), row["verdict"],
+        row["best_selector"] or "-", _percent(row["share90_random"]),
+        row["verdict"].replace("not available", "n/a"),
     ]  # fmt: skip
 
 
@@ -547,11 +548,13 @@ def markdown_text(gain, selection, distribution, headline_eps2: float) -> str:
                 row["model"], _count(row["N"]), f"{mean['y']:.4f}", f"{mean['untrained']:.4f}",
                 f"{mean['random']:.4f}", tables.share(ridge["y"]),
                 _correlation(partial["y"], partial["low"], partial["high"]),
-                _correlation(partial["untrained"], np.nan, np.nan), f"{residual:.0e}",
+                _correlation(partial["untrained"], np.nan, np.nan),
+                _correlation(partial["untrained_on_trained"], np.nan, np.nan), f"{residual:.0e}",
             ])  # fmt: skip
-        lines += tables._table(
-            ["model", "N", "gain", "twins", "random", "ridge share", "gain and surprisal", "twins",
-             "largest residual of the identity"], rows,
+        lines += tables.markdown_table(
+            ["model", "N", "gain", "twins", "random", "ridge share", "gain and surprisal",
+             "twins and their own", "twins and the model's", "largest residual of the identity"],
+            rows,
         )  # fmt: skip
         lines += ["", "Share of texts in which lasso explains more of the held-out coordinates than"
                   " mean attention (p: Wilcoxon, Holm over k).", ""]  # fmt: skip
@@ -571,4 +574,4 @@ def _lasso_table(selection: pd.DataFrame, corpus: str, shown: pd.DataFrame) -> l
                 if np.isfinite(cell["lasso_wins"]) else "n/a"
                 for cell in cells
             )])  # fmt: skip
-    return tables._table(["model", "first token", *(f"k = {k}" for k in ks)], rows)
+    return tables.markdown_table(["model", "first token", *(f"k = {k}" for k in ks)], rows)

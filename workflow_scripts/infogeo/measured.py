@@ -170,7 +170,7 @@ def _means(layers: int, measured: Measured, twin: Measured | None, sources, draw
         twins = twin.get(key, len(sources)) if twin else None  # (draws, texts)
         used = np.flatnonzero(np.isfinite(values))
         row = {
-            "scope": scope, "layer": layer, "relative_depth": _relative(layer, layers),
+            "scope": scope, "layer": layer, "relative_depth": relative_depth(layer, layers),
             "convention": convention, "n": n, "metric": metric,
             "texts": len(used), "texts_not_finite": int(np.isinf(values).sum()),
         }  # fmt: skip
@@ -187,7 +187,8 @@ def _means(layers: int, measured: Measured, twin: Measured | None, sources, draw
             yield row | {"metric": "diff_effective_rank"} | _difference(values, twins, W)
 
 
-def _relative(layer: str, layers: int) -> float:
+def relative_depth(layer: str, layers: int) -> float:
+    """The share of the blocks before a layer, 1 for 'final'; NaN where there is no layer."""
     if layer == "":
         return np.nan
     return 1.0 if layer == "final" else int(layer) / layers

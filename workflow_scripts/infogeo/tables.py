@@ -93,14 +93,14 @@ def headline_markdown(laws: pd.DataFrame) -> str:
     ]
     for _, group in headline(laws).groupby(["corpus", "family"], sort=False):
         lines += ["", f"## {_about(group.iloc[0])}", ""]
-        lines += _table(
+        lines += markdown_table(
             ["metric", *EXPONENTS.values()],
             [
                 [_name(law), *(_estimate(law, column) for column in EXPONENTS)]
                 for _, law in group.iterrows()
             ],
         )
-        lines += ["", *_table(
+        lines += ["", *markdown_table(
             ["metric", "falls with N", "false “supported”", "false “artefact”", "power-law form",
              "false “supported”", "power", "held-out largest model: error", "from"],
             [
@@ -128,7 +128,7 @@ def _estimate(law: pd.Series, column: str) -> str:
     return f"{number(law[column], 4)} [{bounds}]" if bounds else number(law[column], 4)
 
 
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+def markdown_table(head: list[str], rows: list[list[str]]) -> list[str]:
     """Lines of a Markdown table."""
     return [
         "| " + " | ".join(head) + " |",
