@@ -8,7 +8,6 @@ from infogeo import forward, logs
 from infogeo.artefacts import read_table, write_table
 from infogeo.errors import InfogeoError
 from infogeo.information_gain import Texts, compute, relation_table, text_table
-from infogeo.nulls import twin_seed
 from infogeo.store import open_store
 
 
@@ -61,7 +60,7 @@ if __name__ == "__main__":
                 card["directory"],
                 dtype=params.dtype,
                 name=f"{card['slug']}, untrained, draw {draw}",
-                seed=twin_seed(params.seed, draw),
+                seed=forward.twin_seed(params.seed, draw),
                 trust_remote_code=params.trust_remote_code,
             )
             states = forward.ForwardStates(

@@ -4,7 +4,6 @@ import torch
 
 from infogeo import forward, logs, spectra
 from infogeo.artefacts import read_table
-from infogeo.nulls import twin_seed
 
 if __name__ == "__main__":
     with logs.rule(snakemake):
@@ -22,7 +21,7 @@ if __name__ == "__main__":
                 card["directory"],
                 dtype=params.dtype,
                 name=f"{card['slug']}, untrained, draw {draw}",
-                seed=twin_seed(params.seed, draw),
+                seed=forward.twin_seed(params.seed, draw),
                 trust_remote_code=params.trust_remote_code,
             )
             states = forward.ForwardStates(

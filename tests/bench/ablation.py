@@ -27,7 +27,10 @@ from infogeo import forward, token_ablation  # noqa: E402
 
 N, BATCH_TOKENS, VOCABULARY = 128, 4096, 2048
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-MODELS = {"width 128, 4 layers": (128, 4), "width 32, 1 layer": (32, 1)}
+MODELS = {
+    f"width {width}, {layers} layers": (width, layers)
+    for width, layers in ((128, 4), (64, 2), (32, 1))
+}
 
 
 def prepare(width, layers, texts):

@@ -249,6 +249,11 @@ def load_model(
     return LanguageModel(model, name)
 
 
+def twin_seed(seed: int, draw: int) -> int:
+    """The seed of one untrained twin, such that no two (seed, draw) share their random numbers."""
+    return int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
+
+
 def untrained_model(
     directory, *, dtype: str, name: str, seed: int, trust_remote_code: bool = False
 ) -> "LanguageModel":

@@ -17,7 +17,7 @@ from infogeo import resampling
 from infogeo.errors import InfogeoError
 from infogeo.rank_correlation import partial_spearman, within_levels
 from infogeo.regularisers import regularisers
-from infogeo.spectra import BATCH_BYTES, ZERO, check_finite
+from infogeo.rows import ZERO, check_finite
 
 BINS = 20  # of surprisal, with equally many tokens
 CHECKED = 32  # tokens of a layer and regulariser whose gain is computed a second way
@@ -26,6 +26,7 @@ CHECKED = 32  # tokens of a layer and regulariser whose gain is computed a secon
 SLOGDET_BUDGET = 2**31
 # Gains of so many bytes are correlated together: the ranks that they share are taken once.
 RELATION_BYTES = 2**27
+BATCH_BYTES = 2**23  # float64 rows of the texts that are treated together; they fit the cache
 
 
 def unit_rows(Z, where: str = "hidden states") -> np.ndarray:

@@ -68,11 +68,6 @@ def random_null(
     return pd.concat(parts, ignore_index=True)
 
 
-def twin_seed(seed: int, draw: int) -> int:
-    """The seed of one untrained twin, such that no two (seed, draw) share their random numbers."""
-    return int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
-
-
 def _draws(d: int, n: int, draws: int, seed: int) -> dict:
     """convention → (eigenvalues (draws, min(n, d)), rows that are not zero rows (draws,))."""
     generator = np.random.default_rng([seed, d, n])

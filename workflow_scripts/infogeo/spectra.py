@@ -20,14 +20,11 @@ import numpy as np
 from infogeo.artefacts import replacing
 from infogeo.errors import InfogeoError
 from infogeo.fingerprint import check
+from infogeo.rows import ROUNDING, ZERO, check_finite
 
 CONVENTIONS = ("unit", "centred")
 SCOPES = ("text", "tokens", "means")
 
-# A row this much smaller than the largest one (squared norms) has no direction: a zero row.
-ZERO = 1e-12
-# What float64 leaves of a row that equals the mean, relative to the row (squared norms).
-ROUNDING = (16 * np.finfo(np.float64).eps) ** 2
 # Beyond this ratio of squared norms the centred Gram is formed from centred rows. At 1e6 entropies
 # of low rank are off by 6e-9, at 1e4 by less than 1e-10.
 CANCELLATION = 1e4
@@ -188,25 +185,6 @@ def text_spectra(Z, lengths, where: str = "hidden states") -> dict:
         for convention, (K, zero_rows) in zip(CONVENTIONS, matrices, strict=True):
             spectra[convention, n] = _eigenvalues(K), zero_rows
     return spectra
-
-
-def check_finite(Z: np.ndarray, where: str) -> None:
-    """Refuse hidden states that are not all finite.
-
-    Raises
-    ------
-    InfogeoError
-        Naming `where`, the first such row and what is in it.
-    """
-    finite = np.isfinite(Z)
-    if finite.all():
-        return
-    first = np.argwhere(~finite)[0]
-    raise InfogeoError(
-        f"{where}: token {first[-2]}, coordinate {first[-1]} is {Z[tuple(first)]}, and "
-        f"{np.count_nonzero(~finite):,} of {Z.size:,} values are not finite. The forward pass "
-        "overflowed: run this model in float32 or bfloat16 (column dtype of the models table)."
-    )
 
 
 def _scales(squares, floor=0.0):

@@ -10,7 +10,7 @@ import numpy as np
 
 from infogeo.errors import InfogeoError
 from infogeo.regularisers import regularisers
-from infogeo.spectra import ROUNDING, ZERO, check_finite
+from infogeo.rows import ROUNDING, ZERO, check_finite
 
 SINKS = ("free", "forced", "excluded")
 ATTENTION = ("attention_mean", "attention_best_head", "attention_rollout")
