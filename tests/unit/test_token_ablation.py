@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from infogeo import forward, token_ablation
-from infogeo.artefacts import read_table
+from infogeo.artefacts import read_table, write_table
 from infogeo.dump import dump
+from infogeo.errors import InfogeoError
 
 N = 16
 COMMON = {
@@ -18,7 +19,7 @@ COMMON = {
 def run(tmp_path, tiny_model_dir, tiny_corpus):
     """A function that ablates tokens of the tiny corpus; the paths of both tables and the store."""
 
-    def call(name="a", architecture="gpt_neox", attention_texts=6, **changed):
+    def call(name="a", architecture="gpt_neox", attention_texts=6, corpus=tiny_corpus, **changed):
         card, states = tiny_model_dir(architecture) / "model.json", tmp_path / f"{architecture}.h5"
         if not states.exists():
             dump(
@@ -29,7 +30,7 @@ def run(tmp_path, tiny_model_dir, tiny_corpus):
         paths = tmp_path / f"{name}.parquet", tmp_path / f"{name}.status.parquet"
         settings = {"n": N, "k": [1, 2], "shares": [0.2, 0.5], "draws": 2, "centred": False}
         settings |= {"fingerprint": "f", "scratch": tmp_path / "scratch", **COMMON}
-        token_ablation.ablate(card, tiny_corpus, states, *paths, **settings | changed)
+        token_ablation.ablate(card, corpus, states, *paths, **settings | changed)
         return *paths, states
 
     return call
@@ -121,3 +122,11 @@ def test_no_attention_rows_is_a_problem_that_names_the_setting(run):
     table, status, _ = run(attention_texts=0)
     assert len(read_table(table)) == 0
     assert "states.attention_texts" in read_table(status).iloc[0]["problem"]
+
+
+def test_texts_that_are_not_those_of_the_store_are_refused(run, tiny_corpus, tmp_path):
+    other = read_table(tiny_corpus)
+    other["text"] = "the " + other["text"]
+    write_table(other, tmp_path / "other.parquet", "c")
+    with pytest.raises(InfogeoError, match=r"gpt_neox\.h5.*text-\d+.*snakemake -R"):
+        run(corpus=tmp_path / "other.parquet")

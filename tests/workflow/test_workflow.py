@@ -136,6 +136,9 @@ def test_adding_a_model_runs_its_jobs_and_the_aggregates(checkout):
     entropy = pd.read_csv(checkout.path("results/tables/entropy.csv")).set_index("model")
     # The same weights under another name, dumped by two workers: the same numbers.
     assert (entropy.loc["mine", "y"].to_numpy() == entropy.loc["w16-d1", "y"].to_numpy()).all()
+    ablation = pd.read_csv(checkout.path("results/tables/token_ablation.csv")).set_index("model")
+    mine, same = (ablation.loc[name, "kl"].to_numpy() for name in ("mine", "w16-d1"))
+    assert len(mine) > 0 and (mine == same).all()
 
 
 def test_removing_a_model_runs_the_aggregates(checkout):
