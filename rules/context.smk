@@ -218,7 +218,6 @@ rule summarise_context:
         models=list(MODELS),
         families=[row["family"] for row in MODELS.values()],
         n=CONTEXT_N,
-        k=CONFIG["context"]["k"],
         headline_eps2=CONFIG["headline"]["eps2"],
         draws=CONFIG["scaling"]["draws"],
         seed=CONFIG["seed"],

@@ -55,14 +55,14 @@ if __name__ == "__main__":
             trained = scores(texts, offsets, states.nll(), states.predictive_entropy(), "trained")
         layers = forward.choose_layers(params.layers, card["layers"])
         gains, relations = [], []
-        for draw in range(params.draws):
-            twin = forward.untrained_model(
-                card["directory"],
-                dtype=params.dtype,
-                name=f"{card['slug']}, untrained, draw {draw}",
-                seed=forward.twin_seed(params.seed, draw),
-                trust_remote_code=params.trust_remote_code,
-            )
+        twins = forward.twins(
+            card,
+            params.draws,
+            dtype=params.dtype,
+            seed=params.seed,
+            trust_remote_code=params.trust_remote_code,
+        )
+        for draw, twin in enumerate(twins):
             states = forward.ForwardStates(
                 twin, encoded, list(kept["doc_id"]), layers, params.batch_tokens
             )

@@ -16,14 +16,14 @@ if __name__ == "__main__":
         kept = corpus.iloc[encoded.kept]
         documents = spectra.Documents.of(kept["doc_id"], kept["source"], encoded.lengths, params.n)
         layers = forward.choose_layers(params.layers, card["layers"])
-        for draw, path in enumerate(snakemake.output):
-            twin = forward.untrained_model(
-                card["directory"],
-                dtype=params.dtype,
-                name=f"{card['slug']}, untrained, draw {draw}",
-                seed=forward.twin_seed(params.seed, draw),
-                trust_remote_code=params.trust_remote_code,
-            )
+        twins = forward.twins(
+            card,
+            len(snakemake.output),
+            dtype=params.dtype,
+            seed=params.seed,
+            trust_remote_code=params.trust_remote_code,
+        )
+        for twin, path in zip(twins, snakemake.output, strict=True):
             states = forward.ForwardStates(
                 twin, encoded, documents.doc_ids, layers, params.batch_tokens
             )

@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 import numpy as np  # noqa: E402  (after the number of threads is set)
 import sklearn.linear_model  # noqa: E402, F401  (so that its import is not timed)
 
-from infogeo.information_gain import gains, ridge_optimum, unit_rows  # noqa: E402
+from infogeo.information_gain import gains, ridge_optimum  # noqa: E402
+from infogeo.rows import unit_norm  # noqa: E402
 
 N, D, LAM = 256, 768, 0.1
 TOLERANCE = 1e-10  # nats
@@ -35,14 +36,14 @@ def states(n: int, d: int) -> np.ndarray:
 
 def by_ridge(Z: np.ndarray) -> np.ndarray:
     """Gain of every token by scikit-learn. (n,)"""
-    rows = unit_rows(Z)
+    rows = unit_norm(Z)
     rho = [ridge_optimum(rows[i], rows[:i], LAM) for i in range(len(rows))]
     return np.log1p(np.array(rho) / LAM)
 
 
 def by_slogdet(Z: np.ndarray) -> np.ndarray:
     """Gain of every token by one d × d determinant for each prefix. (n,)"""
-    rows = unit_rows(Z)
+    rows = unit_norm(Z)
     identity = np.eye(rows.shape[1])
     logdet = [
         np.linalg.slogdet(identity + rows[:i].T @ rows[:i] / LAM)[1] for i in range(len(rows) + 1)

@@ -73,7 +73,7 @@ def gain_rows(width, rng):
                 row = key | {"position": i, "quantity": quantity, "mean": mean}
                 found["gain_positions"].append(row | interval(mean, 0.08 * mean))
         for value in np.sort(rng.choice(gain, 40)):
-            row = {"gain": value, "rho_ridge": np.expm1(value) * lam}
+            row = {"gain": value, "gain_ridge": value * (1.01)}
             found["gain_checks"].append(key | row)
         for step in range(20):
             y = level * (0.6 + 0.03 * step)
@@ -199,7 +199,7 @@ def test_every_checked_token_stands_at_both_gains_and_the_largest_residual_is_pr
     tables, figures = usual("ladder")
     rows = headline(tables["gain_checks"])
     (line,) = artists(figures["gain"], "identity/ladder")
-    expected = np.column_stack([np.log1p(rows["rho_ridge"] / rows["lam"]), rows["gain"]])
+    expected = np.column_stack([rows["gain_ridge"], rows["gain"]])
     np.testing.assert_allclose(line.get_xydata(), expected)
     assert "ridge 3.2e−13" in texts(figures["gain"])
     assert "slogdet 8.5e−12" in texts(figures["gain"])
@@ -308,7 +308,7 @@ def test_a_random_share_that_is_not_reached_is_an_arrow_as_well():
     ("name", "table", "column"),
     [
         ("gain", "gain", "random_low"), ("gain", "gain_positions", "quantity"),
-        ("gain", "gain_checks", "rho_ridge"), ("gain", "gain_surprisal", "surprisal"),
+        ("gain", "gain_checks", "gain_ridge"), ("gain", "gain_surprisal", "surprisal"),
         ("selection", "selection", "wilcoxon_p_holm"), ("ablation", "ablation", "recovery"),
         ("ablation", "distribution", "censored"),
     ],

@@ -21,8 +21,8 @@ from infogeo.information_gain import (
     surprisal_table,
     tables,
     text_table,
-    unit_rows,
 )
+from infogeo.rows import unit_norm
 from infogeo.spectra import text_spectra
 
 LAMBDAS = [1e-4, 0.01, 1.0]
@@ -53,7 +53,7 @@ def test_every_token_equals_ridge_and_determinants(lam, kind):
     Z = hidden(30, 24)
     if kind == "repeated":
         Z = Z[np.random.default_rng(0).integers(0, 8, 30)]
-    rows = unit_rows(Z)
+    rows = unit_norm(Z)
     gain, rho = (values[0] for values in gains(Z, [lam]))
     logdet = [0.0]
     for i in range(30):
@@ -125,7 +125,7 @@ def test_the_identity_holds_on_states_of_a_model(tiny_model_dir):
     with torch.no_grad():
         Z = model(ids, output_hidden_states=True).hidden_states[-1][0].numpy()
     gain, _ = gains(Z, [1e-4])
-    rows = unit_rows(Z)
+    rows = unit_norm(Z)
     rho = np.array([ridge_optimum(rows[i], rows[:i], 1e-4) for i in range(len(rows))])
     assert np.abs(gain[0] - np.log1p(rho / 1e-4)).max() < 1e-10
 

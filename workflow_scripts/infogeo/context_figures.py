@@ -46,7 +46,7 @@ NEEDED = {
     "gain_positions": [
         *MODEL, "layer", "regulariser", "position", "quantity", "mean", "low", "high",
     ],
-    "gain_checks": [*MODEL, "layer", "regulariser", "lam", "gain", "rho_ridge"],
+    "gain_checks": [*MODEL, "layer", "regulariser", "gain", "gain_ridge"],
     "gain_surprisal": [*MODEL, "layer", "regulariser", "surprisal", "gain", "low", "high"],
     "selection": [
         *MODEL, "selector", "sink", "k", "held_out", "held_out_low", "held_out_high",
@@ -284,7 +284,7 @@ def draw_identity(ax, checks: pd.DataFrame, gain: pd.DataFrame, styles: dict) ->
     for family, rows in checks.groupby("family"):
         colour, marker = styles[family]
         ax.plot(
-            np.log1p(rows["rho_ridge"] / rows["lam"]), rows["gain"], marker,
+            rows["gain_ridge"], rows["gain"], marker,
             color=colour, markersize=2.5, markerfacecolor="none", markeredgewidth=0.5,
             rasterized=True, gid=f"identity/{family}",
         )  # fmt: skip

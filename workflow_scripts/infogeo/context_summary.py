@@ -51,14 +51,12 @@ class Sample:
     def __init__(self, frames, *, draws: int, seed: int):
         frames = [frame.drop_duplicates("doc_id") for frame in frames if len(frame)]
         shared = set.intersection(*(set(frame["doc_id"]) for frame in frames)) if frames else set()
-        sources = {}
-        if frames:
-            of_first = zip(frames[0]["doc_id"], frames[0]["source"], strict=True)
-            sources = {doc_id: source or doc_id for doc_id, source in of_first if doc_id in shared}
-        self.doc_ids = list(sources)
-        self.clusters = np.array(list(sources.values()), dtype=str)
+        self.doc_ids, self.clusters = [], np.zeros(0, dtype=str)
         self.weights = np.zeros((draws, 0))
-        if sources:
+        if shared:
+            texts = frames[0][frames[0]["doc_id"].isin(shared)]
+            self.doc_ids = texts["doc_id"].tolist()
+            self.clusters = resampling.clusters(texts["doc_id"], texts["source"])
             self.weights = resampling.text_weights(self.clusters, draws=draws, seed=seed)
 
     def wide(self, frame: pd.DataFrame, keys: list[str], column: str):
@@ -107,14 +105,7 @@ class Sample:
         with np.errstate(invalid="ignore"):
             resampled = (self.weights @ filled) / (self.weights @ present)
             mean = filled.sum(0) / present.sum(0)
-        return mean, *ends(resampled)
-
-
-def ends(resampled):
-    """`resampling.percentiles` of (draws, columns); NaN for a column that holds a NaN."""
-    low, high = resampling.percentiles(resampled)
-    broken = np.isnan(resampled).any(0)
-    return np.where(broken, np.nan, low), np.where(broken, np.nan, high)
+        return mean, *resampling.interval(resampled)
 
 
 def families(models: list[dict]) -> list[list[dict]]:
@@ -394,7 +385,7 @@ def ablation(corpus: str, models: list[dict], frames: dict, *, draws: int, seed:
             absent = np.full(len(sample.doc_ids), np.nan)
             zero = np.stack([base.get(sink, absent) for sink in index["sink"]], axis=-1)
             estimates = recovery(np.full((1, len(kl)), 1.0), kl, zero)[0]
-            low, high = ends(recovery(sample.weights, kl, zero))
+            low, high = resampling.interval(recovery(sample.weights, kl, zero))
             rows = rows.assign(recovery=estimates, recovery_low=low, recovery_high=high)
             for name in ("delta_nll", "cosine_mean", "cosine_last"):
                 mean, low, high = sample.mean(sample.wide(frame, keys, name)[1])

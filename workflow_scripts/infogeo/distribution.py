@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from infogeo import resampling
-from infogeo.context_summary import Sample, described, ends, families, nothing_kept, over_draws
+from infogeo.context_summary import Sample, described, families, nothing_kept, over_draws
 
 LEVEL = 0.9  # of the effect that the earlier tokens have on the next-token distribution
 HALF = 0.5  # share of the earlier tokens that divides "distributed" from "concentrated"
@@ -164,8 +164,8 @@ def tokens_needed(curves: Curves, clusters, *, draws: int, seed: int) -> dict:
     ):
         known = np.ptp(point) < 1e-12  # the low and the high end agree: reached on the grid
         out[name] = point.mean() if known else np.nan
-        out[f"{name}_low"] = ends(low[:, None])[0][0]
-        out[f"{name}_high"] = ends(high[:, None])[1][0]
+        out[f"{name}_low"] = resampling.interval(low)[0]
+        out[f"{name}_high"] = resampling.interval(high)[1]
     return out | {"censored": bool(np.ptp(estimate[0]) >= 1e-12)}
 
 

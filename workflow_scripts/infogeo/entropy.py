@@ -66,7 +66,7 @@ def coding_rate_rank(eigenvalues, d, rank, eps2):
     return coding_rate(eigenvalues, d, rank, eps2) / (r * np.log1p(d / (r * eps2)))
 
 
-def mean_gain(eigenvalues, d, rows, lam):
+def mean_gain(eigenvalues, rows, lam):
     """Mean information gain of a token, ``Σ ln(1 + nλ_i/λ) / n``, nats, n the rows counted.
 
     The gains of all tokens add up to ``ln det(I + G/λ)`` (2402.03471): see `information_gain`.
@@ -150,7 +150,7 @@ def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
         return CODING[coding[1]](eigenvalues, d, rank, float(coding[2]))
     gain = re.fullmatch(r"mean_gain\[lambda=([0-9.e+-]+)\]", metric)
     if gain:
-        return mean_gain(eigenvalues, d, n, float(gain[1]))
+        return mean_gain(eigenvalues, n, float(gain[1]))
     raise InfogeoError(
         f"metric {metric!r}: no such metric. There are {', '.join(SPECTRAL)}, "
         f"{', '.join(CODING)} with [eps2=…], such as coding_rate[eps2=0.5], and "

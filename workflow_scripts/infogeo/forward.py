@@ -249,11 +249,6 @@ def load_model(
     return LanguageModel(model, name)
 
 
-def twin_seed(seed: int, draw: int) -> int:
-    """The seed of one untrained twin, such that no two (seed, draw) share their random numbers."""
-    return int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
-
-
 def untrained_model(
     directory, *, dtype: str, name: str, seed: int, trust_remote_code: bool = False
 ) -> "LanguageModel":
@@ -269,6 +264,22 @@ def untrained_model(
             config, dtype=torch.float32, trust_remote_code=trust_remote_code
         )
     return LanguageModel(model.to(getattr(torch, dtype)), name)
+
+
+def twins(card: dict, draws: int, *, dtype: str, seed: int, trust_remote_code: bool = False):
+    """The untrained twins of the model of a card, one after another.
+
+    The seed of a twin is drawn such that no two (seed, draw) share their random numbers.
+    """
+    for draw in range(draws):
+        words = np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)
+        yield untrained_model(
+            card["directory"],
+            dtype=dtype,
+            name=f"{card['slug']}, untrained, draw {draw}",
+            seed=int(words[0]),
+            trust_remote_code=trust_remote_code,
+        )
 
 
 def _config(directory, trust_remote_code):

@@ -17,7 +17,7 @@ from infogeo import resampling
 from infogeo.errors import InfogeoError
 from infogeo.rank_correlation import partial_spearman, within_levels
 from infogeo.regularisers import regularisers
-from infogeo.rows import ZERO, check_finite
+from infogeo.rows import check_finite, unit_norm
 
 BINS = 20  # of surprisal, with equally many tokens
 CHECKED = 32  # tokens of a layer and regulariser whose gain is computed a second way
@@ -29,32 +29,13 @@ RELATION_BYTES = 2**27
 BATCH_BYTES = 2**23  # float64 rows of the texts that are treated together; they fit the cache
 
 
-def unit_rows(Z, where: str = "hidden states") -> np.ndarray:
-    """Rows of Z (..., n, d) scaled to unit norm, float64.
-
-    Rows whose squared norm is at most 10⁻¹² of the largest of their text become zero.
-
-    Raises
-    ------
-    InfogeoError
-        Where a value is not finite.
-    """
-    Z = np.asarray(Z)
-    check_finite(Z, where)
-    rows = Z.astype(np.float64)
-    squares = np.einsum("...d,...d->...", rows, rows)
-    kept = squares > ZERO * squares.max(axis=-1, keepdims=True)
-    rows *= (kept / np.sqrt(np.where(kept, squares, 1.0)))[..., None]
-    return rows
-
-
 def gains(Z, lambdas, where: str = "hidden states") -> tuple[np.ndarray, np.ndarray]:
     """Information gain and ridge optimum of every token given the tokens before it.
 
     Parameters
     ----------
     Z : array (..., n, d)
-        Hidden states of a text, or of a stack of texts; scaled by `unit_rows`.
+        Hidden states of a text, or of a stack of texts; scaled by `rows.unit_norm`.
     lambdas : sequence of float
         The λ > 0 of the ridge.
     where : str
@@ -77,7 +58,9 @@ def gains(Z, lambdas, where: str = "hidden states") -> tuple[np.ndarray, np.ndar
     the coding rate of the text's spectrum, and closed forms (orthonormal and equal rows), down to
     λ = 1e-4.
     """
-    return _gains(unit_rows(Z, where), lambdas)
+    Z = np.asarray(Z)
+    check_finite(Z, where)
+    return _gains(unit_norm(Z), lambdas)
 
 
 def _gains(rows, lambdas):
@@ -185,8 +168,8 @@ class Texts:
 
     @property
     def clusters(self) -> np.ndarray:
-        """What is resampled together: the source, or the name where there is none. (texts,)"""
-        return np.where(self.sources == "", self.doc_ids, self.sources).astype(str)
+        """What is resampled together. (texts,)"""
+        return resampling.clusters(self.doc_ids, self.sources)
 
     def scores(self, values, offsets, what: str) -> np.ndarray:
         """What a model says of tokens 2 … n, from values (T,) of all tokens.
@@ -264,7 +247,7 @@ def compute(
 
     def work(layer):
         found, (chosen, stack) = layers[layer], batches[layer]
-        rows = unit_rows(stack[: len(chosen)])
+        rows = unit_norm(stack[: len(chosen)])
         gain, rho = _gains(rows, [lam for _, lam in found.regularisers])
         found.gain[:, chosen], found.rho[:, chosen] = gain, rho
         found.norms[chosen] = np.einsum("tnd,tnd->tn", rows, rows)
@@ -320,13 +303,14 @@ class Checks:
         for kind, token, determinants in self.planned[layer].get(place, ()):
             name, lam = regularisers[kind]
             by_ridge = ridge_optimum(rows[token], rows[:token], lam)
+            gain_ridge = np.log1p(by_ridge / lam)
             by_slogdet = slogdet_gain(rows[: token + 1], lam) if determinants else np.nan
             found = gain[kind, token]
             self.rows.append({
                 "doc_id": self.texts.doc_ids[place], "layer": layer, "regulariser": name,
                 "lam": lam, "position": token + 1, "gain": found, "rho": rho[kind, token],
-                "rho_ridge": by_ridge, "gain_slogdet": by_slogdet,
-                "residual_ridge": abs(found - np.log1p(by_ridge / lam)),
+                "rho_ridge": by_ridge, "gain_ridge": gain_ridge, "gain_slogdet": by_slogdet,
+                "residual_ridge": abs(found - gain_ridge),
                 "residual_slogdet": abs(found - by_slogdet),
             })  # fmt: skip
 
@@ -416,7 +400,7 @@ def position_table(found: LayerGains, weights):
     parts = {"gain": found.gain, "rho": found.rho, "logdet": found.gain.cumsum(axis=-1)}
     frames = []
     for quantity, values in parts.items():
-        bands = [resampling.percentiles(weights @ of_kind) for of_kind in values]  # (2, n) each
+        bands = [resampling.interval(weights @ of_kind) for of_kind in values]  # (2, n) each
         of_kinds = [
             {"position": np.arange(1, n + 1), "quantity": quantity, "mean": of_kind.mean(axis=0),
              "low": low, "high": high, "texts": texts}
@@ -459,17 +443,12 @@ def surprisal_table(found: LayerGains, surprisal, weights):
     for gain in found.gain[..., 1:]:
         total = sums(gain)[:, there]
         with np.errstate(invalid="ignore"):
-            low, high = _interval(weights @ total / resampled)
+            low, high = resampling.interval(weights @ total / resampled)
         columns.append({
             "bin": np.flatnonzero(there), "surprisal": sums(surprisal)[:, there].sum(0) / tokens,
             "gain": total.sum(axis=0) / tokens, "low": low, "high": high, "tokens": tokens,
         })  # fmt: skip
     return _long(found, columns)
-
-
-def _interval(drawn):
-    """95 % interval of draws (draws, …) → (2, …); NaN where a draw has no value."""
-    return np.where(np.isnan(drawn).any(axis=0), np.nan, resampling.percentiles(drawn))
 
 
 def relation_table(layers: list[LayerGains], texts: Texts, scores: dict, weights=None):
@@ -511,7 +490,7 @@ def relation_table(layers: list[LayerGains], texts: Texts, scores: dict, weights
     }  # (kinds, targets) each
     if weights is not None:
         drawn = partial_spearman(gain, targets, controls, of_text, weights)
-        columns["low"], columns["high"] = _interval(drawn)
+        columns["low"], columns["high"] = resampling.interval(drawn)
     frames = [
         pd.DataFrame(kinds, columns=["layer", "regulariser", "lam"]).assign(
             n=texts.n, relation=relation, reference=reference,
@@ -541,8 +520,8 @@ def tables(states, texts: Texts, scores: dict, *, lambdas, eps2, draws: int, see
     dict
         texts, positions, relations, checks, surprisal → pandas.DataFrame; see the functions of
         those names, and for checks `Checks`: doc_id, layer, regulariser, lam, position, gain,
-        rho, rho_ridge, gain_slogdet (NaN where it would cost too much), and the absolute
-        differences residual_ridge and residual_slogdet, nats.
+        rho, rho_ridge, gain_ridge = ln(1 + rho_ridge/λ), gain_slogdet (NaN where it would cost too
+        much), and the absolute differences residual_ridge and residual_slogdet, nats.
     """
     import pandas as pd
 

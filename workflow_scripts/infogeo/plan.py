@@ -17,6 +17,7 @@ from infogeo.configuration import ladder_member, ladder_parameters
 from infogeo.errors import InfogeoError
 from infogeo.models import count_parameters, shape, validate_directory
 from infogeo.progress import duration
+from infogeo.token_selection import SELECTORS
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
@@ -29,8 +30,6 @@ PROCESS_BYTES = 520_000_000
 BLOCK_BUFFERS = 16
 # Logits and what is made of them are worked on in pieces of about 2²² numbers in float32.
 LOGITS_BYTES = 2 * 4 * 2**22
-
-SELECTORS = 7  # of tokens, besides random ones: token_selection.SELECTORS
 
 PREFIXES = ("", *"kMGTPEZY")
 HEADER = ["corpus", "model", "parameters", "texts", "tokens", "forward", "states", "memory"]
@@ -86,7 +85,8 @@ def ablation_flops(model: dict, config: dict, texts: int) -> int:
     n tokens, for each selector, with and without the first token; logits are made of one token.
     """
     n, context = max(config["spectra"]["n"]), config["context"]
-    orders = SELECTORS + context["ablation_draws"]
+    # Every selector has one order, but the random one.
+    orders = len(SELECTORS) - 1 + context["ablation_draws"]
     runs = min(config["states"]["attention_texts"], texts) * orders * 2 * len(context["shares"])
     return forward_flops({**model, "vocabulary": 0}, runs * n, n)
 

@@ -35,3 +35,13 @@ def percentiles(draws) -> np.ndarray:
     tail = max(1, round(0.025 * (len(draws) + 1)))
     ordered = np.sort(draws, axis=0)
     return ordered[[tail - 1, len(draws) - tail]]
+
+
+def interval(draws) -> np.ndarray:
+    """`percentiles`, NaN where a draw has no value. (draws, ...) → (2, ...)."""
+    return np.where(np.isnan(draws).any(axis=0), np.nan, percentiles(draws))
+
+
+def clusters(doc_ids, sources) -> np.ndarray:
+    """What is resampled together: the source of a text, or its name where there is none."""
+    return np.array([source or doc_id for doc_id, source in zip(doc_ids, sources, strict=True)])

@@ -1,4 +1,4 @@
-"""Rows of hidden states: which of them have a direction, and that all are finite."""
+"""Rows of hidden states: all finite, scaled to unit norm, zero where they have no direction."""
 
 import numpy as np
 
@@ -27,3 +27,20 @@ def check_finite(Z: np.ndarray, where: str) -> None:
         f"{np.count_nonzero(~finite):,} of {Z.size:,} values are not finite. The forward pass "
         "overflowed: run this model in float32 or bfloat16 (column dtype of the models table)."
     )
+
+
+def unit_norm(rows: np.ndarray, floor=0.0) -> np.ndarray:
+    """Rows (..., n, d) scaled to unit norm; those without a direction become zero. float64.
+
+    Parameters
+    ----------
+    rows : array (..., n, d)
+        Finite.
+    floor : array broadcasting against (..., 1)
+        Squared norms up to here are rounding: no direction. Nor has a row whose squared norm is at
+        most 10⁻¹² of the largest.
+    """
+    rows = np.asarray(rows, np.float64)
+    squares = np.einsum("...d,...d->...", rows, rows)
+    kept = squares > np.maximum(ZERO * squares.max(axis=-1, keepdims=True), floor)
+    return rows * (kept / np.sqrt(np.where(kept, squares, 1.0)))[..., None]

@@ -10,7 +10,7 @@ import numpy as np
 
 from infogeo.errors import InfogeoError
 from infogeo.regularisers import regularisers
-from infogeo.rows import ROUNDING, ZERO, check_finite
+from infogeo.rows import ROUNDING, check_finite, unit_norm
 
 SINKS = ("free", "forced", "excluded")
 ATTENTION = ("attention_mean", "attention_best_head", "attention_rollout")
@@ -119,16 +119,11 @@ def prepared(Z, centred: bool) -> np.ndarray:
     Rows of squared norm at most 10⁻¹² of the largest become zero; so do rows that differ from the
     mean of the earlier ones by rounding only.
     """
+    if not centred:
+        return unit_norm(Z)
     rows = np.asarray(Z, np.float64)
-    floor = 0.0
-    if centred:
-        floor = ROUNDING * np.square(rows).sum(axis=1).max()
-        rows = rows - rows[:-1].mean(axis=0)
-    squares = np.square(rows).sum(axis=1)
-    kept = squares > max(ZERO * squares.max(), floor)
-    scale = np.zeros(len(rows))
-    scale[kept] = 1 / np.sqrt(squares[kept])
-    return rows * scale[:, None]
+    floor = ROUNDING * np.square(rows).sum(axis=1).max()
+    return unit_norm(rows - rows[:-1].mean(axis=0), floor)
 
 
 def blind_orders(Z, last_row, rollout, first: int) -> dict:
