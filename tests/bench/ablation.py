@@ -6,13 +6,17 @@ Set OMP_NUM_THREADS to the threads that a job has (1 in the workflow's rule). Al
 loaded model and the same kept sets, those that the selectors choose of the given number of texts.
 The plain way calls the model once for every row of the table, with ids, mask and positions, takes
 its logits and states, and measures; "each once" spares it the sets that several rows share. The
-batched way is what a worker does, from the chosen sets to the numbers. Runs alternate, and the best
-of each is taken, since other work on the machine only ever slows a run.
+batched way is what a worker does, from the chosen sets to the numbers; "two" is two such workers,
+as `launch.workers: 2` starts them, with half of the texts each, start-up not counted. "floor" is
+the time that the matrix products of the batches take alone: no batching can go below it. Runs
+alternate, and the best of each is taken, since other work on the machine only ever slows a run.
 """
 
+import multiprocessing
 import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -103,6 +107,31 @@ def batched(model, ids, sets):
     return found
 
 
+def products(width, layers, tokens):
+    """The matrix products of a pass over so many tokens, in batches, and nothing else."""
+    rows = torch.randn(BATCH_TOKENS, width)
+    weights = [torch.randn(outputs, width) for outputs in (3 * width, width, 4 * width)]
+    back, wide = torch.randn(width, 4 * width), torch.randn(BATCH_TOKENS, 4 * width)
+    for _ in range(layers * tokens // BATCH_TOKENS):
+        for weight in weights:
+            torch.nn.functional.linear(rows, weight)
+        torch.nn.functional.linear(wide, back)
+
+
+def begin(*shape_and_texts):
+    """Ready a worker process: the model, the sets, and everything warm."""
+    global worker
+    torch.set_num_threads(1)
+    worker = prepare(*shape_and_texts)
+    batched(*worker)
+
+
+def work(half):
+    """The batched run of some of the texts, in a worker process."""
+    model, ids, sets = worker
+    return batched(model, ids[half], sets[half])
+
+
 def seconds(function, *arguments):
     start = time.perf_counter()
     found = function(*arguments)
@@ -111,32 +140,46 @@ def seconds(function, *arguments):
 
 def main(texts=4, repetitions=3):
     print(f"{torch.get_num_threads()} threads, {texts} texts of {N} tokens; best of {repetitions}")
-    print(f"load {os.getloadavg()[0]:.1f} when it began; seconds, and how often faster batched is")
-    head = [*"rows sets tokens plain once batched faster".split(), "once", "KL apart"]
+    print(f"load {os.getloadavg()[0]:.1f} when it began; seconds, and the ratios to the plain way")
+    kinds = ("plain", "once", "batched", "two", "floor")
+    head = [*"rows sets tokens".split(), *kinds, *(f"×{kind}" for kind in kinds[1:]), "KL apart"]
     print(f"{'model':<20}" + "".join(f"{name:>10}" for name in head))
+    halves = [slice(0, texts // 2), slice(texts // 2, texts)]
     for name, shape in MODELS.items():
         model, ids, sets = prepare(*shape, texts)
         once = [np.unique(kept, axis=0) for kept in sets]
-        batched(model, ids, sets)
-        best = {"plain": np.inf, "once": np.inf, "batched": np.inf}
-        for _ in range(repetitions):
-            for kind, function, given in (
-                ("batched", batched, sets),
-                ("plain", plain, sets),
-                ("once", plain, once),
-            ):
-                took, found = seconds(function, model, ids, given)
-                best[kind] = min(best[kind], took)
-                if kind == "batched":
-                    ours = np.concatenate(found)
-                elif kind == "plain":
-                    theirs = np.concatenate(found)
-        rows, unique = len(ours), sum(map(len, once))
         tokens = sum(kept.sum() for kept in once)
-        apart = np.abs(ours - theirs)[:, 0].max()
-        times = "".join(f"{best[kind]:>10.2f}" for kind in best)
-        ratios = "".join(f"{best[kind] / best['batched']:>10.1f}" for kind in ("plain", "once"))
-        print(f"{name:<20}{rows:>10,}{unique:>10,}{tokens:>10,}{times}{ratios}{apart:>10.1g}")
+        batched(model, ids, sets)
+        with ProcessPoolExecutor(
+            2, multiprocessing.get_context("spawn"), begin, (*shape, texts)
+        ) as pool:
+            list(pool.map(work, halves))
+            best, found = dict.fromkeys(kinds, np.inf), {}
+            for _ in range(repetitions):
+                for kind, function, given in (
+                    ("batched", batched, (model, ids, sets)),
+                    ("plain", plain, (model, ids, sets)),
+                    ("once", plain, (model, ids, once)),
+                    ("two", lambda halves: list(pool.map(work, halves)), (halves,)),
+                    ("floor", products, (*shape, tokens)),
+                ):
+                    took, found[kind] = seconds(function, *given)
+                    best[kind] = min(best[kind], took)
+        ours, theirs, two = (
+            np.concatenate(parts)
+            for parts in (
+                found["batched"],
+                found["plain"],
+                [values for half in found["two"] for values in half],
+            )
+        )
+        apart = max(np.abs(each - theirs)[:, 0].max() for each in (ours, two))
+        print(
+            f"{name:<20}{len(ours):>10,}{sum(map(len, once)):>10,}{tokens:>10,}"
+            + "".join(f"{best[kind]:>10.2f}" for kind in kinds)
+            + "".join(f"{best['plain'] / best[kind]:>10.1f}" for kind in kinds[1:])
+            + f"{apart:>10.1g}"
+        )
     print(f"load {os.getloadavg()[0]:.1f} when it ended")
 
 
