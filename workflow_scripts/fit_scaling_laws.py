@@ -1,13 +1,11 @@
 """Fit every scaling law with its controls and verdicts, and the means per model and layer."""
 
-import json
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from infogeo import artefacts, logs, spectra
+from infogeo import artefacts, cards, logs, spectra
 from infogeo.laws import Settings, scaling_laws, with_q_values
 from infogeo.measured import Measured, Texts, profiles
 
@@ -19,17 +17,6 @@ FIELDS = (
     "train_tokens",
     "tokenizer_sha256",
 )
-
-
-def described(files, params) -> list[dict]:
-    """What the laws need to know of each model, from its model.json and its row."""
-    models = []
-    rows = zip(files, params.models, params.families, params.dtypes, strict=True)
-    for file, slug, family, dtype in rows:
-        model = json.loads(Path(file).read_text(encoding="utf-8"))
-        row = {"slug": slug, "family": family, "dtype": dtype}
-        models.append(row | {name: model[name] for name in FIELDS})
-    return models
 
 
 def spectra_of(files: dict[str, str], expected: dict[str, str]):
@@ -66,7 +53,9 @@ def main(files, params, output) -> None:
             "metrics": params.headline_metrics,
         },
     )
-    models = described(files.models, params)
+    models = cards.described(
+        files.models, FIELDS, slug=params.models, family=params.families, dtype=params.dtypes
+    )
     random = artefacts.read_table(files.null, params.expected_null)
     tables = {"laws": [], "points": [], "pairs": [], "profiles": []}
     per_corpus = len(params.models)

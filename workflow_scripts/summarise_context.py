@@ -1,11 +1,8 @@
 """Means, intervals and verdicts of the context study, over all corpora and models."""
 
-import json
-from pathlib import Path
-
 import pandas as pd
 
-from infogeo import artefacts, context_summary, logs, tables
+from infogeo import artefacts, cards, context_summary, logs, tables
 from infogeo.distribution import distribution
 
 FIELDS = ("params_total", "params_non_embedding", "width", "layers")
@@ -19,18 +16,9 @@ TABLES = ("gain", "gain_positions", "gain_checks", "gain_surprisal", "selection"
           "distribution")  # fmt: skip
 
 
-def described(files, params) -> list[dict]:
-    """What the summaries need to know of each model, from its model.json and its row."""
-    models = []
-    for file, slug, family in zip(files.models, params.models, params.families, strict=True):
-        model = json.loads(Path(file).read_text(encoding="utf-8"))
-        models.append({"slug": slug, "family": family} | {name: model[name] for name in FIELDS})
-    return models
-
-
 def main(files, params, output) -> None:
     """Read one corpus after the other, summarise, and write the tables."""
-    models = described(files, params)
+    models = cards.described(files.models, FIELDS, slug=params.models, family=params.families)
     random = artefacts.read_table(files.null, params.expected_null)
     settings = {"draws": params.draws, "seed": params.seed}
     found = {name: [] for name in TABLES}

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from infogeo import forward, logs
+from infogeo import cards, forward, logs
 from infogeo.artefacts import read_table, write_table
 from infogeo.errors import InfogeoError
 from infogeo.information_gain import Texts, compute, relation_table, text_table
@@ -42,7 +42,7 @@ if __name__ == "__main__":
     with logs.rule(snakemake):
         params = snakemake.params
         torch.set_num_threads(snakemake.threads)
-        card = forward.read_card(snakemake.input.model, params.expected[0])
+        card = cards.read(snakemake.input.model, params.expected[0])
         corpus = read_table(snakemake.input.corpus, params.expected[1])
         shortest, n = params.n_range
         tokenizer = forward.load_tokenizer(card["directory"], params.trust_remote_code)

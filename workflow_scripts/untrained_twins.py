@@ -2,14 +2,14 @@
 
 import torch
 
-from infogeo import forward, logs, spectra
+from infogeo import cards, forward, logs, spectra
 from infogeo.artefacts import read_table
 
 if __name__ == "__main__":
     with logs.rule(snakemake):
         params = snakemake.params
         torch.set_num_threads(snakemake.threads)
-        card = forward.read_card(snakemake.input.model, params.expected[0])
+        card = cards.read(snakemake.input.model, params.expected[0])
         corpus = read_table(snakemake.input.corpus, params.expected[1])
         tokenizer = forward.load_tokenizer(card["directory"], params.trust_remote_code)
         encoded = forward.encode(tokenizer, corpus["text"], max(params.n), min(params.n))

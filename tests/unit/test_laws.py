@@ -328,18 +328,6 @@ def test_depths_take_the_nearest_layer_and_count_models_without_one():
     assert set(points[points["depth"] == "1"]["layer"]) == {"1", "2", "4"}
 
 
-@pytest.mark.parametrize(
-    ("depth", "layer"), [("0", "0"), ("0.5", "6"), ("0.45", "5"), ("1", "12"), ("final", "final")]
-)
-def test_layer_at_relative_depth(depth, layer):
-    assert laws.layer_at(depth, 12, [*map(str, range(13)), "final"], 0.05) == layer
-
-
-def test_no_layer_near_enough_or_no_final_norm():
-    assert laws.layer_at("0.5", 4, ["0", "1", "4", "final"], 0.1) is None
-    assert laws.layer_at("final", 4, ["0", "4"], 0.1) is None
-
-
 def test_intervals_of_points_come_from_resampled_clusters():
     world = World()
     _, points, _ = world.plant(world.noisy(one_over_ln_d)).fit(draws=999)

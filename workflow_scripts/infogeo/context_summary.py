@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from infogeo import measured, resampling, tables
+from infogeo import resampling, tables
+from infogeo.depths import relative_depth
 from infogeo.errors import InfogeoError
 
 GAIN_COLUMNS = [
@@ -177,7 +178,7 @@ def gain(corpus: str, models: list[dict], read: dict, random, *, draws: int, see
             rows = rows.merge(_residuals(of_model["gain_checks"]), "left", ["layer", "regulariser"])
             rows["checked_tokens"] = rows["checked_tokens"].fillna(0).astype(int)
             rows["relative_depth"] = [
-                measured.relative_depth(layer, model["layers"]) for layer in rows["layer"]
+                relative_depth(layer, model["layers"]) for layer in rows["layer"]
             ]
             parts.append(rows.assign(**described(corpus, model)))
     return _joined(parts, GAIN_COLUMNS)
@@ -414,14 +415,6 @@ def recovery(weights, kl, base):
 # ---------------------------------------------------------------- for readers
 
 
-def _count(N: float) -> str:
-    """12345 → 12k."""
-    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if size <= N:
-            return f"{N / size:.3g}{unit}"
-    return f"{N:.0f}"
-
-
 def _correlation(value, low, high) -> str:
     if not np.isfinite(value):
         return "n/a"
@@ -459,7 +452,7 @@ def _cells(gain, selection, distribution_row, regulariser: str, k: int) -> list[
     if np.isfinite(rival["lasso_wins"]):
         wins = f"{_percent(rival['lasso_wins'])} p {_p(rival['wilcoxon_p_holm'])}"
     return [
-        row["model"], _count(row["N"]), f"{mean:.3f}" if np.isfinite(mean) else "n/a",
+        row["model"], tables.count(row["N"]), f"{mean:.3f}" if np.isfinite(mean) else "n/a",
         _correlation(partial["y"], partial["low"], partial["high"]),
         _correlation(partial["untrained_on_trained"], np.nan, np.nan), wins,
         _percent(row["share90"], row["share90_low"], row["share90_high"]),
@@ -536,7 +529,8 @@ def markdown_text(gain, selection, distribution, headline_eps2: float) -> str:
             )
             residual = max(mean["largest_residual_ridge"], mean["largest_residual_slogdet"])
             rows.append([
-                row["model"], _count(row["N"]), f"{mean['y']:.4f}", f"{mean['untrained']:.4f}",
+                row["model"], tables.count(row["N"]), f"{mean['y']:.4f}",
+                f"{mean['untrained']:.4f}",
                 f"{mean['random']:.4f}", tables.share(ridge["y"]),
                 _correlation(partial["y"], partial["low"], partial["high"]),
                 _correlation(partial["untrained"], np.nan, np.nan),

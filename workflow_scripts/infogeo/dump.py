@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from infogeo import forward, launch
+from infogeo import cards, forward, launch
 from infogeo.artefacts import read_table, replacing, sha256_file
 from infogeo.errors import InfogeoError
 from infogeo.fingerprint import digest
@@ -86,7 +86,7 @@ def dump(
         computed or stored, or a worker fails. Finished shards stay, and the next call uses them.
     """
     output = Path(output)
-    card = forward.read_card(card_path, expected[0])
+    card = cards.read(card_path, expected[0])
     corpus = read_table(corpus_path, expected[1])
     layers = forward.choose_layers(layers, card["layers"])
     attrs = {

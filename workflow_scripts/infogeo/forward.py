@@ -2,17 +2,14 @@
 
 import contextlib
 import inspect
-import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
 
 from infogeo.errors import InfogeoError
-from infogeo.fingerprint import check
 
 HEAD_NUMBERS = 1 << 22  # logits that exist at once on a CPU
 SCORE_NUMBERS = 1 << 18  # of these, logits worked on at once: about what a core's cache holds
@@ -194,25 +191,6 @@ def choose_layers(wanted, depth: int) -> list[str]:
 
 
 # ---------------------------------------------------------------- models
-def read_card(path, expected: str | None = None) -> dict:
-    """The model.json of a model.
-
-    Raises
-    ------
-    InfogeoError
-        Where it is missing, is no JSON, or carries another fingerprint than expected.
-    """
-    path = Path(path)
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InfogeoError(f"{path}: no such file. Run the workflow to make it.") from error
-    except ValueError as error:
-        raise InfogeoError(f"{path}: not JSON ({error}). snakemake -R {path}") from error
-    check(path, card.get("fingerprint"), expected)
-    return card
-
-
 def load_model(
     directory, *, dtype: str, name: str, trust_remote_code: bool = False
 ) -> "LanguageModel":

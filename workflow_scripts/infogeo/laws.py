@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from infogeo import resampling, scaling, verdicts
+from infogeo.depths import layer_at
 from infogeo.entropy import evaluate
 from infogeo.errors import InfogeoError
 from infogeo.measured import Measured, Texts
@@ -111,17 +112,6 @@ class Settings:
 
 
 # ---------------------------------------------------------------- what is compared
-
-
-def layer_at(depth: str, layers: int, measured: list[str], tolerance: float) -> str | None:
-    """The measured layer nearest to a relative depth, or None where none is near enough."""
-    if depth == "final":
-        return "final" if "final" in measured else None
-    numbers = [int(layer) for layer in measured if layer != "final"]
-    if not numbers:
-        return None
-    nearest = min(numbers, key=lambda layer: (abs(layer / layers - float(depth)), layer))
-    return str(nearest) if abs(nearest / layers - float(depth)) <= tolerance + 1e-12 else None
 
 
 def incomparable(models: list[dict], metric: str) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from infogeo import resampling
+from infogeo.depths import relative_depth
 from infogeo.errors import InfogeoError
 
 KEYS = ["scope", "layer", "convention", "n", "metric"]
@@ -185,13 +186,6 @@ def _means(layers: int, measured: Measured, twin: Measured | None, sources, draw
         yield row | _summary(values, twins, W)
         if metric == "entropy" and twins is not None and len(used):
             yield row | {"metric": "diff_effective_rank"} | _difference(values, twins, W)
-
-
-def relative_depth(layer: str, layers: int) -> float:
-    """The share of the blocks before a layer, 1 for 'final'; NaN where there is no layer."""
-    if layer == "":
-        return np.nan
-    return 1.0 if layer == "final" else int(layer) / layers
 
 
 def _summary(values, twins, weights) -> dict:

@@ -29,6 +29,14 @@ def share(value: float) -> str:
     return f"{100 * value:.1f} %" if np.isfinite(value) else "n/a"
 
 
+def count(N: float) -> str:
+    """A number of parameters: 12345 → 12.3k."""
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if size <= N:
+            return f"{N / size:.3g}{unit}"
+    return f"{N:.0f}"
+
+
 def headline(laws: pd.DataFrame) -> pd.DataFrame:
     """The laws declared before the run, those of one corpus and family together."""
     return laws[laws["headline"]].sort_values(["corpus", "family"], kind="stable")

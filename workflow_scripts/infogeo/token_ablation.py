@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from infogeo import forward, launch, token_selection
+from infogeo import cards, forward, launch, token_selection
 from infogeo.artefacts import read_table, write_table
 from infogeo.errors import InfogeoError
 from infogeo.fingerprint import digest
@@ -120,7 +120,7 @@ def ablate(
 
     Verified against one forward pass at a time through the model's own logits.
     """
-    card = forward.read_card(card_path, expected[0])
+    card = cards.read(card_path, expected[0])
     corpus = read_table(corpus_path, expected[1]).set_index("doc_id")["text"]
     with open_store(states_path, expected[2]) as store:
         texts = [text for text in store.attention_texts if store.lengths[text] == n > 1]

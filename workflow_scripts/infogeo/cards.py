@@ -1,0 +1,44 @@
+"""model.json, the card of a model: what it is, where its weights are, and its counts."""
+
+import json
+from pathlib import Path
+
+from infogeo.errors import InfogeoError
+from infogeo.fingerprint import check
+
+
+def read(path, expected: str | None = None) -> dict:
+    """The model.json of a model.
+
+    Raises
+    ------
+    InfogeoError
+        Where it is missing, is no JSON, or carries another fingerprint than expected.
+    """
+    path = Path(path)
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InfogeoError(f"{path}: no such file. Run the workflow to make it.") from error
+    except ValueError as error:
+        raise InfogeoError(f"{path}: not JSON ({error}). snakemake -R {path}") from error
+    check(path, card.get("fingerprint"), expected)
+    return card
+
+
+def described(paths, fields, **columns) -> list[dict]:
+    """Some fields of the cards of several models, beside columns of their rows.
+
+    Parameters
+    ----------
+    paths : sequence of path
+    fields : sequence of str
+        Keys of model.json.
+    **columns : sequences, one value per model
+        Of the models table.
+    """
+    models = []
+    for path, *row in zip(paths, *columns.values(), strict=True):
+        card = read(path)
+        models.append(dict(zip(columns, row, strict=True)) | {key: card[key] for key in fields})
+    return models
