@@ -18,6 +18,8 @@ include: "rules/hidden_states.smk"
 include: "rules/entropy.smk"
 include: "rules/scaling.smk"
 include: "rules/context.smk"
+include: "rules/sentences.smk"
+include: "rules/theory.smk"
 include: "rules/figures.smk"
 include: "rules/plan.smk"
 
@@ -28,7 +30,6 @@ rule all:
     input:
         table_files(),
         figure_files(),
-        page_files(),
 
 
 rule hidden_states:
@@ -54,9 +55,21 @@ rule scaling:
 rule context:
     """The context study: information gain, token selection and token ablation."""
     input:
-        table_files(CONTEXT_TABLES),
-        figure_files(CONTEXT_FIGURES),
-        page_files(),
+        table_files("context"),
+        figure_files("context"),
+
+
+rule sentences:
+    """The study of sentences: mean embeddings and distances between covariances, judged by labels."""
+    input:
+        sentence_files,
+
+
+rule theory:
+    """The skills model, simulated and fitted; needs no model."""
+    input:
+        rules.simulate_skills.output,
+        figure_files("theory"),
 
 
 rule tables:
@@ -69,7 +82,6 @@ rule figures:
     """The figures, as PDF and PNG, and the pages."""
     input:
         figure_files(),
-        page_files(),
 
 
 onstart:

@@ -28,6 +28,8 @@ except InfogeoError as error:
 LADDERS = CONFIG["ladders"]
 LADDER_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "ladder"]
 OTHER_MODELS = [slug for slug in MODELS if slug not in LADDER_MODELS]
+# The study of sentences is judged by labels.
+LABELLED = [slug for slug, row in CORPORA.items() if configuration.has_labels(row)]
 
 
 def one_of(names) -> str:
@@ -86,8 +88,8 @@ def member(model: str) -> dict:
     return configuration.ladder_member(MODELS[model]["where"])
 
 
-def per_model_and_corpus(path: str) -> list[str]:
-    return [path.format(corpus=c, model=m) for c in CORPORA for m in MODELS]
+def per_model_and_corpus(path: str, corpora=CORPORA) -> list[str]:
+    return [path.format(corpus=c, model=m) for c in corpora for m in MODELS]
 
 
 def per_model(path: str) -> list[str]:
@@ -295,34 +297,158 @@ def context_fingerprint() -> str:
     )
 
 
+@cache
+def sample_fingerprint(corpus: str) -> str:
+    return fingerprint.digest(
+        {
+            "corpus": corpus_fingerprint(corpus),
+            "texts_per_label": CONFIG["sentences"]["texts_per_label"],
+            "seed": CONFIG["seed"],
+            "logic": logic("sentence_sample"),
+        }
+    )
+
+
+@cache
+def geometry_fingerprint(model: str, corpus: str) -> str:
+    return fingerprint.digest(
+        {
+            "states": states_fingerprint(model, corpus),
+            "sample": sample_fingerprint(corpus),
+            "n": CONFIG["sentences"]["n"],
+            "depths": CONFIG["sentences"]["depths"],
+            "tolerance": CONFIG["scaling"]["depth_tolerance"],
+            "logic": logic("sentence_geometry"),
+        }
+    )
+
+
+@cache
+def untrained_geometry_fingerprint(model: str, corpus: str) -> str:
+    return fingerprint.digest(
+        {
+            "model": model_fingerprint(model),
+            "corpus": corpus_fingerprint(corpus),
+            "sample": sample_fingerprint(corpus),
+            "dtype": MODELS[model]["dtype"],
+            "n": CONFIG["sentences"]["n"],
+            "depths": CONFIG["sentences"]["depths"],
+            "tolerance": CONFIG["scaling"]["depth_tolerance"],
+            "states": CONFIG["states"],
+            "draws": CONFIG["controls"]["untrained_draws"],
+            "seed": CONFIG["seed"],
+            "logic": logic("untrained_sentences"),
+        }
+    )
+
+
+@cache
+def sentences_fingerprint() -> str:
+    return fingerprint.digest(
+        {
+            "parts": [
+                part(m, c)
+                for part in (geometry_fingerprint, untrained_geometry_fingerprint)
+                for c in LABELLED
+                for m in MODELS
+            ],
+            "families": [[m, row["family"]] for m, row in MODELS.items()],
+            "neighbours": CONFIG["sentences"]["neighbours"],
+            "permutations": CONFIG["sentences"]["permutations"],
+            "depth": CONFIG["headline"]["depth"],
+            "draws": CONFIG["scaling"]["draws"],
+            "seed": CONFIG["seed"],
+            "logic": logic("summarise_sentences"),
+        }
+    )
+
+
+@cache
+def maps_fingerprint(corpus: str) -> str:
+    return fingerprint.digest(
+        {
+            "models": [[m, geometry_fingerprint(m, corpus)] for m in MODELS],
+            "umap_neighbours": CONFIG["sentences"]["umap_neighbours"],
+            "seed": CONFIG["seed"],
+            "logic": logic("sentence_maps"),
+        }
+    )
+
+
+@cache
+def skills_fingerprint() -> str:
+    return fingerprint.digest(
+        {
+            "theory": CONFIG["theory"],
+            "draws": CONFIG["scaling"]["draws"],
+            "seed": CONFIG["seed"],
+            "logic": logic("simulate_skills"),
+        }
+    )
+
+
 # ---------------------------------------------------------------- final files
-FIGURES = ("entropy_scaling", "conditional_entropy", "depth", "width_pairs")
-CONTEXT_FIGURES = ("information_gain", "token_selection", "token_ablation")
-TABLES = ("scaling_laws.csv", "scaling_laws.md", "scaling_laws.txt", "entropy.csv")
-CONTEXT_TABLES = (
-    "information_gain.csv",
-    "token_selection.csv",
-    "token_ablation.csv",
-    "context.md",
-    "context.txt",
-)
+def per_corpus(*names, corpora=CORPORA) -> list[str]:
+    return [f"{corpus}/{name}" for corpus in corpora for name in names]
 
 
-def table_files(names=TABLES + CONTEXT_TABLES) -> list[str]:
-    return [f"results/tables/{name}" for name in names]
+# What each part of the study leaves for readers: names of tables; figures and pages, without suffix.
+PARTS = {
+    "scaling": {
+        "tables": ["scaling_laws.csv", "scaling_laws.md", "scaling_laws.txt", "entropy.csv"],
+        "figures": per_corpus("entropy_scaling", "conditional_entropy", "depth", "width_pairs"),
+        "pages": [],
+    },
+    "context": {
+        "tables": [
+            "information_gain.csv",
+            "token_selection.csv",
+            "token_ablation.csv",
+            "context.md",
+            "context.txt",
+        ],
+        "figures": per_corpus("information_gain", "token_selection", "token_ablation"),
+        "pages": per_corpus("text_view"),
+    },
+    "sentences": {
+        "tables": ["sentences.csv", "sentence_trends.csv", "sentences.md", "sentences.txt"],
+        "figures": per_corpus("sentence_maps", "sentence_distances", corpora=LABELLED),
+        "pages": per_corpus("sentence_view", corpora=LABELLED),
+    },
+    "theory": {
+        "tables": ["skills.csv", "theory.csv", "theory.md", "theory.txt"],
+        "figures": ["skills"],
+        "pages": [],
+    },
+}
+if not LABELLED:
+    del PARTS["sentences"]
 
 
-def figure_files(names=FIGURES + CONTEXT_FIGURES) -> list[str]:
+def table_files(*parts) -> list[str]:
+    """The tables of these parts of the study, or of all."""
+    return [f"results/tables/{name}" for part in parts or PARTS for name in PARTS[part]["tables"]]
+
+
+def figure_files(*parts) -> list[str]:
+    """The figures and pages of these parts of the study, or of all."""
     return [
-        f"results/figures/{corpus}/{name}.{kind}"
-        for corpus in CORPORA
-        for name in names
-        for kind in ("pdf", "png")
+        f"results/figures/{name}.{kind}"
+        for part in parts or PARTS
+        for key, kinds in (("figures", ("pdf", "png")), ("pages", ("html",)))
+        for name in PARTS[part][key]
+        for kind in kinds
     ]
 
 
-def page_files() -> list[str]:
-    return [f"results/figures/{corpus}/text_view.html" for corpus in CORPORA]
+def sentence_files(wildcards) -> list[str]:
+    """The tables, figures and pages of the study of sentences."""
+    if not LABELLED:
+        raise WorkflowError(
+            f"no corpus in {CONFIG['corpora']} has labels, by which sentences are judged: name its "
+            "column in label_column, or sort a folder's texts into subfolders."
+        )
+    return table_files("sentences") + figure_files("sentences")
 
 
 def figure_outputs(name: str, title: str) -> dict:
@@ -353,7 +479,7 @@ def write_used_configuration() -> None:
 def show_results() -> None:
     """Render results/report.html and print the headline, where all tables and figures are newer."""
     page = Path("results/report.html")
-    files = [Path(file) for file in table_files() + figure_files() + page_files()]
+    files = [Path(file) for file in table_files() + figure_files()]
     if not all(file.exists() for file in files):
         return
     if page.exists() and page.stat().st_mtime > max(file.stat().st_mtime for file in files):
@@ -361,8 +487,9 @@ def show_results() -> None:
     command = [sys.executable, "-m", "snakemake", "--snakefile", workflow.main_snakefile]
     command += ["--configfile", "results/config.yaml", "--nolock", "--quiet", "all"]
     subprocess.run([*command, "--report", page], check=True)
-    for table in ("scaling_laws", "context"):
-        print("", Path(f"results/tables/{table}.txt").read_text(), sep="\n")
+    for file in table_files():
+        if file.endswith(".txt"):
+            print("", Path(file).read_text(), sep="\n")
     print("Tables   results/tables/     (what each column means: results/README.md)")
     print("Figures  results/figures/")
     print(f"Report   {page}")

@@ -220,3 +220,125 @@ rule text_view:
         logic=logic("text_view"),
     script:
         "../workflow_scripts/text_view.py"
+
+
+# The same for the figures of the study of sentences.
+SENTENCE_CAPTION_PARAMS = CAPTION_PARAMS | CONFIG["sentences"]
+
+
+rule figure_sentence_maps:
+    """Draw mean embeddings of texts in two dimensions, by PCA and by UMAP."""
+    input:
+        maps="results/sentences/{corpus}/maps.parquet",
+        scores="results/sentences/scores.parquet",
+    output:
+        **figure_outputs("sentence_maps", "maps of texts"),
+    log:
+        "results/logs/figure_sentence_maps/{corpus}.log",
+    benchmark:
+        "results/benchmarks/figure_sentence_maps/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        **SENTENCE_CAPTION_PARAMS
+        | {"expected": lambda w: [maps_fingerprint(w.corpus), sentences_fingerprint()]},
+        logic=logic("figure_sentence_maps"),
+    script:
+        "../workflow_scripts/figure_sentence_maps.py"
+
+
+rule figure_sentence_distances:
+    """Draw ordered distances between texts, and how well each distance separates labels."""
+    input:
+        scores="results/sentences/scores.parquet",
+        sentences=per_model("results/sentences/{{corpus}}/{model}.h5"),
+    output:
+        **figure_outputs("sentence_distances", "distances between texts"),
+    log:
+        "results/logs/figure_sentence_distances/{corpus}.log",
+    benchmark:
+        "results/benchmarks/figure_sentence_distances/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        **SENTENCE_CAPTION_PARAMS
+        | {"expected": lambda w: [geometry_fingerprint(m, w.corpus) for m in MODELS]},
+        models=list(MODELS),
+        expected_scores=sentences_fingerprint(),
+        logic=logic("figure_sentence_distances"),
+    script:
+        "../workflow_scripts/figure_sentence_distances.py"
+
+
+rule sentence_view:
+    """Write a page of the maps: texts on hover, model and depth to choose."""
+    input:
+        maps="results/sentences/{corpus}/maps.parquet",
+        corpus="results/corpora/{corpus}.parquet",
+    output:
+        report(
+            "results/figures/{corpus}/sentence_view.html",
+            caption="captions/sentence_view.rst",
+            category="Pages",
+            subcategory="{corpus}",
+            labels={"page": "maps of texts"},
+        ),
+    log:
+        "results/logs/sentence_view/{corpus}.log",
+    benchmark:
+        "results/benchmarks/sentence_view/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        **{
+            key: SENTENCE_CAPTION_PARAMS[key]
+            for key in ("n", "depths", "texts_per_label", "umap_neighbours", "seed")
+        },
+        expected_maps=lambda w: maps_fingerprint(w.corpus),
+        expected_corpus=lambda w: corpus_fingerprint(w.corpus),
+        logic=logic("sentence_view"),
+    script:
+        "../workflow_scripts/sentence_view.py"
+
+
+rule figure_skills:
+    """Draw the skills model: texts and skills, conditional entropy, known exponents recovered."""
+    input:
+        graph="results/theory/graph.parquet",
+        curve="results/theory/curve.parquet",
+        recovery="results/theory/recovery.parquet",
+    output:
+        pdf="results/figures/skills.pdf",
+        png=report(
+            "results/figures/skills.png",
+            caption="captions/skills.rst",
+            category="Figures",
+            subcategory="theory",
+            labels={"figure": "skills and conditional entropy"},
+        ),
+    log:
+        "results/logs/figure_skills.log",
+    benchmark:
+        "results/benchmarks/figure_skills.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        **CONFIG["theory"],
+        draws=CONFIG["scaling"]["draws"],
+        seed=CONFIG["seed"],
+        expected=[skills_fingerprint()] * 3,
+        logic=logic("figure_skills"),
+    script:
+        "../workflow_scripts/figure_skills.py"

@@ -290,7 +290,19 @@ def test_a_layer_out_of_range_is_refused(layers):
     [
         ({"headline": {"n": 64}}, "headline.n: 64 is not in spectra.n [32, 128]"),
         ({"headline": {"eps2": 0.2}}, "headline.eps2: 0.2 is not in entropy.eps2"),
-        ({"headline": {"depth": "0.25"}}, "headline.depth: 0.25 is not in scaling.depths"),
+        (
+            {
+                "headline": {"depth": "0"},
+                "scaling": {"depths": ["1"]},
+                "sentences": {"depths": ["0"]},
+            },
+            "headline.depth: 0 is not in scaling.depths",
+        ),
+        ({"headline": {"depth": "0"}}, "headline.depth: 0 is not in sentences.depths"),
+        (
+            {"sentences": {"n": 256}},
+            "sentences.n: 256 is more than the longest text that is stored",
+        ),
         ({"scaling": {"axes": ["total"]}}, "headline.axis: non_embedding is not in scaling.axes"),
         (
             {"headline": {"metrics": [["coding_rate", "centred"]]}},
@@ -306,8 +318,22 @@ def test_a_layer_out_of_range_is_refused(layers):
         ),
         ({"states": {"batch_tokens": 64}}, "states.batch_tokens: 64 is less than the longest text"),
         ({"states": {"shard_tokens": 64}}, "states.shard_tokens: 64 is less than the longest text"),
-        ({"states": {"layers": ["0", "1", "final"]}}, "scaling.depths: 0.5 is compared but not"),
-        ({"states": {"layers": ["0", "0.5", "1"]}}, "scaling.depths: final is compared but not"),
+        (
+            {"states": {"layers": ["0", "1", "final"]}, "sentences": {"depths": ["final"]}},
+            "scaling.depths: 0.5 is compared but not",
+        ),
+        (
+            {"states": {"layers": ["0", "1", "final"]}, "scaling": {"depths": ["final"]}},
+            "sentences.depths: 0.5 is compared but not",
+        ),
+        (
+            {"theory": {"true_probabilities": [0.5, 0.25, 0.125, 0.0625]}},
+            "theory.true_probabilities: sums to 0.9375, not to 1",
+        ),
+        (
+            {"theory": {"true_probabilities": [0.5, 0.5]}},
+            "theory.background_probabilities: 4 values, but true_probabilities has 2",
+        ),
         (
             {"entropy": {"eps2": [0.5, 0.50000001]}},
             "entropy.eps2: two values agree to six digits",
@@ -320,6 +346,7 @@ def test_a_layer_out_of_range_is_refused(layers):
             {
                 "states": {"layers": ["0", "1"]},
                 "scaling": {"depths": ["1"]},
+                "sentences": {"depths": ["1"]},
                 "headline": {"depth": "1"},
             },
             "states.layers: ['0', '1'] lacks final, the layer of the context study",
@@ -336,6 +363,21 @@ def test_a_layer_out_of_range_is_refused(layers):
 )
 def test_keys_that_contradict_each_other_are_named(config, start):
     assert only(config_problems(**config)).startswith(start)
+
+
+def test_corpora_have_labels_by_package_column_or_subfolder(tmp_path):
+    def labelled(source, where="", label_column=""):
+        row = {"source": source, "where": str(where), "label_column": label_column}
+        return configuration.has_labels(row)
+
+    assert labelled("docstrings")
+    assert labelled("local", "texts.jsonl", "kind")
+    assert not labelled("local", "texts.jsonl")
+    (tmp_path / "one.txt").write_text("a text")
+    assert not labelled("local", tmp_path)
+    (tmp_path / "kind").mkdir()
+    (tmp_path / "kind/two.txt").write_text("a text")
+    assert labelled("local", tmp_path)
 
 
 def test_layers_that_cover_the_compared_depths_are_enough():

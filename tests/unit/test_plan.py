@@ -22,6 +22,7 @@ def config():
         {
             "ladders": {"tiny": {"widths": [16, 32], "depths": [1, 3], "head_width": 8}},
             "spectra": {"n": [8, 24]},
+            "sentences": {"n": 8},
             "headline": {"n": 24},
             "plan": {"flops_per_second": 1e6},
         }

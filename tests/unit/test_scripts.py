@@ -14,6 +14,7 @@ WITH_TORCH = {
     "token_ablation",
     "train_ladder",
     "untrained_gain",
+    "untrained_sentences",
     "untrained_twins",
 }
 

@@ -25,6 +25,9 @@ spectra: {n: [8, 24]}
 entropy: {eps2: [0.1, 0.5]}
 context: {lambdas: [0.1], k: [1, 2, 4], shares: [0.25, 0.5], rotations: 2, random_draws: 3,
           ablation_draws: 2, view_texts: 2}
+sentences: {texts_per_label: 4, n: 8, depths: [final], neighbours: 2, permutations: 19,
+            umap_neighbours: 3}
+theory: {texts: 5000, laws: 20}
 controls: {untrained_draws: 2, random_draws: 4}
 scaling: {depths: ['0', '1', final], axes: [non_embedding], draws: 99}
 headline: {n: 24, eps2: 0.5}

@@ -19,11 +19,17 @@ FIGURES = {
 }
 CONTEXT_FIGURES = {"figure_information_gain", "figure_token_selection", "figure_token_ablation"}
 CONTEXT = {"summarise_context"} | CONTEXT_FIGURES
-AGGREGATES = {"random_null", "text_view"} | LAWS | FIGURES | CONTEXT  # over all models
+SENTENCE_FIGURES = {"figure_sentence_maps", "figure_sentence_distances"}
+JUDGED = {"summarise_sentences"} | SENTENCE_FIGURES
+SENTENCES = {"sentence_maps", "sentence_view"} | JUDGED
+SKILLS = {"simulate_skills", "figure_skills"}
+# Over all models.
+AGGREGATES = {"random_null", "text_view", "compare_theory"} | LAWS | FIGURES | CONTEXT | SENTENCES
 MODELS = ("w16-d1", "w16-d2", "w32-d1", "w32-d2", "w32-d2-s1")
 ENTROPY = ("compute_spectra", "untrained_twins", "compute_entropy")
 GAIN_AND_SELECTION = ("information_gain", "untrained_gain", "token_selection")
-PER_MODEL = ("dump_hidden_states", *ENTROPY, *GAIN_AND_SELECTION, "token_ablation")
+GEOMETRY = ("sentence_geometry", "untrained_sentences")
+PER_MODEL = ("dump_hidden_states", *ENTROPY, *GAIN_AND_SELECTION, "token_ablation", *GEOMETRY)
 
 
 def jobs(*rules, models=MODELS):
@@ -33,7 +39,8 @@ def jobs(*rules, models=MODELS):
 # ---------------------------------------------------------------- what a run leaves
 def test_every_table_and_figure_is_there_and_not_empty(finished):
     names = ("entropy_scaling", "conditional_entropy", "depth", "width_pairs")
-    for name in (*names, "information_gain", "token_selection", "token_ablation"):
+    names += ("information_gain", "token_selection", "token_ablation")
+    for name in (*names, "sentence_maps", "sentence_distances"):
         for kind in ("pdf", "png"):
             file = finished.path(f"results/figures/stories/{name}.{kind}")
             assert file.stat().st_size > 5000, file
@@ -70,10 +77,36 @@ def test_the_context_study_covers_every_model(finished):
     assert (whole["kl"] < 1e-6).all() and len(whole)
 
 
-def test_the_page_of_coloured_tokens_is_in_the_report(finished):
-    page = finished.path("results/figures/stories/text_view.html")
+@pytest.mark.parametrize("name", ["text_view", "sentence_view"])
+def test_the_pages_are_in_the_report(finished, name):
+    page = finished.path(f"results/figures/stories/{name}.html")
     assert page.stat().st_size > 5000
-    assert "text_view" in finished.path("results/report.html").read_text()
+    assert name in finished.path("results/report.html").read_text()
+
+
+def test_the_study_of_sentences_covers_every_model(finished):
+    scores = pd.read_csv(finished.path("results/tables/sentences.csv"))
+    assert set(scores["model"]) == set(MODELS)
+    assert scores["headline"].sum() == len(MODELS)
+    judged = scores[scores["score"] == "auc"]
+    assert judged[["value", "low", "high", "p"]].notna().all(axis=None)
+    with_twins = judged[judged["distance"].str.startswith(("js", "cosine"))]
+    assert with_twins["untrained"].notna().all()
+    trends = pd.read_csv(finished.path("results/tables/sentence_trends.csv"))
+    headline = trends[trends["headline"]]
+    assert set(headline["covariance_verdict"]) <= {"supported", "contradicted", "inconclusive"}
+    sample = pd.read_parquet(finished.path("results/sentences/stories/texts.parquet"))
+    assert (sample[sample["left_out"] == ""]["label"].value_counts() == 4).all()
+
+
+def test_the_theory_stands_beside_the_laws(finished):
+    theory = pd.read_csv(finished.path("results/tables/theory.csv"))
+    assert {"alpha_gamma", "zipf_exponent", "gamma_needed"} <= set(theory["quantity"])
+    curve = pd.read_parquet(finished.path("results/theory/curve.parquet"))
+    inside = curve["exact_not_understood"].between(
+        curve["not_understood_low"], curve["not_understood_high"]
+    )
+    assert inside.mean() > 0.5
 
 
 def test_the_report_is_made_after_the_run(finished):
@@ -155,13 +188,44 @@ def test_changing_a_dtype_runs_that_model_from_its_dump_on_and_the_aggregates(ch
 
 def test_changing_an_eps2_computes_entropies_again_from_the_stored_spectra(checkout):
     checkout.edit("config/config.yaml", "eps2: [0.1, 0.5]", "eps2: [0.2, 0.5]")
-    assert checkout.planned() == jobs("compute_entropy", *GAIN_AND_SELECTION) | AGGREGATES
+    expected = jobs("compute_entropy", *GAIN_AND_SELECTION) | AGGREGATES - SENTENCES
+    assert checkout.planned() == expected
 
 
 def test_the_number_of_draws_changes_intervals_and_nothing_else(checkout):
     checkout.edit("config/config.yaml", "draws: 99", "draws: 199")
-    expected = jobs("information_gain") | AGGREGATES - {"random_null"}
+    unchanged = {"random_null", "sentence_maps", "sentence_view"}
+    expected = jobs("information_gain") | SKILLS | AGGREGATES - unchanged
     assert checkout.planned() == expected
+
+
+def test_a_setting_of_the_sentences_runs_their_study_alone(checkout):
+    checkout.edit("config/config.yaml", "n: 8, depths", "n: 7, depths")
+    assert checkout.planned() == jobs(*GEOMETRY) | SENTENCES
+
+
+def test_the_theory_needs_no_model(checkout):
+    checkout.edit("config/config.yaml", "theory: {texts: 5000", "theory: {texts: 4000")
+    assert checkout.planned() == SKILLS | {"compare_theory"}
+    assert checkout.planned("theory") == SKILLS
+
+
+def test_a_corpus_without_labels_has_no_study_of_sentences(checkout):
+    checkout.edit("config/corpora.tsv", "text\tkind\t", "text\t\t")
+    rules = {job.split()[0] for job in checkout.planned()}
+    assert rules.isdisjoint({"sentence_sample", *GEOMETRY, *SENTENCES})
+    run = checkout.snakemake("--dry-run", "sentences")
+    assert run.returncode != 0
+    assert "label_column" in run.stdout + run.stderr
+
+
+def test_labels_with_too_few_texts_stop_the_run_with_their_counts(checkout):
+    checkout.edit("config/config.yaml", "texts_per_label: 4", "texts_per_label: 400")
+    run = checkout.snakemake("sentences")
+    assert run.returncode != 0
+    log = checkout.path("results/logs/sentence_sample/stories.log").read_text()
+    assert "Lower sentences.texts_per_label" in log and "'sea': " in log
+    assert "Traceback" not in log
 
 
 def test_a_share_of_the_ablation_runs_ablations_and_their_aggregates(checkout):
@@ -181,13 +245,13 @@ def test_a_comment_or_a_docstring_reruns_nothing(checkout, module):
 def test_a_constant_in_the_scaling_library_refits_and_nothing_else(checkout):
     path = checkout.path("workflow_scripts/infogeo/scaling.py")
     path.write_text(path.read_text() + "\nNEW_CONSTANT = 1\n")
-    assert checkout.planned() == LAWS | FIGURES
+    assert checkout.planned() == LAWS | FIGURES | JUDGED | SKILLS | {"compare_theory"}
 
 
 def test_a_constant_in_the_spectra_library_computes_spectra_again(checkout):
     path = checkout.path("workflow_scripts/infogeo/spectra.py")
     path.write_text(path.read_text() + "\nNEW_CONSTANT = 1\n")
-    expected = jobs(*ENTROPY) | AGGREGATES - {"text_view"}
+    expected = jobs(*ENTROPY) | AGGREGATES - {"text_view"} - SENTENCES
     assert checkout.planned() == expected
 
 
@@ -208,5 +272,6 @@ def test_where_work_runs_reruns_nothing(checkout):
 def test_an_edited_corpus_file_runs_everything(checkout):
     path = checkout.path("texts.jsonl")
     path.write_text(path.read_text() + '{"text": "one more", "kind": "sea"}\n')
-    expected = jobs("train_ladder", *PER_MODEL) | {"fetch_corpus", "prepare_ladder"} | AGGREGATES
+    once = {"fetch_corpus", "prepare_ladder", "sentence_sample"}
+    expected = jobs("train_ladder", *PER_MODEL) | once | AGGREGATES
     assert checkout.planned() == expected

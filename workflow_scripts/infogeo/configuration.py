@@ -306,6 +306,7 @@ def _contradictions(config: dict) -> list[str]:
             ("n", "spectra.n", config["spectra"]["n"]),
             ("eps2", "entropy.eps2", config["entropy"]["eps2"]),
             ("depth", "scaling.depths", scaling["depths"]),
+            ("depth", "sentences.depths", config["sentences"]["depths"]),
             ("axis", "scaling.axes", scaling["axes"]),
         )
         if headline[key] not in allowed
@@ -328,6 +329,23 @@ def _contradictions(config: dict) -> list[str]:
         for section, key in (("entropy", "eps2"), ("context", "lambdas"))
         if len({f"{value:g}" for value in config[section][key]}) < len(config[section][key])
     ]
+    if config["sentences"]["n"] > longest:
+        problems.append(
+            f"sentences.n: {config['sentences']['n']} is more than the longest text that is "
+            f"stored, {longest} tokens (spectra.n); lower it or raise spectra.n"
+        )
+    theory = config["theory"]
+    kinds = ("true_probabilities", "background_probabilities")
+    problems += [
+        f"theory.{key}: sums to {sum(theory[key]):g}, not to 1"
+        for key in kinds
+        if abs(sum(theory[key]) - 1) > 1e-9
+    ]
+    if len(theory[kinds[0]]) != len(theory[kinds[1]]):
+        problems.append(
+            f"theory.{kinds[1]}: {len(theory[kinds[1]])} values, but {kinds[0]} has "
+            f"{len(theory[kinds[0]])}; both are over the same tokens"
+        )
     problems += _uncovered_depths(config)
     for name, ladder in config["ladders"].items():
         problems += [
@@ -357,8 +375,9 @@ def _uncovered_depths(config: dict) -> list[str]:
     if layers == "all":
         return []
     problems = [
-        f"scaling.depths: {depth} is compared but not stored; add it to states.layers {layers}"
-        for depth in config["scaling"]["depths"]
+        f"{section}.depths: {depth} is compared but not stored; add it to states.layers {layers}"
+        for section in ("scaling", "sentences")
+        for depth in config[section]["depths"]
         if depth not in layers
     ]
     if "final" not in [*layers, *config["scaling"]["depths"]]:
@@ -369,6 +388,16 @@ def _uncovered_depths(config: dict) -> list[str]:
 
 
 # ---------------------------------------------------------------- the tables
+def has_labels(row: dict) -> bool:
+    """Whether the texts of a corpus carry labels: packages, a column, or subfolders."""
+    where = Path(row["where"])
+    if row["source"] == "docstrings":
+        return True
+    if where.is_dir():
+        return any(path.parent != where for path in where.rglob("*.txt"))
+    return bool(row["label_column"])
+
+
 def _rows(path, kind: str) -> tuple[list[tuple[int, dict]], list[tuple[int, str]]]:
     """The (line number, row) of each valid row of a table, and (line number, problem)."""
     path = Path(path)

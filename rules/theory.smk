@@ -1,0 +1,76 @@
+# Needs: nothing for the skills model; the laws and the stored token ids for what stands beside it. Makes:
+# results/theory/, the model simulated and fitted, and its tables.
+
+
+rule simulate_skills:
+    """Simulate the skills model, and let the code that fits real laws find its known exponents."""
+    output:
+        curve="results/theory/curve.parquet",
+        graph="results/theory/graph.parquet",
+        lemma="results/theory/lemma.parquet",
+        recovery="results/theory/recovery.parquet",
+        table=report(
+            "results/tables/skills.csv",
+            category="Tables",
+            labels={"table": "skills: known exponents recovered"},
+        ),
+    log:
+        "results/logs/simulate_skills.log",
+    benchmark:
+        "results/benchmarks/simulate_skills.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        **CONFIG["theory"],
+        draws=CONFIG["scaling"]["draws"],
+        seed=CONFIG["seed"],
+        fingerprint=skills_fingerprint(),
+        logic=logic("simulate_skills"),
+    script:
+        "../workflow_scripts/simulate_skills.py"
+
+
+# A family has one tokenizer: the tokens of its first model stand for it.
+FIRST_MODELS = list({row["family"]: slug for slug, row in reversed(MODELS.items())}.values())
+
+
+rule compare_theory:
+    """Set what the likelihoods of real models and the frequencies of tokens imply beside the theory."""
+    input:
+        points="results/scaling/points.parquet",
+        states=[f"results/hidden_states/{c}/{m}.h5" for c in CORPORA for m in FIRST_MODELS],
+        recovery="results/theory/recovery.parquet",
+    output:
+        table=report(
+            "results/tables/theory.csv",
+            caption="captions/theory.rst",
+            category="Tables",
+            labels={"table": "theory beside data"},
+        ),
+        markdown="results/tables/theory.md",
+        terminal="results/tables/theory.txt",
+    log:
+        "results/logs/compare_theory.log",
+    benchmark:
+        "results/benchmarks/compare_theory.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        corpora=[c for c in CORPORA for _ in FIRST_MODELS],
+        families=[MODELS[m]["family"] for _ in CORPORA for m in FIRST_MODELS],
+        n=CONFIG["headline"]["n"],
+        axis=CONFIG["headline"]["axis"],
+        draws=CONFIG["scaling"]["draws"],
+        seed=CONFIG["seed"],
+        expected_laws=laws_fingerprint(),
+        expected_states=[states_fingerprint(m, c) for c in CORPORA for m in FIRST_MODELS],
+        expected_recovery=skills_fingerprint(),
+        logic=logic("compare_theory"),
+    script:
+        "../workflow_scripts/compare_theory.py"

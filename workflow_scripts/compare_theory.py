@@ -1,0 +1,32 @@
+"""What the likelihoods of real models and the frequencies of tokens imply, beside the theory."""
+
+from infogeo import artefacts, logs, tables, theory, zipf
+from infogeo.store import open_store
+
+
+def main(files, params, output) -> None:
+    """Fit both, and write what they say."""
+    found = {}
+    rows = zip(params.corpora, params.families, files.states, params.expected_states, strict=True)
+    for corpus, family, path, expected in rows:
+        with open_store(path, expected) as store:
+            found[corpus, family] = zipf.exponent(
+                store.token_ids(),
+                store.offsets,
+                store.doc_ids,
+                store.sources,
+                store.special_mask(),
+                draws=params.draws,
+                seed=params.seed,
+            )
+    points = artefacts.read_table(files.points, params.expected_laws)
+    recovery = artefacts.read_table(files.recovery, params.expected_recovery)
+    compared = theory.comparison(theory.implied(points, n=params.n, axis=params.axis), found)
+    tables.write_csv(compared, output.table)
+    tables.write_text(theory.markdown_text(compared, recovery), output.markdown)
+    tables.write_text(theory.terminal_text(compared, recovery), output.terminal)
+
+
+if __name__ == "__main__":
+    with logs.rule(snakemake):
+        main(snakemake.input, snakemake.params, snakemake.output)

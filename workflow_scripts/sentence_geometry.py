@@ -1,0 +1,29 @@
+"""Mean embeddings of the sampled texts, and every distance between them."""
+
+from infogeo import cards, logs, sentences
+from infogeo.artefacts import read_table
+from infogeo.depths import layers_at
+from infogeo.store import open_store
+
+if __name__ == "__main__":
+    with (
+        logs.rule(snakemake),
+        open_store(snakemake.input.states, snakemake.params.expected[1]) as store,
+    ):
+        params = snakemake.params
+        texts = sentences.Texts.of(
+            store.doc_ids,
+            store.labels,
+            store.sources,
+            store.offsets,
+            store.token_ids(),
+            store.token_end_byte(),
+            sample=read_table(snakemake.input.sample, params.expected[2]),
+            n=params.n,
+        )
+        card = cards.read(snakemake.input.model, params.expected[0])
+        layers = layers_at(params.depths, card["layers"], store.layers, params.depth_tolerance)
+        wanted = [layer for layer in store.layers if layer in layers.values()]
+        found = sentences.measure(texts, [lambda: store.states(wanted)], layers)
+        print(f"{len(texts)} texts of {params.n} tokens; left out: {texts.left_out}", flush=True)
+        sentences.save(snakemake.output[0], found, params.fingerprint)

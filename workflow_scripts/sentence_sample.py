@@ -1,0 +1,13 @@
+"""A balanced sample of the labelled texts of a corpus, and why every other text is left out."""
+
+from infogeo import logs, sentences
+from infogeo.artefacts import read_table, write_table
+
+if __name__ == "__main__":
+    with logs.rule(snakemake):
+        params = snakemake.params
+        corpus = read_table(snakemake.input[0], params.expected[0])
+        sample = sentences.labelled(corpus, params.texts_per_label, params.seed)
+        taken = sample[sample["left_out"] == ""]
+        print(f"{len(taken)} of {len(sample)} texts, {taken['label'].nunique()} labels", flush=True)
+        write_table(sample, snakemake.output[0], params.fingerprint)

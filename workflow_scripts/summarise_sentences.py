@@ -1,0 +1,52 @@
+"""How well each distance separates labels, and how that changes with N."""
+
+import pandas as pd
+
+from infogeo import artefacts, cards, logs, sentence_summary, sentences, tables
+
+FIELDS = ("params_total", "params_non_embedding", "width", "layers")
+
+
+def main(files, params, output) -> None:
+    """Judge one corpus after the other, and write the tables."""
+    models = cards.described(files.models, FIELDS, slug=params.models, family=params.families)
+    scores, trends = [], []
+    per_corpus = len(params.models)
+    for i, corpus in enumerate(params.corpora):
+        part = slice(i * per_corpus, (i + 1) * per_corpus)
+        trained, untrained = (
+            dict(zip(params.models, map(sentences.load, paths[part], expected[part]), strict=True))
+            for paths, expected in (
+                (files.trained, params.expected),
+                (files.untrained, params.expected_untrained),
+            )
+        )
+        study = sentence_summary.study(
+            corpus,
+            models,
+            trained,
+            untrained,
+            neighbours=params.neighbours,
+            permutations=params.permutations,
+            seed=params.seed,
+        )
+        headline = {"headline_depth": params.headline_depth}
+        scores.append(sentence_summary.scores(study, **headline))
+        trends.append(
+            sentence_summary.trends(study, **headline, draws=params.draws, seed=params.seed)
+        )
+    found = {
+        name: sentence_summary.with_q_values(pd.concat(frames, ignore_index=True))
+        for name, frames in (("scores", scores), ("trends", trends))
+    }
+    for name, frame in found.items():
+        artefacts.write_table(frame, output[name], params.fingerprint)
+        tables.write_csv(frame, output[f"{name}_table"])
+    shown = found["scores"], found["trends"]
+    tables.write_text(sentence_summary.markdown_text(*shown), output.markdown)
+    tables.write_text(sentence_summary.terminal_text(*shown), output.terminal)
+
+
+if __name__ == "__main__":
+    with logs.rule(snakemake):
+        main(snakemake.input, snakemake.params, snakemake.output)

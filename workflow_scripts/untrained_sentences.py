@@ -1,0 +1,47 @@
+"""Distances between the sampled texts in untrained twins, whose states are never stored."""
+
+import torch
+
+from infogeo import cards, forward, logs, sentences
+from infogeo.artefacts import read_table
+from infogeo.depths import layers_at
+
+if __name__ == "__main__":
+    with logs.rule(snakemake):
+        params = snakemake.params
+        torch.set_num_threads(snakemake.threads)
+        card = cards.read(snakemake.input.model, params.expected[0])
+        sample = read_table(snakemake.input.sample, params.expected[2])
+        corpus = read_table(snakemake.input.corpus, params.expected[1])
+        corpus = corpus[(sample["left_out"] == "").to_numpy()]
+        tokenizer = forward.load_tokenizer(card["directory"], params.trust_remote_code)
+        encoded = forward.encode(tokenizer, corpus["text"], params.n, params.n)
+        kept = corpus.iloc[encoded.kept]
+        doc_ids = list(kept["doc_id"])
+        texts = sentences.Texts.of(
+            doc_ids,
+            list(kept["label"]),
+            list(kept["source"]),
+            encoded.offsets,
+            encoded.token_ids,
+            encoded.token_end_byte,
+            sample=sample,
+            n=params.n,
+        )
+        stored = forward.choose_layers(params.layers, card["layers"])
+        layers = layers_at(params.depths, card["layers"], stored, params.depth_tolerance)
+        wanted = [layer for layer in stored if layer in layers.values()]
+        twins = forward.twins(
+            card,
+            params.draws,
+            dtype=params.dtype,
+            seed=params.seed,
+            trust_remote_code=params.trust_remote_code,
+        )
+        draws = (
+            forward.ForwardStates(twin, encoded, doc_ids, wanted, params.batch_tokens)
+            for twin in twins
+        )
+        found = sentences.measure(texts, draws, layers, sentences.TWIN_DISTANCES)
+        print(f"{len(texts)} texts of {params.n} tokens; left out: {texts.left_out}", flush=True)
+        sentences.save(snakemake.output[0], found, params.fingerprint)
