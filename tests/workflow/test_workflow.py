@@ -207,7 +207,7 @@ def test_a_setting_of_the_sentences_runs_their_study_alone(checkout):
 def test_the_theory_needs_no_model(checkout):
     checkout.edit("config/config.yaml", "theory: {texts: 5000", "theory: {texts: 4000")
     assert checkout.planned() == SKILLS | {"compare_theory"}
-    assert checkout.planned("theory") == SKILLS
+    assert checkout.planned("theory") == SKILLS | {"theory"}
 
 
 def test_a_corpus_without_labels_has_no_study_of_sentences(checkout):
