@@ -73,6 +73,7 @@ rule figures:
 
 
 onstart:
+    check_partitions()
     write_used_configuration()
 
 
@@ -81,6 +82,7 @@ onsuccess:
 
 
 onerror:
+    print(slurm.refusals(Path(log).read_text()), file=sys.stderr)
     print(
         "\nSome jobs failed; their messages stand above and in results/logs/. What was finished is kept:\n"
         "mend the cause and give the same command again.",

@@ -65,6 +65,8 @@ AccountingStoragePass={root}/munge.socket
 AccountingStoreFlags=job_comment
 AccountingStorageTRES=gres/gpu"""
 
+NO_ACCOUNTING = "AccountingStorageType=accounting_storage/none"
+
 SLURMDBD_CONF = """\
 AuthType=auth/munge
 AuthInfo=socket={root}/munge.socket
@@ -175,13 +177,9 @@ class Cluster:
     def start_accounting(self) -> None:
         """Start slurmdbd; the first time, make the cluster and the user known to it."""
         self._start("slurmdbd", "slurmdbd", "-D")
-        answers = ("sacctmgr", "-n", "list", "cluster")
-        self.wait_for(
-            lambda: subprocess.run(answers, env=self.environment, capture_output=True).returncode
-            == 0,
-            "slurmdbd to answer",
-        )
-        if "private" not in self.run(*answers):
+        listed = ("sacctmgr", "-n", "list", "cluster")
+        self.wait_for(lambda: self.answers(*listed), "slurmdbd to answer")
+        if "private" not in self.run(*listed):
             self.run("sacctmgr", "-i", "add", "cluster", "private")
             self.run("sacctmgr", "-i", "add", "account", "lab", "cluster=private")
             self.run("sacctmgr", "-i", "add", "user", getpass.getuser(), "account=lab")
@@ -197,7 +195,7 @@ class Cluster:
             "ports": dict(zip(names, _free_ports(len(names)), strict=True)),
         }
         self.ports = facts["ports"]
-        accounting = ACCOUNTING if self.accounting else "AccountingStorageType=accounting_storage/none"
+        accounting = ACCOUNTING if self.accounting else NO_ACCOUNTING
         nodes = [
             f"NodeName={node} NodeHostname={facts['host']} NodeAddr=127.0.0.1 "
             f"Port={self.ports[node]} CPUs=2 RealMemory=8000 State=UNKNOWN"
@@ -250,10 +248,7 @@ class Cluster:
             "--innodb-buffer-pool-size=64M", f"--pid-file={self.root}/mariadb.pid",
         )  # fmt: skip
         client = ("mariadb", "--no-defaults", "--user=root", f"--socket={sock}")
-        self.wait_for(
-            lambda: subprocess.run([*client, "-e", "select 1"], capture_output=True).returncode == 0,
-            "the database to answer",
-        )
+        self.wait_for(lambda: self.answers(*client, "-e", "select 1"), "the database to answer")
         self.run(*client, input=DATABASE)
 
     def _start(self, name, *command):
@@ -272,6 +267,10 @@ class Cluster:
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def answers(self, *command: str) -> bool:
+        """Whether a command succeeds."""
+        return subprocess.run(command, env=self.environment, capture_output=True).returncode == 0
+
     def wait_for(self, condition, what: str, seconds: float = 60):
         """Wait until a condition holds and return its value; fail with the daemons' last words."""
         end = time.monotonic() + seconds
@@ -285,7 +284,9 @@ class Cluster:
     def last_words(self) -> str:
         """The ends of all logs of daemons."""
         logs = sorted((self.root / "log").iterdir())
-        return "\n".join(f"== {log.name}\n{log.read_text(errors='replace')[-1500:]}" for log in logs)
+        return "\n".join(
+            f"== {log.name}\n{log.read_text(errors='replace')[-1500:]}" for log in logs
+        )
 
     def idle_nodes(self) -> set[str]:
         return set(self.run("sinfo", "-h", "-N", "-t", "idle", "-o", "%N", check=False).split())
@@ -297,11 +298,9 @@ class Cluster:
         return [dict(zip(keys, line.split("|"), strict=True)) for line in output.splitlines()]
 
     def accounted(self) -> list[dict]:
-        """What sacct says of every job: id, state, rule, nodes, what was allocated, start and end."""
+        """What sacct says of every run of a job: id, state, rule, nodes, allocation, start, end."""
         fields = ("JobID", "State", "Comment", "NodeList", "AllocTRES", "Start", "End")
-        output = self.run(
-            "sacct", "-n", "-X", "-P", "-D", "-S", "now-1day", "-o", ",".join(fields)
-        )
+        output = self.run("sacct", "-n", "-X", "-P", "-D", "-S", "now-1day", "-o", ",".join(fields))
         keys = ("id", "state", "rule", "node", "tres", "start", "end")
         return [dict(zip(keys, line.split("|"), strict=True)) for line in output.splitlines()]
 
