@@ -82,7 +82,7 @@ onsuccess:
 
 
 onerror:
-    print(slurm.refusals(Path(log).read_text()), file=sys.stderr)
+    print(slurm.refusals("".join(Path(file).read_text() for file in log)), file=sys.stderr)
     print(
         "\nSome jobs failed; their messages stand above and in results/logs/. What was finished is kept:\n"
         "mend the cause and give the same command again.",

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from cluster import Cluster, missing
-from workflow.conftest import Checkout
+from workflow.conftest import ROOT, Checkout
 
 # Fewer models and draws than the local tests: here a job costs seconds before it begins.
 MODELS = ("w16-d1", "w16-d2", "w32-d1")
@@ -16,7 +16,7 @@ SOON = ("--slurm-init-seconds-before-status-checks", "3")
 class SlurmCheckout(Checkout):
     """A checkout whose snakemake runs on a private cluster."""
 
-    cluster: Cluster
+    cluster: Cluster | None = None
 
     def copy(self, folder):
         copied = SlurmCheckout(super().copy(folder).folder)
@@ -48,6 +48,7 @@ def cluster():
 def fresh(tmp_path_factory) -> Checkout:
     """The tiny checkout with fewer models, nothing computed yet."""
     made = SlurmCheckout(tmp_path_factory.mktemp("fresh") / "checkout").make()
+    made.path("slurm").symlink_to((ROOT / "slurm").readlink())
     table = made.path("config/models.tsv")
     header, *rows = table.read_text().splitlines(keepends=True)
     table.write_text(header + "".join(row for row in rows if row.split("\t")[0] in MODELS))

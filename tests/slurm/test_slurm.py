@@ -1,0 +1,272 @@
+"""The workflow on a private SLURM: what it submits, where jobs run, and what it survives."""
+
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+GPU_RULES = {"dump_hidden_states", "untrained_twins", "untrained_gain", "token_ablation"}
+PER_MODEL = GPU_RULES | {
+    "train_ladder", "compute_spectra", "compute_entropy", "information_gain", "token_selection",
+}  # fmt: skip
+FIGURES = {
+    "figure_entropy", "figure_conditional_entropy", "figure_depth", "figure_width_pairs",
+    "figure_information_gain", "figure_token_selection", "figure_token_ablation",
+}  # fmt: skip
+# Over all models; write_tables stays with the head.
+AGGREGATES = FIGURES | {"random_null", "text_view", "fit_scaling_laws", "summarise_context"}
+ONCE = {"fetch_corpus", "prepare_ladder"}
+SPELLINGS = (
+    ("--profile", "slurm"),
+    ("--workflow-profile", "slurm"),
+    ("--profile", "profiles/slurm"),
+)
+DUMP = "results/hidden_states/stories/w32-d1.h5"
+
+
+def submitted(run) -> list[str]:
+    """SLURM's ids of the jobs that a run has submitted."""
+    return re.findall(r"has been submitted with SLURM jobid (\d+)", run.stdout + run.stderr)
+
+
+def rule_and_model(comment: str) -> str:
+    """'rule model' or 'rule' from the comment that the plugin gives a job."""
+    rule, _, wildcards = comment.removeprefix("rule_").partition("_wildcards_")
+    return f"{rule} {wildcards.split('_')[-1]}" if rule in PER_MODEL else rule
+
+
+def done(cluster, ids) -> list[dict]:
+    """What sacct says of jobs, once it knows that all have ended."""
+
+    def all_ended():
+        rows = [row for row in cluster.accounted() if row["id"] in ids]
+        ended = {row["id"] for row in rows if row["end"] not in ("", "Unknown")}
+        return rows if ended == set(ids) else None
+
+    return cluster.wait_for(all_ended, "sacct to know the ends of all jobs")
+
+
+# ---------------------------------------------------------------- whole runs
+@pytest.fixture(scope="module")
+def local(fresh, tmp_path_factory):
+    """The tiny run on this machine, without SLURM."""
+    checkout = fresh.copy(tmp_path_factory.mktemp("local") / "checkout")
+    begin = time.monotonic()
+    run = checkout.snakemake()
+    assert run.returncode == 0, run.stderr[-6000:]
+    checkout.seconds = time.monotonic() - begin
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def finished(fresh, cluster, tmp_path_factory):
+    """The tiny run on SLURM; `ids` are its jobs."""
+    checkout = fresh.copy(tmp_path_factory.mktemp("finished") / "checkout")
+    checkout.cluster = cluster
+    begin = time.monotonic()
+    run = checkout.slurm()
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    checkout.seconds, checkout.ids = time.monotonic() - begin, submitted(run)
+    return checkout
+
+
+def test_every_table_is_that_of_the_local_run_byte_for_byte(local, finished):
+    tables = sorted(path.name for path in local.path("results/tables").glob("*.csv"))
+    assert len(tables) >= 5
+    for name in tables:
+        theirs, ours = (run.path(f"results/tables/{name}") for run in (finished, local))
+        assert theirs.read_bytes() == ours.read_bytes(), name
+    seconds = (local.seconds, finished.seconds, len(finished.ids))
+    print("\nTiny run: {:.0f} s local, {:.0f} s on SLURM in {} jobs".format(*seconds))
+
+
+def test_jobs_that_run_a_model_hold_a_gpu_and_the_others_none(cluster, finished):
+    rows = done(cluster, finished.ids)
+    assert {row["state"] for row in rows} == {"COMPLETED"}
+    rules = {rule_and_model(row["rule"]).split()[0] for row in rows}
+    assert rules == ONCE | PER_MODEL | AGGREGATES
+    for row in rows:
+        on_gpu = rule_and_model(row["rule"]).split()[0] in GPU_RULES
+        assert row["node"] in (("node1", "node2") if on_gpu else ("node3",)), row
+        assert row["tres"].count("gres/gpu=1") == on_gpu and "gres/gpu=2" not in row["tres"], row
+
+
+@pytest.mark.parametrize("profile", SPELLINGS, ids="=".join)
+def test_no_spelling_of_the_profile_reruns_anything_after_touch(finished, profile, tmp_path):
+    checkout = finished.copy(tmp_path / "checkout")
+    for folder in ("rules", "workflow_scripts", "profiles", "envs"):
+        for path in checkout.path(folder).rglob("*"):
+            path.touch()
+    checkout.path("Snakefile").touch()
+    run = checkout.slurm("--dry-run", profile=profile)
+    assert run.returncode == 0, run.stderr
+    assert "Nothing to be done" in run.stdout + run.stderr
+    # And the check can fail: a changed parameter is seen under each.
+    checkout.edit("config/config.yaml", "shares: [0.25, 0.5]", "shares: [0.25, 0.75]")
+    run = checkout.slurm("--dry-run", profile=profile)
+    assert "rule token_ablation:" in run.stdout + run.stderr
+
+
+def test_a_new_model_submits_its_jobs_and_the_aggregates(cluster, finished, tmp_path):
+    checkout = finished.copy(tmp_path / "checkout")
+    table = checkout.path("config/models.tsv")
+    table.write_text(table.read_text() + "w32-d2\ttiny\tladder\ttiny/w32-d2-s0\t\tfloat32\t\t\n")
+    run = checkout.slurm()
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    found = sorted(rule_and_model(row["rule"]) for row in done(cluster, submitted(run)))
+    assert found == sorted(AGGREGATES | {f"{rule} w32-d2" for rule in PER_MODEL})
+
+
+# ---------------------------------------------------------------- what SLURM refuses
+def test_a_partition_that_does_not_exist_stops_the_run_before_it_starts(cluster, fresh, tmp_path):
+    checkout = fresh.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    checkout.edit("profiles/slurm/profile.yaml", "slurm_partition: gpu", "slurm_partition: gpus")
+    run = checkout.slurm()
+    said = run.stdout + run.stderr
+    assert run.returncode != 0 and not submitted(run)
+    assert said.count("slurm_partition 'gpus' does not exist. Did you mean 'gpu'?") == 1
+    assert "profiles/slurm/profile.yaml" in said and "cpu, gpu (GPUs), urgent (GPUs)" in said
+    checkout.edit("profiles/slurm/profile.yaml", "slurm_partition: gpus", "slurm_partition: cpu")
+    run = checkout.slurm()
+    assert run.returncode != 0 and not submitted(run)
+    assert "'cpu' has no GPU, but the job asks for one" in run.stdout + run.stderr
+
+
+def test_where_slurm_does_not_answer_the_run_stops_with_one_message(cluster, fresh, tmp_path):
+    checkout = fresh.copy(tmp_path / "checkout")
+    nobody = cluster.root / "nobody.conf"
+    text = (cluster.root / "slurm.conf").read_text()
+    nobody.write_text(text.replace(f"SlurmctldPort={cluster.ports['ctld']}", "SlurmctldPort=1"))
+    environment = cluster.environment | {"SLURM_CONF": str(nobody), "SLURM_TIMEOUT": "1"}
+    run = subprocess.run(
+        checkout.command("results/corpora/stories.parquet"), cwd=checkout.folder, env=environment,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode != 0 and "SLURM does not answer" in run.stdout + run.stderr
+
+
+def test_what_sbatch_refuses_is_said_once_and_the_other_jobs_go_on(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    # MB: no node has so much.
+    refused = "mem_mb: \"10**6 if wildcards.model == 'w32-d1' else 1000\""
+    rule = "  dump_hidden_states:\n"
+    checkout.edit("profiles/slurm/profile.yaml", rule, f"{rule}    {refused}\n")
+    run = checkout.slurm("hidden_states")
+    said = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert not checkout.path(DUMP).exists()
+    assert checkout.path(DUMP.replace("w32-d1", "w16-d1")).exists()
+    found = [rule_and_model(row["rule"]) for row in done(cluster, submitted(run))]
+    assert found == ["dump_hidden_states w16-d1"]
+    message = said[said.index("SLURM refused submissions") :]
+    assert message.count("Memory specification can not be satisfied") == 1
+    assert "profiles/slurm/profile.yaml" in message
+
+
+# ---------------------------------------------------------------- what a dump survives
+@pytest.fixture(scope="module")
+def slow(fresh, tmp_path_factory):
+    """A checkout with two models and dumps of many shards; all is there but those dumps.
+
+    `dumps` maps each model to the bytes that an undisturbed local dump has left.
+    """
+    checkout = fresh.copy(tmp_path_factory.mktemp("slow") / "checkout")
+    texts = checkout.path("texts.jsonl")
+    texts.write_text("".join(line for line in texts.open() for _ in range(40)))
+    checkout.edit("config/corpora.tsv", "\t24\t", "\t2000\t")
+    checkout.edit("config/config.yaml", "shard_tokens: 512", "shard_tokens: 256")
+    table = checkout.path("config/models.tsv")
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(row for row in rows if not row.startswith("w16-d2")))
+    run = checkout.snakemake("hidden_states")
+    assert run.returncode == 0, run.stderr[-6000:]
+    checkout.dumps = {}
+    for path in checkout.path("results/hidden_states/stories").iterdir():
+        checkout.dumps[path.stem] = path.read_bytes()
+        path.unlink()
+    return checkout
+
+
+class Head:
+    """A snakemake that runs beside the test; its words go to a file."""
+
+    def __init__(self, checkout, *arguments):
+        self.log = checkout.path("head.log")
+        with self.log.open("w") as file:
+            self.process = subprocess.Popen(
+                checkout.command(*arguments), cwd=checkout.folder, stdout=file, stderr=file,
+                env=checkout.cluster.environment, start_new_session=True,
+            )  # fmt: skip
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)  # it cancels its jobs
+            self.process.wait(120)
+
+    def wait(self, seconds=600) -> str:
+        """All that it said, once it has ended well."""
+        self.process.wait(seconds)
+        assert self.process.returncode == 0, self.log.read_text()[-6000:]
+        return self.log.read_text()
+
+    def ids(self) -> list[str]:
+        return re.findall(r"has been submitted with SLURM jobid (\d+)", self.log.read_text())
+
+
+class Shards:
+    """What is seen of a dump's shards: name -> every version (inode and time) that was there."""
+
+    def __init__(self, checkout):
+        self.folder, self.seen = checkout.path("scratch"), {}
+
+    def look(self) -> int:
+        """Look again; how many shards have been seen."""
+        for path in self.folder.rglob("shard-*.h5"):
+            try:
+                state = path.stat()
+            except FileNotFoundError:
+                continue  # removed meanwhile, since the dump is whole
+            self.seen.setdefault(path.name, set()).add((state.st_ino, state.st_mtime_ns))
+        return len(self.seen)
+
+    def assert_none_was_made_twice(self):
+        assert not {name for name, versions in self.seen.items() if len(versions) > 1}
+
+
+def test_a_preempted_dump_goes_on_from_its_shards(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    shards = Shards(checkout)
+    with Head(checkout, DUMP) as head:
+        cluster.wait_for(lambda: shards.look() >= 5, "five shards", 180)
+        urgent = cluster.run(
+            "sbatch", "--parsable", "-p", "urgent", "-N", "2", "--exclusive", "-o", "/dev/null",
+            "--wrap", "sleep 600",
+        ).strip()  # fmt: skip
+        (job,) = head.ids()
+
+        def requeued():
+            return any(j["id"] == job and j["state"] == "PENDING" for j in cluster.jobs())
+
+        cluster.wait_for(requeued, "the dump to be requeued", 120)
+        before = shards.look()
+        assert not checkout.path(DUMP).exists(), "the dump was too fast to be preempted"
+        cluster.run("scancel", urgent)
+        cluster.start_now(job)
+        while head.process.poll() is None:
+            shards.look()
+            time.sleep(0.02)
+        head.wait()
+        assert head.ids() == [job]  # SLURM has brought it back, not a second submission
+    assert len(shards.seen) > before
+    shards.assert_none_was_made_twice()
+    assert checkout.path(DUMP).read_bytes() == slow.dumps["w32-d1"]
+    states = [row["state"] for row in cluster.accounted() if row["id"] == job]
+    assert states == ["PREEMPTED", "COMPLETED"]
