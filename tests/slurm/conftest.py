@@ -1,5 +1,6 @@
 """Private SLURM clusters, and a tiny checkout that computes on them."""
 
+import signal
 import subprocess
 import sys
 
@@ -40,6 +41,8 @@ def cluster():
     """A private SLURM with accounting."""
     if lacking := missing():
         pytest.skip(f"SLURM is not installed here: {', '.join(lacking)} not found")
+    # A session that is told to end stops its daemons, too.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 143))
     with Cluster() as started:
         yield started
 

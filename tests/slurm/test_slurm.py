@@ -1,11 +1,16 @@
 """The workflow on a private SLURM: what it submits, where jobs run, and what it survives."""
 
+import json
+import os
+import random
 import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
+from cluster import Cluster, missing
 
 GPU_RULES = {"dump_hidden_states", "untrained_twins", "untrained_gain", "token_ablation"}
 PER_MODEL = GPU_RULES | {
@@ -175,8 +180,13 @@ def slow(fresh, tmp_path_factory):
     `dumps` maps each model to the bytes that an undisturbed local dump has left.
     """
     checkout = fresh.copy(tmp_path_factory.mktemp("slow") / "checkout")
-    texts = checkout.path("texts.jsonl")
-    texts.write_text("".join(line for line in texts.open() for _ in range(40)))
+    draw, texts = random.Random(0), checkout.path("texts.jsonl")
+    with texts.open("a") as file:
+        for line in texts.read_text().splitlines():
+            words = json.loads(line)["text"].split()
+            for _ in range(40):  # other texts of the same words: a corpus has no text twice
+                draw.shuffle(words)
+                file.write(json.dumps({"text": " ".join(words), "kind": "sea"}) + "\n")
     checkout.edit("config/corpora.tsv", "\t24\t", "\t2000\t")
     checkout.edit("config/config.yaml", "shard_tokens: 512", "shard_tokens: 256")
     table = checkout.path("config/models.tsv")
@@ -195,7 +205,7 @@ class Head:
     """A snakemake that runs beside the test; its words go to a file."""
 
     def __init__(self, checkout, *arguments):
-        self.log = checkout.path("head.log")
+        self.log, self.cluster = checkout.path("head.log"), checkout.cluster
         with self.log.open("w") as file:
             self.process = subprocess.Popen(
                 checkout.command(*arguments), cwd=checkout.folder, stdout=file, stderr=file,
@@ -207,8 +217,10 @@ class Head:
 
     def __exit__(self, *_):
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)  # it cancels its jobs
-            self.process.wait(120)
+            self.process.kill()
+            self.process.wait()
+            if ids := self.ids():
+                self.cluster.run("scancel", *ids, check=False)
 
     def wait(self, seconds=600) -> str:
         """All that it said, once it has ended well."""
@@ -270,3 +282,167 @@ def test_a_preempted_dump_goes_on_from_its_shards(cluster, slow, tmp_path):
     assert checkout.path(DUMP).read_bytes() == slow.dumps["w32-d1"]
     states = [row["state"] for row in cluster.accounted() if row["id"] == job]
     assert states == ["PREEMPTED", "COMPLETED"]
+
+
+def processes(checkout, text: str) -> list[int]:
+    """Ids of the processes that work in a checkout and whose command holds a text."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            here = (process / "cwd").readlink() == checkout.folder
+            if here and text in (process / "cmdline").read_text():
+                found.append(int(process.name))
+        except OSError:  # ended meanwhile
+            continue
+    return found
+
+
+def kill_job(job: str) -> None:
+    """Kill every process of a job, SLURM's own included, as the loss of its node would."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_text()
+            environment = (process / "environ").read_text(errors="replace").split("\0")
+            if f"SLURM_JOB_ID={job}" in environment or command.startswith(f"slurmstepd: [{job}."):
+                os.kill(int(process.name), signal.SIGKILL)
+        except OSError:
+            continue
+
+
+@pytest.mark.long
+def test_a_dump_that_hits_its_time_limit_gets_more_time_and_goes_on(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    rule = "  dump_hidden_states:\n"
+    limit = f"{rule}    runtime: 1 if attempt == 1 else 20\n"
+    checkout.edit("profiles/slurm/profile.yaml", rule, limit)
+    shards = Shards(checkout)
+    with Head(checkout, DUMP) as head:
+        cluster.wait_for(lambda: shards.look() >= 5, "five shards", 180)
+        for process in processes(checkout, "dump_hidden_states.py"):
+            os.kill(process, signal.SIGSTOP)  # as slow as can be
+        before = shards.look()
+        assert not checkout.path(DUMP).exists()
+        while head.process.poll() is None:
+            shards.look()
+            time.sleep(0.02)
+        head.wait()
+        ids = head.ids()
+    assert len(shards.seen) > before
+    shards.assert_none_was_made_twice()
+    assert checkout.path(DUMP).read_bytes() == slow.dumps["w32-d1"]
+    assert [row["state"] for row in done(cluster, ids)] == ["TIMEOUT", "COMPLETED"]
+
+
+@pytest.mark.long
+def test_a_dump_whose_node_is_lost_goes_on_on_another(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    shards = Shards(checkout)
+    with Head(checkout, DUMP) as head:
+        cluster.wait_for(lambda: shards.look() >= 5, "five shards", 180)
+        (job,) = head.ids()
+        (lost,) = {row["node"] for row in cluster.jobs("RUNNING") if row["id"] == job}
+        try:
+            cluster.end(f"slurmd-{lost}", kill=True)
+            kill_job(job)
+            before = shards.look()
+            assert not checkout.path(DUMP).exists()
+
+            def requeued():
+                return any(j["id"] == job and j["state"] == "PENDING" for j in cluster.jobs())
+
+            cluster.wait_for(requeued, "SLURM to notice the loss", 180)
+            cluster.start_now(job)
+            while head.process.poll() is None:
+                shards.look()
+                time.sleep(0.02)
+            head.wait()
+            assert head.ids() == [job]
+        finally:
+            cluster.start_node(lost)
+            cluster.wait_for(lambda: lost in cluster.idle_nodes(), f"{lost} to come back", 120)
+    assert len(shards.seen) > before
+    shards.assert_none_was_made_twice()
+    assert checkout.path(DUMP).read_bytes() == slow.dumps["w32-d1"]
+    rows = [row for row in cluster.accounted() if row["id"] == job]
+    assert [row["state"] for row in rows] == ["NODE_FAIL", "COMPLETED"]
+    assert rows[0]["node"] == lost != rows[1]["node"]
+
+
+@pytest.mark.long
+def test_after_the_head_was_killed_nothing_finished_is_done_again(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    shards = Shards(checkout)
+    with Head(checkout, "hidden_states") as head:
+        cluster.wait_for(lambda: shards.look() >= 5, "five shards", 180)
+        head.process.kill()
+        head.process.wait()
+        ids = head.ids()
+        # Its jobs do not need it.
+        assert {row["state"] for row in done(cluster, ids)} == {"COMPLETED"}
+    for model, dump in slow.dumps.items():
+        assert checkout.path(DUMP.replace("w32-d1", model)).read_bytes() == dump
+    locked = checkout.slurm("hidden_states")
+    assert locked.returncode != 0 and "--unlock" in locked.stdout + locked.stderr
+    assert checkout.slurm("--unlock").returncode == 0
+    again = checkout.slurm("hidden_states")
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert submitted(again) == []
+
+    # Snakemake has no record of these files; their fingerprints tell that they are stale.
+    table = checkout.path("config/models.tsv")
+    table.write_text(table.read_text().replace("\tfloat32\t", "\tbfloat16\t"))
+    stale = checkout.slurm("--retries", "0", "results/spectra/stories/w32-d1.h5")
+    if DUMP in stale.stdout + stale.stderr and stale.returncode == 0:
+        # Snakemake did notice; then the dump was made anew, in the new type.
+        assert checkout.path(DUMP).read_bytes() != slow.dumps["w32-d1"]
+    else:
+        log = checkout.path("results/logs/compute_spectra/stories/w32-d1.log").read_text()
+        assert "snakemake -R dump_hidden_states" in log
+
+
+@pytest.mark.long
+def test_two_dumps_share_the_two_gpus_of_a_node(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    rule = "  dump_hidden_states:\n"
+    node = f"{rule}    slurm_extra: \"'--nodelist=node1'\"\n"
+    checkout.edit("profiles/slurm/profile.yaml", rule, node)
+    run = checkout.slurm("hidden_states")
+    assert run.returncode == 0, run.stderr[-3000:]
+    rows = done(cluster, submitted(run))
+    assert len(rows) == 2
+    assert all(row["node"] == "node1" and "gres/gpu=1" in row["tres"] for row in rows)
+    assert max(row["start"] for row in rows) < min(row["end"] for row in rows)
+
+
+@pytest.mark.long
+def test_two_minutes_without_slurmdbd_do_not_stop_a_run(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    shards = Shards(checkout)
+    with Head(checkout, "hidden_states") as head:
+        cluster.wait_for(lambda: shards.look() >= 1, "a shard", 180)
+        cluster.end("slurmdbd")
+        try:
+            time.sleep(120)
+        finally:
+            cluster.start_accounting()
+        head.wait()
+    for model, dump in slow.dumps.items():
+        assert checkout.path(DUMP.replace("w32-d1", model)).read_bytes() == dump
+
+
+@pytest.mark.long
+def test_a_cluster_without_accounting_is_as_good(slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    if lacking := missing(accounting=False):
+        pytest.skip(f"SLURM is not installed here: {', '.join(lacking)} not found")
+    with Cluster(accounting=False) as checkout.cluster:
+        run = checkout.slurm("hidden_states")
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    assert len(submitted(run)) == 2
+    for model, dump in slow.dumps.items():
+        assert checkout.path(DUMP.replace("w32-d1", model)).read_bytes() == dump
