@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 
 NODES = {"node1": 2, "node2": 1, "node3": 0}  # name -> GPUs
+# What SLURM hands out as GPUs: only of a device does it set CUDA_VISIBLE_DEVICES. None is touched.
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "munged")
 ACCOUNTING_PROGRAMS = ("slurmdbd", "sacctmgr", "mariadbd", "mariadb-install-db", "mariadb")
 
@@ -185,7 +187,7 @@ class Cluster:
             self.run("sacctmgr", "-i", "add", "user", getpass.getuser(), "account=lab")
 
     def _configure(self):
-        for folder in ("bin", "spool", "state", "log", "dev"):
+        for folder in ("bin", "spool", "state", "log"):
             (self.root / folder).mkdir()
         names = ["ctld", "dbd", "mysql", *NODES]
         facts = {
@@ -209,11 +211,12 @@ class Cluster:
             ),
         )
         gres = ["AutoDetect=off"]
-        for node, gpus in NODES.items():
-            files = [self.root / "dev" / f"{node}-gpu{index}" for index in range(gpus)]
-            for file in files:
-                file.touch()  # a GPU that nobody can compute on, but that SLURM hands out
-                gres.append(f"NodeName={node} Name=gpu File={file}")
+        devices = iter(DEVICES)
+        gres += [
+            f"NodeName={node} Name=gpu File={next(devices)}"
+            for node, gpus in NODES.items()
+            for _ in range(gpus)
+        ]
         self._write("gres.conf", "\n".join(gres) + "\n")
         self._write("cgroup.conf", "CgroupPlugin=cgroup/v1\n")
         self._write("slurmdbd.conf", SLURMDBD_CONF.format(**facts)).chmod(0o600)

@@ -297,13 +297,19 @@ def processes(checkout, text: str) -> list[int]:
     return found
 
 
+def variable(process: int, name: str) -> str | None:
+    """An environment variable of a process."""
+    text = (Path("/proc") / str(process) / "environ").read_text(errors="replace")
+    return dict(line.partition("=")[::2] for line in text.split("\0")).get(name)
+
+
 def kill_job(job: str) -> None:
     """Kill every process of a job, SLURM's own included, as the loss of its node would."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_text()
-            environment = (process / "environ").read_text(errors="replace").split("\0")
-            if f"SLURM_JOB_ID={job}" in environment or command.startswith(f"slurmstepd: [{job}."):
+            of_slurm = command.startswith(f"slurmstepd: [{job}.")
+            if of_slurm or variable(int(process.name), "SLURM_JOB_ID") == job:
                 os.kill(int(process.name), signal.SIGKILL)
         except OSError:
             continue
@@ -410,9 +416,15 @@ def test_two_dumps_share_the_two_gpus_of_a_node(cluster, slow, tmp_path):
     rule = "  dump_hidden_states:\n"
     node = f"{rule}    slurm_extra: \"'--nodelist=node1'\"\n"
     checkout.edit("profiles/slurm/profile.yaml", rule, node)
-    run = checkout.slurm("hidden_states")
-    assert run.returncode == 0, run.stderr[-3000:]
-    rows = done(cluster, submitted(run))
+    with Head(checkout, "hidden_states") as head:
+        pair = cluster.wait_for(
+            lambda: len(found := processes(checkout, "dump_hidden_states.py")) >= 2 and found,
+            "both dumps to run", 180,
+        )  # fmt: skip
+        # Each sees a GPU of its own.
+        assert {variable(process, "CUDA_VISIBLE_DEVICES") for process in pair} == {"0", "1"}
+        head.wait()
+        rows = done(cluster, head.ids())
     assert len(rows) == 2
     assert all(row["node"] == "node1" and "gres/gpu=1" in row["tres"] for row in rows)
     assert max(row["start"] for row in rows) < min(row["end"] for row in rows)
