@@ -366,7 +366,12 @@ def check_partitions() -> None:
     if workflow.executor_plugin.name != "slurm":
         return
     requests = [
-        (job.rule.name, str(job.resources.slurm_partition), bool(job.resources.get("gpu")))
+        (
+            job.rule.name,
+            str(job.resources.slurm_partition),
+            bool(job.resources.get("gpu")),
+            job.resources.get("runtime") or 0,
+        )
         for job in workflow.dag.needrun_jobs()
         if not job.is_local
         and job.resources.get("slurm_partition")

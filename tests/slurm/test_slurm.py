@@ -127,7 +127,7 @@ def test_a_new_model_submits_its_jobs_and_the_aggregates(cluster, finished, tmp_
 
 
 # ---------------------------------------------------------------- what SLURM refuses
-def test_a_partition_that_does_not_exist_stops_the_run_before_it_starts(cluster, fresh, tmp_path):
+def test_a_partition_that_would_not_do_stops_the_run_before_it_starts(cluster, fresh, tmp_path):
     checkout = fresh.copy(tmp_path / "checkout")
     checkout.cluster = cluster
     checkout.edit("profiles/slurm/profile.yaml", "slurm_partition: gpu", "slurm_partition: gpus")
@@ -140,6 +140,13 @@ def test_a_partition_that_does_not_exist_stops_the_run_before_it_starts(cluster,
     run = checkout.slurm()
     assert run.returncode != 0 and not submitted(run)
     assert "'cpu' has no GPU, but the job asks for one" in run.stdout + run.stderr
+    # A job that asks for more time than a partition allows would wait for ever.
+    checkout.edit("profiles/slurm/profile.yaml", "runtime: 60 * attempt", "runtime: 121 * attempt")
+    run = checkout.slurm()
+    assert run.returncode != 0 and not submitted(run)
+    assert "summarise_context (1 job): slurm_partition 'cpu' allows 120 minutes" in (
+        run.stdout + run.stderr
+    )
 
 
 def test_where_slurm_does_not_answer_the_run_stops_with_one_message(cluster, fresh, tmp_path):
