@@ -17,8 +17,8 @@ from pathlib import Path
 NODES = {"node1": 2, "node2": 1, "node3": 0}  # name -> GPUs
 # What SLURM hands out as GPUs: only of a device does it set CUDA_VISIBLE_DEVICES. None is touched.
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
-PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "munged")
-ACCOUNTING_PROGRAMS = ("slurmdbd", "sacctmgr", "mariadbd", "mariadb-install-db", "mariadb")
+PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "sbatch", "srun", "sacctmgr", "munged")
+PROGRAMS += ("mariadbd", "mariadb-install-db", "mariadb")
 
 SLURM_CONF = """\
 ClusterName=private
@@ -95,10 +95,9 @@ grant all on slurm_acct.* to slurm@localhost;
 """
 
 
-def missing(accounting: bool = True) -> list[str]:
+def missing() -> list[str]:
     """The programs that a private SLURM would need and this machine lacks."""
-    programs = PROGRAMS + ACCOUNTING_PROGRAMS * accounting
-    return [name for name in programs if shutil.which(name, path=search_path()) is None]
+    return [name for name in PROGRAMS if shutil.which(name, path=search_path()) is None]
 
 
 def search_path() -> str:

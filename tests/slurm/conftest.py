@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from cluster import Cluster, missing
+from cluster import Cluster
 from workflow.conftest import ROOT, Checkout
 
 # Fewer models and draws than the local tests: here a job costs seconds before it begins.
@@ -39,8 +39,6 @@ class SlurmCheckout(Checkout):
 @pytest.fixture(scope="session")
 def cluster():
     """A private SLURM with accounting."""
-    if lacking := missing():
-        pytest.skip(f"SLURM is not installed here: {', '.join(lacking)} not found")
     # A session that is told to end stops its daemons, too.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 143))
     with Cluster() as started:

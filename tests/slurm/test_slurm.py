@@ -14,6 +14,10 @@ from pathlib import Path
 import pytest
 from cluster import Cluster, missing
 
+pytestmark = pytest.mark.skipif(
+    bool(missing()), reason=f"SLURM is not installed here: no {', '.join(missing())}"
+)
+
 GPU_RULES = {"dump_hidden_states", "untrained_twins", "untrained_gain", "token_ablation"}
 PER_MODEL = GPU_RULES | {
     "train_ladder", "compute_spectra", "compute_entropy", "information_gain", "token_selection",
@@ -465,8 +469,6 @@ def test_two_minutes_without_slurmdbd_do_not_stop_a_run(cluster, slow, tmp_path)
 @pytest.mark.long
 def test_a_cluster_without_accounting_is_as_good(slow, tmp_path):
     checkout = slow.copy(tmp_path / "checkout")
-    if lacking := missing(accounting=False):
-        pytest.skip(f"SLURM is not installed here: {', '.join(lacking)} not found")
     with Cluster(accounting=False) as checkout.cluster:
         run = checkout.slurm("hidden_states")
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
