@@ -1,18 +1,22 @@
 # make results   set up and run the workflow on the configuration in config/
 # make test      set up and run the tests
+# make test-slurm   run the workflow on a private SLURM (Debian: slurm-wlm slurmdbd munge mariadb-server)
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 # Memory in MB that local jobs may take together: what the machine has, less a quarter.
 MEMORY ?= $(shell awk '/MemTotal/ {print int($$2 / 1024 * 0.75)}' /proc/meminfo 2>/dev/null || echo 4000)
 
-.PHONY: results test lint lock
+.PHONY: results test test-slurm lint lock
 
 results: .venv/installed
 	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) --quiet rules host $(ARGS)
 
 test: .venv/installed
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-slurm: .venv/installed
+	@$(BIN)/python -m pytest tests/slurm $(ARGS)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -85,6 +85,7 @@ rule figures:
 
 
 onstart:
+    check_partitions()
     write_used_configuration()
 
 
@@ -93,6 +94,7 @@ onsuccess:
 
 
 onerror:
+    print(slurm.refusals("".join(Path(file).read_text() for file in log)), file=sys.stderr)
     print(
         "\nSome jobs failed; their messages stand above and in results/logs/. What was finished is kept:\n"
         "mend the cause and give the same command again.",

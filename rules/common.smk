@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from infogeo import configuration, fingerprint
+from infogeo import configuration, fingerprint, slurm
 from infogeo.errors import InfogeoError
 
 # ---------------------------------------------------------------- configuration and tables
@@ -387,6 +387,26 @@ def skills_fingerprint() -> str:
     )
 
 
+# ---------------------------------------------------------------- what a scheduler is asked for
+def demand(wildcards) -> dict:
+    """Megabytes and minutes of the jobs of a model, on a corpus if there is one; see plan.demand."""
+    from infogeo import plan  # here, since few jobs need it and it imports numpy
+
+    model = wildcards.model
+    corpus = CORPORA[wildcards.corpus] if "corpus" in wildcards.keys() else None
+    return plan.demand(MODELS[model], corpus, CONFIG, "results", model_fingerprint(model))
+
+
+def megabytes(least: int):
+    """For `mem_mb`: what running the model takes, more with each attempt."""
+    return lambda wildcards, attempt: attempt * max(least, demand(wildcards)["megabytes"])
+
+
+def minutes(work: str):
+    """For `runtime`: from the operations of `work` (a key of plan.demand), more with each attempt."""
+    return lambda wildcards, attempt: attempt * demand(wildcards)[work]
+
+
 # ---------------------------------------------------------------- final files
 def per_corpus(*names, corpora=CORPORA) -> list[str]:
     return [f"{corpus}/{name}" for corpus in corpora for name in names]
@@ -467,6 +487,28 @@ def figure_outputs(name: str, title: str) -> dict:
 
 
 # ---------------------------------------------------------------- before and after the run
+def check_partitions() -> None:
+    """On SLURM, see that the partitions which the profile names are there, before submitting."""
+    if workflow.executor_plugin.name != "slurm":
+        return
+    requests = [
+        (
+            job.rule.name,
+            str(job.resources.slurm_partition),
+            bool(job.resources.get("gpu")),
+            job.resources.get("runtime") or 0,
+        )
+        for job in workflow.dag.needrun_jobs()
+        if not job.is_local
+        and job.resources.get("slurm_partition")
+        and not job.resources.get("clusters")
+    ]
+    try:
+        slurm.check(requests, slurm.partitions())
+    except InfogeoError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def write_used_configuration() -> None:
     """Leave beside the results what was really used: defaults and overrides merged, and the tables."""
     Path("results").mkdir(exist_ok=True)

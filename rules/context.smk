@@ -54,7 +54,8 @@ rule untrained_gain:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=megabytes(1500),
+        runtime=minutes("twins"),
     params:
         n_range=[min(CONFIG["spectra"]["n"]), CONTEXT_N],
         lambdas=CONFIG["context"]["lambdas"],
@@ -127,7 +128,8 @@ rule token_ablation:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=megabytes(1500),
+        runtime=minutes("ablation"),
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
     params:

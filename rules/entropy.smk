@@ -44,7 +44,8 @@ rule untrained_twins:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=megabytes(1500),
+        runtime=minutes("twins"),
     params:
         n=CONFIG["spectra"]["n"],
         layers=CONFIG["states"]["layers"],

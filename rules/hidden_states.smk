@@ -16,7 +16,8 @@ rule dump_hidden_states:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=megabytes(1500),
+        runtime=minutes("dump"),
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
     params:

@@ -53,7 +53,8 @@ rule train_ladder:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=megabytes(1500),
+        runtime=minutes("training"),
     params:
         where=lambda w: MODELS[w.model]["where"],
         width=lambda w: member(w.model)["width"],

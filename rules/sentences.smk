@@ -78,7 +78,8 @@ rule untrained_sentences:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=megabytes(1500),
+        runtime=minutes("twins"),
     params:
         n=CONFIG["sentences"]["n"],
         depths=CONFIG["sentences"]["depths"],

@@ -2,6 +2,7 @@ import csv
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from infogeo import configuration, ladder, plan, token_selection
@@ -279,3 +280,46 @@ def test_numbers_are_readable(value, unit, text):
 )
 def test_times_are_readable(hours, text):
     assert plan._time(hours) == text
+
+
+# ---------------------------------------------------------------- what a scheduler is asked for
+def asked(config, folder, row=None, texts=100, corpus=True):
+    corpus = {"slug": "stories", "texts": texts} if corpus else None
+    return plan.demand(row or ladder_row(), corpus, config, folder, "fm")
+
+
+def test_a_job_asks_for_its_planned_time_twice_over(config, tmp_path):
+    row = planned(config, tmp_path)[0]  # at most 100 texts of 24 tokens, as here
+    found, start = asked(config, tmp_path), plan.START_MINUTES
+    hours = {work: row[f"{work}_hours"] for work in ("dump", "ablation", "training")}
+    # The plan counts both jobs that run the twins.
+    hours["twins"] = row["twins_hours"] / 2
+    expected = {work: start + int(np.ceil(120 * value)) for work, value in hours.items()}
+    assert {work: found[work] for work in hours} == expected
+    assert min(expected.values()) > start
+    assert found["megabytes"] == int(np.ceil(row["memory_bytes"] / 1e6))
+
+
+def test_workers_on_one_machine_share_the_time_of_dump_and_ablation(config, tmp_path):
+    alone = asked(config, tmp_path)
+    config["launch"] = {"placement": "local", "workers": 4}
+    shared, start = asked(config, tmp_path), plan.START_MINUTES
+    for work in ("dump", "ablation"):
+        assert (shared[work] - start) == pytest.approx((alone[work] - start) / 4, abs=1)
+    assert (shared["twins"], shared["training"]) == (alone["twins"], alone["training"])
+
+
+def test_texts_are_counted_once_the_corpus_is_there(config, tmp_path):
+    before = asked(config, tmp_path, texts=0)
+    assert (before["dump"], before["twins"]) == (plan.START_MINUTES,) * 2
+    frame = pd.DataFrame({"doc_id": ["a"] * 100, "text": ["b"] * 100})
+    (tmp_path / "corpora").mkdir()
+    write_table(frame, tmp_path / "corpora/stories.parquet", "of whatever settings")
+    assert asked(config, tmp_path, texts=0) == asked(config, tmp_path, texts=100)
+
+
+def test_a_model_that_is_not_there_yet_asks_for_little(config, tmp_path):
+    row = ladder_row(source="local", where=str(tmp_path / "none"), trust_remote_code=False)
+    start = plan.START_MINUTES
+    expected = {"training": start, "dump": start, "twins": start, "ablation": start, "megabytes": 0}
+    assert asked(config, tmp_path, row) == expected

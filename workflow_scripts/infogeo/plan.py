@@ -10,6 +10,7 @@ three times that. See Kaplan et al. 2020 (2001.08361), section 2.1.
 import csv
 import json
 from functools import cache
+from math import ceil
 from pathlib import Path
 
 from infogeo.artefacts import read_table, replacing
@@ -30,6 +31,10 @@ PROCESS_BYTES = 520_000_000
 BLOCK_BUFFERS = 16
 # Logits and what is made of them are worked on in pieces of about 2²² numbers in float32.
 LOGITS_BYTES = 2 * 4 * 2**22
+# A scheduler is asked for the minutes that a job takes to start, on a busy file system too, and
+# for this multiple of what its operations take: it ends what runs longer.
+START_MINUTES = 15
+SLACK = 2
 
 PREFIXES = ("", *"kMGTPEZY")
 HEADER = ["corpus", "model", "parameters", "texts", "tokens", "forward", "states", "memory"]
@@ -292,6 +297,69 @@ def _row(row, model, corpus, texts, config) -> dict:
         "training_flops": training,
         "training_hours": None if training is None else training / hours,
     }
+
+
+# ---------------------------------------------------------------- what a scheduler is asked for
+def demand(model, corpus, config: dict, results, expected_model: str) -> dict:
+    """Memory and minutes to ask a scheduler for: of a model's jobs on a corpus, on the safe side.
+
+    Every text counts with the largest n, so that no tokenizer is needed: schedulers ask often.
+
+    Parameters
+    ----------
+    model : dict
+        Its row of the table.
+    corpus : dict or None
+        Its row of the table; None where only the training counts.
+    config : dict
+        The complete configuration.
+    results : path-like
+        The folder results/.
+    expected_model : str
+        Fingerprint that a finished model must carry to be believed.
+
+    Returns
+    -------
+    dict
+        `megabytes`, and minutes of `training`, `dump`, `twins` (of one of the two jobs that run
+        them) and `ablation`. Where the model or the number of texts is not known yet, the minutes
+        of a job that has next to nothing to do, and no megabytes.
+    """
+    asked = dict.fromkeys(("training", "dump", "twins", "ablation"), START_MINUTES)
+    asked["megabytes"] = 0
+    try:
+        known = describe_model(model, config, Path(results), expected_model)
+    except InfogeoError:
+        return asked  # it stops, with its message, in the job that fetches it
+    n, launch = max(config["spectra"]["n"]), config["launch"]
+    flops = {}
+    if model["source"] == "ladder":
+        settings = config["ladders"][ladder_member(model["where"])["ladder"]]
+        flops["training"] = 3 * forward_flops(known, settings["tokens"], settings["context"])
+    texts = corpus and (corpus["texts"] or _rows(results, corpus["slug"]))
+    if texts:
+        workers = launch["workers"] if launch["placement"] == "local" else 1
+        forward = forward_flops(known, texts * n, n)
+        flops["dump"] = forward / workers
+        flops["twins"] = config["controls"]["untrained_draws"] * forward
+        flops["ablation"] = ablation_flops(known, config, texts) / workers
+    if corpus:
+        layers = layers_stored(config["states"]["layers"], known["layers"])
+        tokens = texts * n if texts else None
+        needed = memory_bytes(known, config["states"], tokens, layers, model["dtype"])
+        asked["megabytes"] = ceil(needed / 1e6)
+    per_minute = config["plan"]["flops_per_second"] * 60
+    return asked | {
+        work: START_MINUTES + ceil(SLACK * count / per_minute) for work, count in flops.items()
+    }
+
+
+def _rows(results, corpus: str) -> int | None:
+    """Texts of a corpus, from the footer of its file; None where that is not there."""
+    from pyarrow import parquet
+
+    table = Path(results) / "corpora" / f"{corpus}.parquet"
+    return parquet.read_metadata(table).num_rows if table.is_file() else None
 
 
 # ---------------------------------------------------------------- the table

@@ -1,0 +1,485 @@
+"""The workflow on a private SLURM: what it submits, where jobs run, and what it survives."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from cluster import Cluster, missing
+
+pytestmark = pytest.mark.skipif(
+    bool(missing()), reason=f"SLURM is not installed here: no {', '.join(missing())}"
+)
+
+GPU_RULES = {
+    "dump_hidden_states", "untrained_twins", "untrained_gain", "untrained_sentences",
+    "token_ablation",
+}  # fmt: skip
+PER_MODEL = GPU_RULES | {
+    "train_ladder", "compute_spectra", "compute_entropy", "information_gain", "token_selection",
+    "sentence_geometry",
+}  # fmt: skip
+FIGURES = {
+    "figure_entropy", "figure_conditional_entropy", "figure_depth", "figure_width_pairs",
+    "figure_information_gain", "figure_token_selection", "figure_token_ablation",
+    "figure_sentence_maps", "figure_sentence_distances",
+}  # fmt: skip
+# Over all models; write_tables stays with the head.
+AGGREGATES = FIGURES | {
+    "random_null", "text_view", "fit_scaling_laws", "summarise_context", "summarise_sentences",
+    "sentence_maps", "sentence_view", "compare_theory",
+}  # fmt: skip
+ONCE = {"fetch_corpus", "prepare_ladder", "simulate_skills", "figure_skills"}
+SPELLINGS = (
+    ("--profile", "slurm"),
+    ("--workflow-profile", "slurm"),
+    ("--profile", "profiles/slurm"),
+)
+DUMP = "results/hidden_states/stories/w32-d1.h5"
+
+
+def submitted(run) -> list[str]:
+    """SLURM's ids of the jobs that a run has submitted."""
+    return re.findall(r"has been submitted with SLURM jobid (\d+)", run.stdout + run.stderr)
+
+
+def rule_and_model(comment: str) -> str:
+    """'rule model' or 'rule' from the comment that the plugin gives a job."""
+    rule, _, wildcards = comment.removeprefix("rule_").partition("_wildcards_")
+    return f"{rule} {wildcards.split('_')[-1]}" if rule in PER_MODEL else rule
+
+
+def done(cluster, ids) -> list[dict]:
+    """What sacct says of jobs, once it knows that all have ended."""
+
+    def all_ended():
+        rows = [row for row in cluster.accounted() if row["id"] in ids]
+        ended = {row["id"] for row in rows if row["end"] not in ("", "Unknown")}
+        return rows if ended == set(ids) else None
+
+    return cluster.wait_for(all_ended, "sacct to know the ends of all jobs")
+
+
+# ---------------------------------------------------------------- whole runs
+@pytest.fixture(scope="module")
+def local(fresh, tmp_path_factory):
+    """The tiny run on this machine, without SLURM."""
+    checkout = fresh.copy(tmp_path_factory.mktemp("local") / "checkout")
+    begin = time.monotonic()
+    run = checkout.snakemake()
+    assert run.returncode == 0, run.stderr[-6000:]
+    checkout.seconds = time.monotonic() - begin
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def finished(fresh, cluster, tmp_path_factory):
+    """The tiny run on SLURM; `ids` are its jobs."""
+    checkout = fresh.copy(tmp_path_factory.mktemp("finished") / "checkout")
+    checkout.cluster = cluster
+    begin = time.monotonic()
+    run = checkout.slurm()
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    checkout.seconds, checkout.ids = time.monotonic() - begin, submitted(run)
+    return checkout
+
+
+def test_every_table_is_that_of_the_local_run_byte_for_byte(local, finished):
+    tables = sorted(path.name for path in local.path("results/tables").glob("*.csv"))
+    assert len(tables) >= 5
+    for name in tables:
+        theirs, ours = (run.path(f"results/tables/{name}") for run in (finished, local))
+        assert theirs.read_bytes() == ours.read_bytes(), name
+    seconds = (local.seconds, finished.seconds, len(finished.ids))
+    print("\nTiny run: {:.0f} s local, {:.0f} s on SLURM in {} jobs".format(*seconds))
+
+
+def test_jobs_that_run_a_model_hold_a_gpu_and_the_others_none(cluster, finished):
+    rows = done(cluster, finished.ids)
+    assert {row["state"] for row in rows} == {"COMPLETED"}
+    rules = {rule_and_model(row["rule"]).split()[0] for row in rows}
+    assert rules == ONCE | PER_MODEL | AGGREGATES
+    for row in rows:
+        on_gpu = rule_and_model(row["rule"]).split()[0] in GPU_RULES
+        assert row["node"] in (("node1", "node2") if on_gpu else ("node3",)), row
+        assert row["tres"].count("gres/gpu=1") == on_gpu and "gres/gpu=2" not in row["tres"], row
+
+
+@pytest.mark.parametrize("profile", SPELLINGS, ids="=".join)
+def test_no_spelling_of_the_profile_reruns_anything_after_touch(finished, profile, tmp_path):
+    checkout = finished.copy(tmp_path / "checkout")
+    for folder in ("rules", "workflow_scripts", "profiles", "envs"):
+        for path in checkout.path(folder).rglob("*"):
+            path.touch()
+    checkout.path("Snakefile").touch()
+    run = checkout.slurm("--dry-run", profile=profile)
+    assert run.returncode == 0, run.stderr
+    assert "Nothing to be done" in run.stdout + run.stderr
+    # And the check can fail: a changed parameter is seen under each.
+    checkout.edit("config/config.yaml", "shares: [0.25, 0.5]", "shares: [0.25, 0.75]")
+    run = checkout.slurm("--dry-run", profile=profile)
+    assert "rule token_ablation:" in run.stdout + run.stderr
+
+
+def test_a_new_model_submits_its_jobs_and_the_aggregates(cluster, finished, tmp_path):
+    checkout = finished.copy(tmp_path / "checkout")
+    table = checkout.path("config/models.tsv")
+    table.write_text(table.read_text() + "w32-d2\ttiny\tladder\ttiny/w32-d2-s0\t\tfloat32\t\t\n")
+    run = checkout.slurm()
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    found = sorted(rule_and_model(row["rule"]) for row in done(cluster, submitted(run)))
+    assert found == sorted(AGGREGATES | {f"{rule} w32-d2" for rule in PER_MODEL})
+
+
+# ---------------------------------------------------------------- what SLURM refuses
+def test_a_partition_that_would_not_do_stops_the_run_before_it_starts(cluster, fresh, tmp_path):
+    checkout = fresh.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    checkout.edit("profiles/slurm/profile.yaml", "slurm_partition: gpu", "slurm_partition: gpus")
+    run = checkout.slurm()
+    said = run.stdout + run.stderr
+    assert run.returncode != 0 and not submitted(run)
+    assert said.count("slurm_partition 'gpus' does not exist. Did you mean 'gpu'?") == 1
+    assert "profiles/slurm/profile.yaml" in said and "cpu, gpu (GPUs), urgent (GPUs)" in said
+    checkout.edit("profiles/slurm/profile.yaml", "slurm_partition: gpus", "slurm_partition: cpu")
+    run = checkout.slurm()
+    assert run.returncode != 0 and not submitted(run)
+    assert "'cpu' has no GPU, but the job asks for one" in run.stdout + run.stderr
+    # A job that asks for more time than a partition allows would wait for ever.
+    checkout.edit("profiles/slurm/profile.yaml", "runtime: 60 * attempt", "runtime: 121 * attempt")
+    run = checkout.slurm()
+    assert run.returncode != 0 and not submitted(run)
+    assert "summarise_context (1 job): slurm_partition 'cpu' allows 120 minutes" in (
+        run.stdout + run.stderr
+    )
+
+
+def test_where_slurm_does_not_answer_the_run_stops_with_one_message(cluster, fresh, tmp_path):
+    checkout = fresh.copy(tmp_path / "checkout")
+    nobody = cluster.root / "nobody.conf"
+    text = (cluster.root / "slurm.conf").read_text()
+    nobody.write_text(text.replace(f"SlurmctldPort={cluster.ports['ctld']}", "SlurmctldPort=1"))
+    environment = cluster.environment | {"SLURM_CONF": str(nobody), "SLURM_TIMEOUT": "1"}
+    run = subprocess.run(
+        checkout.command("results/corpora/stories.parquet"), cwd=checkout.folder, env=environment,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode != 0 and "SLURM does not answer" in run.stdout + run.stderr
+
+
+def test_what_sbatch_refuses_is_said_once_and_the_other_jobs_go_on(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    # MB: no node has so much.
+    refused = "mem_mb: \"10**6 if wildcards.model == 'w32-d1' else 1000\""
+    rule = "  dump_hidden_states:\n"
+    checkout.edit("profiles/slurm/profile.yaml", rule, f"{rule}    {refused}\n")
+    run = checkout.slurm("hidden_states")
+    said = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert not checkout.path(DUMP).exists()
+    assert checkout.path(DUMP.replace("w32-d1", "w16-d1")).exists()
+    found = [rule_and_model(row["rule"]) for row in done(cluster, submitted(run))]
+    assert found == ["dump_hidden_states w16-d1"]
+    message = said[said.index("SLURM refused submissions") :]
+    assert message.count("Memory specification can not be satisfied") == 1
+    assert "profiles/slurm/profile.yaml" in message
+
+
+# ---------------------------------------------------------------- what a dump survives
+@pytest.fixture(scope="module")
+def slow(fresh, tmp_path_factory):
+    """A checkout with two models and dumps of many shards; all is there but those dumps.
+
+    `dumps` maps each model to the bytes that an undisturbed local dump has left.
+    """
+    checkout = fresh.copy(tmp_path_factory.mktemp("slow") / "checkout")
+    draw, texts = random.Random(0), checkout.path("texts.jsonl")
+    with texts.open("a") as file:
+        for line in texts.read_text().splitlines():
+            words = json.loads(line)["text"].split()
+            for _ in range(40):  # other texts of the same words: a corpus has no text twice
+                draw.shuffle(words)
+                file.write(json.dumps({"text": " ".join(words), "kind": "sea"}) + "\n")
+    checkout.edit("config/corpora.tsv", "\t24\t", "\t2000\t")
+    checkout.edit("config/config.yaml", "shard_tokens: 512", "shard_tokens: 256")
+    table = checkout.path("config/models.tsv")
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(row for row in rows if not row.startswith("w16-d2")))
+    run = checkout.snakemake("hidden_states")
+    assert run.returncode == 0, run.stderr[-6000:]
+    checkout.dumps = {}
+    for path in checkout.path("results/hidden_states/stories").iterdir():
+        checkout.dumps[path.stem] = path.read_bytes()
+        path.unlink()
+    return checkout
+
+
+class Head:
+    """A snakemake that runs beside the test; its words go to a file."""
+
+    def __init__(self, checkout, *arguments):
+        self.log, self.cluster = checkout.path("head.log"), checkout.cluster
+        with self.log.open("w") as file:
+            self.process = subprocess.Popen(
+                checkout.command(*arguments), cwd=checkout.folder, stdout=file, stderr=file,
+                env=checkout.cluster.environment, start_new_session=True,
+            )  # fmt: skip
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+            if ids := self.ids():
+                self.cluster.run("scancel", *ids, check=False)
+
+    def wait(self, seconds=600) -> str:
+        """All that it said, once it has ended well."""
+        self.process.wait(seconds)
+        assert self.process.returncode == 0, self.log.read_text()[-6000:]
+        return self.log.read_text()
+
+    def ids(self) -> list[str]:
+        return re.findall(r"has been submitted with SLURM jobid (\d+)", self.log.read_text())
+
+
+class Shards:
+    """What is seen of a dump's shards: name -> every version (inode and time) that was there."""
+
+    def __init__(self, checkout):
+        self.folder, self.seen = checkout.path("scratch"), {}
+
+    def look(self) -> int:
+        """Look again; how many shards have been seen."""
+        for path in self.folder.rglob("shard-*.h5"):
+            try:
+                state = path.stat()
+            except FileNotFoundError:
+                continue  # removed meanwhile, since the dump is whole
+            self.seen.setdefault(path.name, set()).add((state.st_ino, state.st_mtime_ns))
+        return len(self.seen)
+
+    def assert_none_was_made_twice(self):
+        assert not {name for name, versions in self.seen.items() if len(versions) > 1}
+
+
+def test_a_preempted_dump_goes_on_from_its_shards(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    shards = Shards(checkout)
+    with Head(checkout, DUMP) as head:
+        cluster.wait_for(lambda: shards.look() >= 5, "five shards", 180)
+        urgent = cluster.run(
+            "sbatch", "--parsable", "-p", "urgent", "-N", "2", "--exclusive", "-o", "/dev/null",
+            "--wrap", "sleep 600",
+        ).strip()  # fmt: skip
+        (job,) = head.ids()
+
+        def requeued():
+            return any(j["id"] == job and j["state"] == "PENDING" for j in cluster.jobs())
+
+        cluster.wait_for(requeued, "the dump to be requeued", 120)
+        before = shards.look()
+        assert not checkout.path(DUMP).exists(), "the dump was too fast to be preempted"
+        cluster.run("scancel", urgent)
+        cluster.start_now(job)
+        while head.process.poll() is None:
+            shards.look()
+            time.sleep(0.02)
+        head.wait()
+        assert head.ids() == [job]  # SLURM has brought it back, not a second submission
+    assert len(shards.seen) > before
+    shards.assert_none_was_made_twice()
+    assert checkout.path(DUMP).read_bytes() == slow.dumps["w32-d1"]
+    states = [row["state"] for row in cluster.accounted() if row["id"] == job]
+    assert states == ["PREEMPTED", "COMPLETED"]
+
+
+def processes(checkout, text: str) -> list[int]:
+    """Ids of the processes that work in a checkout and whose command holds a text."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            here = (process / "cwd").readlink() == checkout.folder
+            if here and text in (process / "cmdline").read_text():
+                found.append(int(process.name))
+        except OSError:  # ended meanwhile
+            continue
+    return found
+
+
+def variable(process: int, name: str) -> str | None:
+    """An environment variable of a process."""
+    text = (Path("/proc") / str(process) / "environ").read_text(errors="replace")
+    return dict(line.partition("=")[::2] for line in text.split("\0")).get(name)
+
+
+def kill_job(job: str) -> None:
+    """Kill every process of a job, SLURM's own included, as the loss of its node would."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_text()
+            of_slurm = command.startswith(f"slurmstepd: [{job}.")
+            if of_slurm or variable(int(process.name), "SLURM_JOB_ID") == job:
+                os.kill(int(process.name), signal.SIGKILL)
+        except OSError:
+            continue
+
+
+@pytest.mark.long
+def test_a_dump_that_hits_its_time_limit_gets_more_time_and_goes_on(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    rule = "  dump_hidden_states:\n"
+    limit = f"{rule}    runtime: 1 if attempt == 1 else 20\n"
+    checkout.edit("profiles/slurm/profile.yaml", rule, limit)
+    shards = Shards(checkout)
+    with Head(checkout, DUMP) as head:
+        cluster.wait_for(lambda: shards.look() >= 5, "five shards", 180)
+        for process in processes(checkout, "dump_hidden_states.py"):
+            os.kill(process, signal.SIGSTOP)  # as slow as can be
+        before = shards.look()
+        assert not checkout.path(DUMP).exists()
+        while head.process.poll() is None:
+            shards.look()
+            time.sleep(0.02)
+        head.wait()
+        ids = head.ids()
+    assert len(shards.seen) > before
+    shards.assert_none_was_made_twice()
+    assert checkout.path(DUMP).read_bytes() == slow.dumps["w32-d1"]
+    assert [row["state"] for row in done(cluster, ids)] == ["TIMEOUT", "COMPLETED"]
+
+
+@pytest.mark.long
+def test_a_dump_whose_node_is_lost_goes_on_on_another(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    shards = Shards(checkout)
+    with Head(checkout, DUMP) as head:
+        cluster.wait_for(lambda: shards.look() >= 5, "five shards", 180)
+        (job,) = head.ids()
+        (lost,) = {row["node"] for row in cluster.jobs("RUNNING") if row["id"] == job}
+        try:
+            cluster.end(f"slurmd-{lost}", kill=True)
+            kill_job(job)
+            before = shards.look()
+            assert not checkout.path(DUMP).exists()
+
+            def requeued():
+                return any(j["id"] == job and j["state"] == "PENDING" for j in cluster.jobs())
+
+            cluster.wait_for(requeued, "SLURM to notice the loss", 180)
+            cluster.start_now(job)
+            while head.process.poll() is None:
+                shards.look()
+                time.sleep(0.02)
+            head.wait()
+            assert head.ids() == [job]
+        finally:
+            cluster.start_node(lost)
+            cluster.wait_for(lambda: lost in cluster.idle_nodes(), f"{lost} to come back", 120)
+    assert len(shards.seen) > before
+    shards.assert_none_was_made_twice()
+    assert checkout.path(DUMP).read_bytes() == slow.dumps["w32-d1"]
+    rows = [row for row in cluster.accounted() if row["id"] == job]
+    assert [row["state"] for row in rows] == ["NODE_FAIL", "COMPLETED"]
+    assert rows[0]["node"] == lost != rows[1]["node"]
+
+
+@pytest.mark.long
+def test_after_the_head_was_killed_nothing_finished_is_done_again(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    # What the undisturbed run has noted of the same files.
+    shutil.rmtree(checkout.path(".snakemake/metadata"))
+    shards = Shards(checkout)
+    with Head(checkout, "hidden_states") as head:
+        cluster.wait_for(lambda: shards.look() >= 5, "five shards", 180)
+        head.process.kill()
+        head.process.wait()
+        ids = head.ids()
+        # Its jobs do not need it.
+        assert {row["state"] for row in done(cluster, ids)} == {"COMPLETED"}
+    for model, dump in slow.dumps.items():
+        assert checkout.path(DUMP.replace("w32-d1", model)).read_bytes() == dump
+    locked = checkout.slurm("hidden_states")
+    assert locked.returncode != 0 and "--unlock" in locked.stdout + locked.stderr
+    assert checkout.slurm("--unlock").returncode == 0
+    again = checkout.slurm("hidden_states")
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert submitted(again) == []
+
+    # Snakemake has no record of these files; their fingerprints tell that they are stale.
+    table = checkout.path("config/models.tsv")
+    table.write_text(table.read_text().replace("\tfloat32\t", "\tbfloat16\t"))
+    stale = checkout.slurm("--retries", "0", "results/spectra/stories/w32-d1.h5")
+    assert stale.returncode != 0
+    log = checkout.path("results/logs/compute_spectra/stories/w32-d1.log").read_text()
+    assert f"snakemake -R {DUMP}" in log
+    mended = checkout.slurm("results/spectra/stories/w32-d1.h5", "-R", DUMP)
+    assert mended.returncode == 0, mended.stderr[-3000:]
+    assert len(submitted(mended)) == 2
+
+
+@pytest.mark.long
+def test_two_dumps_share_the_two_gpus_of_a_node(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    rule = "  dump_hidden_states:\n"
+    node = f"{rule}    slurm_extra: \"'--nodelist=node1'\"\n"
+    checkout.edit("profiles/slurm/profile.yaml", rule, node)
+    with Head(checkout, "hidden_states") as head:
+        seen = set()
+
+        def both():
+            for process in processes(checkout, "dump_hidden_states.py"):
+                with suppress(OSError):  # it has ended meanwhile
+                    seen.add(variable(process, "CUDA_VISIBLE_DEVICES"))
+            return len(seen) > 1
+
+        cluster.wait_for(both, "both dumps to run", 180)
+        assert seen == {"0", "1"}  # to each a GPU of its own
+        head.wait()
+        rows = done(cluster, head.ids())
+    assert len(rows) == 2
+    assert all(row["node"] == "node1" and "gres/gpu=1" in row["tres"] for row in rows)
+    assert max(row["start"] for row in rows) < min(row["end"] for row in rows)
+
+
+@pytest.mark.long
+def test_two_minutes_without_slurmdbd_do_not_stop_a_run(cluster, slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    shards = Shards(checkout)
+    with Head(checkout, "hidden_states") as head:
+        cluster.wait_for(lambda: shards.look() >= 1, "a shard", 180)
+        cluster.end("slurmdbd")
+        try:
+            time.sleep(120)
+        finally:
+            cluster.start_accounting()
+        head.wait()
+    for model, dump in slow.dumps.items():
+        assert checkout.path(DUMP.replace("w32-d1", model)).read_bytes() == dump
+
+
+@pytest.mark.long
+def test_a_cluster_without_accounting_is_as_good(slow, tmp_path):
+    checkout = slow.copy(tmp_path / "checkout")
+    with Cluster(accounting=False) as checkout.cluster:
+        run = checkout.slurm("hidden_states")
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    assert len(submitted(run)) == 2
+    for model, dump in slow.dumps.items():
+        assert checkout.path(DUMP.replace("w32-d1", model)).read_bytes() == dump

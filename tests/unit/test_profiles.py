@@ -1,0 +1,53 @@
+"""The two profiles agree where they must; the SLURM profile knows the rules that run a model."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DEFAULT, SLURM = (
+    yaml.safe_load((ROOT / "profiles" / name / "profile.yaml").read_text())
+    for name in ("default", "slurm")
+)
+
+
+def rules() -> dict[str, str]:
+    """Name and text of every rule."""
+    texts = [path.read_text() for path in sorted((ROOT / "rules").glob("*.smk"))]
+    parts = re.split(r"^rule (\w+):$", "\n".join(texts), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_keys_that_both_profiles_set_are_identical():
+    shared = DEFAULT.keys() & SLURM.keys()
+    assert {"rerun-triggers", "rerun-incomplete", "keep-going"} <= shared
+    assert {key: DEFAULT[key] for key in shared} == {key: SLURM[key] for key in shared}
+
+
+def test_the_short_name_of_the_profile_is_the_profile():
+    assert (ROOT / "slurm").is_symlink()
+    assert (ROOT / "slurm").resolve() == (ROOT / "profiles/slurm").resolve()
+
+
+def test_what_must_not_be_used_is_not():
+    for profile in (DEFAULT, SLURM):
+        assert not profile.keys() & {"slurm-array-jobs", "keep-incomplete", "groups", "resources"}
+    assert SLURM["slurm-status-command"] == "squeue"
+    assert SLURM["slurm-status-attempts"] == 1000
+    assert SLURM["max-status-checks-per-second"] == 0.5
+
+
+def test_the_rules_that_run_a_model_are_those_for_which_the_profile_asks_a_gpu():
+    running = {name for name, text in rules().items() if "        batch_tokens=" in text}
+    assert len(running) >= 4
+    assert SLURM["set-resources"].keys() == running
+    for name, asked in SLURM["set-resources"].items():
+        assert asked["gpu"] == 1, name
+
+
+@pytest.mark.parametrize("rule", [*SLURM["set-resources"], "train_ladder"])
+def test_what_such_a_rule_asks_for_follows_from_the_model(rule):
+    text = rules()[rule]
+    assert re.search(r"mem_mb=megabytes\(\d+\)", text) and re.search(r'runtime=minutes\("', text)
