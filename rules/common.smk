@@ -495,7 +495,7 @@ def check_partitions() -> None:
         (
             job.rule.name,
             str(job.resources.slurm_partition),
-            bool(job.resources.get("gpu")),
+            bool(job.resources.get("gpu")) or "gpu" in job.resources.get("gres", ""),
             job.resources.get("runtime") or 0,
         )
         for job in workflow.dag.needrun_jobs()

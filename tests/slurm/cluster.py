@@ -17,7 +17,8 @@ from pathlib import Path
 NODES = {"node1": 2, "node2": 1, "node3": 0}  # name -> GPUs
 # What SLURM hands out as GPUs: only of a device does it set CUDA_VISIBLE_DEVICES. None is touched.
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
-PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "sbatch", "srun", "sacctmgr", "munged")
+CLIENTS = ("sacct", "sacctmgr", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun")
+PROGRAMS = (*CLIENTS, "slurmctld", "slurmd", "slurmdbd", "munged")
 PROGRAMS += ("mariadbd", "mariadb-install-db", "mariadb")
 
 SLURM_CONF = """\
@@ -219,9 +220,11 @@ class Cluster:
         self._write("gres.conf", "\n".join(gres) + "\n")
         self._write("cgroup.conf", "CgroupPlugin=cgroup/v1\n")
         self._write("slurmdbd.conf", SLURMDBD_CONF.format(**facts)).chmod(0o600)
-        # Snakemake's job step drops SLURM_CONF from what srun inherits.
-        srun = f'#!/bin/sh\nSLURM_CONF={self.root}/slurm.conf exec {shutil.which("srun")} "$@"\n'
-        self._write("bin/srun", srun).chmod(0o755)
+        # Snakemake's job step, and a head in a job, drop SLURM_CONF from the environment.
+        for client in CLIENTS:
+            real = shutil.which(client, path=search_path())
+            script = f'#!/bin/sh\nSLURM_CONF={self.root}/slurm.conf exec {real} "$@"\n'
+            self._write(f"bin/{client}", script).chmod(0o755)
 
     def _write(self, name, text) -> Path:
         path = self.root / name
@@ -242,12 +245,13 @@ class Cluster:
         user, data, sock = getpass.getuser(), self.root / "db", self.root / "db.sock"
         self.run(
             "mariadb-install-db", "--no-defaults", f"--user={user}", f"--datadir={data}",
-            "--auth-root-authentication-method=normal", "--skip-test-db",
+            f"--tmpdir={self.root}", "--auth-root-authentication-method=normal", "--skip-test-db",
         )  # fmt: skip
         self._start(
             "mariadbd", "mariadbd", "--no-defaults", f"--user={user}", f"--datadir={data}",
             f"--socket={sock}", f"--port={self.ports['mysql']}", "--bind-address=127.0.0.1",
-            "--innodb-buffer-pool-size=64M", f"--pid-file={self.root}/mariadb.pid",
+            f"--tmpdir={self.root}", "--innodb-buffer-pool-size=64M",
+            f"--pid-file={self.root}/mariadb.pid",
         )  # fmt: skip
         client = ("mariadb", "--no-defaults", "--user=root", f"--socket={sock}")
         self.wait_for(lambda: self.answers(*client, "-e", "select 1"), "the database to answer")

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -163,15 +164,18 @@ def test_a_partition_that_would_not_do_stops_the_run_before_it_starts(cluster, f
 
 def test_where_slurm_does_not_answer_the_run_stops_with_one_message(cluster, fresh, tmp_path):
     checkout = fresh.copy(tmp_path / "checkout")
-    nobody = cluster.root / "nobody.conf"
-    text = (cluster.root / "slurm.conf").read_text()
-    nobody.write_text(text.replace(f"SlurmctldPort={cluster.ports['ctld']}", "SlurmctldPort=1"))
-    environment = cluster.environment | {"SLURM_CONF": str(nobody), "SLURM_TIMEOUT": "1"}
+    sinfo = tmp_path / "bin" / "sinfo"
+    sinfo.parent.mkdir()
+    sinfo.write_text("#!/bin/sh\necho 'slurm_load_partitions: Unable to contact' >&2; exit 1\n")
+    sinfo.chmod(0o755)
+    path = f"{sinfo.parent}:{cluster.environment['PATH']}"
     run = subprocess.run(
-        checkout.command("results/corpora/stories.parquet"), cwd=checkout.folder, env=environment,
-        capture_output=True, text=True, check=False,
+        checkout.command("results/corpora/stories.parquet"), cwd=checkout.folder,
+        env=cluster.environment | {"PATH": path}, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert run.returncode != 0 and "SLURM does not answer" in run.stdout + run.stderr
+    said = run.stdout + run.stderr
+    assert run.returncode != 0 and not submitted(run)
+    assert "SLURM does not answer" in said and "Unable to contact" in said
 
 
 def test_what_sbatch_refuses_is_said_once_and_the_other_jobs_go_on(cluster, slow, tmp_path):
@@ -430,6 +434,21 @@ def test_after_the_head_was_killed_nothing_finished_is_done_again(cluster, slow,
     mended = checkout.slurm("results/spectra/stories/w32-d1.h5", "-R", DUMP)
     assert mended.returncode == 0, mended.stderr[-3000:]
     assert len(submitted(mended)) == 2
+
+
+@pytest.mark.long
+def test_the_head_may_be_a_job_itself(cluster, fresh, tmp_path):
+    checkout = fresh.copy(tmp_path / "checkout")
+    command = shlex.join(checkout.command("results/corpora/stories.parquet"))
+    job = cluster.run(
+        "sbatch", "--parsable", "-p", "cpu", "-D", str(checkout.folder), "-o", "head.log",
+        "--wrap", command,
+    ).strip()  # fmt: skip
+    (row,) = cluster.wait_for(lambda: done(cluster, [job]), "the head to end", 180)
+    said = checkout.path("head.log").read_text()
+    assert row["state"] == "COMPLETED", said
+    assert checkout.path("results/corpora/stories.parquet").exists()
+    assert re.findall(r"submitted with SLURM jobid (\d+)", said) not in ([], [job])
 
 
 @pytest.mark.long
