@@ -50,7 +50,11 @@ rule compare_theory:
             category="Tables",
             labels={"table": "theory beside data"},
         ),
-        markdown="results/tables/theory.md",
+        markdown=report(
+            "results/tables/theory.md",
+            category="Tables",
+            labels={"table": "theory beside data, in words"},
+        ),
         terminal="results/tables/theory.txt",
     log:
         "results/logs/compare_theory.log",
