@@ -440,8 +440,9 @@ def test_after_the_head_was_killed_nothing_finished_is_done_again(cluster, slow,
 def test_the_head_may_be_a_job_itself(cluster, fresh, tmp_path):
     checkout = fresh.copy(tmp_path / "checkout")
     command = shlex.join(checkout.command("results/corpora/stories.parquet"))
+    # Not on the one CPU node, all of whose cores the job that it submits asks for.
     job = cluster.run(
-        "sbatch", "--parsable", "-p", "cpu", "-D", str(checkout.folder), "-o", "head.log",
+        "sbatch", "--parsable", "-p", "gpu", "-D", str(checkout.folder), "-o", "head.log",
         "--wrap", command,
     ).strip()  # fmt: skip
     (row,) = cluster.wait_for(lambda: done(cluster, [job]), "the head to end", 180)
