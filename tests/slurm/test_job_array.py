@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from cluster import Cluster, missing
@@ -45,13 +46,13 @@ def states(cluster, ids) -> list[str]:
     return [known.get(job, "") for job in ids]
 
 
-def workers(checkout) -> dict[int, str]:
-    """Processes of the tasks that run: process -> task."""
+def workers(checkout) -> dict[str, int]:
+    """The processes that do the tasks' work: task -> process."""
     found = {}
-    for process in processes(checkout, "submitit.core._submit"):
-        if variable(process, "SLURM_PROCID") is not None:  # else it is srun
+    for process in processes(checkout, "python\0-u\0-m\0submitit.core._submit"):
+        if "srun" not in (Path("/proc") / str(process) / "cmdline").read_text():
             array, task = (variable(process, f"SLURM_ARRAY_{of}_ID") for of in ("JOB", "TASK"))
-            found[process] = f"{array}_{task}"
+            found[f"{array}_{task}"] = process
     return found
 
 
@@ -153,8 +154,7 @@ def killed_worker_is_noticed(cluster, slow, spread):
     with Head(spread, DUMP, "--retries", "1") as head:
         cluster.wait_for(lambda: shards.look() >= 5, "five shards", 180)
         job = tasks(head)[0]
-        (worker,) = (process for process, task in workers(spread).items() if task == job)
-        os.kill(worker, signal.SIGKILL)
+        os.kill(workers(spread)[job], signal.SIGKILL)
         said = watched_to_the_end(head, shards)
     assert f"SLURM task {job} has ended without a result" in said
     assert said.count("SLURM: submitted") == 2
@@ -183,9 +183,9 @@ def test_a_worker_whose_node_is_lost_goes_on_on_another(cluster, slow, spread):
         on = {row["id"] for row in cluster.jobs("RUNNING") if row["node"] == lost} & set(ids)
         try:
             cluster.end(f"slurmd-{lost}", kill=True)
-            for process, task in workers(spread).items():
-                if task in on:
-                    kill_job(variable(process, "SLURM_JOB_ID"))
+            running = workers(spread)
+            for raw in [variable(running[task], "SLURM_JOB_ID") for task in on]:
+                kill_job(raw)
             cluster.wait_for(
                 lambda: all(state == "PENDING" for state in states(cluster, on)),
                 "SLURM to notice the loss", 180,
@@ -237,9 +237,9 @@ def test_an_array_ablates_as_one_process_does(cluster, slow, tmp_path):
         config = checkout.path("config/config.yaml")
         config.write_text(config.read_text() + f"launch: {{placement: {placement}, workers: 2}}\n")
         checkout.path(DUMP).write_bytes(slow.dumps["w32-d1"])
-        run = checkout.slurm("results/context/stories/w32-d1.token_ablation.parquet")
+        run = checkout.slurm("results/context/stories/w32-d1.ablation.parquet")
         assert run.returncode == 0, run.stderr[-3000:]
         assert ("SLURM: submitted" in run.stderr + run.stdout) == (placement == "slurm")
-        found = sorted(checkout.path("results/context/stories").glob("*.token_ablation*.parquet"))
+        found = sorted(checkout.path("results/context/stories").glob("*.ablation*.parquet"))
         tables[placement] = [path.read_bytes() for path in found]
     assert tables["slurm"] == tables["debug"] != []
