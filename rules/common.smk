@@ -27,7 +27,9 @@ except InfogeoError as error:
 
 LADDERS = CONFIG["ladders"]
 LADDER_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "ladder"]
-OTHER_MODELS = [slug for slug in MODELS if slug not in LADDER_MODELS]
+LOCAL_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "local"]
+HUB_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "hub"]
+HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
 # The study of sentences is judged by labels.
 LABELLED = [slug for slug, row in CORPORA.items() if configuration.has_labels(row)]
 
@@ -47,6 +49,8 @@ wildcard_constraints:
 CORPUS_KEYS = (
     "source",
     "where",
+    "revision",
+    "files",
     "text_column",
     "label_column",
     "texts",
@@ -59,8 +63,10 @@ LADDER_TRAINING_KEYS = ("batch", "learning_rate", "beta2", "init_std", "head_wid
 
 # ---------------------------------------------------------------- inputs that users edit
 def corpus_sources(wildcards) -> list[str]:
-    """The files behind a local corpus, so that an edited file is noticed."""
+    """The files behind a corpus, so that an edited one is noticed; of a hub corpus their list."""
     row = CORPORA[wildcards.corpus]
+    if row["source"] == "hub":
+        return [f"results/corpora/{wildcards.corpus}.files.json"]
     if row["source"] != "local":
         return []
     where = Path(row["where"])
@@ -133,8 +139,9 @@ def model_fingerprint(model: str) -> str:
                 "logic": logic("train_ladder"),
             }
         )
+    maker = "download_model" if row["source"] == "hub" else "fetch_model"
     return fingerprint.digest(
-        {key: row[key] for key in ("source", "where", "revision")} | {"logic": logic("fetch_model")}
+        {key: row[key] for key in ("source", "where", "revision")} | {"logic": logic(maker)}
     )
 
 
