@@ -63,14 +63,18 @@ LADDER_TRAINING_KEYS = ("batch", "learning_rate", "beta2", "init_std", "head_wid
 
 # ---------------------------------------------------------------- inputs that users edit
 def corpus_sources(wildcards) -> list[str]:
-    """The files behind a corpus, so that an edited one is noticed; of a hub corpus their list."""
+    """The files behind a local corpus, so that an edited file is noticed."""
     row = CORPORA[wildcards.corpus]
-    if row["source"] == "hub":
-        return [f"results/corpora/{wildcards.corpus}.files.json"]
     if row["source"] != "local":
         return []
     where = Path(row["where"])
     return sorted(map(str, where.rglob("*.txt"))) if where.is_dir() else [str(where)]
+
+
+def corpus_listing(wildcards) -> list[str]:
+    """What was downloaded of a hub corpus."""
+    corpus = wildcards.corpus
+    return [f"results/corpora/{corpus}.files.json"] if corpus in HUB_CORPORA else []
 
 
 def local_files(wildcards) -> list[str]:
@@ -100,6 +104,17 @@ def per_model_and_corpus(path: str, corpora=CORPORA) -> list[str]:
 
 def per_model(path: str) -> list[str]:
     return [path.format(model=model) for model in MODELS]
+
+
+@cache
+def listing_fingerprint(corpus: str) -> str:
+    row = CORPORA[corpus]
+    if row["source"] != "hub":
+        return ""
+    return fingerprint.digest(
+        {key: row[key] for key in ("where", "revision", "files")}
+        | {"logic": logic("download_corpus")}
+    )
 
 
 @cache

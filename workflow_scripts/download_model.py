@@ -1,4 +1,4 @@
-"""Download one model from the hub, check it, count its parameters, and describe it in model.json."""
+"""Download one model from the hub, check and count it, and describe it in model.json."""
 
 from infogeo import hub, logs, models
 

@@ -1,5 +1,6 @@
 """Corpora: what is read, what is left out, and what a user is told."""
 
+import hashlib
 import json
 
 import pandas as pd
@@ -109,9 +110,9 @@ def test_duplicates_up_to_white_space_are_left_out_and_counted():
         Document(name, text, "", "")
         for name, text in [("a", "one two"), ("b", "one\n  two "), ("c", " "), ("d", "two")]
     ]
-    kept, duplicates = corpora.deduplicated(documents)
-    assert [document.doc_id for document in kept] == ["a", "d"]
-    assert duplicates == 1
+    chosen = corpora.select(documents)
+    assert [document.doc_id for document in chosen.evaluation] == ["a", "d"]
+    assert (chosen.found, chosen.duplicates, chosen.empty) == (4, 1, 1)
 
 
 def test_the_summary_counts_what_was_left_out(tmp_path):
@@ -130,28 +131,40 @@ def test_the_summary_counts_what_was_left_out(tmp_path):
 
 def test_the_split_goes_by_the_text_alone():
     documents = texts_of(2000)
-    train, evaluation = corpora.split(documents, 0.9)
+    chosen = corpora.select(documents, train_share=0.9)
+    train, evaluation = chosen.train, chosen.evaluation
     assert 0.88 < len(train) / 2000 < 0.92
     assert {d.doc_id for d in train}.isdisjoint(d.doc_id for d in evaluation)
-    again, _ = corpora.split([Document("x", d.text + "\n", "", "") for d in documents[::-1]], 0.9)
+    backwards = [Document("x", d.text + "\n", "", "") for d in documents[::-1]]
+    again = corpora.select(backwards, train_share=0.9).train
     assert [d.text.strip() for d in again[::-1]] == [d.text.strip() for d in train]
 
 
 def test_the_sample_is_seeded_and_independent_of_order():
     documents = texts_of(100)
-    chosen = corpora.sample(documents, 20, 100, seed=1)
+
+    def sample(documents, texts, min_characters, seed):
+        return corpora.select(documents, texts, min_characters, seed=seed).evaluation
+
+    chosen = sample(documents, 20, 100, seed=1)
     assert len(chosen) == 20
     assert all(len(document.text) >= 100 for document in chosen)
     assert chosen == sorted(chosen, key=lambda document: int(document.doc_id))  # file order
-    backwards = corpora.sample(documents[::-1], 20, 100, seed=1)
-    assert backwards == chosen[::-1]
-    assert corpora.sample(documents, 20, 100, seed=2) != chosen
-    assert corpora.sample(documents, 0, 0, seed=1) == documents
+    assert sample(documents[::-1], 20, 100, seed=1) == chosen[::-1]
+    assert sample(documents, 20, 100, seed=2) != chosen
+    assert sample(documents, 0, 0, seed=1) == documents
+    # Against a sort of all texts by the hash of seed and text.
+    long = [document for document in documents if len(document.text) >= 100]
+    by_hash = sorted(
+        long,
+        key=lambda d: hashlib.sha256(f"sample 1\n{d.text.strip()}".encode()).digest()[:6],
+    )
+    assert set(chosen) == set(by_hash[:20])
 
 
 def test_a_sample_grows_by_adding_texts():
     documents = texts_of(100)
-    small, large = (set(corpora.sample(documents, k, 0, seed=1)) for k in (10, 20))
+    small, large = (set(corpora.select(documents, k, seed=1).evaluation) for k in (10, 20))
     assert small < large
 
 
@@ -259,5 +272,5 @@ def test_no_text_long_enough_says_how_long_the_longest_is(tmp_path):
 
 
 def test_an_unknown_source_is_refused():
-    with pytest.raises(InfogeoError, match="corpus source 'hub'"):
-        fetch("x", source="hub")
+    with pytest.raises(InfogeoError, match="corpus source 'web'"):
+        fetch("x", source="web")

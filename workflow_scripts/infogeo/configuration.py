@@ -26,7 +26,7 @@ MEMBER = re.compile(
     r"(?P<ladder>[^/]+)/w(?P<width>[1-9]\d*)-d(?P<depth>[1-9]\d*)-s(?P<seed>0|[1-9]\d*)"
 )
 # A repository on the hub: its name alone (as of old), or after that of its owner.
-REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
+REPOSITORY = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 # Files of texts, by the ends of their names: tables, and an object a line.
 TEXT_FILES = re.compile(r".*\.(parquet|jsonl|json|jsonl\.gz|json\.gz)")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")

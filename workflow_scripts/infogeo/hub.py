@@ -266,9 +266,7 @@ def _proposals(repository: Repository) -> str:
                 found.append(ref.ref)
     except (HTTPError, OSError):
         pass  # only a hint
-    convert = (
-        "where you trust the file, convert it with save_pretrained() and use source `local`"
-    )
+    convert = "where you trust the file, convert it with save_pretrained() and use source `local`"
     if not found:
         return f"Choose a revision that has them, or {convert}."
     return (
@@ -340,9 +338,13 @@ def _cached_commit(name: str, kind: str, revision: str) -> str | None:
     from huggingface_hub.errors import RevisionResolutionError
 
     try:
-        return _api().resolve_revision(
-            name, repo_type=kind, revision=revision or None, local_files_only=True
-        ).resolved
+        return (
+            _api()
+            .resolve_revision(
+                name, repo_type=kind, revision=revision or None, local_files_only=True
+            )
+            .resolved
+        )
     except RevisionResolutionError:
         return None
 
@@ -352,7 +354,7 @@ def _resolved(name: str, kind: str, revision: str) -> str:
     commit = _patiently(
         lambda: _api().repo_info(name, repo_type=kind, revision=revision or None)
     ).sha
-    # Once more, since only this leaves it in the cache, for offline use; it falls back on the cache.
+    # Once more, since only this leaves it in the cache, for offline use (and may fall back on it).
     if _api().resolve_revision(name, repo_type=kind, revision=revision or None).resolved != commit:
         raise InfogeoError(
             f"{_page(name, kind)}: {revision or 'main'} moved, or the hub failed, while it was "

@@ -272,9 +272,7 @@ def _weight_files(directory: Path) -> tuple[list[str], list[str]]:
                 f"lists are missing: {', '.join(missing)}. Copy or download them."
             )
         return shards, list(listed)
-    pickled = sorted(
-        path.name for path in directory.iterdir() if path.suffix in PICKLES
-    )
+    pickled = sorted(path.name for path in directory.iterdir() if path.suffix in PICKLES)
     if pickled:
         raise InfogeoError(
             f"{directory}: only pickled weights ({', '.join(pickled[:3])}), which can run code "
