@@ -31,9 +31,15 @@ def test_the_short_name_of_the_profile_is_the_profile():
     assert (ROOT / "slurm").resolve() == (ROOT / "profiles/slurm").resolve()
 
 
+def test_the_makefile_repeats_the_limit_that_its_own_resources_replace():
+    found = re.search(r"--resources (.+?) --", (ROOT / "Makefile").read_text())[1].split()
+    assert [f"{name}={most}" for name, most in DEFAULT["resources"].items()] == found[1:]
+
+
 def test_what_must_not_be_used_is_not():
     for profile in (DEFAULT, SLURM):
-        assert not profile.keys() & {"slurm-array-jobs", "keep-incomplete", "groups", "resources"}
+        assert not profile.keys() & {"slurm-array-jobs", "keep-incomplete", "groups"}
+        assert profile["resources"].keys() == {"downloads"}  # one of GPUs would serialise a cluster
     assert SLURM["slurm-status-command"] == "squeue"
     assert SLURM["slurm-status-attempts"] == 1000
     assert SLURM["max-status-checks-per-second"] == 0.5
