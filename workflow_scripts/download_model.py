@@ -16,6 +16,7 @@ if __name__ == "__main__":
             revision=params.revision,
             commit=repository.commit,
             params=params.params,
+            params_non_embedding=params.params_non_embedding,
             trust_remote_code=params.trust_remote_code,
             fingerprint=params.fingerprint,
             hashes={name: fact["sha256"] for name, fact in facts.items()},

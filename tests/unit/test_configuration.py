@@ -395,9 +395,11 @@ def test_models_are_completed_converted_and_sorted(models, directory):
     ).read()
     assert rows == [
         {"slug": "a", "family": "A", "source": "ladder", "where": "tiny/w64-d2-s1", "revision": "",
-         "dtype": "float16", "params": None, "trust_remote_code": False},
+         "dtype": "float16", "params": None, "params_non_embedding": None,
+         "trust_remote_code": False},
         {"slug": "b", "family": "B, the second", "source": "local", "where": str(directory),
-         "revision": "", "dtype": "float32", "params": 70000, "trust_remote_code": True},
+         "revision": "", "dtype": "float32", "params": 70000, "params_non_embedding": None,
+         "trust_remote_code": True},
     ]  # fmt: skip
 
 
@@ -408,8 +410,9 @@ def test_corpora_are_completed_converted_and_sorted(corpora, tmp_path):
         header=f"{CORPUS_HEADER}\ttrain_share",
     ).read()
     assert rows[0] == {
-        "slug": "a", "source": "docstrings", "where": "", "revision": "", "files": "", "text_column": "text",
-        "label_column": "", "texts": 0, "min_characters": 0, "train_share": 0.9,
+        "slug": "a", "source": "docstrings", "where": "", "revision": "", "files": "",
+        "text_column": "text", "label_column": "", "texts": 0, "min_characters": 0,
+        "train_share": 0.9,
     }  # fmt: skip
     assert rows[1]["train_share"] == 0
 

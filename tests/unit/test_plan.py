@@ -327,7 +327,13 @@ def test_a_model_that_is_not_there_yet_asks_for_little(config, tmp_path):
 
 
 def test_a_hub_model_that_is_not_there_yet_is_planned_from_its_row(config, tmp_path):
-    row = ladder_row(source="hub", where="org/model", trust_remote_code=False, params=7_000_000)
+    row = ladder_row(
+        source="hub",
+        where="org/model",
+        trust_remote_code=False,
+        params=7_000_000,
+        params_non_embedding=5_000_000,
+    )
     with pytest.raises(InfogeoError, match="org/model has not been downloaded yet"):
         plan.describe_model(row, config, tmp_path, "fm")
     lines = planned(config, tmp_path, models=[row, ladder_row("b")])

@@ -592,12 +592,13 @@ def _ladder_row_problems(row: dict, config: dict) -> list[str]:
             f"where: ladders.{name}.context {ladder['context']} is shorter than the longest text, "
             f"{longest} tokens (spectra.n)"
         )
-    total, _ = ladder_parameters(member["width"], member["depth"], ladder["vocabulary"])
-    if row["params"] and abs(total - row["params"]) > 0.01 * row["params"]:
-        problems.append(
-            f"params: {row['params']:,} are expected, but this shape has {total:,}; correct it, or "
-            "leave it empty"
-        )
+    counts = ladder_parameters(member["width"], member["depth"], ladder["vocabulary"])
+    problems += [
+        f"{key}: {row[key]:,} are expected, but this shape has {count:,}; correct it, or leave it "
+        "empty"
+        for key, count in zip(("params", "params_non_embedding"), counts, strict=True)
+        if row[key] and abs(count - row[key]) > 0.01 * row[key]
+    ]
     return problems
 
 

@@ -55,6 +55,7 @@ def describe(
     revision: str = "",
     commit: str = "",
     params: int | None = None,
+    params_non_embedding: int | None = None,
     trust_remote_code: bool = False,
     train_tokens: int | None = None,
     hashes: dict | None = None,
@@ -75,6 +76,8 @@ def describe(
     params : int, optional
         Expected number of parameters, tied weights counted once, padding of the vocabulary
         included (as publishers count).
+    params_non_embedding : int, optional
+        Expected number without embeddings.
     train_tokens : int, optional
         Tokens it was trained on, where known.
     hashes : dict, optional
@@ -89,7 +92,7 @@ def describe(
     Raises
     ------
     InfogeoError
-        From `validate_directory`, or where the count is more than 1 % away from `params`.
+        From `validate_directory`, or where a count is more than 1 % away from the expected one.
 
     Notes
     -----
@@ -99,12 +102,21 @@ def describe(
     config, weights, tensors = validate_directory(directory, trust_remote_code)
     counts = count_parameters(directory, config, tensors)
     stored = counts["params_total"] + counts["params_padding"]
-    if params and abs(stored - params) > 0.01 * params:
-        raise InfogeoError(
-            f"model {slug}: the models table says params = {params:,}, but the weights in "
-            f"{directory} have {stored:,} (tied weights once, padding included). Correct the row, "
-            "or `where` if it is another model."
-        )
+    for column, expected, count, how in (
+        ("params", params, stored, "tied weights once, padding included"),
+        (
+            "params_non_embedding",
+            params_non_embedding,
+            counts["params_non_embedding"],
+            "without embeddings of tokens and positions, and output head",
+        ),
+    ):
+        if expected and abs(count - expected) > 0.01 * expected:
+            raise InfogeoError(
+                f"model {slug}: the models table says {column} = {expected:,}, but the weights in "
+                f"{directory} have {count:,} ({how}). Correct the row, or `where` if it is another "
+                "model."
+            )
     files = ["config.json", *weights]
     if len(weights) > 1:
         files.append("model.safetensors.index.json")

@@ -273,8 +273,8 @@ def _known_model(row, config, results, fingerprint) -> dict:
     except InfogeoError:
         if row["source"] != "hub":
             raise
-    unknown = ("params_non_embedding", "width", "layers", "vocabulary", "directory")
-    return {"params_total": row["params"], **dict.fromkeys(unknown)}
+    counts = {"params_total": row["params"], "params_non_embedding": row["params_non_embedding"]}
+    return counts | dict.fromkeys(("width", "layers", "vocabulary", "directory"))
 
 
 def _row(row, model, corpus, texts, config) -> dict:
