@@ -71,10 +71,10 @@ def corpus_sources(wildcards) -> list[str]:
     return sorted(map(str, where.rglob("*.txt"))) if where.is_dir() else [str(where)]
 
 
-def corpus_listing(wildcards) -> list[str]:
+def corpus_listing(wildcards) -> str | list[str]:
     """What was downloaded of a hub corpus."""
     corpus = wildcards.corpus
-    return [f"results/corpora/{corpus}.files.json"] if corpus in HUB_CORPORA else []
+    return f"results/corpora/{corpus}.files.json" if corpus in HUB_CORPORA else []
 
 
 def local_files(wildcards) -> list[str]:

@@ -16,7 +16,7 @@ if __name__ == "__main__":
             text_column=params.text_column,
             label_column=params.label_column,
             workers=snakemake.threads,
-            listing=snakemake.input.get("listing"),
+            listing=snakemake.input.listing or None,
             expected=params.expected,
         )
         write_table(train, snakemake.output.train, params.fingerprint)

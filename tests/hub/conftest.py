@@ -1,10 +1,9 @@
 """A hub on loopback, its client, and a repository to put there."""
 
-import json
-
 import pytest
 from client import Client
 from server import Hub
+from tiny import safetensors
 
 
 @pytest.fixture
@@ -17,17 +16,6 @@ def hub():
 @pytest.fixture
 def client(hub, tmp_path):
     return Client(hub.url(), tmp_path / "home")
-
-
-def safetensors(tensors: dict[str, int]) -> bytes:
-    """A file of zeros: name -> float32 values."""
-    header, end = {}, 0
-    for name, count in tensors.items():
-        place = [end, end + 4 * count]
-        header[name] = {"dtype": "F32", "shape": [count], "data_offsets": place}
-        end = place[1]
-    text = json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + bytes(end)
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Corpora: what is read, what is left out, and what a user is told."""
 
+import gzip
 import hashlib
 import json
+import tracemalloc
 
 import pandas as pd
 import pytest
@@ -274,3 +276,28 @@ def test_no_text_long_enough_says_how_long_the_longest_is(tmp_path):
 def test_an_unknown_source_is_refused():
     with pytest.raises(InfogeoError, match="corpus source 'web'"):
         fetch("x", source="web")
+
+
+def test_rows_are_not_held_in_memory(tmp_path):
+    """A corpus of 24 MB is sampled in a few."""
+    rows = [{"text": f"{i} {'x' * 24_000}"} for i in range(1000)]
+    pd.DataFrame(rows).to_parquet(tmp_path / "c.parquet", row_group_size=200)
+    with gzip.open(tmp_path / "c.jsonl.gz", "wt", compresslevel=1) as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    del rows
+    chosen = []
+    for name in ("c.parquet", "c.jsonl.gz"):
+        tracemalloc.start()
+        chosen.append(corpora.select(corpora.local(str(tmp_path / name)), texts=5, seed=1))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 8e6, name
+    assert chosen[0].evaluation == chosen[1].evaluation
+    assert (chosen[0].found, len(chosen[0].evaluation)) == (1000, 5)
+
+
+def test_a_gzip_file_that_is_cut_off_is_named(tmp_path):
+    data = gzip.compress(b"".join(b'{"text": "%d"}\n' % i for i in range(1000)))
+    (tmp_path / "c.jsonl.gz").write_bytes(data[:-20])
+    with pytest.raises(InfogeoError, match=r"c\.jsonl\.gz: not a whole gzip file"):
+        fetch(tmp_path / "c.jsonl.gz")

@@ -341,7 +341,7 @@ def _parquet(path: Path, text_column: str, label_column: str):
     try:
         with pq.ParquetFile(path) as file:
             _require(str(path), (text_column, label_column), file.schema_arrow.names)
-            for batch in file.iter_batches(batch_size=1000, columns=columns):
+            for batch in file.iter_batches(batch_size=100, columns=columns):
                 table = batch.to_pydict()
                 texts = table[text_column]
                 labels = table[label_column] if label_column else [""] * len(texts)

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import safetensors
 from server import git_sha1
+from tiny import safetensors
 
 from infogeo.errors import InfogeoError
 from infogeo.models import validate_directory
