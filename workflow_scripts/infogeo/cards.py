@@ -42,3 +42,19 @@ def described(paths, fields, **columns) -> list[dict]:
         card = read(path)
         models.append(dict(zip(columns, row, strict=True)) | {key: card[key] for key in fields})
     return models
+
+
+def with_commits(frame, models: list[dict]):
+    """A table (DataFrame) with a column `commit` after `model`; empty for models not from a hub.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With a column model.
+    models : list of dict
+        slug and commit.
+    """
+    commits = {model["slug"]: model["commit"] for model in models}
+    frame = frame.copy()
+    frame.insert(frame.columns.get_loc("model") + 1, "commit", frame["model"].map(commits))
+    return frame
