@@ -29,9 +29,9 @@ class Client:
             "HF_HUB_ETAG_TIMEOUT": "1",
         }
 
-    def start(self, function: str, *arguments, tries: int = 4, answer="", **env):
+    def start(self, function: str, *arguments, tries: int = 4, beat: float = 10, answer="", **env):
         process = CONTEXT.Process(
-            target=_run, args=(function, arguments, tries, self.env | env, answer)
+            target=_run, args=(function, arguments, tries, beat, self.env | env, answer)
         )
         process.start()
         return process
@@ -51,7 +51,7 @@ class Client:
         return self.call("fetch_dataset", name, revision, pattern, **more)
 
 
-def _run(function: str, arguments: tuple, tries: int, env: dict, answer: str) -> None:
+def _run(function: str, arguments: tuple, tries: int, beat: float, env: dict, answer: str) -> None:
     for name in [name for name in os.environ if name.startswith(OWN)]:
         del os.environ[name]
     os.environ.update(env)
@@ -59,8 +59,10 @@ def _run(function: str, arguments: tuple, tries: int, env: dict, answer: str) ->
         sys.stdout = sys.stderr = Path(f"{answer}.said").open("w", buffering=1)  # noqa: SIM115
     from infogeo import hub
     from infogeo.errors import InfogeoError
+    from infogeo.progress import Heartbeat
 
     hub.TRIES = tries
+    Heartbeat.every = beat
     try:
         repository, folder, facts = getattr(hub, function)(*arguments)
     except InfogeoError as error:

@@ -50,12 +50,13 @@ class Fault:
 
 
 class Hub:
-    """The two servers. `requests` are those seen: (server, method, path, headers)."""
+    """The two servers. `requests` that they saw: (server, method, path, headers); `times`: when."""
 
     def __init__(self):
         self.repos: dict[tuple[str, str], Repo] = {}
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str, str, dict]] = []
+        self.times: list[float] = []
         self.lock = threading.Lock()
         self.servers = {}
         for name in ("hub", "storage"):
@@ -112,6 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.hub.requests.append((self.server_name, self.command, path, headers))
+        self.hub.times.append(time.monotonic())
         fault = self.hub.fault(self.command, path)
         if fault and fault.stall:
             time.sleep(fault.stall)

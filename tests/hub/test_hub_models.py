@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,22 @@ def test_a_passing_failure_is_waited_out(hub, client, files, place, what):
     hub.fail(*PLACES[place], **PASSING[what])
     assert_whole(client.model("org/model"), files, commit)
     assert not any(fault.times for fault in hub.faults)
+
+
+def test_the_wait_that_a_busy_hub_asks_for_is_kept(hub, client, files):
+    commit = hub.repo("org/model").commit(files)
+    hub.fail(*PLACES["api"], status=429, headers={"Retry-After": "2"})  # else it would be 1 s
+    assert_whole(client.model("org/model"), files, commit)
+    api = [i for i, (_, _, path, _) in enumerate(hub.requests) if path == "/api/models/org/model"]
+    assert hub.times[api[1]] - hub.times[api[0]] >= 2
+
+
+def test_a_long_download_says_how_far_it_is(hub, client, files):
+    files["model.safetensors"] = safetensors({"wte.weight": 3_000_000})
+    hub.repo("org/model").commit(files)
+    hub.fail("GET", sha256(files["model.safetensors"]), cut=11_000_000)  # then a pause of 1 s
+    client.model("org/model", beat=0.5)
+    assert re.search(r"org/model@\w+: 10,485,760/12,000,\d+ bytes \(87%\).* to go", client.said)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ there: no file lies on the disk twice. The client reads HF_HOME, HF_ENDPOINT, HF
 HF_HUB_OFFLINE from the environment; the token is never handled here.
 """
 
+import contextlib
 import fnmatch
 import hashlib
 import os
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -128,14 +130,15 @@ def download(repository: Repository, paths) -> tuple[Path, dict[str, dict]]:
     where["revision"] = repository.commit
     total = sum(repository.files[path].size for path in paths)
     heartbeat = Heartbeat(str(repository), total, "bytes")
-    facts, done = {}, 0
     heartbeat.update(0)
-    with _Explained(repository.name, repository.kind, repository.revision):
+    facts = {}
+    with (
+        _Explained(repository.name, repository.kind, repository.revision),
+        _watched(heartbeat, repository, facts),
+    ):
         for path in paths:
             file = Path(_patiently(lambda path=path: hf_hub_download(filename=path, **where)))
             facts[path] = _checked(file, repository, path)
-            done += facts[path]["bytes"]
-            heartbeat.update(done)
         if not is_offline_mode():
             # Downloads nothing more: it leaves the list of files in the cache, for offline use.
             patterns = [path.replace("[", "[[]") for path in paths]
@@ -276,6 +279,38 @@ def _proposals(repository: Repository) -> str:
 
 
 # ---------------------------------------------------------------- bytes
+@contextlib.contextmanager
+def _watched(heartbeat: Heartbeat, repository: Repository, facts: dict):
+    """Beat while files arrive: by those that are whole (`facts`) and the parts of the others."""
+    from huggingface_hub.file_download import repo_folder_name
+
+    name = repo_folder_name(repo_id=repository.name, repo_type=repository.kind)
+    blobs = Path(_cache(), name, "blobs")
+    before = set(blobs.glob("*.incomplete"))  # left by a process that was killed
+    ended = threading.Event()
+
+    def beat():
+        while not ended.wait(1):
+            whole = sum(fact["bytes"] for fact in list(facts.values()))
+            parts = sum(_size(file) for file in set(blobs.glob("*.incomplete")) - before)
+            heartbeat.update(whole + parts)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # it has just been moved into place
+        return 0
+
+
 def _checked(file: Path, repository: Repository, path: str) -> dict:
     """Size and SHA-256 of a downloaded file; removes it where it is not what the hub lists."""
     listed = repository.files[path]
