@@ -6,13 +6,13 @@ publisher states an exact count, that stands beside and must agree too.
 
 import re
 from functools import cache
-from math import ceil
+from itertools import count
 from pathlib import Path
 
 import pytest
 import yaml
 
-from infogeo import configuration
+from infogeo import configuration, plan
 from infogeo.models import count_parameters
 
 ROOT = Path(__file__).parents[2]
@@ -185,15 +185,21 @@ def test_two_blocks_tell_the_count_of_all(tmp_path):
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_the_gpu_memory_that_a_suite_states_holds_the_weights(name):
-    """Bytes of the weights and 3 GB for CUDA, a batch and its logits, rounded up."""
+def test_the_gpu_memory_that_a_suite_states_is_that_of_one_gpu_as_planned(name):
     text = (SUITES / name).read_text()
     stated = dict(re.findall(r"^# GPU memory of (\S+): (\d+) GB$", text, flags=re.M))
-    needed = {
-        row["slug"]: ceil(row["params"] * (4 if row["dtype"] == "float32" else 2) / 1e9 + 3)
-        for row in read(name)
+    assert {slug: int(gigabytes) for slug, gigabytes in stated.items()} == {
+        row["slug"]: gigabytes(row) for row in read(name)
     }
-    assert {slug: int(gigabytes) for slug, gigabytes in stated.items()} == needed
+
+
+def gigabytes(row: dict) -> int:
+    """The least memory of a GPU that runs a model alone, in whole 10⁹ bytes."""
+    model = {"params_total": row["params"], "width": SHAPES[row["where"]][1]}
+    states = configuration.merged({})["states"]
+    return next(
+        size for size in count(2) if plan.gpus_needed(model, states, row["dtype"], size * 1e9) == 1
+    )
 
 
 @pytest.mark.parametrize("name", CORPORA)
