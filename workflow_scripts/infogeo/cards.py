@@ -26,6 +26,24 @@ def read(path, expected: str | None = None) -> dict:
     return card
 
 
+def require_files(card: dict) -> None:
+    """See that the files of a model are still where its card says, before it is run.
+
+    Raises
+    ------
+    InfogeoError
+        Where one is gone or of another size, naming the command that fetches it anew.
+    """
+    for name, facts in card["files"].items():
+        file = Path(card["directory"], name)
+        if not file.is_file() or file.stat().st_size != facts["bytes"]:
+            raise InfogeoError(
+                f"{file}: gone or changed since model {card['slug']} was fetched (of source hub: "
+                "was the cache under HF_HOME cleaned up?). Make it anew: snakemake -R "
+                f"results/models/{card['slug']}/model.json"
+            )
+
+
 def described(paths, fields, **columns) -> list[dict]:
     """Some fields of the cards of several models, beside columns of their rows.
 
