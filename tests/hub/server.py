@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 LARGE = 2000  # bytes from which a file is stored as a large one
 PAGE = 4  # entries in a page of a listing
+# What git keeps of a large file.
+LFS_POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n"
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Repo:
 
     commits: dict = field(default_factory=dict)
     refs: dict = field(default_factory=dict)
+    listed_sizes: dict = field(default_factory=dict)  # path -> bytes, where not the true ones
     gated: bool = False
     private: bool = False
 
@@ -151,18 +154,21 @@ class _Handler(BaseHTTPRequestHandler):
         if commit is None:
             return
         if what == "tree":
-            self.tree(repo.commits[commit])
+            self.tree(repo, repo.commits[commit])
             return
         siblings = [{"rfilename": file} for file in repo.commits[commit]]
         self.json({"_id": "0", "id": name, "sha": commit, "siblings": siblings})
 
-    def tree(self, files: dict) -> None:
+    def tree(self, repo: Repo, files: dict) -> None:
         entries = []
         for path, data in sorted(files.items()):
             entry = {"type": "file", "path": path, "size": len(data), "oid": git_sha1(data)}
             if len(data) >= LARGE:
                 oid = hashlib.sha256(data).hexdigest()
-                entry |= {"oid": "0" * 40, "lfs": {"oid": oid, "size": len(data), "pointerSize": 9}}
+                pointer = LFS_POINTER.format(oid, len(data)).encode()
+                size = repo.listed_sizes.get(path, len(data))
+                lfs = {"oid": oid, "size": size, "pointerSize": len(pointer)}
+                entry |= {"oid": git_sha1(pointer), "size": size, "lfs": lfs}
             entries.append(entry)
         query = parse_qs(urlsplit(self.path).query)
         first = int(query.get("cursor", ["0"])[0])

@@ -131,6 +131,19 @@ def test_small_files_are_checked_too(hub, client, files):
     assert_whole(client.model("org/model"), files, commit)
 
 
+def test_a_disk_that_is_too_small_is_told_before_the_download(hub, client, files):
+    commit = hub.repo("org/model").commit(files)
+    hub.repo("org/model").listed_sizes = {"model.safetensors": 10**18}
+    error = client.model("org/model")["error"]
+    assert "1,000,000,000.0 GB are still to be downloaded, but" in error
+    assert "set HF_HOME to a larger disk" in error
+    assert f"/{sha256(files['model.safetensors'])}" not in downloaded(hub)
+    client.home = client.home / "2"  # the list in the cache is that of the commit
+    client.env["HF_HOME"] = str(client.home)
+    hub.repo("org/model").listed_sizes = {}
+    assert_whole(client.model("org/model"), files, commit)
+
+
 @pytest.mark.parametrize("truncated", [False, True])
 def test_files_that_were_damaged_in_the_cache_are_noticed(hub, client, files, truncated):
     commit = hub.repo("org/model").commit(files)
@@ -268,6 +281,17 @@ def test_offline_what_is_in_the_cache_serves(hub, client, files, revision):
     hub.requests.clear()
     assert_whole(client.model("org/model", revision, HF_HUB_OFFLINE="1"), files, commit)
     assert hub.requests == []
+
+
+def test_offline_hashes_are_checked_also_where_the_cache_has_no_links(hub, client, files):
+    commit = hub.repo("org/model").commit(files)
+    without = {"HF_HUB_DISABLE_SYMLINKS": "1"}
+    weights = Path(client.model("org/model", **without)["folder"], "model.safetensors")
+    assert not weights.is_symlink()
+    offline = without | {"HF_HUB_OFFLINE": "1"}
+    assert_whole(client.model("org/model", **offline), files, commit)
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    assert "model.safetensors is not what" in client.model("org/model", **offline)["error"]
 
 
 def test_offline_without_the_files_is_told_and_a_fetch_mends_it(hub, client, files):

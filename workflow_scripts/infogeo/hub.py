@@ -9,6 +9,8 @@ import contextlib
 import fnmatch
 import hashlib
 import os
+import re
+import shutil
 import threading
 import time
 from dataclasses import dataclass
@@ -86,8 +88,8 @@ def open_repository(name: str, kind: str, revision: str = "") -> Repository:
         )
     if before not in (None, commit):
         print(
-            f"{name}: {revision or 'main'} is now commit {commit}; it was {before} when it was "
-            "last fetched. Give the commit as `revision` to stay with one.",
+            f"{name}: {revision or 'main'} is now commit {commit}; it was {before} when this cache "
+            "last saw it. Give the commit as `revision` to stay with one.",
             flush=True,
         )
     return Repository(name, kind, revision, commit, files)
@@ -116,7 +118,8 @@ def download(repository: Repository, paths) -> tuple[Path, dict[str, dict]]:
     Raises
     ------
     InfogeoError
-        As `open_repository`; where a file differs from what the hub lists, or the disk is full.
+        As `open_repository`; where a file differs from what the hub lists, or the disk is too
+        small.
 
     Notes
     -----
@@ -128,6 +131,8 @@ def download(repository: Repository, paths) -> tuple[Path, dict[str, dict]]:
     disable_progress_bars()
     where = {"repo_id": repository.name, "repo_type": repository.kind}
     where["revision"] = repository.commit
+    if not is_offline_mode():
+        _require_room(repository, paths)
     total = sum(repository.files[path].size for path in paths)
     heartbeat = Heartbeat(str(repository), total, "bytes")
     heartbeat.update(0)
@@ -230,7 +235,8 @@ def fetch_dataset(name: str, revision: str, pattern: str):
 # ---------------------------------------------------------------- what a repository holds
 def _climbs(path: str) -> bool:
     parts = path.replace("\\", "/").split("/")
-    return ".." in parts or path.startswith(("/", "\\")) or ":" in parts[0] or "\0" in path
+    drive = re.match("[A-Za-z]:", path)
+    return ".." in parts or path.startswith(("/", "\\")) or drive is not None
 
 
 def _is_code(path: str) -> bool:
@@ -282,10 +288,7 @@ def _proposals(repository: Repository) -> str:
 @contextlib.contextmanager
 def _watched(heartbeat: Heartbeat, repository: Repository, facts: dict):
     """Beat while files arrive: by those that are whole (`facts`) and the parts of the others."""
-    from huggingface_hub.file_download import repo_folder_name
-
-    name = repo_folder_name(repo_id=repository.name, repo_type=repository.kind)
-    blobs = Path(_cache(), name, "blobs")
+    blobs = _blobs(repository)
     before = set(blobs.glob("*.incomplete"))  # left by a process that was killed
     ended = threading.Event()
 
@@ -330,14 +333,47 @@ def _checked(file: Path, repository: Repository, path: str) -> dict:
 
 
 def _is_listed(file: Path, sha256: str, listed) -> bool:
-    """Whether a file has the hash under which the hub knows it: SHA-256 (large) or git's."""
+    """Whether a file has the hash by which the hub lists it: SHA-256 (large files), or git's."""
     if listed.lfs is not None:
         return sha256 == listed.lfs.sha256
-    # The list in the cache lacks the SHA-256; the client names the file by it.
+    # The list in the cache lacks the SHA-256. The client names the file by it, where it can; and
+    # git keeps a pointer to it instead of a large file.
     if file.is_symlink() and file.readlink().name == sha256:
         return True
-    data = file.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest() == listed.blob_id
+    pointer = (
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {listed.size}\n"
+    )
+    header = b"blob %d\0"
+    if hashlib.sha1(header % len(pointer) + pointer.encode()).hexdigest() == listed.blob_id:
+        return True
+    with file.open("rb") as data:
+        found = hashlib.file_digest(data, lambda: hashlib.sha1(header % listed.size))
+    return found.hexdigest() == listed.blob_id
+
+
+def _require_room(repository: Repository, paths) -> None:
+    """See that the disk of the cache has room for what is not there yet."""
+    blobs = _blobs(repository)
+    missing = 0
+    for path in paths:
+        listed = repository.files[path]
+        name = listed.lfs.sha256 if listed.lfs is not None else listed.blob_id
+        missing += 0 if (blobs / name).exists() else listed.size
+    disk = next(folder for folder in (blobs, *blobs.parents) if folder.exists())
+    free = shutil.disk_usage(disk).free
+    if missing > free:
+        raise InfogeoError(
+            f"{repository}: {missing / 1e9:,.1f} GB are still to be downloaded, but {disk} has "
+            f"{free / 1e9:,.1f} GB free. Free some space, or set HF_HOME to a larger disk."
+        )
+
+
+def _blobs(repository: Repository) -> Path:
+    """Where the client keeps the bytes of a repository's files."""
+    from huggingface_hub.file_download import repo_folder_name
+
+    name = repo_folder_name(repo_id=repository.name, repo_type=repository.kind)
+    return Path(_cache(), name, "blobs")
 
 
 # ---------------------------------------------------------------- the client
