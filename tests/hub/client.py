@@ -13,7 +13,7 @@ from pathlib import Path
 
 OWN = ("HF_", "HUGGINGFACE_", "XDG_CACHE")
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["httpx2", "trio", "tqdm.auto", "yaml", "client"])
+CONTEXT.set_forkserver_preload(["httpx2", "trio", "tqdm.auto", "yaml"])
 
 
 class Client:

@@ -45,6 +45,7 @@ class Fault:
     method: str
     path: str  # regular expression, searched for in the path
     times: int
+    skip: int = 0  # requests that pass before
     status: int = 0  # answer with this status …
     headers: dict = field(default_factory=dict)
     cut: int = 0  # … or send so many bytes and close the connection
@@ -83,6 +84,9 @@ class Hub:
         with self.lock:
             for fault in self.faults:
                 if fault.times and fault.method == method and re.search(fault.path, path):
+                    if fault.skip:
+                        fault.skip -= 1
+                        continue
                     fault.times -= 1
                     return fault
         return None

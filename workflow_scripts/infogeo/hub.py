@@ -408,25 +408,19 @@ def _cached_commit(name: str, kind: str, revision: str) -> str | None:
     """The commit that the client's cache last saw a revision at."""
     from huggingface_hub.errors import RevisionResolutionError
 
+    wanted = {"repo_type": kind, "revision": revision or None}
     try:
-        return (
-            _api()
-            .resolve_revision(
-                name, repo_type=kind, revision=revision or None, local_files_only=True
-            )
-            .resolved
-        )
+        return _api().resolve_revision(name, **wanted, local_files_only=True).resolved
     except RevisionResolutionError:
         return None
 
 
 def _resolved(name: str, kind: str, revision: str) -> str:
     """The commit of a revision, asked of the hub."""
-    commit = _patiently(
-        lambda: _api().repo_info(name, repo_type=kind, revision=revision or None)
-    ).sha
+    wanted = {"repo_type": kind, "revision": revision or None}
+    commit = _patiently(lambda: _api().repo_info(name, **wanted)).sha
     # Once more, since only this leaves it in the cache, for offline use (and may fall back on it).
-    if _api().resolve_revision(name, repo_type=kind, revision=revision or None).resolved != commit:
+    if _patiently(lambda: _api().resolve_revision(name, **wanted)).resolved != commit:
         raise InfogeoError(
             f"{_page(name, kind)}: {revision or 'main'} moved, or the hub failed, while it was "
             "looked up. Run the same command again."
@@ -450,10 +444,17 @@ def _patiently(call):
 
 def _pause(error: Exception, attempt: int) -> int | None:
     """Seconds to wait before a request is made again; None where that would not help."""
+    from huggingface_hub.utils import parse_ratelimit_headers
+
     response = _response(error)
     if response is not None and response.status_code in BUSY:
         after = response.headers.get("Retry-After", "")
-        return int(after) if after.isdigit() else 2**attempt
+        if after.isdigit():
+            return int(after)
+        limits = parse_ratelimit_headers(response.headers)
+        if limits is not None and limits.remaining == 0:
+            return limits.reset_in_seconds + 1
+        return 2**attempt
     return 2**attempt if response is None and _is_network(error) else None
 
 
