@@ -188,6 +188,13 @@ def test_code_of_its_own_is_refused_before_weights_are_fetched(hub, client, file
     assert_whole(found, files, commit, NEEDED | {"modeling_own.py"})
 
 
+def test_quantised_weights_are_refused_before_they_are_fetched(hub, client, files):
+    files["config.json"] = b'{"quantization_config": {}}'
+    hub.repo("org/model").commit(files)
+    assert "the weights are quantised" in client.model("org/model")["error"]
+    assert f"/{sha256(files['model.safetensors'])}" not in downloaded(hub)
+
+
 @pytest.mark.parametrize("path", ["../../evil.json", "/etc/evil", "a\\..\\..\\evil", "C:\\evil"])
 def test_a_path_that_climbs_out_is_refused(hub, client, files, path):
     hub.repo("org/model").commit(files | {path: b"evil"})

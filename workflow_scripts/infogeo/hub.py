@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from infogeo.artefacts import disk_full, is_disk_full, sha256_file
 from infogeo.errors import InfogeoError
-from infogeo.models import BESIDE_TOKENIZER, PICKLES, TOKENIZER_FILES, check_code, read_json
+from infogeo.models import BESIDE_TOKENIZER, PICKLES, TOKENIZER_FILES, check_config, read_json
 from infogeo.progress import Heartbeat
 
 # What a busy or restarting server answers; each request is made so many times, waiting longer each
@@ -175,8 +175,9 @@ def fetch_model(name: str, revision: str = "", trust_remote_code: bool = False):
     Raises
     ------
     InfogeoError
-        Before weights are downloaded: where there are only pickled weights or none, no tokenizer,
-        or code is needed and not allowed. And as `open_repository` and `download`.
+        Before weights are downloaded: where there are only pickled weights, quantised ones or
+        none, no tokenizer, or code is needed and not allowed. And as `open_repository` and
+        `download`.
     """
     repository = open_repository(name, "model", revision)
     files = repository.files
@@ -185,7 +186,7 @@ def fetch_model(name: str, revision: str = "", trust_remote_code: bool = False):
     _check_parts(repository)
     folder, facts = download(repository, wanted)
     config = read_json(folder / "config.json")
-    check_code(folder, config, trust_remote_code)
+    check_config(folder, config, trust_remote_code)
     if "model.safetensors" in files:
         weights = ["model.safetensors"]
     else:

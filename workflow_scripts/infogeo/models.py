@@ -209,12 +209,7 @@ def validate_directory(directory, trust_remote_code: bool = False):
             "the model was trained with: AutoTokenizer.from_pretrained(…).save_pretrained"
             f'("{directory}")'
         )
-    check_code(directory, config, trust_remote_code)
-    if "quantization_config" in config:
-        raise InfogeoError(
-            f"{directory}: the weights are quantised, so neither parameters nor states are those "
-            "of the model. Use the unquantised weights."
-        )
+    check_config(directory, config, trust_remote_code)
     weights, listed = _weight_files(directory)
     tensors = {}
     for name in weights:
@@ -245,14 +240,27 @@ def read_json(path: Path) -> dict:
     return content
 
 
-def check_code(directory: Path, config: dict, trust_remote_code: bool) -> None:
-    """Refuse a model, given its config.json, that needs code of its own unless that may run.
+def check_config(directory: Path, config: dict, trust_remote_code: bool) -> None:
+    """Refuse a model, by its config.json, with quantised weights or that needs code of its own.
+
+    Parameters
+    ----------
+    directory : Path
+        Also of tokenizer_config.json, which may ask for code too.
+    config : dict
+    trust_remote_code : bool
+        Whether such code may run.
 
     Raises
     ------
     InfogeoError
-        Naming the file that asks for code.
+        Naming the file and the remedy.
     """
+    if "quantization_config" in config:
+        raise InfogeoError(
+            f"{directory}: the weights are quantised, so neither parameters nor states are those "
+            "of the model. Use the unquantised weights."
+        )
     tokenizer = directory / "tokenizer_config.json"
     wanting = [
         name
