@@ -27,6 +27,7 @@ class Client:
             "HF_HOME": str(home),
             "HF_HUB_DOWNLOAD_TIMEOUT": "1",
             "HF_HUB_ETAG_TIMEOUT": "1",
+            "no_proxy": "127.0.0.1",
         }
 
     def start(self, function: str, *arguments, tries: int = 4, beat: float = 10, answer="", **env):

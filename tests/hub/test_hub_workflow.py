@@ -56,6 +56,7 @@ def measured(tmp_path_factory, tiny_model_dir):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN"):
             patch.delenv(name, raising=False)
+        patch.setenv("no_proxy", "127.0.0.1")
         patch.setenv("HF_ENDPOINT", hub.url())
         patch.setenv("HF_HOME", str(folder / "hf"))
         checkout.jobs = checkout.planned(STATES)
