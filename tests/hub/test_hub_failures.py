@@ -1,5 +1,6 @@
 """What a failing hub does to a download by its real client, and that a rerun completes it."""
 
+import os
 import re
 from pathlib import Path
 
@@ -27,6 +28,18 @@ def test_a_fetch_that_was_killed_goes_on_with_the_files_it_had(hub, client, file
     process.join()
     assert_whole(client.model("org/model"), files, commit)
     assert len(downloaded(hub)) == len(NEEDED) + 1
+
+
+def test_parts_that_a_killed_fetch_left_long_ago_are_removed(hub, client, files):
+    hub.repo("org/model").commit(files)
+    blobs = client.home / "hub/models--org--model/blobs"
+    blobs.mkdir(parents=True)
+    old, fresh = blobs / "a.1.incomplete", blobs / "b.2.incomplete"
+    for file in (old, fresh):
+        file.touch()
+    os.utime(old, (0, 0))
+    client.model("org/model")
+    assert (old.exists(), fresh.exists()) == (False, True)
 
 
 def test_damaged_bytes_are_removed_and_fetched_anew(hub, client, files):

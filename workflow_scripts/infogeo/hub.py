@@ -26,6 +26,8 @@ from infogeo.progress import Heartbeat
 BUSY = (408, 429, 500, 502, 503, 504)
 TRIES = 4
 INDEX = "model.safetensors.index.json"
+# Nobody writes any more to part of a file that is this old.
+REMAINS_SECONDS = 86_400
 # Conversions that somebody proposed, looked through where a repository has pickles only.
 MOST_PROPOSALS = 20
 
@@ -132,6 +134,7 @@ def download(repository: Repository, paths) -> tuple[Path, dict[str, dict]]:
     where = {"repo_id": repository.name, "repo_type": repository.kind}
     where["revision"] = repository.commit
     if not is_offline_mode():
+        _remove_remains(repository)
         _require_room(repository, paths)
     total = sum(repository.files[path].size for path in paths)
     heartbeat = Heartbeat(str(repository), total, "bytes")
@@ -367,6 +370,13 @@ def _require_room(repository: Repository, paths) -> None:
             f"{repository}: {missing / 1e9:,.1f} GB are still to be downloaded, but {disk} has "
             f"{free / 1e9:,.1f} GB free. Free some space, or set HF_HOME to a larger disk."
         )
+
+
+def _remove_remains(repository: Repository) -> None:
+    """Remove parts of files that a killed process left: the client never goes on with them."""
+    for file in _blobs(repository).glob("*.incomplete"):
+        if time.time() - file.stat().st_mtime > REMAINS_SECONDS:
+            file.unlink(missing_ok=True)
 
 
 def _blobs(repository: Repository) -> Path:
