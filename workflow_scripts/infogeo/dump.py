@@ -91,6 +91,7 @@ def dump(
     """
     output = Path(output)
     card = cards.read(card_path, expected[0])
+    cards.require_files(card)
     corpus = read_table(corpus_path, expected[1])
     layers = forward.choose_layers(layers, card["layers"])
     attrs = {

@@ -123,6 +123,7 @@ def ablate(
     Verified against one forward pass at a time through the model's own logits.
     """
     card = cards.read(card_path, expected[0])
+    cards.require_files(card)
     corpus = read_table(corpus_path, expected[1]).set_index("doc_id")["text"]
     with open_store(states_path, expected[2]) as store:
         texts = [text for text in store.attention_texts if store.lengths[text] == n > 1]
