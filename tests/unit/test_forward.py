@@ -224,12 +224,15 @@ def test_architectures_that_count_the_tokens_they_are_given_are_named():
     assert "takes no position ids" in problem(hf.FalconConfig(alibi=True, **falcon))
     assert problem(hf.FalconConfig(alibi=False, **falcon)) == ""
     sizes = falcon | {"num_key_value_heads": 2, "intermediate_size": 16}
-    assert "window of 19" in problem(hf.MistralConfig(sliding_window=19, **sizes))
-    assert problem(hf.MistralConfig(sliding_window=20, **sizes)) == ""
-    assert problem(hf.MistralConfig(sliding_window=None, **sizes)) == ""
-    qwen = {"sliding_window": 8, "max_window_layers": 1, **sizes}
-    assert "window of 8" in problem(hf.Qwen2Config(use_sliding_window=True, **qwen))
-    assert problem(hf.Qwen2Config(use_sliding_window=False, **qwen)) == ""
+    kinds = ["full_attention", "linear_attention"]
+    hybrid = hf.Qwen3NextConfig(
+        layer_types=kinds, head_dim=8, linear_num_key_heads=2, linear_num_value_heads=2,
+        linear_key_head_dim=8, linear_value_head_dim=8, num_experts=2, num_experts_per_tok=1,
+        moe_intermediate_size=16, shared_expert_intermediate_size=16, **sizes,
+    )  # fmt: skip
+    assert "layers of kind linear_attention" in problem(hybrid)
+    # Windows that transformers masks are given as masks made from positions.
+    assert problem(hf.MistralConfig(sliding_window=8, **sizes)) == ""
     neo = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "window_size": 8, **common}
     both, broad = [[["global", "local"], 1]], [[["global"], 2]]
     assert "window of 8" in problem(hf.GPTNeoConfig(attention_types=both, **neo))
@@ -246,6 +249,8 @@ def test_missing_attention_weights_are_an_error(loaded):
     halves = [torch.full((1, 2, 4, 4), 0.125)] * DEPTH
     with pytest.raises(InfogeoError, match=r"sum to 1 only within 0\.5"):
         forward.check_attention(halves, DEPTH, 4, "m")
+    with pytest.raises(InfogeoError, match=r"give later tokens up to 0\.25"):
+        forward.check_attention([2 * weights for weights in halves], DEPTH, 4, "m")
 
 
 def test_non_finite_states_name_model_layer_and_text(tiny_model_dir):

@@ -307,9 +307,6 @@ class LanguageModel:
                 "so that its residual stream cannot be read."
             )
         self._takes_positions = "position_ids" in inspect.signature(self.base.forward).parameters
-        # Of models whose head is not plain: only the last logits, where they can be asked for.
-        accepted = inspect.signature(self.model.forward).parameters
-        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
         self._sink = None
         self._watch()
         self._probe()
@@ -340,19 +337,62 @@ class LanguageModel:
     def _probe(self):
         """See on three tokens how wide layers are, whether a norm comes last, and what logits are.
 
-        Where logits are the output matrix times the final state, they are made a few rows at a
-        time; where a model does more (a soft cap, a scale), the model itself makes them.
+        Raises
+        ------
+        InfogeoError
+            Where the logits do not follow from the final states.
         """
         seen = {}
         ids, mask, positions = self._inputs([np.arange(3, dtype=np.int32) % self.vocabulary])
+        passed = {"attention_mask": mask, "use_cache": False, **positions}
         with self._watching(lambda layer, hidden: seen.__setitem__(layer, hidden.clone())):
-            logits = self.model(ids, attention_mask=mask, use_cache=False, **positions).logits
-        with torch.inference_mode():
-            plain = self.model.get_output_embeddings()(seen["final"])
+            logits = self.model(ids, **passed).logits
         self.widths = {layer: seen[layer].shape[-1] for layer in layer_names(self.depth)}
-        last = seen[str(self.depth)]
-        self.post_norm = [] if torch.equal(last, seen["final"]) else ["final"]
-        self._plain_head = torch.allclose(logits.float(), plain.float(), rtol=1e-3, atol=1e-4)
+        self.post_norm = ["final"] if self._ends_with_norm(ids, passed) else []
+        # Some do more than multiply by the output matrix: a soft cap, a scale.
+        for head in (self.model.get_output_embeddings(), self._own_head):
+            with torch.inference_mode():
+                again = head(seen["final"][0]).to(logits.device)
+            if torch.allclose(logits[0].float(), again.float(), rtol=1e-3, atol=1e-4):
+                self._head = head
+                return
+        raise InfogeoError(
+            f"model {self.name!r}: the logits of {type(self.model).__name__} do not follow from "
+            "its final states alone, so that likelihoods cannot be computed a few rows at a time."
+        )
+
+    def _ends_with_norm(self, ids, passed) -> bool:
+        """Whether a norm comes after the last block: it undoes what scale its rows have.
+
+        (A projection, or nothing, may come instead: some OPT models have their norms in blocks.)
+        """
+        finals = []
+        for scale in (1.0, 4.0):
+
+            def rescale(module, args, output, scale=scale):
+                hidden = output[0] if isinstance(output, tuple) else output
+                rows = torch.nn.functional.normalize(hidden.float(), dim=-1)  # a zero row stays so
+                hidden = (rows * (scale * hidden.shape[-1] ** 0.5)).to(hidden.dtype)
+                return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+
+            hook = self.blocks[-1].register_forward_hook(rescale)
+            try:
+                with torch.inference_mode():
+                    finals.append(self.base(ids, **passed).last_hidden_state.float())
+            finally:
+                hook.remove()
+        return bool((finals[1] - finals[0]).norm() < finals[0].norm())
+
+    def _own_head(self, rows):
+        """Logits (m, V) that the model itself makes of final states (m, d), blocks left out."""
+        output = transformers.modeling_outputs.BaseModelOutputWithPast(last_hidden_state=rows[None])
+        usual = self.base.forward
+        self.base.forward = lambda *args, **kwargs: output
+        try:
+            ids = torch.zeros((1, len(rows)), dtype=torch.int64, device=rows.device)
+            return self.model(ids, use_cache=False).logits[0]
+        finally:
+            self.base.forward = usual
 
     def check_texts(self, encoded: Encoded) -> None:
         """Stop where texts are longer than the model allows, or hold tokens that it does not know.
@@ -429,13 +469,12 @@ class LanguageModel:
                 final = hidden
             sink(layer, hidden)
 
-        module = self.base if self._plain_head else self.model
         with self._watching(watch):
-            output = module(ids, attention_mask=mask, use_cache=False, **positions)
-            predicted = mask[:, 1:].bool()  # (texts, longest − 1): a token that has one before it
-            targets = ids[:, 1:][predicted]
-            source = final if self._plain_head else output.logits
-            scores = self._score(source[:, :-1][predicted], targets)
+            self.base(ids, attention_mask=mask, use_cache=False, **positions)
+        predicted = mask[:, 1:].bool()  # (texts, longest − 1): a token that has one before it
+        targets = ids[:, 1:][predicted]
+        with torch.inference_mode():
+            scores = self._score(final[:, :-1][predicted], targets)
         nll, entropy = scores.cpu().numpy()
         ends = np.cumsum([len(text) - 1 for text in texts])[:-1]
         return [_after_nan(part) for part in np.split(nll, ends)], [
@@ -443,14 +482,13 @@ class LanguageModel:
         ]
 
     def _score(self, rows, targets):
-        """(2, m): NLL and predictive entropy for m rows of final states, or of logits."""
+        """(2, m): NLL and predictive entropy for m rows of final states."""
         scores = torch.empty((2, len(rows)), dtype=torch.float32, device=rows.device)
         on_gpu = rows.device.type == "cuda"
         step = max(1, (GPU_HEAD_NUMBERS if on_gpu else HEAD_NUMBERS) // self.vocabulary)
         part = step if on_gpu else max(1, SCORE_NUMBERS // self.vocabulary)
-        head = self.model.get_output_embeddings() if self._plain_head else torch.clone
         for start in range(0, len(rows), step):
-            logits = head(rows[start : start + step]).float()
+            logits = self._head(rows[start : start + step]).float()
             for low in range(0, len(logits), part):
                 at = slice(start + low, min(start + low + part, start + len(logits)))
                 score_logits(logits[low : low + part], targets[at], scores[:, at])
@@ -474,18 +512,21 @@ class LanguageModel:
         Raises
         ------
         InfogeoError
-            Where the model gives no attention weights, or weights that do not sum to 1.
+            Where the model gives no attention weights, or weights that do not sum to 1 or that see
+            later tokens.
         """
         ids, mask, positions = self._inputs([text])
-        usual = self.model.config._attn_implementation
-        self.model.set_attn_implementation("eager")
+        # Not set_attn_implementation(), which does nothing in some architectures.
+        config = self.base.config
+        usual, config._attn_implementation = config._attn_implementation, "eager"
         try:
             with torch.inference_mode():
-                attentions = self.base(
+                output = self.base(
                     ids, attention_mask=mask, use_cache=False, output_attentions=True, **positions
-                ).attentions
+                )
         finally:
-            self.model.set_attn_implementation(usual)
+            config._attn_implementation = usual
+        attentions = getattr(output, "attentions", None)
         check_attention(attentions, self.depth, len(text), self.name)
         rollout = torch.zeros(len(text), dtype=torch.float32, device=self.device)
         rollout[-1] = 1
@@ -496,6 +537,14 @@ class LanguageModel:
         last_row = attentions[-1][0, :, -1].float()  # (heads, n)
         last_row = last_row / last_row.sum(dim=-1, keepdim=True)
         return last_row.cpu().numpy(), rollout.cpu().numpy()
+
+    def attention_problem(self) -> str:
+        """Why the architecture has no attention rows, seen on three tokens; '' where it has."""
+        try:
+            self.attention_rows(np.arange(3, dtype=np.int32) % self.vocabulary)
+        except InfogeoError as error:
+            return str(error)
+        return ""
 
     # ------------------------------------------------------------ some tokens of a text alone
     def run_kept(self, token_ids, positions):
@@ -516,16 +565,43 @@ class LanguageModel:
         Notes
         -----
         Verified against full-length passes whose 4-D mask hides the other tokens: log-probabilities
-        within 1e-5 on tiny GPT-NeoX, GPT-2, OPT and Llama. `gapped_problem` and `gap_residual` say
-        where an architecture cannot do this.
+        within 1e-5 on tiny models of the architectures in tests/unit/test_architectures.py.
+        `gapped_problem` and `gap_residual` say where an architecture cannot do this.
         """
         token_ids, positions = (
             torch.from_numpy(np.asarray(array, dtype=np.int64)).to(self.device)
             for array in (token_ids, positions)
         )
-        # Without a mask, gapped positions would be taken for several texts packed into one row.
-        final, logits = self._predict_next(token_ids, torch.ones_like(token_ids), positions)
+        reach = int((positions[:, -1] - positions[:, 0]).max()) + 1  # tokens from first to last
+        if reach > token_ids.shape[1] and self._shorter_window(reach):
+            mask = self._masks(positions)  # windows would count the kept tokens alone
+        else:
+            # Without a mask, gapped positions would be taken for texts packed into one row.
+            mask = torch.ones_like(token_ids)
+        final, logits = self._predict_next(token_ids, mask, positions)
         return logits, final.mean(dim=1, dtype=torch.float32), final[:, -1].float()
+
+    def _shorter_window(self, n: int) -> bool:
+        """Whether some layers look back over fewer than n tokens."""
+        windows = layer_windows(self.model.config.get_text_config()).values()
+        return any(window is not None and window < n for window in windows)
+
+    def _masks(self, positions, kept=None):
+        """4-D masks (B, 1, k, k) of tokens at positions (B, k), of which only `kept` (k,) are seen.
+
+        One mask, or one for each kind of layer where their windows differ.
+        """
+        back = positions[:, :, None] - positions[:, None, :]  # (B, k, k): how far back is a token
+        seen = back >= 0
+        if kept is not None:  # the others see themselves: a row that sees nothing has no softmax
+            seen &= torch.from_numpy(kept).to(seen.device) | (back == 0)
+        masks = {}
+        for kind, window in layer_windows(self.model.config.get_text_config()).items():
+            hidden = ~(seen & (back < window)) if window else ~seen
+            # Numbers to add suit every kind of attention; a mask that is boolean does not.
+            mask = torch.zeros(hidden.shape, dtype=self.dtype, device=hidden.device)
+            masks[kind] = mask.masked_fill_(hidden, torch.finfo(self.dtype).min)[:, None]
+        return masks if len(masks) > 1 else masks.popitem()[1]
 
     def _predict_next(self, ids, mask, positions):
         """Final states (B, k, d), and logits (B, V) in float32 at the last token alone."""
@@ -536,29 +612,35 @@ class LanguageModel:
             if layer == "final":
                 final = hidden
 
-        passed = {"attention_mask": mask, "position_ids": positions, "use_cache": False}
         with self._watching(watch):
-            if self._plain_head:
-                self.base(ids, **passed)
-                logits = self.model.get_output_embeddings()(final[:, -1])
-            else:
-                logits = self.model(ids, **passed, **self._last_only).logits[:, -1]
+            self.base(ids, attention_mask=mask, position_ids=positions, use_cache=False)
+        with torch.inference_mode():
+            logits = self._head(final[:, -1])
         return final, logits.float()
 
     def gapped_problem(self, n: int) -> str:
         """Why the configuration rules out runs on some of n tokens at their positions; '' if not.
 
         A model that counts the tokens it is given, in its positions or in a window over which it
-        looks back, would see the kept tokens nearer together than they are.
+        looks back, would see the kept tokens nearer together than they are. Windows of the kinds
+        of attention that transformers masks are given as masks made from positions.
         """
         config, name = self.model.config.get_text_config(), type(self.model).__name__
         if not self._takes_positions or getattr(config, "alibi", False):
-            return f"{name} takes no position ids: its positions count the tokens that it is given."
-        window = _window(config)
-        if window is not None and window < n:
             return (
-                f"{name} looks back over a window of {window} tokens, fewer than n = {n}, and "
-                "would count the kept tokens alone in it."
+                f"{name} takes no position ids: it would see the kept tokens as neighbours, nearer "
+                "together than they are."
+            )
+        kinds = set(layer_windows(config)) - {"full_attention", "sliding_attention"}
+        if kinds:
+            return (
+                f"{name} has layers of kind {', '.join(sorted(kinds))}, which know the tokens that "
+                "they are given by their order, not by their positions."
+            )
+        if "local" in getattr(config, "attention_layers", ()) and config.window_size < n:  # GPT-Neo
+            return (
+                f"{name} looks back over a window of {config.window_size} tokens, fewer than "
+                f"n = {n}, by a mask of its own, which would count the kept tokens alone."
             )
         return ""
 
@@ -579,29 +661,24 @@ class LanguageModel:
         """
         text, kept = np.asarray(text), np.asarray(kept)
         alone = self.run_kept(text[None, kept], np.flatnonzero(kept)[None])[0]
-        # Dropped tokens see themselves besides: a row that sees nothing has no softmax.
-        seen = np.tril(kept[None, :] | np.eye(len(text), dtype=bool))
-        # Numbers to add suit every kind of attention; one that is boolean does not.
-        hidden = torch.zeros(seen.shape, dtype=self.dtype)
-        hidden[torch.from_numpy(~seen)] = torch.finfo(self.dtype).min
-        ids, _, positions = self._inputs([text])
-        mask = hidden[None, None].to(self.device)  # (1, 1, n, n)
-        _, whole = self._predict_next(ids, mask, positions["position_ids"])
+        ids, _, _ = self._inputs([text])
+        positions = torch.arange(len(text), device=self.device)[None]
+        _, whole = self._predict_next(ids, self._masks(positions, kept), positions)
         apart = torch.log_softmax(alone, dim=-1) - torch.log_softmax(whole, dim=-1)
         return float(apart.abs().max())
 
 
-def _window(config) -> int | None:
-    """Tokens over which some layer of a model looks back, itself included; None where all."""
-    windows = []
+def layer_windows(config) -> dict[str, int | None]:
+    """Over how many tokens, itself included, each kind of layer looks back; None: over all.
+
+    Kinds are named as in the `layer_types` of transformers.
+    """
+    window = getattr(config, "sliding_window", None)
     kinds = getattr(config, "layer_types", None)
-    if getattr(config, "use_sliding_window", True) and (not kinds or "sliding_attention" in kinds):
-        windows.append(getattr(config, "sliding_window", None))
-    if not kinds or "chunked_attention" in kinds:
-        windows.append(getattr(config, "attention_chunk_size", None))
-    if "local" in getattr(config, "attention_layers", ()):  # GPT-Neo
-        windows.append(config.window_size)
-    return min(filter(None, windows), default=None)
+    if not kinds:
+        window = window if getattr(config, "use_sliding_window", True) else None
+        kinds = ["sliding_attention" if window else "full_attention"]
+    return {kind: window if kind == "sliding_attention" else None for kind in kinds}
 
 
 def _after_nan(values):
@@ -633,9 +710,10 @@ def score_logits(logits, targets, out) -> None:
 
 
 def check_attention(attentions, depth: int, n: int, name: str) -> None:
-    """Stop unless attention weights are there, of every layer, and every row sums to 1.
+    """Stop unless every layer's attention weights are there, sum to 1 and see no later token.
 
-    SDPA and flash attention return None, or nothing at all, without saying so.
+    SDPA and flash attention return None, or nothing at all, without saying so; and an architecture
+    that is half switched to eager attention may take its mask for numbers to add.
     """
     if attentions is None or len(attentions) != depth or any(a is None for a in attentions):
         raise InfogeoError(
@@ -645,10 +723,12 @@ def check_attention(attentions, depth: int, n: int, name: str) -> None:
     for layer, weights in enumerate(attentions):
         shape = (1, weights.shape[1], n, n)
         off = (weights.float().sum(dim=-1) - 1).abs().max().item()
-        if weights.shape != shape or not off <= ROW_SUM[weights.dtype]:
+        later = weights.triu(diagonal=1).abs().max().item()
+        if weights.shape != shape or not max(off, later) <= ROW_SUM[weights.dtype]:
             raise InfogeoError(
                 f"model {name!r}, layer {layer}: attention weights of shape "
-                f"{tuple(weights.shape)} whose rows sum to 1 only within {off:.2g}. "
+                f"{tuple(weights.shape)} whose rows sum to 1 only within {off:.2g}, and which "
+                f"give later tokens up to {later:.2g}. "
                 "Set states.attention_texts to 0 to do without them."
             )
 

@@ -25,6 +25,7 @@ INPUT_EMBEDDINGS = (
     "wte.weight",
     "word_embeddings.weight",
     "tok_embeddings.weight",
+    "embeddings.weight",
 )
 OUTPUT_HEADS = ("lm_head.weight", "embed_out.weight", "output.weight")
 OUTPUT_BIASES = ("lm_head.bias", "embed_out.bias")

@@ -124,7 +124,7 @@ def ablate(
     corpus = read_table(corpus_path, expected[1]).set_index("doc_id")["text"]
     with open_store(states_path, expected[2]) as store:
         texts = [text for text in store.attention_texts if store.lengths[text] == n > 1]
-        states = store.attrs["fingerprint"]
+        states, no_attention = store.attrs["fingerprint"], store.attrs.get("attention_problem")
         next_tokens = _next_tokens(store, texts, corpus, card, trust_remote_code)
     task = {
         "name": card["slug"],
@@ -159,6 +159,8 @@ def ablate(
     }
     if n < 2:
         status["problem"] = f"texts of n = {n} token have no earlier tokens (config spectra.n)."
+    elif no_attention:
+        status["problem"] = no_attention
     elif not texts:
         status["problem"] = (
             f"no text of n = {n} tokens has attention rows in the store "
