@@ -309,6 +309,7 @@ def test_parameters_are_those_of_the_loaded_model(built, name):
         "params_embedding": embedding - padding,
         "params_non_embedding": total - embedding,
         "params_padding": padding,
+        "params_other": 0,
     }
 
 
@@ -379,3 +380,34 @@ def test_a_store_has_the_width_and_the_flag_of_every_layer(dumped):
         assert len(store.attention_texts) == 2 and store.attrs["attention_problem"] == ""
     with open_store(dumped("gemma3")[1]) as store:
         assert store.post_norm == {"0": False, "1": False, "2": False, "final": True}
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_model_that_also_sees_is_run_and_counted_as_its_language_model(tmp_path, tied):
+    config = ARCHITECTURES["gemma3"][0]
+    vision = {
+        "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "image_size": 8,
+        "num_attention_heads": 2, "patch_size": 4,
+    }  # fmt: skip
+    config = hf.Gemma3Config(
+        text_config=config.to_dict(), vision_config=vision, mm_tokens_per_image=4
+    )
+    config.text_config.tie_word_embeddings = config.tie_word_embeddings = tied
+    model = hf.Gemma3ForConditionalGeneration(config)
+    model.save_pretrained(tmp_path)
+    save_tokenizer(tmp_path)
+    loaded = forward.load_model(tmp_path, dtype="float32", name="sees")
+    decoder = loaded.base.num_parameters()
+    said = models.describe(tmp_path, "sees", "local", "here", "f", params=model.num_parameters())
+    language = decoder + (0 if tied else ROWS * WIDTH)  # and its head
+    assert said["params_total"] + said["params_padding"] == language
+    assert said["params_non_embedding"] == decoder - ROWS * WIDTH
+    assert said["params_other"] == model.num_parameters() - language > 0
+    text = np.arange(N, dtype=np.int32)
+    assert loaded.post_norm == ["final"] and loaded.attention_problem() == ""
+    assert token_ablation.check_gaps(loaded, text, seed=0)[1] == ""
+    ids = torch.from_numpy(text[None]).long()
+    with torch.inference_mode():
+        logits = loaded.model(ids).logits[0, :-1]
+    own = torch.nn.functional.cross_entropy(logits, ids[0, 1:]).item()
+    assert states(loaded, [text]).nll[1:].mean() == pytest.approx(own, rel=1e-5)

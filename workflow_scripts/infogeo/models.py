@@ -72,8 +72,8 @@ def describe(
     commit : str
         Commit that the revision resolved to, if it came from a hub.
     params : int, optional
-        Expected number of parameters, tied weights counted once, padding of the vocabulary
-        included (as publishers count).
+        Expected number of parameters, tied weights counted once, padding of the vocabulary and
+        parts that see or hear included (as publishers count).
     train_tokens : int, optional
         Tokens it was trained on, where known.
 
@@ -81,7 +81,8 @@ def describe(
     -------
     dict
         As documented in results/README.md. `params_padding` are the parameters of embedding rows
-        that no token has; they are in none of the other counts.
+        that no token has, `params_other` those of parts that see or hear, which no text passes;
+        they are in none of the other counts.
 
     Raises
     ------
@@ -95,12 +96,12 @@ def describe(
     directory = Path(directory)
     config, weights, tensors = validate_directory(directory, trust_remote_code)
     counts = count_parameters(directory, config, tensors)
-    stored = counts["params_total"] + counts["params_padding"]
+    stored = counts["params_total"] + counts["params_padding"] + counts["params_other"]
     if params and abs(stored - params) > 0.01 * params:
         raise InfogeoError(
             f"model {slug}: the models table says params = {params:,}, but the weights in "
-            f"{directory} have {stored:,} (tied weights once, padding included). Correct the row, "
-            "or `where` if it is another model."
+            f"{directory} have {stored:,} (tied weights once, padding and parts for other inputs "
+            "than text included). Correct the row, or `where` if it is another model."
         )
     files = ["config.json", *weights]
     if len(weights) > 1:
@@ -338,7 +339,9 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
     dict of int
         params_total; params_embedding (input embedding, output head unless tied, learned
         positions); params_non_embedding (the rest); params_padding (embedding rows beyond the
-        tokenizer's last token, input and output: they are never read, and in no other count).
+        tokenizer's last token, input and output: they are never read, and in no other count);
+        params_other (of a model that also sees or hears: what is not its language model; in no
+        other count).
 
     Raises
     ------
@@ -346,7 +349,7 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
         Where there is no input embedding, or its shape is not that of the config.
     """
     directory = Path(directory)
-    config = _text_config(config)
+    nested, config = "text_config" in config, _text_config(config)
     size = {
         name: math.prod(shape)
         for name, (_, dtype, shape, _, _) in tensors.items()
@@ -383,6 +386,11 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
         for name in heads:
             del size[name]
     outputs = [] if tied else [*heads, *ending(OUTPUT_BIASES)]
+    decoder = inputs[0].rsplit(".", 2)[0] + "."  # what the names of its weights begin with
+    others = {
+        name for name in size if nested and not name.startswith(decoder) and name not in outputs
+    }
+    other = sum(size.pop(name) for name in others)
     embedding = sum(size[name] for name in [*inputs, *outputs, *ending(POSITION_EMBEDDINGS)])
     padded = max(0, rows - (tokenizer_size(directory) or rows))
     padding = padded * sum(size[name] // rows for name in [*inputs, *outputs])
@@ -392,6 +400,7 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
         "params_embedding": embedding - padding,
         "params_non_embedding": total - embedding,
         "params_padding": padding,
+        "params_other": other,
     }
 
 
