@@ -4,10 +4,12 @@ import contextlib
 import inspect
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
+from safetensors import safe_open
 
 from infogeo.errors import InfogeoError
 
@@ -15,6 +17,7 @@ HEAD_NUMBERS = 1 << 22  # logits that exist at once on a CPU
 SCORE_NUMBERS = 1 << 18  # of these, logits worked on at once: about what a core's cache holds
 GPU_HEAD_NUMBERS = 1 << 28
 BLOCK_BYTES = 1 << 28  # of hidden states that `ForwardStates` holds at once
+GPU_SHARE = 0.8  # of a GPU's free memory, for weights; the rest is for the passes
 
 # Weights load within moments; a bar for them only fills the logs.
 transformers.utils.logging.disable_progress_bar()
@@ -194,15 +197,21 @@ def choose_layers(wanted, depth: int) -> list[str]:
 def load_model(
     directory, *, dtype: str, name: str, trust_remote_code: bool = False
 ) -> "LanguageModel":
-    """Load the weights in a directory in Hugging Face format, on the GPU where there is one.
+    """Load the weights in a directory in Hugging Face format, each once, straight to where it goes.
+
+    That is the GPU where there is one, and all GPUs that are visible where one is too small.
 
     Raises
     ------
     InfogeoError
         Where the directory, its configuration or its safetensors files are missing, damaged or
-        incomplete.
+        incomplete, or the weights do not fit the GPUs.
     """
     try:
+        placed = {}
+        if torch.cuda.is_available():
+            size = _weight_bytes(directory, getattr(torch, dtype))
+            placed = device_map(size, free_memory(), name)
         model, report = transformers.AutoModelForCausalLM.from_pretrained(
             str(directory),
             dtype=getattr(torch, dtype),
@@ -210,7 +219,10 @@ def load_model(
             local_files_only=True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
+            **placed,
         )
+    except InfogeoError:
+        raise
     except Exception as error:  # transformers and safetensors raise many kinds
         if is_out_of_memory(error):
             raise
@@ -227,6 +239,49 @@ def load_model(
     return LanguageModel(model, name)
 
 
+def _weight_bytes(directory, dtype) -> int:
+    """Bytes of the weights in a directory once they are loaded in a dtype."""
+    numbers = 0
+    for path in Path(directory).glob("model*.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            numbers += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    return numbers * dtype.itemsize
+
+
+def free_memory() -> list[int]:
+    """Free bytes of each GPU that is visible."""
+    return [torch.cuda.mem_get_info(gpu)[0] for gpu in range(torch.cuda.device_count())]
+
+
+def device_map(size: int, free: list[int], name: str) -> dict:
+    """What tells transformers on which GPUs weights go: on the first, else evenly on all.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of the weights.
+    free : list of int
+        Free bytes of each GPU.
+    name : str
+        Of the model, for messages.
+
+    Raises
+    ------
+    InfogeoError
+        Where all of them are too small.
+    """
+    room = [int(GPU_SHARE * bytes_) for bytes_ in free]
+    if size <= room[0]:
+        return {"device_map": {"": 0}}
+    if size <= sum(room):
+        return {"device_map": "balanced", "max_memory": dict(enumerate(room))}
+    raise InfogeoError(
+        f"model {name!r}: its weights take {size / 1e9:.3g} GB, but {len(free)} GPUs have "
+        f"{sum(free) / 1e9:.3g} GB free, of which weights may take {GPU_SHARE:.0%}. Give its jobs "
+        "more GPUs or larger ones, or set its dtype to bfloat16 in the models table."
+    )
+
+
 def untrained_model(
     directory, *, dtype: str, name: str, seed: int, trust_remote_code: bool = False
 ) -> "LanguageModel":
@@ -241,7 +296,21 @@ def untrained_model(
         model = transformers.AutoModelForCausalLM.from_config(
             config, dtype=torch.float32, trust_remote_code=trust_remote_code
         )
-    return LanguageModel(model.to(getattr(torch, dtype)), name)
+    model = model.to(getattr(torch, dtype))
+    if torch.cuda.is_available():
+        size = sum(weight.nbytes for weight in model.parameters())
+        placed = device_map(size, free_memory(), name)
+        if "max_memory" in placed:
+            return LanguageModel(_spread(model, placed["max_memory"]), name)
+    return LanguageModel(model, name)
+
+
+def _spread(model, max_memory: dict):
+    """A model over several GPUs, block by block, each of which hands its states to the next."""
+    from accelerate import dispatch_model, infer_auto_device_map
+
+    whole = list(model._no_split_modules or ())  # kinds of modules that stay together
+    return dispatch_model(model, infer_auto_device_map(model, max_memory, whole))
 
 
 def twins(card: dict, draws: int, *, dtype: str, seed: int, trust_remote_code: bool = False):
@@ -286,8 +355,13 @@ class LanguageModel:
 
     def __init__(self, model, name: str):
         self.name = name
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = model.to(self.device).eval().requires_grad_(False)
+        if len(set(getattr(model, "hf_device_map", {}).values())) <= 1:  # else it is spread
+            model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = model.eval().requires_grad_(False)
+        self.device = self.model.get_input_embeddings().weight.device
+        # Likelihoods are taken where the head is: of several GPUs, not always the last block's.
+        self.head_device = self.model.get_output_embeddings().weight.device
+        self.too_many = math.inf  # the fewest tokens of a batch for which memory did not suffice
         # Not base_model: OPT runs its decoder past that.
         self.base = self.model.get_decoder()
         self.dtype = next(self.model.parameters()).dtype
@@ -472,9 +546,9 @@ class LanguageModel:
         with self._watching(watch):
             self.base(ids, attention_mask=mask, use_cache=False, **positions)
         predicted = mask[:, 1:].bool()  # (texts, longest − 1): a token that has one before it
-        targets = ids[:, 1:][predicted]
+        targets = ids[:, 1:][predicted].to(self.head_device)
         with torch.inference_mode():
-            scores = self._score(final[:, :-1][predicted], targets)
+            scores = self._score(final[:, :-1][predicted.to(final.device)], targets)
         nll, entropy = scores.cpu().numpy()
         ends = np.cumsum([len(text) - 1 for text in texts])[:-1]
         return [_after_nan(part) for part in np.split(nll, ends)], [
@@ -483,12 +557,12 @@ class LanguageModel:
 
     def _score(self, rows, targets):
         """(2, m): NLL and predictive entropy for m rows of final states."""
-        scores = torch.empty((2, len(rows)), dtype=torch.float32, device=rows.device)
-        on_gpu = rows.device.type == "cuda"
+        scores = torch.empty((2, len(rows)), dtype=torch.float32, device=self.head_device)
+        on_gpu = self.head_device.type == "cuda"
         step = max(1, (GPU_HEAD_NUMBERS if on_gpu else HEAD_NUMBERS) // self.vocabulary)
         part = step if on_gpu else max(1, SCORE_NUMBERS // self.vocabulary)
         for start in range(0, len(rows), step):
-            logits = self._head(rows[start : start + step]).float()
+            logits = self._head(rows[start : start + step].to(self.head_device)).float()
             for low in range(0, len(logits), part):
                 at = slice(start + low, min(start + low + part, start + len(logits)))
                 score_logits(logits[low : low + part], targets[at], scores[:, at])
@@ -531,7 +605,7 @@ class LanguageModel:
         rollout = torch.zeros(len(text), dtype=torch.float32, device=self.device)
         rollout[-1] = 1
         for layer in reversed(attentions):
-            mean = layer[0].float().mean(dim=0)  # (n, n)
+            mean = layer[0].float().mean(dim=0).to(self.device)  # (n, n)
             mean = mean / mean.sum(dim=-1, keepdim=True)
             rollout = (rollout + rollout @ mean) / 2
         last_row = attentions[-1][0, :, -1].float()  # (heads, n)
@@ -579,7 +653,8 @@ class LanguageModel:
             # Without a mask, gapped positions would be taken for texts packed into one row.
             mask = torch.ones_like(token_ids)
         final, logits = self._predict_next(token_ids, mask, positions)
-        return logits, final.mean(dim=1, dtype=torch.float32), final[:, -1].float()
+        found = logits, final.mean(dim=1, dtype=torch.float32), final[:, -1].float()
+        return tuple(values.to(self.device) for values in found)
 
     def _shorter_window(self, n: int) -> bool:
         """Whether some layers look back over fewer than n tokens."""
@@ -615,8 +690,8 @@ class LanguageModel:
         with self._watching(watch):
             self.base(ids, attention_mask=mask, position_ids=positions, use_cache=False)
         with torch.inference_mode():
-            logits = self._head(final[:, -1])
-        return final, logits.float()
+            logits = self._head(final[:, -1].to(self.head_device))
+        return final, logits.float().to(self.device)
 
     def gapped_problem(self, n: int) -> str:
         """Why the configuration rules out runs on some of n tokens at their positions; '' if not.
@@ -735,8 +810,9 @@ def check_attention(attentions, depth: int, n: int, name: str) -> None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory, of the machine or the GPU, did not suffice."""
+    said = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+        isinstance(error, RuntimeError) and any(words in str(error) for words in said)
     )
 
 
@@ -781,14 +857,20 @@ def plan_batches(lengths, batch_tokens: int) -> list[np.ndarray]:
     return batches
 
 
-def in_room(run, batch, name) -> int:
+def in_room(model: LanguageModel, run, batch, tokens, name) -> int:
     """Call run(batch), or run on its halves where memory does not suffice for the whole.
+
+    A batch that was too large is told, and the model remembers it: later ones of as many tokens
+    are halved at once.
 
     Parameters
     ----------
+    model : LanguageModel
     run : callable
         Given a part of the batch.
     batch : sequence
+    tokens : callable
+        Number of tokens of a part of the batch, padding included.
     name : callable
         Names an item of the batch, for messages.
 
@@ -802,26 +884,54 @@ def in_room(run, batch, name) -> int:
     InfogeoError
         Where memory does not suffice for one item.
     """
-    try:
-        run(batch)
-        return 0
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        if len(batch) == 1:
-            raise InfogeoError(
-                f"{name(batch[0])}: memory does not suffice for a forward pass over this text "
-                f"alone ({error})."
-            ) from error
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    if len(batch) == 1 or tokens(batch) < model.too_many:
+        try:
+            run(batch)
+            return 0
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(batch) == 1:
+                raise InfogeoError(
+                    f"{name(batch[0])}: memory does not suffice for a forward pass over this text "
+                    f"alone ({error})."
+                ) from error
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        model.too_many = tokens(batch)
+        print(
+            f"{model.name}: memory does not suffice for a batch of {model.too_many:,} tokens; "
+            "batches of so many are run in halves from here on",
+            flush=True,
+        )
     middle = len(batch) // 2
-    return 1 + in_room(run, batch[:middle], name) + in_room(run, batch[middle:], name)
+    halves = batch[:middle], batch[middle:]
+    return 1 + sum(in_room(model, run, half, tokens, name) for half in halves)
 
 
 def make_room(model: LanguageModel, layers, rows: int) -> dict:
-    """Memory for the states of so many tokens: layer -> (rows, d) tensor in the model's dtype."""
-    return {layer: torch.empty((rows, model.widths[layer]), dtype=model.dtype) for layer in layers}
+    """Memory for the states of so many tokens: layer -> (rows, d) tensor in the model's dtype.
+
+    Pinned where there is a GPU, so that it can copy there while it is at work.
+    """
+    pinned = model.device.type == "cuda"
+    return {
+        layer: torch.empty((rows, model.widths[layer]), dtype=model.dtype, pin_memory=pinned)
+        for layer in layers
+    }
+
+
+def _pieces(spans, longest: int) -> list[tuple[slice, slice]]:
+    """(rows of the target, rows of a padded batch) to copy: of texts that adjoin in both, one."""
+    pieces = []
+    for place, span in enumerate(spans):
+        start = place * longest
+        stop = start + span.stop - span.start
+        if pieces and (pieces[-1][0].stop, pieces[-1][1].stop) == (span.start, start):
+            target, source = pieces.pop()
+            span, start = slice(target.start, span.stop), source.start
+        pieces.append((span, slice(start, stop)))
+    return pieces
 
 
 class Rows:
@@ -855,6 +965,7 @@ class Rows:
         self.nll = np.full(rows, np.nan, dtype=np.float32)
         self.predictive_entropy = np.full(rows, np.nan, dtype=np.float32)
         self.splits = 0
+        self._streams = {}  # of each GPU, the one on which states are copied to the CPU
 
     def run(self, texts, batch_tokens: int, told=lambda tokens: None) -> None:
         """Fill all rows, in batches of texts of about equal length.
@@ -873,26 +984,27 @@ class Rows:
         InfogeoError
             Where memory does not suffice for one text, or a state is not finite.
         """
-        done = 0
-        for batch in plan_batches(np.diff(self.offsets), batch_tokens):
+        done, lengths = 0, np.diff(self.offsets)
+        for batch in plan_batches(lengths, batch_tokens):
             self.splits += in_room(
+                self.model,
                 lambda part: self._run(part, [texts[text] for text in part]),
                 batch,
+                lambda part: len(part) * int(lengths[part].max()),
                 lambda text: f"model {self.model.name!r}, text {self.doc_ids[text]!r}",
             )
             done += sum(len(texts[text]) for text in batch)
             told(done)
+        self._await_copies()
 
     def _run(self, indices, texts):
         spans = [slice(self.offsets[index], self.offsets[index + 1]) for index in indices]
-        total = None
+        pieces, total = _pieces(spans, max(map(len, texts))), None
 
         def keep(layer, hidden):  # (texts, longest, d)
             nonlocal total
             if layer in self.hidden:
-                target = self.hidden[layer]
-                for place, span in enumerate(spans):
-                    target[span] = hidden[place, : span.stop - span.start]
+                self._copy(hidden, self.hidden[layer], pieces)
             if layer == "final":
                 total = hidden.sum(dtype=torch.float32)
 
@@ -904,7 +1016,30 @@ class Rows:
         if not torch.isfinite(total):
             self._require_finite(indices, spans)
 
+    def _copy(self, hidden, target, pieces):
+        """Copy pieces of a padded batch (texts, longest, d) to rows of the target on the CPU.
+
+        A GPU copies them on a stream of its own while it is at work on the next layer.
+        """
+        device, copying = hidden.device, contextlib.nullcontext()
+        if device.type == "cuda":
+            hidden = hidden.clone()  # later layers may write where this was
+            if device not in self._streams:
+                self._streams[device] = torch.cuda.Stream(device)
+            self._streams[device].wait_stream(torch.cuda.current_stream(device))
+            hidden.record_stream(self._streams[device])
+            copying = torch.cuda.stream(self._streams[device])
+        rows = hidden.flatten(0, 1)  # (texts · longest, d)
+        with copying:
+            for to, of in pieces:
+                target[to].copy_(rows[of], non_blocking=True)
+
+    def _await_copies(self):
+        for stream in self._streams.values():
+            stream.synchronize()
+
     def _require_finite(self, indices, spans):
+        self._await_copies()
         for index, span in zip(indices, spans, strict=True):
             for layer, hidden in self.hidden.items():
                 if not torch.isfinite(hidden[span]).all():

@@ -459,8 +459,10 @@ def run_sets(model, texts, sets, next_tokens, *, batch_tokens: int, names) -> li
         step = max(1, min(batch_tokens // k, forward.HEAD_NUMBERS // model.vocabulary))
         for start in range(0, len(of_size), step):
             forward.in_room(
+                model,
                 run,
                 of_size[start : start + step],
+                lambda part, k=k: len(part) * int(k),
                 lambda row: f"model {model.name!r}, text {names[owner[row]]!r}",
             )
     wrong = ~np.isfinite(found[:, 0])
