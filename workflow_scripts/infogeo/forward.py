@@ -17,10 +17,14 @@ HEAD_NUMBERS = 1 << 22  # logits that exist at once on a CPU
 SCORE_NUMBERS = 1 << 18  # of these, logits worked on at once: about what a core's cache holds
 GPU_HEAD_NUMBERS = 1 << 28
 BLOCK_BYTES = 1 << 28  # of hidden states that `ForwardStates` holds at once
-GPU_SHARE = 0.8  # of a GPU's free memory, for weights; the rest is for the passes
+GPU_SHARE = 0.75  # of the GPUs' free memory, for weights; the rest is for the passes
+GPU_MOST = 0.9  # of one of several: blocks stay whole, so that some get more than their part
 
 # Weights load within moments; a bar for them only fills the logs.
 transformers.utils.logging.disable_progress_bar()
+
+# float32 is float32 on GPUs too: of 10 bits it would be otherwise, in convolutions by default.
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
 # How far a row of attention may sum from 1, by the precision in which it was computed.
 ROW_SUM = {torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 4e-2}
@@ -270,11 +274,11 @@ def device_map(size: int, free: list[int], name: str) -> dict:
     InfogeoError
         Where all of them are too small.
     """
-    room = [int(GPU_SHARE * bytes_) for bytes_ in free]
-    if size <= room[0]:
+    if size <= GPU_SHARE * free[0]:
         return {"device_map": {"": 0}}
-    if size <= sum(room):
-        return {"device_map": "balanced", "max_memory": dict(enumerate(room))}
+    if size <= GPU_SHARE * sum(free):
+        most = {gpu: int(GPU_MOST * bytes_) for gpu, bytes_ in enumerate(free)}
+        return {"device_map": "balanced", "max_memory": most}
     raise InfogeoError(
         f"model {name!r}: its weights take {size / 1e9:.3g} GB, but {len(free)} GPUs have "
         f"{sum(free) / 1e9:.3g} GB free, of which weights may take {GPU_SHARE:.0%}. Give its jobs "
@@ -1021,15 +1025,15 @@ class Rows:
 
         A GPU copies them on a stream of its own while it is at work on the next layer.
         """
-        device, copying = hidden.device, contextlib.nullcontext()
+        rows = hidden.flatten(0, 1)  # (texts · longest, d)
+        device, copying = rows.device, contextlib.nullcontext()
         if device.type == "cuda":
-            hidden = hidden.clone()  # later layers may write where this was
+            rows = rows.clone()  # later layers may write where this was
             if device not in self._streams:
                 self._streams[device] = torch.cuda.Stream(device)
             self._streams[device].wait_stream(torch.cuda.current_stream(device))
-            hidden.record_stream(self._streams[device])
+            rows.record_stream(self._streams[device])
             copying = torch.cuda.stream(self._streams[device])
-        rows = hidden.flatten(0, 1)  # (texts · longest, d)
         with copying:
             for to, of in pieces:
                 target[to].copy_(rows[of], non_blocking=True)
