@@ -185,10 +185,11 @@ def measure(name, folder, model, encoded, batch_tokens):
             peak[kind] = torch.cuda.max_memory_allocated() / 1e6 if DEVICE == "cuda" else 0
     rates = {kind: len(encoded.token_ids) / value for kind, value in best.items()}
     written = 2 * size / best["dump"] / 1e6
+    lowest = min(rates["bare"], rates["floor"])
     columns = [
         f"{name:<6}{batch_tokens:>8,}{len(encoded.token_ids):>10,}",
         *(f"{rates[kind]:>12,.0f}" for kind in ("bare", "dump", "floor")),
-        f"{rates['dump'] / rates['bare']:>11.2f}{rates['dump'] / min(rates['bare'], rates['floor']):>12.2f}",
+        f"{rates['dump'] / rates['bare']:>11.2f}{rates['dump'] / lowest:>12.2f}",
         f"{size / 1e6:>9,.0f}{written:>9,.0f}{peak['bare']:>10,.0f}{peak['dump']:>10,.0f}",
         f"{memory('VmHWM'):>10,.0f}",
     ]
