@@ -93,7 +93,7 @@ def save_model(architecture: str, directory) -> None:
         "where": str(directory), "revision": "", "commit": "", "directory": str(directory),
         "dtype": "float32", "trust_remote_code": False, "files": {}, "params_total": total,
         "params_embedding": embedding, "params_non_embedding": total - embedding,
-        "width": WIDTH, "layers": DEPTH, "vocabulary": VOCABULARY,
+        "width": WIDTH, "final_width": WIDTH, "layers": DEPTH, "vocabulary": VOCABULARY,
         "architecture": architecture, "tokenizer_sha256": "0" * 64, "train_tokens": None,
         "fingerprint": "model-fingerprint",
     }  # fmt: skip

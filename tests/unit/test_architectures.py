@@ -12,6 +12,7 @@ from tiny import VOCABULARY, save_tokenizer, sentences
 
 from infogeo import forward, models, token_ablation
 from infogeo.artefacts import read_table
+from infogeo.depths import width_at
 from infogeo.dump import dump
 from infogeo.store import open_store
 
@@ -168,6 +169,8 @@ def test_layers_are_the_residual_stream_and_their_widths_those_of_its_states(bui
         case.directory, json.loads((case.directory / "config.json").read_text())
     )
     assert described == {"width": WIDTH, "layers": DEPTH, "vocabulary": rows_of(name)}
+    said = models.describe(case.directory, "m", "local", "here", "f")
+    assert {layer: width_at(layer, said) for layer in hidden} == case.model.widths
 
 
 def rows_of(name):

@@ -125,6 +125,7 @@ def describe(
         "files": files,
         **counts,
         **shape(directory, config),
+        "final_width": final_width(tensors),
         "architecture": config.get("model_type", ""),
         "tokenizer_sha256": _tokenizer_hash(directory, files),
         "train_tokens": train_tokens,
@@ -146,6 +147,27 @@ def shape(directory, config: dict) -> dict:
         "layers": _first(Path(directory), config, LAYERS_KEYS),
         "vocabulary": _first(Path(directory), config, ("vocab_size",)),
     }
+
+
+def final_width(tensors: dict) -> int:
+    """Width of the final states: of what the output head, or an embedding tied to it, multiplies.
+
+    Parameters
+    ----------
+    tensors : dict
+        From `validate_directory`.
+    """
+    inputs, heads = (
+        [shape for name, (_, _, shape, _, _) in tensors.items() if _ends(name, suffixes)]
+        for suffixes in (INPUT_EMBEDDINGS, OUTPUT_HEADS)
+    )
+    of_vocabulary = [shape for shape in heads if shape[0] == inputs[0][0]]
+    return (of_vocabulary or inputs)[0][1]
+
+
+def _ends(name: str, suffixes) -> bool:
+    """Whether the last parts of the name of a weight are among the suffixes."""
+    return f".{name}".endswith(tuple(f".{suffix}" for suffix in suffixes))
 
 
 def write_description(description: dict, path) -> None:
@@ -358,7 +380,7 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
     }
 
     def ending(suffixes):
-        return [name for name in size if f".{name}".endswith(tuple(f".{s}" for s in suffixes))]
+        return [name for name in size if _ends(name, suffixes)]
 
     inputs = ending(INPUT_EMBEDDINGS)
     vocabulary = _first(directory, config, ("vocab_size",))
