@@ -330,6 +330,31 @@ def test_untrained_weights_follow_the_seed_and_leave_the_generator_alone(tiny_mo
     assert not one.training
 
 
+def test_memory_never_holds_two_twins(tiny_model_dir):
+    card = {"directory": tiny_model_dir("gpt_neox"), "slug": "m"}
+    made = []
+    for twin in forward.twins(card, 3, dtype="float32", seed=0):
+        assert all(weight.device.type == "cpu" for weight in twin.model.parameters())
+        assert all(weight.is_meta for other in made for weight in other.model.parameters())
+        made.append(twin)
+    assert len(made) == 3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("cap", [None, 30.0])
+def test_a_soft_cap_is_seen_where_the_logits_are_small(dtype, cap):
+    import transformers as hf
+
+    config = hf.Gemma2Config(
+        vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, head_dim=8,
+        num_key_value_heads=1, intermediate_size=16, initializer_range=0.01,
+        final_logit_softcapping=cap, bos_token_id=0, eos_token_id=0, pad_token_id=None,
+    )  # fmt: skip
+    model = hf.AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype))
+    model = forward.LanguageModel(model, "m")
+    assert (model._head == model._own_head) == (cap is not None)
+
+
 @pytest.mark.parametrize("block_bytes", [1 << 28, 1 << 14])
 def test_states_from_a_forward_pass_equal_those_of_each_text(loaded, monkeypatch, block_bytes):
     monkeypatch.setattr(forward, "BLOCK_BYTES", block_bytes)

@@ -1,6 +1,7 @@
 """Forward passes: tokens, hidden states after every block, likelihoods and attention rows."""
 
 import contextlib
+import gc
 import inspect
 import math
 from dataclasses import dataclass
@@ -254,6 +255,8 @@ def _weight_bytes(directory, dtype) -> int:
 
 def free_memory() -> list[int]:
     """Free bytes of each GPU that is visible."""
+    gc.collect()  # models that nothing uses any more
+    torch.cuda.empty_cache()
     return [torch.cuda.mem_get_info(gpu)[0] for gpu in range(torch.cuda.device_count())]
 
 
@@ -320,17 +323,20 @@ def _spread(model, max_memory: dict):
 def twins(card: dict, draws: int, *, dtype: str, seed: int, trust_remote_code: bool = False):
     """The untrained twins of the model of a card, one after another.
 
-    The seed of a twin is drawn such that no two (seed, draw) share their random numbers.
+    The seed of a twin is drawn such that no two (seed, draw) share their random numbers. A twin is
+    there until the next is asked for: memory never holds two.
     """
     for draw in range(draws):
         words = np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)
-        yield untrained_model(
+        twin = untrained_model(
             card["directory"],
             dtype=dtype,
             name=f"{card['slug']}, untrained, draw {draw}",
             seed=int(words[0]),
             trust_remote_code=trust_remote_code,
         )
+        yield twin
+        twin.model.to("meta")  # whoever still holds it
 
 
 def _config(directory, trust_remote_code):
@@ -427,17 +433,20 @@ class LanguageModel:
             logits = self.model(ids, **passed).logits
         self.widths = {layer: seen[layer].shape[-1] for layer in layer_names(self.depth)}
         self.post_norm = ["final"] if self._ends_with_norm(ids, passed) else []
-        # Some do more than multiply by the output matrix: a soft cap, a scale.
-        for head in (self.model.get_output_embeddings(), self._own_head):
-            with torch.inference_mode():
-                again = head(seen["final"][0]).to(logits.device)
-            if torch.allclose(logits[0].float(), again.float(), rtol=1e-3, atol=1e-4):
-                self._head = head
-                return
-        raise InfogeoError(
-            f"model {self.name!r}: the logits of {type(self.model).__name__} do not follow from "
-            "its final states alone, so that likelihoods cannot be computed a few rows at a time."
-        )
+        rows, matrix = seen["final"][0].to(self.head_device), self.model.get_output_embeddings()
+        with torch.inference_mode():
+            self._output = type(self.base(ids, **passed))
+            if not _near(self._own_head(rows), logits[0].to(self.head_device)):
+                raise InfogeoError(
+                    f"model {self.name!r}: the logits of {type(self.model).__name__} do not follow "
+                    "from its final states alone, so that likelihoods cannot be computed a few "
+                    "rows at a time."
+                )
+            # Some do more than multiply by the output matrix: a scale, or a soft cap, which shows
+            # in large logits.
+            loud = rows * (100 / matrix(rows).abs().max())
+            plain = _near(self._own_head(loud), matrix(loud))
+        self._head = matrix if plain else self._own_head
 
     def _ends_with_norm(self, ids, passed) -> bool:
         """Whether a norm comes after the last block: it undoes what scale its rows have.
@@ -463,7 +472,7 @@ class LanguageModel:
 
     def _own_head(self, rows):
         """Logits (m, V) that the model itself makes of final states (m, d), blocks left out."""
-        output = transformers.modeling_outputs.BaseModelOutputWithPast(last_hidden_state=rows[None])
+        output = self._output(last_hidden_state=rows[None])
         usual = self.base.forward
         self.base.forward = lambda *args, **kwargs: output
         try:
@@ -745,6 +754,11 @@ class LanguageModel:
         _, whole = self._predict_next(ids, self._masks(positions, kept), positions)
         apart = torch.log_softmax(alone, dim=-1) - torch.log_softmax(whole, dim=-1)
         return float(apart.abs().max())
+
+
+def _near(one, other) -> bool:
+    """Whether two tensors are the same but for rounding, in any precision."""
+    return bool((one.float() - other.float()).norm() <= 0.01 * other.float().norm())
 
 
 def layer_windows(config) -> dict[str, int | None]:
