@@ -16,7 +16,7 @@ from infogeo.errors import InfogeoError
 
 HEAD_NUMBERS = 1 << 22  # logits that exist at once on a CPU
 SCORE_NUMBERS = 1 << 18  # of these, logits worked on at once: about what a core's cache holds
-GPU_HEAD_NUMBERS = 1 << 28
+GPU_HEAD_NUMBERS = 1 << 26
 BLOCK_BYTES = 1 << 28  # of hidden states that `ForwardStates` holds at once
 GPU_SHARE = 0.75  # of the GPUs' free memory, for weights; the rest is for the passes
 GPU_MOST = 0.9  # of one of several: blocks stay whole, so that some get more than their part
@@ -568,11 +568,16 @@ class LanguageModel:
             _after_nan(part) for part in np.split(entropy, ends)
         ]
 
+    @property
+    def head_rows(self) -> int:
+        """Tokens whose logits are there at once."""
+        on_gpu = self.head_device.type == "cuda"
+        return max(1, (GPU_HEAD_NUMBERS if on_gpu else HEAD_NUMBERS) // self.vocabulary)
+
     def _score(self, rows, targets):
         """(2, m): NLL and predictive entropy for m rows of final states."""
         scores = torch.empty((2, len(rows)), dtype=torch.float32, device=self.head_device)
-        on_gpu = self.head_device.type == "cuda"
-        step = max(1, (GPU_HEAD_NUMBERS if on_gpu else HEAD_NUMBERS) // self.vocabulary)
+        on_gpu, step = self.head_device.type == "cuda", self.head_rows
         part = step if on_gpu else max(1, SCORE_NUMBERS // self.vocabulary)
         for start in range(0, len(rows), step):
             logits = self._head(rows[start : start + step].to(self.head_device)).float()

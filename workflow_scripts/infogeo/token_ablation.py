@@ -456,7 +456,7 @@ def run_sets(model, texts, sets, next_tokens, *, batch_tokens: int, names) -> li
     for k in np.unique(sizes)[::-1]:  # whole texts first: the others are measured against them
         of_size = np.flatnonzero(sizes == k)
         # A batch's log-probabilities are bounded too: with few tokens, they are most of it.
-        step = max(1, min(batch_tokens // k, forward.HEAD_NUMBERS // model.vocabulary))
+        step = max(1, min(batch_tokens // k, model.head_rows))
         for start in range(0, len(of_size), step):
             forward.in_room(
                 model,
