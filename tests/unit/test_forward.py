@@ -532,6 +532,24 @@ def test_weights_go_to_the_first_gpu_or_evenly_to_all_or_nowhere():
         forward.device_map(200, [100, 100], "m")
 
 
+@pytest.mark.parametrize("gpus", [2, 4])
+def test_whole_blocks_fit_gpus_of_which_weights_take_their_share(gpus):
+    import transformers
+    from accelerate import infer_auto_device_map
+
+    config = transformers.GPTNeoXConfig(  # as Pythia-410m, a quarter as wide
+        vocab_size=12_576, hidden_size=256, num_hidden_layers=24, num_attention_heads=4,
+        intermediate_size=1024,
+    )  # fmt: skip
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    size = sum(weight.nbytes for weight in model.parameters())
+    free = [math.ceil(size / forward.GPU_SHARE / gpus)] * gpus  # just enough
+    most = forward.device_map(size, free, "m")["max_memory"]
+    found = infer_auto_device_map(model, most, list(model._no_split_modules))
+    assert set(found.values()) == set(range(gpus))  # and none is left to the CPU or the disk
+
+
 def test_the_size_of_weights_is_that_in_the_dtype_of_the_computation(loaded, tiny_model_dir):
     model, _ = loaded("gpt_neox")
     numbers = sum(weight.numel() for weight in model.model.parameters())
