@@ -389,7 +389,7 @@ def skills_fingerprint() -> str:
 
 # ---------------------------------------------------------------- what a scheduler is asked for
 def demand(wildcards) -> dict:
-    """Megabytes and minutes of the jobs of a model, on a corpus if there is one; see plan.demand."""
+    """What the jobs of a model ask for, on a corpus if there is one; see plan.demand."""
     from infogeo import plan  # here, since few jobs need it and it imports numpy
 
     model = wildcards.model
@@ -397,14 +397,28 @@ def demand(wildcards) -> dict:
     return plan.demand(MODELS[model], corpus, CONFIG, "results", model_fingerprint(model))
 
 
-def megabytes(least: int):
+def megabytes(wildcards, attempt) -> int:
     """For `mem_mb`: what running the model takes, more with each attempt."""
-    return lambda wildcards, attempt: attempt * max(least, demand(wildcards)["megabytes"])
+    return attempt * demand(wildcards)["megabytes"]
 
 
 def minutes(work: str):
     """For `runtime`: from the operations of `work` (a key of plan.demand), more with each attempt."""
     return lambda wildcards, attempt: attempt * demand(wildcards)[work]
+
+
+def gpus(workers: int = 1):
+    """For `gpu`: what so many workers on one node need to hold the model."""
+    return lambda wildcards: workers * demand(wildcards)["gpus"]
+
+
+def rising(least: int):
+    """For `mem_mb` where no model is run: more with each attempt."""
+    return lambda wildcards, attempt: attempt * least
+
+
+# Workers that share one job's GPUs.
+LOCAL_WORKERS = CONFIG["launch"]["workers"] if CONFIG["launch"]["placement"] == "local" else 1
 
 
 # ---------------------------------------------------------------- final files
@@ -489,7 +503,13 @@ def figure_outputs(name: str, title: str) -> dict:
 # ---------------------------------------------------------------- before and after the run
 def check_partitions() -> None:
     """On SLURM, see that the partitions which the profile names are there, before submitting."""
-    if workflow.executor_plugin.name != "slurm":
+    jobs = [
+        job
+        for job in workflow.dag.needrun_jobs()
+        if job.resources.get("placement") == "slurm"
+        or (workflow.executor_plugin.name == "slurm" and not job.is_local)
+    ]
+    if not jobs:
         return
     requests = [
         (
@@ -498,10 +518,8 @@ def check_partitions() -> None:
             bool(job.resources.get("gpu")) or "gpu" in job.resources.get("gres", ""),
             job.resources.get("runtime") or 0,
         )
-        for job in workflow.dag.needrun_jobs()
-        if not job.is_local
-        and job.resources.get("slurm_partition")
-        and not job.resources.get("clusters")
+        for job in jobs
+        if job.resources.get("slurm_partition") and not job.resources.get("clusters")
     ]
     try:
         slurm.check(requests, slurm.partitions())

@@ -15,7 +15,7 @@ rule fetch_corpus:
         "../envs/environment.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
+        mem_mb=rising(2000),
     params:
         source=lambda w: CORPORA[w.corpus]["source"],
         where=lambda w: CORPORA[w.corpus]["where"],

@@ -19,7 +19,7 @@ rule prepare_ladder:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=rising(1500),
     params:
         vocabulary=lambda w: LADDERS[w.ladder]["vocabulary"],
         context=lambda w: LADDERS[w.ladder]["context"],
@@ -53,7 +53,7 @@ rule train_ladder:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1500),
+        mem_mb=megabytes,
         runtime=minutes("training"),
     params:
         where=lambda w: MODELS[w.model]["where"],
@@ -89,7 +89,7 @@ rule fetch_model:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=rising(500),
     params:
         where=lambda w: MODELS[w.model]["where"],
         revision=lambda w: MODELS[w.model]["revision"],

@@ -239,7 +239,7 @@ def test_all_problems_are_listed_at_once():
         ({"controls": {"untraind_draws": 3}}, "controls.untraind_draws", "mean untrained_draws?"),
         ({"ladders": {"a": {"width": [3]}}}, "ladders.a.width", "Did you mean widths?"),
         ({"eps2": [1]}, "eps2", "Did you mean entropy.eps2 or headline.eps2?"),
-        ({"plan": {"gpu": 1}}, "plan.gpu", "Known here: flops_per_second."),
+        ({"plan": {"cpu": 1}}, "plan.cpu", "Known here: flops_per_second, gpu_gigabytes."),
     ],
 )
 def test_a_misspelt_key_is_refused_at_every_level_with_the_likely_one(config, path, hint):

@@ -22,6 +22,7 @@ from infogeo import cards, forward, launch, token_selection
 from infogeo.artefacts import read_table, write_table
 from infogeo.errors import InfogeoError
 from infogeo.fingerprint import digest
+from infogeo.job_array import Claim
 from infogeo.progress import Heartbeat
 from infogeo.store import open_store
 
@@ -64,6 +65,7 @@ def ablate(
     placement: str = "debug",
     workers: int = 1,
     threads: int = 1,
+    resources=None,
     scratch="scratch",
 ) -> None:
     """Ablate tokens of the texts of n tokens whose attention rows are stored; write both tables.
@@ -95,10 +97,10 @@ def ablate(
         Of both tables.
     expected : (str, str, str)
         Fingerprints that model, corpus and store must carry.
-    placement, workers : str, int
-        See `launch.spread`. Where there are GPUs, local workers get one each, in turn.
+    placement, workers, resources
+        See `launch.spread`.
     threads : int
-        CPU threads in all.
+        CPU threads of this job, or of each job of an array.
     scratch : path
         Folder for shards; removed at the end.
 
@@ -140,8 +142,8 @@ def ablate(
         "centred": centred,
         "seed": seed,
         "batch_tokens": batch_tokens,
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "threads": threads if placement == "debug" else max(1, threads // workers),
+        "device": launch.device(placement, resources, torch.cuda.is_available()),
+        "threads": max(1, threads // workers) if placement == "local" else threads,
     }
     versions = [version(package) for package in ("numpy", "torch", "transformers")]
     # Whatever could change a byte of a shard is in its key.
@@ -167,7 +169,7 @@ def ablate(
             "(config states.attention_texts)."
         )
     else:
-        status |= _spread(task, placement, workers)
+        status |= _spread(task, placement, workers, dict(resources or {}, threads=threads))
     if status["problem"]:
         print(f"{card['slug']}: no token ablation: {status['problem']}", flush=True)
         parts = []
@@ -200,28 +202,34 @@ def _next_tokens(store, texts, corpus, card, trust_remote_code) -> list:
     return found
 
 
-def _spread(task, placement, workers) -> dict:
+def _spread(task, placement, workers, resources) -> dict:
     """Let workers make the shards that are missing; what the check of gaps found."""
     folder, of = Path(task["folder"]), _shards(task)
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [shard for shard in range(of) if not _is_whole(task, shard)]
+    claim = Claim(folder)
+    missing = {shard for shard in range(of) if not _is_whole(task, shard)}
     heartbeat = Heartbeat(f"{task['name']}: token ablation", of, "shards")
     heartbeat.update(of - len(missing))
-    # The first worker is there even if no shard is missing: it checks the model.
-    tasks = [
-        task | {"missing": missing[first::workers]}
-        for first in range(max(1, min(workers, len(missing))))
-    ]
+
+    def count_shards():
+        claim.check()
+        heartbeat.update(sum(_shard(task, shard).exists() for shard in range(of)))
+
+    # What a worker is to make does not depend on what is there: so one that lives is recognised.
+    parts = [list(range(first, of, workers)) for first in range(workers)]
     found = launch.spread(
         make_shards,
-        tasks,
+        # The first worker is there even if no shard is missing: it checks the model.
+        [task | {"shards": p} for i, p in enumerate(parts) if i == 0 or missing & set(p)],
         placement=placement,
         folder=folder / "launch",
         gpus=torch.cuda.device_count(),
-        waiting=lambda: heartbeat.update(sum(_shard(task, shard).exists() for shard in range(of))),
+        resources=resources,
+        waiting=count_shards,
     )
     if not found[0]["problem"]:
         heartbeat.close()
+    claim.check()
     return found[0]
 
 
@@ -278,8 +286,9 @@ def make_shards(task: dict) -> dict:
         }
         residual, problem = check_gaps(model, tokens[task["texts"][0]], task["seed"])
         if not problem:
-            heartbeat = Heartbeat(f"{task['name']}: ablations", len(task["missing"]), "shards")
-            for done, shard in enumerate(task["missing"]):
+            missing = [shard for shard in task["shards"] if not _is_whole(task, shard)]
+            heartbeat = Heartbeat(f"{task['name']}: ablations", len(missing), "shards")
+            for done, shard in enumerate(missing):
                 heartbeat.update(done)
                 _make_shard(task, shard, model, store, tokens)
     return {"gap_residual": residual, "problem": problem}
