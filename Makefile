@@ -11,7 +11,7 @@ MEMORY ?= $(shell awk '/MemTotal/ {print int($$2 / 1024 * 0.75)}' /proc/meminfo 
 .PHONY: results test test-slurm bench lint lock
 
 results: .venv/installed
-	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) --quiet rules host $(ARGS)
+	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) downloads=2 --quiet rules host $(ARGS)
 
 test: .venv/installed
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder $(ARGS)

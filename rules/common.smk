@@ -27,7 +27,9 @@ except InfogeoError as error:
 
 LADDERS = CONFIG["ladders"]
 LADDER_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "ladder"]
-OTHER_MODELS = [slug for slug in MODELS if slug not in LADDER_MODELS]
+LOCAL_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "local"]
+HUB_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "hub"]
+HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
 # The study of sentences is judged by labels.
 LABELLED = [slug for slug, row in CORPORA.items() if configuration.has_labels(row)]
 
@@ -47,6 +49,8 @@ wildcard_constraints:
 CORPUS_KEYS = (
     "source",
     "where",
+    "revision",
+    "files",
     "text_column",
     "label_column",
     "texts",
@@ -65,6 +69,12 @@ def corpus_sources(wildcards) -> list[str]:
         return []
     where = Path(row["where"])
     return sorted(map(str, where.rglob("*.txt"))) if where.is_dir() else [str(where)]
+
+
+def corpus_listing(wildcards) -> str | list[str]:
+    """What was downloaded of a hub corpus."""
+    corpus = wildcards.corpus
+    return f"results/corpora/{corpus}.files.json" if corpus in HUB_CORPORA else []
 
 
 def local_files(wildcards) -> list[str]:
@@ -94,6 +104,17 @@ def per_model_and_corpus(path: str, corpora=CORPORA) -> list[str]:
 
 def per_model(path: str) -> list[str]:
     return [path.format(model=model) for model in MODELS]
+
+
+@cache
+def listing_fingerprint(corpus: str) -> str:
+    row = CORPORA[corpus]
+    if row["source"] != "hub":
+        return ""
+    return fingerprint.digest(
+        {key: row[key] for key in ("where", "revision", "files")}
+        | {"logic": logic("download_corpus")}
+    )
 
 
 @cache
@@ -133,8 +154,9 @@ def model_fingerprint(model: str) -> str:
                 "logic": logic("train_ladder"),
             }
         )
+    maker = "download_model" if row["source"] == "hub" else "fetch_model"
     return fingerprint.digest(
-        {key: row[key] for key in ("source", "where", "revision")} | {"logic": logic("fetch_model")}
+        {key: row[key] for key in ("source", "where", "revision")} | {"logic": logic(maker)}
     )
 
 

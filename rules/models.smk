@@ -84,7 +84,7 @@ rule fetch_model:
     benchmark:
         "results/benchmarks/fetch_model/{model}.tsv"
     wildcard_constraints:
-        model=one_of(OTHER_MODELS),
+        model=one_of(LOCAL_MODELS),
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -94,8 +94,38 @@ rule fetch_model:
         where=lambda w: MODELS[w.model]["where"],
         revision=lambda w: MODELS[w.model]["revision"],
         params=lambda w: MODELS[w.model]["params"],
+        params_non_embedding=lambda w: MODELS[w.model]["params_non_embedding"],
         trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
         fingerprint=lambda w: model_fingerprint(w.model),
         logic=logic("fetch_model"),
     script:
         "../workflow_scripts/fetch_model.py"
+
+
+rule download_model:
+    """Download a model from the hub, check every byte, count its parameters, and describe it in model.json."""
+    output:
+        "results/models/{model}/model.json",
+    log:
+        "results/logs/download_model/{model}.log",
+    benchmark:
+        "results/benchmarks/download_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(HUB_MODELS),
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(500),
+        downloads=1,
+    params:
+        where=lambda w: MODELS[w.model]["where"],
+        revision=lambda w: MODELS[w.model]["revision"],
+        params=lambda w: MODELS[w.model]["params"],
+        params_non_embedding=lambda w: MODELS[w.model]["params_non_embedding"],
+        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+        fingerprint=lambda w: model_fingerprint(w.model),
+        logic=logic("download_model"),
+    script:
+        "../workflow_scripts/download_model.py"

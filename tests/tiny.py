@@ -100,6 +100,17 @@ def save_model(architecture: str, directory) -> None:
     (Path(directory) / "model.json").write_text(json.dumps(card))
 
 
+def safetensors(tensors: dict[str, int]) -> bytes:
+    """The bytes of a safetensors file of zeros, given as name -> number of float32 values."""
+    header, end = {}, 0
+    for name, count in tensors.items():
+        place = [end, end + 4 * count]
+        header[name] = {"dtype": "F32", "shape": [count], "data_offsets": place}
+        end = place[1]
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(end)
+
+
 def save_store(path, *, hidden: dict, tokens: dict, **described) -> None:
     """A whole store from arrays in memory (layer -> (T, d), name -> (T,)); see `create_store`."""
     from infogeo.store import create_store

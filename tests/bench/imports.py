@@ -56,9 +56,8 @@ def main(results: Path) -> None:
         print(f"{script.stem:28}{start:10.2f}{jobs:6}{took:8.1f}")
         starts, spent = starts + jobs * start, spent + took
     if spent:
-        print(
-            f"start-up {starts:.0f} s of {spent:.0f} s CPU in jobs: {1 - starts / spent:.0%} computed"
-        )
+        share = 1 - starts / spent
+        print(f"start-up {starts:.0f} s of {spent:.0f} s CPU in jobs: {share:.0%} computed")
 
 
 if __name__ == "__main__":

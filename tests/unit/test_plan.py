@@ -7,6 +7,7 @@ import pytest
 
 from infogeo import configuration, ladder, plan, token_selection
 from infogeo.artefacts import write_table
+from infogeo.errors import InfogeoError
 
 MODEL = {"params_total": 1300, "params_non_embedding": 1000, "width": 10, "layers": 2,
          "vocabulary": 30}  # fmt: skip
@@ -368,3 +369,24 @@ def test_a_model_that_is_not_there_yet_asks_for_little(config, tmp_path):
     assert asked(config, tmp_path, row) == expected
     config["plan"] = {**config["plan"], "gpu_gigabytes": 0}
     assert asked(config, tmp_path, row)["gpus"] == 0
+
+
+def test_a_hub_model_that_is_not_there_yet_is_planned_from_its_row(config, tmp_path):
+    row = ladder_row(
+        source="hub",
+        where="org/model",
+        trust_remote_code=False,
+        params=7_000_000,
+        params_non_embedding=5_000_000,
+    )
+    with pytest.raises(InfogeoError, match="org/model has not been downloaded yet"):
+        plan.describe_model(row, config, tmp_path, "fm")
+    lines = planned(config, tmp_path, models=[row, ladder_row("b")])
+    assert (lines[0]["params_total"], lines[0]["tokens"]) == (7_000_000, 2400)
+    unknown = ("width", "layers", "forward_flops", "hidden_states_bytes", "memory_bytes")
+    unknown += ("dump_hours", "twins_hours", "ablation_hours", "training_hours")
+    assert [lines[0][key] for key in unknown] == [None] * len(unknown)
+    assert lines[1]["memory_bytes"] > 0
+    printed = plan.rendered(lines, config)
+    assert "7.00 M" in printed and "?" in printed
+    assert asked(config, tmp_path, row)["megabytes"] == plan.LEAST_MEGABYTES

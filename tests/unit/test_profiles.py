@@ -22,13 +22,20 @@ def rules() -> dict[str, str]:
 
 def test_keys_that_both_profiles_set_are_identical():
     shared = DEFAULT.keys() & SLURM.keys()
-    assert {"rerun-triggers", "rerun-incomplete", "keep-going"} <= shared
-    assert {key: DEFAULT[key] for key in shared} == {key: SLURM[key] for key in shared}
+    assert {"rerun-triggers", "rerun-incomplete", "keep-going", "resources"} <= shared
+    common = {key: SLURM[key] for key in shared}
+    common["resources"] = {key: common["resources"][key] for key in DEFAULT["resources"]}
+    assert {key: DEFAULT[key] for key in shared} == common
 
 
 def test_the_short_name_of_the_profile_is_the_profile():
     assert (ROOT / "slurm").is_symlink()
     assert (ROOT / "slurm").resolve() == (ROOT / "profiles/slurm").resolve()
+
+
+def test_the_makefile_repeats_the_limit_that_its_own_resources_replace():
+    found = re.search(r"--resources (.+?) --", (ROOT / "Makefile").read_text())[1].split()
+    assert [f"{name}={most}" for name, most in DEFAULT["resources"].items()] == found[1:]
 
 
 def test_what_must_not_be_used_is_not():

@@ -201,7 +201,7 @@ def describe_model(row: dict, config: dict, results: Path, fingerprint: str | No
     Raises
     ------
     InfogeoError
-        Where a local directory is not that of a model.
+        Where a local directory is not that of a model, or a model of the hub is not there yet.
     """
     marker = results / "models" / row["slug"] / "model.json"
     if marker.is_file():
@@ -215,6 +215,8 @@ def describe_model(row: dict, config: dict, results: Path, fingerprint: str | No
         total, non_embedding = ladder_parameters(member["width"], member["depth"], vocabulary)
         counts = {"params_total": total, "params_non_embedding": non_embedding}
         return {**counts, **sizes, "directory": None}
+    if row["source"] == "hub":
+        raise InfogeoError(f"model {row['slug']}: {row['where']} has not been downloaded yet.")
     files, _, tensors = validate_directory(row["where"], row["trust_remote_code"])
     counts = count_parameters(row["where"], files, tensors)
     return {**counts, **shape(row["where"], files), "directory": row["where"]}
@@ -290,7 +292,7 @@ def rows(models, corpora, config: dict, results, expected_models, expected_corpo
     """
     results = Path(results)
     known = [
-        describe_model(row, config, results, fingerprint)
+        _known_model(row, config, results, fingerprint)
         for row, fingerprint in zip(models, expected_models, strict=True)
     ]
     asked = [
@@ -311,20 +313,36 @@ def rows(models, corpora, config: dict, results, expected_models, expected_corpo
     ]
 
 
+def _known_model(row, config, results, fingerprint) -> dict:
+    """As `describe_model`; of a model that must be downloaded first, what its row says."""
+    try:
+        return describe_model(row, config, results, fingerprint)
+    except InfogeoError:
+        if row["source"] != "hub":
+            raise
+    counts = {"params_total": row["params"], "params_non_embedding": row["params_non_embedding"]}
+    return counts | dict.fromkeys(("width", "layers", "vocabulary", "directory"))
+
+
 def _row(row, model, corpus, texts, config, asked) -> dict:
     n, states = config["spectra"]["n"], config["states"]
     texts, tokens, how = count_tokens(texts, model["directory"], n)
-    layers = layers_stored(states["layers"], model["layers"])
-    forward = None if tokens is None else forward_flops(model, tokens, max(n))
+    there = model["layers"] is not None
+    layers = layers_stored(states["layers"], model["layers"]) if there else None
+    forward = forward_flops(model, tokens, max(n)) if there and tokens is not None else None
     # Once for their spectra and once for their information gain.
     twins = None if forward is None else 2 * config["controls"]["untrained_draws"] * forward
-    ablation = None if texts is None else ablation_flops(model, config, texts)
+    ablation = ablation_flops(model, config, texts) if there and texts is not None else None
     training = None
     if row["source"] == "ladder":
         settings = config["ladders"][ladder_member(row["where"])["ladder"]]
         training = 3 * forward_flops(model, settings["tokens"], settings["context"])
     hours = config["plan"]["flops_per_second"] * 3600
-    stored = None if tokens is None else hidden_states_bytes(model, tokens, layers, row["dtype"])
+    stored = memory = None
+    if there:
+        memory = memory_bytes(model, states, tokens, layers, row["dtype"])
+        if tokens is not None:
+            stored = hidden_states_bytes(model, tokens, layers, row["dtype"])
     facts = ("params_total", "params_non_embedding", "width", "layers", "vocabulary")
     return {
         "model": row["slug"],
@@ -337,7 +355,7 @@ def _row(row, model, corpus, texts, config, asked) -> dict:
         "tokens_are": how,
         "forward_flops": forward,
         "hidden_states_bytes": stored,
-        "memory_bytes": memory_bytes(model, states, tokens, layers, row["dtype"]),
+        "memory_bytes": memory,
         "dump_hours": None if forward is None else forward / hours,
         "twins_hours": None if twins is None else twins / hours,
         "ablation_hours": None if ablation is None else ablation / hours,
@@ -445,7 +463,7 @@ def rendered(rows: list[dict], config: dict) -> str:
         "that each job takes to start.",
     ]
     if any(row["tokens_are"] != "exact" for row in rows):
-        notes.append("≤: at most this; ?: not known before the corpus is fetched.")
+        notes.append("≤: at most this; ?: not known before the corpus or the model is fetched.")
         notes.append("Both become exact once the corpus and the model's tokenizer are there.")
     return "\n".join([texts[0], rule, *texts[1:-1], rule, texts[-1], "", *notes])
 
