@@ -13,6 +13,7 @@ FIELDS = (
     "params_total",
     "params_non_embedding",
     "width",
+    "final_width",
     "layers",
     "train_tokens",
     "tokenizer_sha256",

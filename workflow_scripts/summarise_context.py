@@ -5,7 +5,7 @@ import pandas as pd
 from infogeo import artefacts, cards, context_summary, logs, tables
 from infogeo.distribution import distribution
 
-FIELDS = ("params_total", "params_non_embedding", "width", "layers", "commit")
+FIELDS = ("params_total", "params_non_embedding", "width", "final_width", "layers", "commit")
 WITH_COMMITS = ("gain", "selection", "ablation", "distribution")
 RULE_OF = {  # the list of expected fingerprints by which each input is checked
     "gain": "gain", "gain_positions": "gain", "gain_relations": "gain", "gain_checks": "gain",

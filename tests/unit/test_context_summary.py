@@ -105,8 +105,8 @@ def random_null():
 
 MODELS = [
     {"slug": slug, "family": family, "params_non_embedding": 12 * width**2 * layers,
-     "params_total": 13 * width**2 * layers, "width": width, "layers": layers,
-     "commit": f"commit of {slug}"}
+     "params_total": 13 * width**2 * layers, "width": width, "final_width": width,
+     "layers": layers, "commit": f"commit of {slug}"}
     for slug, family, width, layers in SHAPES
 ]  # fmt: skip
 

@@ -58,6 +58,7 @@ def expected_counts(model, tokens):
         "params_embedding": stored - padding,
         "params_non_embedding": total - stored,
         "params_padding": padding,
+        "params_other": 0,
     }
 
 

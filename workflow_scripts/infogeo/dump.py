@@ -283,6 +283,9 @@ def make_shards(task: dict) -> None:
         trust_remote_code=task["trust_remote_code"],
     )
     model.check_texts(encoded)
+    attention_problem = model.attention_problem() if task["attention_texts"] else ""
+    if attention_problem:
+        print(f"No attention is stored: {attention_problem}", flush=True)
     total = _tokens(encoded, shards, wanted)
     heartbeat, done = Heartbeat(f"{task['name']}: forward", total, "tokens"), 0
     heartbeat.update(0)
@@ -307,23 +310,26 @@ def make_shards(task: dict) -> None:
             attention = [
                 (text - shard.start, *model.attention_rows(encoded.text(text)))
                 for text in task["attention_texts"]
-                if text in shard
+                if text in shard and not attention_problem
             ]
             if pending is not None:
                 pending.result()
-            pending = writer.submit(_write_shard, task, index, shard, encoded, rows, attention)
+            attrs = {"batches_split": rows.splits, "attention_problem": attention_problem}
+            pending = writer.submit(
+                _write_shard, task, index, shard, encoded, rows, attention, attrs
+            )
             done += len(rows.nll)
         pending.result()
 
 
-def _write_shard(task, index, shard, encoded, rows, attention):
+def _write_shard(task, index, shard, encoded, rows, attention, attrs):
     """Write one shard to a name of its own, sync it, and move it into place."""
     first, last = encoded.offsets[shard.start], encoded.offsets[shard.stop]
     with (
         replacing(_shard(task["folder"], index)) as temporary,
         create_store(
             temporary,
-            attrs={"fingerprint": task["key"], "batches_split": rows.splits, "model": task["name"]},
+            attrs={"fingerprint": task["key"], "model": task["name"], **attrs},
             doc_ids=rows.doc_ids,
             sources=[""] * len(shard),
             labels=[""] * len(shard),
@@ -368,6 +374,7 @@ def _assemble(folder, count, key, output, described, stopped):
     shard = next(coming)
     widths = shard.widths
     post_norm = [layer for layer in shard.layers if shard.post_norm[layer]]
+    attention_problem = shard.attrs["attention_problem"]
     attention, splits, text = ([], [], []), 0, 0
     with replacing(output) as temporary:
         with create_store(temporary, widths=widths, post_norm=post_norm, **described) as store:
@@ -382,5 +389,6 @@ def _assemble(folder, count, key, output, described, stopped):
                 shard = next(coming, None)
             store.write_attention(*attention)
             store.file.attrs["batches_split"] = splits
+            store.file.attrs["attention_problem"] = attention_problem
         with open_store(temporary, described["attrs"]["fingerprint"]) as store:
             store.verify(hidden=False)  # these were read back as they were copied

@@ -25,6 +25,7 @@ INPUT_EMBEDDINGS = (
     "wte.weight",
     "word_embeddings.weight",
     "tok_embeddings.weight",
+    "embeddings.weight",
 )
 OUTPUT_HEADS = ("lm_head.weight", "embed_out.weight", "output.weight")
 OUTPUT_BIASES = ("lm_head.bias", "embed_out.bias")
@@ -74,8 +75,8 @@ def describe(
     commit : str
         Commit that the revision resolved to, if it came from a hub.
     params : int, optional
-        Expected number of parameters, tied weights counted once, padding of the vocabulary
-        included (as publishers count).
+        Expected number of parameters, tied weights counted once, padding of the vocabulary and
+        parts that see or hear included (as publishers count).
     params_non_embedding : int, optional
         Expected number without embeddings.
     train_tokens : int, optional
@@ -87,7 +88,8 @@ def describe(
     -------
     dict
         As documented in results/README.md. `params_padding` are the parameters of embedding rows
-        that no token has; they are in none of the other counts.
+        that no token has, `params_other` those of parts that see or hear, which no text passes;
+        they are in none of the other counts.
 
     Raises
     ------
@@ -101,9 +103,14 @@ def describe(
     directory = Path(directory)
     config, weights, tensors = validate_directory(directory, trust_remote_code)
     counts = count_parameters(directory, config, tensors)
-    stored = counts["params_total"] + counts["params_padding"]
+    stored = counts["params_total"] + counts["params_padding"] + counts["params_other"]
     for column, expected, count, how in (
-        ("params", params, stored, "tied weights once, padding included"),
+        (
+            "params",
+            params,
+            stored,
+            "tied weights once, padding and parts for other inputs than text included",
+        ),
         (
             "params_non_embedding",
             params_non_embedding,
@@ -143,6 +150,7 @@ def describe(
         "files": files,
         **counts,
         **shape(directory, config),
+        "final_width": final_width(tensors),
         "architecture": config.get("model_type", ""),
         "tokenizer_sha256": _tokenizer_hash(directory, files),
         "train_tokens": train_tokens,
@@ -164,6 +172,27 @@ def shape(directory, config: dict) -> dict:
         "layers": _first(Path(directory), config, LAYERS_KEYS),
         "vocabulary": _first(Path(directory), config, ("vocab_size",)),
     }
+
+
+def final_width(tensors: dict) -> int:
+    """Width of the final states: of what the output head, or an embedding tied to it, multiplies.
+
+    Parameters
+    ----------
+    tensors : dict
+        From `validate_directory`.
+    """
+    inputs, heads = (
+        [shape for name, (_, _, shape, _, _) in tensors.items() if _ends(name, suffixes)]
+        for suffixes in (INPUT_EMBEDDINGS, OUTPUT_HEADS)
+    )
+    of_vocabulary = [shape for shape in heads if shape[0] == inputs[0][0]]
+    return (of_vocabulary or inputs)[0][1]
+
+
+def _ends(name: str, suffixes) -> bool:
+    """Whether the last parts of the name of a weight are among the suffixes."""
+    return f".{name}".endswith(tuple(f".{suffix}" for suffix in suffixes))
 
 
 def write_description(description: dict, path) -> None:
@@ -377,7 +406,9 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
     dict of int
         params_total; params_embedding (input embedding, output head unless tied, learned
         positions); params_non_embedding (the rest); params_padding (embedding rows beyond the
-        tokenizer's last token, input and output: they are never read, and in no other count).
+        tokenizer's last token, input and output: they are never read, and in no other count);
+        params_other (of a model that also sees or hears: what is not its language model; in no
+        other count).
 
     Raises
     ------
@@ -385,7 +416,7 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
         Where there is no input embedding, or its shape is not that of the config.
     """
     directory = Path(directory)
-    config = _text_config(config)
+    nested, config = "text_config" in config, _text_config(config)
     size = {
         name: math.prod(shape)
         for name, (_, dtype, shape, _, _) in tensors.items()
@@ -394,7 +425,7 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
     }
 
     def ending(suffixes):
-        return [name for name in size if f".{name}".endswith(tuple(f".{s}" for s in suffixes))]
+        return [name for name in size if _ends(name, suffixes)]
 
     inputs = ending(INPUT_EMBEDDINGS)
     vocabulary = _first(directory, config, ("vocab_size",))
@@ -422,6 +453,11 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
         for name in heads:
             del size[name]
     outputs = [] if tied else [*heads, *ending(OUTPUT_BIASES)]
+    decoder = inputs[0].rsplit(".", 2)[0] + "."  # what the names of its weights begin with
+    others = {
+        name for name in size if nested and not name.startswith(decoder) and name not in outputs
+    }
+    other = sum(size.pop(name) for name in others)
     embedding = sum(size[name] for name in [*inputs, *outputs, *ending(POSITION_EMBEDDINGS)])
     padded = max(0, rows - (tokenizer_size(directory) or rows))
     padding = padded * sum(size[name] // rows for name in [*inputs, *outputs])
@@ -431,6 +467,7 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
         "params_embedding": embedding - padding,
         "params_non_embedding": total - embedding,
         "params_padding": padding,
+        "params_other": other,
     }
 
 

@@ -127,7 +127,7 @@ def ablate(
     corpus = read_table(corpus_path, expected[1]).set_index("doc_id")["text"]
     with open_store(states_path, expected[2]) as store:
         texts = [text for text in store.attention_texts if store.lengths[text] == n > 1]
-        states = store.attrs["fingerprint"]
+        states, no_attention = store.attrs["fingerprint"], store.attrs.get("attention_problem")
         next_tokens = _next_tokens(store, texts, corpus, card, trust_remote_code)
     task = {
         "name": card["slug"],
@@ -162,6 +162,8 @@ def ablate(
     }
     if n < 2:
         status["problem"] = f"texts of n = {n} token have no earlier tokens (config spectra.n)."
+    elif no_attention:
+        status["problem"] = no_attention
     elif not texts:
         status["problem"] = (
             f"no text of n = {n} tokens has attention rows in the store "
@@ -464,11 +466,13 @@ def run_sets(model, texts, sets, next_tokens, *, batch_tokens: int, names) -> li
     for k in np.unique(sizes)[::-1]:  # whole texts first: the others are measured against them
         of_size = np.flatnonzero(sizes == k)
         # A batch's log-probabilities are bounded too: with few tokens, they are most of it.
-        step = max(1, min(batch_tokens // k, forward.HEAD_NUMBERS // model.vocabulary))
+        step = max(1, min(batch_tokens // k, model.head_rows))
         for start in range(0, len(of_size), step):
             forward.in_room(
+                model,
                 run,
                 of_size[start : start + step],
+                lambda part, k=k: len(part) * int(k),
                 lambda row: f"model {model.name!r}, text {names[owner[row]]!r}",
             )
     wrong = ~np.isfinite(found[:, 0])
