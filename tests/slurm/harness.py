@@ -66,12 +66,10 @@ class Shards:
 
     def look(self) -> int:
         """Look again; how many shards have been seen."""
-        for path in self.folder.rglob("shard-*.h5"):
-            try:
+        with suppress(FileNotFoundError):  # removed meanwhile, since the dump is whole
+            for path in self.folder.rglob("shard-*.h5"):
                 state = path.stat()
-            except FileNotFoundError:
-                continue  # removed meanwhile, since the dump is whole
-            self.seen.setdefault(path.name, set()).add((state.st_ino, state.st_mtime_ns))
+                self.seen.setdefault(path.name, set()).add((state.st_ino, state.st_mtime_ns))
         return len(self.seen)
 
     def assert_none_was_made_twice(self):
