@@ -380,7 +380,6 @@ def skills_fingerprint() -> str:
     return fingerprint.digest(
         {
             "theory": CONFIG["theory"],
-            "draws": CONFIG["scaling"]["draws"],
             "seed": CONFIG["seed"],
             "logic": logic("simulate_skills"),
         }
