@@ -76,7 +76,7 @@ def judge(curve: Curve, reason: str, *, draws: int, seed: int) -> tuple[dict, di
         fixed = scaling.fixed_width(x, y, widths, *texts)
         if fixed is not None:
             slopes["depth"] = fixed
-    out = columns("exponent", raw)
+    out = {"widths": len(np.unique(widths))} | columns("exponent", raw)
     for name in ("width", "random", "untrained"):
         out |= columns(f"excess_{name}", slopes.get(name, nowhere()))
     out |= columns("depth_exponent", slopes.get("depth", nowhere()))

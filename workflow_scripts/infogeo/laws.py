@@ -24,9 +24,10 @@ CONDITIONAL = ("nll", "bits_per_byte", "predictive_entropy")
 
 LAW_COLUMNS = [
     *KEY, "headline",
-    "points", "models", "models_left_out", "texts", "texts_left_out", "clusters",
+    "points", "widths", "models", "models_left_out", "texts", "texts_left_out", "clusters",
     "exponent", "exponent_low", "exponent_high", "text_resampling",
     "falls_verdict", "falls_p", "falls_q", "falls_false_supported", "falls_false_artefact",
+    "rises_false",
     "controls_applied", "reference_model",
     "excess_width", "excess_width_low", "excess_width_high",
     "excess_random", "excess_random_low", "excess_random_high",
@@ -37,7 +38,7 @@ LAW_COLUMNS = [
     "leave_one_out_low", "leave_one_out_high", "leave_one_out_model",
     "held_out_model", "held_out_measured", "held_out_predicted", "held_out_low",
     "held_out_high", "held_out_error",
-    "form_verdict", "form_false_supported", "form_power", "best_form",
+    "form_verdict", "form_false_supported", "form_false_rejected", "form_power", "best_form",
     *(f"aicc_{form}" for form in scaling.FORMS),
     "log_a", "log_b", "shifted_c", "shifted_a", "shifted_b",
     "joint_n_exponent", "joint_width_exponent", "joint_inflation",
@@ -46,7 +47,7 @@ LAW_COLUMNS = [
 ]  # fmt: skip
 WORDS = ["controls_applied", "reference_model", "leave_one_out_model", "held_out_model",
          "best_form", "problems"]  # fmt: skip
-COUNTS = ["points", "models", "models_left_out", "texts", "texts_left_out", "clusters",
+COUNTS = ["points", "widths", "models", "models_left_out", "texts", "texts_left_out", "clusters",
           "common_families"]  # fmt: skip
 POINT_COLUMNS = [
     *KEY, "models", "N", "width", "layers", "layer", "train_tokens", "replicates",
