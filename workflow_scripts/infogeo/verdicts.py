@@ -5,7 +5,7 @@ import numpy as np
 from infogeo import scaling
 from infogeo.scaling import Slope
 
-FORM_MARGIN = 4.0  # AICc difference that counts: 2 and 3 are wrong too often, see docs/verdicts.md
+FORM_MARGIN = 5.0  # AICc difference that counts: below, wrong too often, see docs/verdicts.md
 SIMULATIONS = 1000  # simulated laws per assumed truth
 
 
