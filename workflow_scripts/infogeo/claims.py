@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from infogeo import scaling, tables
 from infogeo.context_summary import shown_k
@@ -241,8 +242,8 @@ def _lasso(selection: pd.DataFrame, about: tuple, k: int, rates) -> dict:
     if not len(found):
         return _row(LASSO, about, "", NONE, NONE, "not available", np.nan, "",
                     "texts with attention: states.attention_texts")  # fmt: skip
-    ends = zip(found["lasso_wins_low"], found["lasso_wins_high"], strict=True)
-    verdict = _all([lasso_verdict(*pair) for pair in ends], "supported", "contradicted")
+    wins = zip(found["lasso_wins"], found["lasso_wins_low"], found["texts"], strict=True)
+    verdict = _all([lasso_verdict(*row) for row in wins], "supported", "contradicted")
     least = found.loc[found["lasso_wins_low"].idxmin()]
     estimate = Estimate("share of texts", *least[["lasso_wins", "lasso_wins_low",
                                                   "lasso_wins_high"]])  # fmt: skip
@@ -251,10 +252,21 @@ def _lasso(selection: pd.DataFrame, about: tuple, k: int, rates) -> dict:
     return _row(LASSO, about, "", estimate, Estimate("equals", 0.5), verdict, rate, rests_on, "")
 
 
-def lasso_verdict(low: float, high: float) -> str:
-    """The verdict on "Lasso sometimes beats attention" for one model, from its share of texts."""
+def lasso_verdict(share: float, low: float, texts: int) -> str:
+    """The verdict on "Lasso sometimes beats attention" for one model.
+
+    Parameters
+    ----------
+    share, low : float
+        Share of texts in which it does, and the lower end of its interval.
+    texts : int
+        An upper end from resampled texts would be too low where few texts say yes; the exact
+        binomial one is taken.
+    """
     if low > 0.5:
         return "supported"
+    yes = round(share * texts)
+    high = special.betaincinv(yes + 1, texts - yes, 0.975) if yes < texts else 1.0
     return "contradicted" if high < RARELY else "inconclusive"
 
 
