@@ -160,10 +160,14 @@ def test_with_texts_the_variance_that_residuals_do_not_show_is_added():
     variance, df = hc2(X, y)
     slopes = [stats.linregress(x, shift).slope for shift in shifts]
     common = np.var(slopes, ddof=1) - np.mean([hc2(X, shift)[0] for shift in shifts])
-    joined = (variance + common) ** 2 / (variance**2 / df + common**2 / 40)
-    half = stats.t.ppf(0.975, joined) * np.sqrt(variance + common)
+
+    def half(level):
+        return np.hypot(stats.t.ppf(level, df) * np.sqrt(variance),
+                        stats.t.ppf(level, 40) * np.sqrt(common))  # fmt: skip
+
     found = scaling.slope(X, y, shifts, 40)
-    assert (found.high - found.low) / 2 == pytest.approx(half, rel=1e-8)
+    assert (found.high - found.low) / 2 == pytest.approx(half(0.975), rel=1e-8)
+    assert half(1 - found.p_falls) == pytest.approx(-found.exponent, rel=1e-6)
 
 
 def test_one_point_that_alone_decides_the_exponent_gives_none():
