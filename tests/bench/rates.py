@@ -11,7 +11,9 @@ def record(program: str, rows: list[tuple]) -> None:
     """Put a program's rows (rule, verdict, truth, rate 0 … 1, simulations) in place of its old."""
     with RATES.open(newline="", encoding="utf-8") as file:
         kept = [row for row in csv.DictReader(file) if row["program"] != program]
-    kept += [dict(zip(COLUMNS, (*row, program), strict=True)) for row in rows]
+    for *about, rate, simulations in rows:
+        values = (*about, f"{rate:.4g}", simulations, program)
+        kept.append(dict(zip(COLUMNS, values, strict=True)))
     kept.sort(key=lambda row: (row["rule"], row["verdict"], row["program"]))
     with RATES.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")

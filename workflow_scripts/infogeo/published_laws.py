@@ -5,7 +5,7 @@ import pandas as pd
 
 from infogeo import scaling
 from infogeo.law import Curve, judge
-from infogeo.laws import CONDITIONAL, tidy
+from infogeo.laws import CONDITIONAL, KEY, tidy
 
 AXIS = "nominal"  # N as published: not counted from weights
 
@@ -65,4 +65,4 @@ def published_laws(rows: list[dict], *, draws: int, seed: int) -> pd.DataFrame:
         }  # fmt: skip
         laws.append(about | judged)
     tables = [row["table"] for row in laws]
-    return tidy(pd.DataFrame(laws)).assign(table=tables)
+    return tidy(pd.DataFrame(laws, columns=None if laws else KEY)).assign(table=tables)
