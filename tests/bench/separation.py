@@ -164,7 +164,7 @@ def family(rng, rise: float, ahead: tuple[float, float], *, signal=1.0, twins=2.
         })  # fmt: skip
         noise = twins * np.exp(0.05 * rng.standard_normal() - twins_rise * size)
         untrained[slug] = SimpleNamespace(**about, distances={
-            (draw, "final", "js_centred"): near(noise) for draw in range(2)
+            (0, "final", "js_centred"): near(noise)
         })  # fmt: skip
     study = sentence_summary.study(
         "simulated", models, trained, untrained, neighbours=5, permutations=1, seed=0

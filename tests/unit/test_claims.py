@@ -90,6 +90,8 @@ def test_the_control_beside_a_fall_is_the_one_that_is_beaten_least():
         (claims.BEYOND, {"excess_untrained_high": np.nan}, "untrained twins of every model"),
         (claims.POWER, {"exponent_high": np.nan, "problems": "all points have the same N"},
          "the same N"),
+        (claims.BEYOND, {"points": 0, "exponent_high": np.nan, "problems": "other tokenizers"},
+         "other tokenizers"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_judged_says_what_to_add(claim, law, words):

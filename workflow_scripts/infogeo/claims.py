@@ -167,7 +167,7 @@ def _points(law: pd.Series) -> str:
 
 def _sizes(law: pd.Series, needed: int) -> str:
     """What lacks for a number of sizes, or why there is no law for another reason."""
-    if law["points"] < needed:
+    if 0 < law["points"] < needed:
         more = needed - law["points"]
         return f"{more} more size{'' if more == 1 else 's'}: {needed} are needed"
     return "" if np.isfinite(law["exponent_high"]) else law["problems"]
