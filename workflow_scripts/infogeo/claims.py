@@ -32,6 +32,11 @@ MEASURED, SIMULATED = "measured", "simulated"
 LABELS = "labels of the texts: label_column in the table of corpora, or subfolders"
 
 
+# What cannot be negative is written without a sign.
+UNSIGNED = {"share of texts", "equals", "share of tokens for 90 %", "random", "AUC",
+            "least mean gain", "least coverage", "nominal"}  # fmt: skip
+
+
 class Estimate(NamedTuple):
     """A number with its 95 % interval, and what it is."""
 
@@ -421,14 +426,18 @@ def table(rows: list[dict]) -> pd.DataFrame:
 
 def _shown(row: pd.Series, prefix: str) -> str:
     """An estimate with its interval, as short as it can be read."""
-    name = "estimate" if not prefix else f"{prefix}estimate"
-    value, low, high = row[name], row[f"{prefix}low"], row[f"{prefix}high"]
+    value, low, high = (row[f"{prefix}{name}"] for name in ("estimate", "low", "high"))
+    unsigned = row["control" if prefix else "estimate_of"] in UNSIGNED
+
+    def number(x):
+        return f"{x:.3f}" if unsigned else tables.number(x)
+
     if np.isfinite(low) and np.isfinite(high):
-        point = tables.number(value) if np.isfinite(value) else "not reached"
-        return f"{point} [{tables.number(low)}, {tables.number(high)}]"
+        point = number(value) if np.isfinite(value) else "not reached"
+        return f"{point} [{number(low)}, {number(high)}]"
     if not np.isfinite(value):
         return ""
-    return f"{value:.1e}" if 0 < abs(value) < 5e-4 else tables.number(value)
+    return f"{value:.1e}" if 0 < abs(value) < 5e-4 else number(value)
 
 
 def _claim(row: pd.Series) -> str:
