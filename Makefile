@@ -1,22 +1,26 @@
 # make results   set up and run the workflow on the configuration in config/
 # make test      set up and run the tests
 # make test-slurm   run the workflow on a private SLURM (Debian: slurm-wlm slurmdbd munge mariadb-server)
+# make bench     run the benches of speed and write docs/benchmarks.md
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 # Memory in MB that local jobs may take together: what the machine has, less a quarter.
 MEMORY ?= $(shell awk '/MemTotal/ {print int($$2 / 1024 * 0.75)}' /proc/meminfo 2>/dev/null || echo 4000)
 
-.PHONY: results test test-slurm lint lock
+.PHONY: results test test-slurm bench lint lock
 
 results: .venv/installed
-	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) --quiet rules host $(ARGS)
+	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) downloads=2 --quiet rules host $(ARGS)
 
 test: .venv/installed
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slurm: .venv/installed
 	@$(BIN)/python -m pytest tests/slurm $(ARGS)
+
+bench: .venv/installed
+	@$(BIN)/python tests/bench/run.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .

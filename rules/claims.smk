@@ -21,7 +21,7 @@ rule fit_published:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         tables=CONFIG["published"],
         draws=CONFIG["scaling"]["draws"],
@@ -65,7 +65,7 @@ rule write_claims:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         alpha=CONFIG["theory"]["alpha"],
         rates=sha256_file(SCRIPTS / "infogeo/error_rates.csv"),

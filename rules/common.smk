@@ -28,7 +28,9 @@ except InfogeoError as error:
 
 LADDERS = CONFIG["ladders"]
 LADDER_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "ladder"]
-OTHER_MODELS = [slug for slug in MODELS if slug not in LADDER_MODELS]
+LOCAL_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "local"]
+HUB_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "hub"]
+HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
 # The study of sentences is judged by labels.
 LABELLED = [slug for slug, row in CORPORA.items() if configuration.has_labels(row)]
 
@@ -48,6 +50,8 @@ wildcard_constraints:
 CORPUS_KEYS = (
     "source",
     "where",
+    "revision",
+    "files",
     "text_column",
     "label_column",
     "texts",
@@ -66,6 +70,12 @@ def corpus_sources(wildcards) -> list[str]:
         return []
     where = Path(row["where"])
     return sorted(map(str, where.rglob("*.txt"))) if where.is_dir() else [str(where)]
+
+
+def corpus_listing(wildcards) -> str | list[str]:
+    """What was downloaded of a hub corpus."""
+    corpus = wildcards.corpus
+    return f"results/corpora/{corpus}.files.json" if corpus in HUB_CORPORA else []
 
 
 def local_files(wildcards) -> list[str]:
@@ -95,6 +105,17 @@ def per_model_and_corpus(path: str, corpora=CORPORA) -> list[str]:
 
 def per_model(path: str) -> list[str]:
     return [path.format(model=model) for model in MODELS]
+
+
+@cache
+def listing_fingerprint(corpus: str) -> str:
+    row = CORPORA[corpus]
+    if row["source"] != "hub":
+        return ""
+    return fingerprint.digest(
+        {key: row[key] for key in ("where", "revision", "files")}
+        | {"logic": logic("download_corpus")}
+    )
 
 
 @cache
@@ -134,8 +155,9 @@ def model_fingerprint(model: str) -> str:
                 "logic": logic("train_ladder"),
             }
         )
+    maker = "download_model" if row["source"] == "hub" else "fetch_model"
     return fingerprint.digest(
-        {key: row[key] for key in ("source", "where", "revision")} | {"logic": logic("fetch_model")}
+        {key: row[key] for key in ("source", "where", "revision")} | {"logic": logic(maker)}
     )
 
 
@@ -401,7 +423,7 @@ def published_fingerprint() -> str:
 
 # ---------------------------------------------------------------- what a scheduler is asked for
 def demand(wildcards) -> dict:
-    """Megabytes and minutes of the jobs of a model, on a corpus if there is one; see plan.demand."""
+    """What the jobs of a model ask for, on a corpus if there is one; see plan.demand."""
     from infogeo import plan  # here, since few jobs need it and it imports numpy
 
     model = wildcards.model
@@ -409,14 +431,28 @@ def demand(wildcards) -> dict:
     return plan.demand(MODELS[model], corpus, CONFIG, "results", model_fingerprint(model))
 
 
-def megabytes(least: int):
+def megabytes(wildcards, attempt) -> int:
     """For `mem_mb`: what running the model takes, more with each attempt."""
-    return lambda wildcards, attempt: attempt * max(least, demand(wildcards)["megabytes"])
+    return attempt * demand(wildcards)["megabytes"]
 
 
 def minutes(work: str):
     """For `runtime`: from the operations of `work` (a key of plan.demand), more with each attempt."""
     return lambda wildcards, attempt: attempt * demand(wildcards)[work]
+
+
+def gpus(workers: int = 1):
+    """For `gpu`: what so many workers on one node need to hold the model."""
+    return lambda wildcards: workers * demand(wildcards)["gpus"]
+
+
+def rising(least: int):
+    """For `mem_mb` where no model is run: more with each attempt."""
+    return lambda wildcards, attempt: attempt * least
+
+
+# Workers that share one job's GPUs.
+LOCAL_WORKERS = CONFIG["launch"]["workers"] if CONFIG["launch"]["placement"] == "local" else 1
 
 
 # ---------------------------------------------------------------- final files
@@ -507,7 +543,13 @@ def figure_outputs(name: str, title: str) -> dict:
 # ---------------------------------------------------------------- before and after the run
 def check_partitions() -> None:
     """On SLURM, see that the partitions which the profile names are there, before submitting."""
-    if workflow.executor_plugin.name != "slurm":
+    jobs = [
+        job
+        for job in workflow.dag.needrun_jobs()
+        if job.resources.get("placement") == "slurm"
+        or (workflow.executor_plugin.name == "slurm" and not job.is_local)
+    ]
+    if not jobs:
         return
     requests = [
         (
@@ -516,10 +558,8 @@ def check_partitions() -> None:
             bool(job.resources.get("gpu")) or "gpu" in job.resources.get("gres", ""),
             job.resources.get("runtime") or 0,
         )
-        for job in workflow.dag.needrun_jobs()
-        if not job.is_local
-        and job.resources.get("slurm_partition")
-        and not job.resources.get("clusters")
+        for job in jobs
+        if job.resources.get("slurm_partition") and not job.resources.get("clusters")
     ]
     try:
         slurm.check(requests, slurm.partitions())

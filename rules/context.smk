@@ -23,7 +23,7 @@ rule information_gain:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=rising(1500),
     params:
         n=CONTEXT_N,
         lambdas=CONFIG["context"]["lambdas"],
@@ -54,8 +54,9 @@ rule untrained_gain:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1500),
+        mem_mb=megabytes,
         runtime=minutes("twins"),
+        gpu=gpus(),
     params:
         n_range=[min(CONFIG["spectra"]["n"]), CONTEXT_N],
         lambdas=CONFIG["context"]["lambdas"],
@@ -93,7 +94,7 @@ rule token_selection:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         n=CONTEXT_N,
         k=CONFIG["context"]["k"],
@@ -124,12 +125,15 @@ rule token_ablation:
         "results/logs/token_ablation/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/token_ablation/{corpus}/{model}.tsv"
+    localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1500),
+        mem_mb=megabytes,
         runtime=minutes("ablation"),
+        gpu=gpus(LOCAL_WORKERS),
+        arrays=int(CONFIG["launch"]["placement"] == "slurm"),
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
     params:
@@ -214,7 +218,7 @@ rule summarise_context:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=rising(2000),
     params:
         corpora=list(CORPORA),
         models=list(MODELS),

@@ -1,9 +1,37 @@
 # Needs: a row of the corpora table. Makes: results/corpora/{corpus}.parquet, the texts that are measured, and
 # {corpus}.train.parquet, those on which a ladder may be trained.
+rule download_corpus:
+    """Download the files of a data set on the hub, check every byte, and list them."""
+    output:
+        "results/corpora/{corpus}.files.json",
+    log:
+        "results/logs/download_corpus/{corpus}.log",
+    benchmark:
+        "results/benchmarks/download_corpus/{corpus}.tsv"
+    wildcard_constraints:
+        corpus=one_of(HUB_CORPORA),
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(500),
+        downloads=1,
+    params:
+        where=lambda w: CORPORA[w.corpus]["where"],
+        revision=lambda w: CORPORA[w.corpus]["revision"],
+        files=lambda w: CORPORA[w.corpus]["files"],
+        fingerprint=lambda w: listing_fingerprint(w.corpus),
+        logic=logic("download_corpus"),
+    script:
+        "../workflow_scripts/download_corpus.py"
+
+
 rule fetch_corpus:
     """Bring one corpus into the common form, split it, and draw the texts to be measured."""
     input:
         sources=corpus_sources,
+        listing=corpus_listing,
     output:
         evaluation="results/corpora/{corpus}.parquet",
         train="results/corpora/{corpus}.train.parquet",
@@ -15,7 +43,7 @@ rule fetch_corpus:
         "../envs/environment.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
+        mem_mb=rising(2000),
     params:
         source=lambda w: CORPORA[w.corpus]["source"],
         where=lambda w: CORPORA[w.corpus]["where"],
@@ -26,6 +54,7 @@ rule fetch_corpus:
         train_share=lambda w: CORPORA[w.corpus]["train_share"],
         seed=CONFIG["seed"],
         fingerprint=lambda w: corpus_fingerprint(w.corpus),
+        expected=lambda w: listing_fingerprint(w.corpus),
         logic=logic("fetch_corpus"),
     script:
         "../workflow_scripts/fetch_corpus.py"

@@ -16,7 +16,7 @@ rule compute_spectra:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(2000),
     params:
         n=CONFIG["spectra"]["n"],
         fingerprint=lambda w: spectra_fingerprint(w.model, w.corpus),
@@ -44,8 +44,9 @@ rule untrained_twins:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1500),
+        mem_mb=megabytes,
         runtime=minutes("twins"),
+        gpu=gpus(),
     params:
         n=CONFIG["spectra"]["n"],
         layers=CONFIG["states"]["layers"],
@@ -76,7 +77,7 @@ rule compute_entropy:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         eps2=CONFIG["entropy"]["eps2"],
         lambdas=CONFIG["context"]["lambdas"],
@@ -104,7 +105,7 @@ rule random_null:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         n=CONFIG["spectra"]["n"],
         eps2=CONFIG["entropy"]["eps2"],

@@ -30,7 +30,7 @@ rule figure_entropy:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         **CAPTION_PARAMS,
         logic=logic("figure_entropy"),
@@ -53,7 +53,7 @@ rule figure_conditional_entropy:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         **CAPTION_PARAMS,
         logic=logic("figure_conditional_entropy"),
@@ -76,7 +76,7 @@ rule figure_depth:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         **CAPTION_PARAMS,
         logic=logic("figure_depth"),
@@ -99,7 +99,7 @@ rule figure_width_pairs:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         **CAPTION_PARAMS,
         metrics=CONFIG["headline"]["metrics"],
@@ -136,7 +136,7 @@ rule figure_information_gain:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         **CONTEXT_CAPTION_PARAMS | {"expected": [context_fingerprint()] * 4},
         logic=logic("figure_information_gain"),
@@ -158,7 +158,7 @@ rule figure_token_selection:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         **CONTEXT_CAPTION_PARAMS | {"expected": [context_fingerprint()] * 1},
         logic=logic("figure_token_selection"),
@@ -181,7 +181,7 @@ rule figure_token_ablation:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         **CONTEXT_CAPTION_PARAMS | {"expected": [context_fingerprint()] * 2},
         logic=logic("figure_token_ablation"),
@@ -210,7 +210,7 @@ rule text_view:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         **CONTEXT_CAPTION_PARAMS
         | {"expected": lambda w: [selection_fingerprint(m, w.corpus) for m in MODELS]},
@@ -241,7 +241,7 @@ rule figure_sentence_maps:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         **SENTENCE_CAPTION_PARAMS
         | {"expected": lambda w: [maps_fingerprint(w.corpus), sentences_fingerprint()]},
@@ -265,7 +265,7 @@ rule figure_sentence_distances:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         **SENTENCE_CAPTION_PARAMS
         | {"expected": lambda w: [geometry_fingerprint(m, w.corpus) for m in MODELS]},
@@ -297,7 +297,7 @@ rule sentence_view:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         **{
             key: SENTENCE_CAPTION_PARAMS[key]
@@ -333,7 +333,7 @@ rule figure_skills:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         **CONFIG["theory"],
         seed=CONFIG["seed"],

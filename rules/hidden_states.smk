@@ -12,12 +12,15 @@ rule dump_hidden_states:
         "results/logs/dump_hidden_states/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/dump_hidden_states/{corpus}/{model}.tsv"
+    localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1500),
+        mem_mb=megabytes,
         runtime=minutes("dump"),
+        gpu=gpus(LOCAL_WORKERS),
+        arrays=int(CONFIG["launch"]["placement"] == "slurm"),
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
     params:

@@ -19,7 +19,7 @@ rule prepare_ladder:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=rising(1500),
     params:
         vocabulary=lambda w: LADDERS[w.ladder]["vocabulary"],
         context=lambda w: LADDERS[w.ladder]["context"],
@@ -53,7 +53,7 @@ rule train_ladder:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1500),
+        mem_mb=megabytes,
         runtime=minutes("training"),
     params:
         where=lambda w: MODELS[w.model]["where"],
@@ -84,18 +84,48 @@ rule fetch_model:
     benchmark:
         "results/benchmarks/fetch_model/{model}.tsv"
     wildcard_constraints:
-        model=one_of(OTHER_MODELS),
+        model=one_of(LOCAL_MODELS),
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=rising(500),
     params:
         where=lambda w: MODELS[w.model]["where"],
         revision=lambda w: MODELS[w.model]["revision"],
         params=lambda w: MODELS[w.model]["params"],
+        params_non_embedding=lambda w: MODELS[w.model]["params_non_embedding"],
         trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
         fingerprint=lambda w: model_fingerprint(w.model),
         logic=logic("fetch_model"),
     script:
         "../workflow_scripts/fetch_model.py"
+
+
+rule download_model:
+    """Download a model from the hub, check every byte, count its parameters, and describe it in model.json."""
+    output:
+        "results/models/{model}/model.json",
+    log:
+        "results/logs/download_model/{model}.log",
+    benchmark:
+        "results/benchmarks/download_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(HUB_MODELS),
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(500),
+        downloads=1,
+    params:
+        where=lambda w: MODELS[w.model]["where"],
+        revision=lambda w: MODELS[w.model]["revision"],
+        params=lambda w: MODELS[w.model]["params"],
+        params_non_embedding=lambda w: MODELS[w.model]["params_non_embedding"],
+        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+        fingerprint=lambda w: model_fingerprint(w.model),
+        logic=logic("download_model"),
+    script:
+        "../workflow_scripts/download_model.py"

@@ -23,7 +23,7 @@ rule fit_scaling_laws:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=rising(2000),
     params:
         corpora=list(CORPORA),
         models=list(MODELS),
@@ -75,7 +75,7 @@ rule write_tables:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         expected=[laws_fingerprint()] * 2,
         logic=logic("write_tables"),

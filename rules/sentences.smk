@@ -19,7 +19,7 @@ rule sentence_sample:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         texts_per_label=CONFIG["sentences"]["texts_per_label"],
         seed=CONFIG["seed"],
@@ -46,7 +46,7 @@ rule sentence_geometry:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=rising(1500),
     params:
         n=CONFIG["sentences"]["n"],
         depths=CONFIG["sentences"]["depths"],
@@ -78,8 +78,9 @@ rule untrained_sentences:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1500),
+        mem_mb=megabytes,
         runtime=minutes("twins"),
+        gpu=gpus(),
     params:
         n=CONFIG["sentences"]["n"],
         depths=CONFIG["sentences"]["depths"],
@@ -130,7 +131,7 @@ rule summarise_sentences:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=rising(2000),
     params:
         corpora=LABELLED,
         models=list(MODELS),
@@ -162,7 +163,7 @@ rule sentence_maps:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=rising(1500),
     params:
         models=list(MODELS),
         umap_neighbours=CONFIG["sentences"]["umap_neighbours"],

@@ -22,7 +22,7 @@ rule simulate_skills:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=rising(1500),
     params:
         **CONFIG["theory"],
         seed=CONFIG["seed"],
@@ -63,7 +63,7 @@ rule compare_theory:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=rising(1000),
     params:
         corpora=[c for c in CORPORA for _ in FIRST_MODELS],
         families=[MODELS[m]["family"] for _ in CORPORA for m in FIRST_MODELS],

@@ -16,8 +16,8 @@ def sentences(count: int, seed: int = 0, low: int = 3, high: int = 60) -> list[s
     return [" ".join(rng.choice(WORDS, rng.integers(low, high + 1))) for _ in range(count)]
 
 
-def save_tokenizer(directory) -> None:
-    """A byte-level BPE tokenizer that begins every text with a special token."""
+def save_tokenizer(directory, bos: bool = True) -> None:
+    """A byte-level BPE tokenizer that begins every text with a special token, or does not."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -31,9 +31,10 @@ def save_tokenizer(directory) -> None:
         show_progress=False,
     )
     tokenizer.train_from_iterator(sentences(200), trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A", special_tokens=[("<s>", 0)]
-    )
+    if bos:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", 0)]
+        )
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>").save_pretrained(directory)
 
 
@@ -63,8 +64,8 @@ def tiny_config(architecture: str):
         return hf.GPTNeoXConfig(**common, initializer_range=0.1)
     if architecture == "llama":
         return hf.LlamaConfig(**common, num_key_value_heads=2, initializer_range=0.1)
-    if architecture == "mistral":  # looks back over eight tokens
-        return hf.MistralConfig(**common, num_key_value_heads=2, sliding_window=8)
+    if architecture == "falcon":  # its positions count the tokens that it is given
+        return hf.FalconConfig(**common, alibi=True)
     if architecture == "gemma2":  # bounds its logits softly: they are not head × state
         return hf.Gemma2Config(
             **common, num_key_value_heads=2, head_dim=8, final_logit_softcapping=0.5
@@ -92,11 +93,22 @@ def save_model(architecture: str, directory) -> None:
         "where": str(directory), "revision": "", "commit": "", "directory": str(directory),
         "dtype": "float32", "trust_remote_code": False, "files": {}, "params_total": total,
         "params_embedding": embedding, "params_non_embedding": total - embedding,
-        "width": WIDTH, "layers": DEPTH, "vocabulary": VOCABULARY,
+        "width": WIDTH, "final_width": WIDTH, "layers": DEPTH, "vocabulary": VOCABULARY,
         "architecture": architecture, "tokenizer_sha256": "0" * 64, "train_tokens": None,
         "fingerprint": "model-fingerprint",
     }  # fmt: skip
     (Path(directory) / "model.json").write_text(json.dumps(card))
+
+
+def safetensors(tensors: dict[str, int]) -> bytes:
+    """The bytes of a safetensors file of zeros, given as name -> number of float32 values."""
+    header, end = {}, 0
+    for name, count in tensors.items():
+        place = [end, end + 4 * count]
+        header[name] = {"dtype": "F32", "shape": [count], "data_offsets": place}
+        end = place[1]
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(end)
 
 
 def save_store(path, *, hidden: dict, tokens: dict, **described) -> None:

@@ -16,6 +16,8 @@ if __name__ == "__main__":
             text_column=params.text_column,
             label_column=params.label_column,
             workers=snakemake.threads,
+            listing=snakemake.input.listing or None,
+            expected=params.expected,
         )
         write_table(train, snakemake.output.train, params.fingerprint)
         write_table(evaluation, snakemake.output.evaluation, params.fingerprint)

@@ -12,6 +12,7 @@ if __name__ == "__main__":
             where=params.where,
             revision=params.revision,
             params=params.params,
+            params_non_embedding=params.params_non_embedding,
             trust_remote_code=params.trust_remote_code,
             fingerprint=params.fingerprint,
         )

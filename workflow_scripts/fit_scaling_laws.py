@@ -13,9 +13,11 @@ FIELDS = (
     "params_total",
     "params_non_embedding",
     "width",
+    "final_width",
     "layers",
     "train_tokens",
     "tokenizer_sha256",
+    "commit",
 )
 
 
@@ -81,6 +83,7 @@ def main(files, params, output) -> None:
         means = profiles(
             corpus, models, trained, untrained, texts, draws=params.draws, seed=params.seed
         )
+        means = cards.with_commits(means, models)
         for name, frame in zip(tables, (laws, points, pairs, means), strict=True):
             tables[name].append(frame)
     tables = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}

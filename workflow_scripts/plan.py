@@ -1,5 +1,7 @@
 """Print what the configured run will cost, and write it as a table."""
 
+import shutil
+
 from infogeo import logs, plan
 
 if __name__ == "__main__":
@@ -14,4 +16,7 @@ if __name__ == "__main__":
             params.expected_corpora,
         )
         plan.write(rows, params.table)
-        print(f"\n{plan.rendered(rows, params.config)}\n\nThe same in full: {params.table}\n")
+        print(f"\n{plan.rendered(rows, params.config)}\n")
+        if shutil.which("sbatch"):
+            print(f"{plan.rendered_demand(rows)}\n")
+        print(f"The same in full: {params.table}\n")

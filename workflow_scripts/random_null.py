@@ -1,4 +1,4 @@
-"""The random null: every metric on random unit vectors, for every width in the models table."""
+"""The random null: every metric on random unit vectors, for every width of the models."""
 
 from infogeo import cards, logs
 from infogeo.artefacts import write_table
@@ -6,8 +6,9 @@ from infogeo.nulls import random_null
 
 if __name__ == "__main__":
     with logs.rule(snakemake):
+        models = [cards.read(path) for path in snakemake.input.models]
         table = random_null(
-            widths=[cards.read(path)["width"] for path in snakemake.input.models],
+            widths=[model[key] for model in models for key in ("width", "final_width")],
             prefixes=snakemake.params.n,
             eps2=snakemake.params.eps2,
             lambdas=snakemake.params.lambdas,

@@ -5,7 +5,8 @@ import pandas as pd
 from infogeo import artefacts, cards, context_summary, logs, tables
 from infogeo.distribution import distribution
 
-FIELDS = ("params_total", "params_non_embedding", "width", "layers")
+FIELDS = ("params_total", "params_non_embedding", "width", "final_width", "layers", "commit")
+WITH_COMMITS = ("gain", "selection", "ablation", "distribution")
 RULE_OF = {  # the list of expected fingerprints by which each input is checked
     "gain": "gain", "gain_positions": "gain", "gain_relations": "gain", "gain_checks": "gain",
     "gain_surprisal": "gain", "untrained_gain": "untrained", "untrained_relations": "untrained",
@@ -41,6 +42,7 @@ def main(files, params, output) -> None:
                          **settings)
         )  # fmt: skip
     found = {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
+    found |= {name: cards.with_commits(found[name], models) for name in WITH_COMMITS}
     for name, frame in found.items():
         artefacts.write_table(frame, output[name], params.fingerprint)
     for name in ("gain", "selection", "ablation"):

@@ -4,7 +4,7 @@ import pandas as pd
 
 from infogeo import artefacts, cards, logs, sentence_summary, sentences, tables
 
-FIELDS = ("params_total", "params_non_embedding", "width", "layers")
+FIELDS = ("params_total", "params_non_embedding", "width", "layers", "commit")
 
 
 def main(files, params, output) -> None:
@@ -31,7 +31,7 @@ def main(files, params, output) -> None:
             seed=params.seed,
         )
         headline = {"headline_depth": params.headline_depth}
-        scores.append(sentence_summary.scores(study, **headline))
+        scores.append(cards.with_commits(sentence_summary.scores(study, **headline), models))
         trends.append(
             sentence_summary.trends(study, **headline, draws=params.draws, seed=params.seed)
         )

@@ -25,4 +25,5 @@ if __name__ == "__main__":
             placement=snakemake.resources.placement,
             workers=snakemake.resources.workers,
             threads=snakemake.threads,
+            resources=dict(snakemake.resources.items()),
         )

@@ -11,7 +11,9 @@ if __name__ == "__main__":
     with logs.rule(snakemake), open_store(snakemake.input[0], params.expected[0]) as states:
         texts = len(states.attention_texts)
         taken = sum(states.lengths[text] == params.n for text in states.attention_texts)
-        if taken < texts or not taken:
+        if states.attrs.get("attention_problem"):
+            print(f"No attention is stored: {states.attrs['attention_problem']}")
+        elif taken < texts or not taken:
             left = texts - taken
             print(f"{left} of {texts} texts with attention are left out: not of {params.n} tokens")
         heartbeat = Heartbeat(snakemake.wildcards.model, int(taken), "texts")

@@ -43,6 +43,7 @@ if __name__ == "__main__":
         params = snakemake.params
         torch.set_num_threads(snakemake.threads)
         card = cards.read(snakemake.input.model, params.expected[0])
+        cards.require_files(card)
         corpus = read_table(snakemake.input.corpus, params.expected[1])
         shortest, n = params.n_range
         tokenizer = forward.load_tokenizer(card["directory"], params.trust_remote_code)

@@ -11,6 +11,7 @@ if __name__ == "__main__":
         params = snakemake.params
         torch.set_num_threads(snakemake.threads)
         card = cards.read(snakemake.input.model, params.expected[0])
+        cards.require_files(card)
         sample = read_table(snakemake.input.sample, params.expected[2])
         corpus = read_table(snakemake.input.corpus, params.expected[1])
         corpus = corpus[(sample["left_out"] == "").to_numpy()]

@@ -10,6 +10,7 @@ if __name__ == "__main__":
         params = snakemake.params
         torch.set_num_threads(snakemake.threads)
         card = cards.read(snakemake.input.model, params.expected[0])
+        cards.require_files(card)
         corpus = read_table(snakemake.input.corpus, params.expected[1])
         tokenizer = forward.load_tokenizer(card["directory"], params.trust_remote_code)
         encoded = forward.encode(tokenizer, corpus["text"], max(params.n), min(params.n))

@@ -1,5 +1,7 @@
 """Private SLURM clusters, and a tiny checkout that computes on them."""
 
+import json
+import random
 import signal
 import subprocess
 import sys
@@ -54,3 +56,31 @@ def fresh(tmp_path_factory) -> Checkout:
     header, *rows = table.read_text().splitlines(keepends=True)
     table.write_text(header + "".join(row for row in rows if row.split("\t")[0] in MODELS))
     return made
+
+
+@pytest.fixture(scope="session")
+def slow(fresh, tmp_path_factory):
+    """A checkout with two models and dumps of many shards; all is there but those dumps.
+
+    `dumps` maps each model to the bytes that an undisturbed local dump has left.
+    """
+    checkout = fresh.copy(tmp_path_factory.mktemp("slow") / "checkout")
+    draw, texts = random.Random(0), checkout.path("texts.jsonl")
+    with texts.open("a") as file:
+        for line in texts.read_text().splitlines():
+            words = json.loads(line)["text"].split()
+            for _ in range(40):  # other texts of the same words: a corpus has no text twice
+                draw.shuffle(words)
+                file.write(json.dumps({"text": " ".join(words), "kind": "sea"}) + "\n")
+    checkout.edit("config/corpora.tsv", "\t24\t", "\t2000\t")
+    checkout.edit("config/config.yaml", "shard_tokens: 512", "shard_tokens: 256")
+    table = checkout.path("config/models.tsv")
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(row for row in rows if not row.startswith("w16-d2")))
+    run = checkout.snakemake("hidden_states")
+    assert run.returncode == 0, run.stderr[-6000:]
+    checkout.dumps = {}
+    for path in checkout.path("results/hidden_states/stories").iterdir():
+        checkout.dumps[path.stem] = path.read_bytes()
+        path.unlink()
+    return checkout

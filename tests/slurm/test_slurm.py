@@ -1,8 +1,6 @@
 """The workflow on a private SLURM: what it submits, where jobs run, and what it survives."""
 
-import json
 import os
-import random
 import re
 import shlex
 import shutil
@@ -10,10 +8,10 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from cluster import Cluster, missing
+from harness import DUMP, Head, Shards, done, kill_job, processes, submitted, variable
 
 pytestmark = pytest.mark.skipif(
     bool(missing()), reason=f"SLURM is not installed here: no {', '.join(missing())}"
@@ -43,29 +41,12 @@ SPELLINGS = (
     ("--workflow-profile", "slurm"),
     ("--profile", "profiles/slurm"),
 )
-DUMP = "results/hidden_states/stories/w32-d1.h5"
-
-
-def submitted(run) -> list[str]:
-    """SLURM's ids of the jobs that a run has submitted."""
-    return re.findall(r"has been submitted with SLURM jobid (\d+)", run.stdout + run.stderr)
 
 
 def rule_and_model(comment: str) -> str:
     """'rule model' or 'rule' from the comment that the plugin gives a job."""
     rule, _, wildcards = comment.removeprefix("rule_").partition("_wildcards_")
     return f"{rule} {wildcards.split('_')[-1]}" if rule in PER_MODEL else rule
-
-
-def done(cluster, ids) -> list[dict]:
-    """What sacct says of jobs, once it knows that all have ended."""
-
-    def all_ended():
-        rows = [row for row in cluster.accounted() if row["id"] in ids]
-        ended = {row["id"] for row in rows if row["end"] not in ("", "Unknown")}
-        return rows if ended == set(ids) else None
-
-    return cluster.wait_for(all_ended, "sacct to know the ends of all jobs")
 
 
 # ---------------------------------------------------------------- whole runs
@@ -198,85 +179,6 @@ def test_what_sbatch_refuses_is_said_once_and_the_other_jobs_go_on(cluster, slow
 
 
 # ---------------------------------------------------------------- what a dump survives
-@pytest.fixture(scope="module")
-def slow(fresh, tmp_path_factory):
-    """A checkout with two models and dumps of many shards; all is there but those dumps.
-
-    `dumps` maps each model to the bytes that an undisturbed local dump has left.
-    """
-    checkout = fresh.copy(tmp_path_factory.mktemp("slow") / "checkout")
-    draw, texts = random.Random(0), checkout.path("texts.jsonl")
-    with texts.open("a") as file:
-        for line in texts.read_text().splitlines():
-            words = json.loads(line)["text"].split()
-            for _ in range(40):  # other texts of the same words: a corpus has no text twice
-                draw.shuffle(words)
-                file.write(json.dumps({"text": " ".join(words), "kind": "sea"}) + "\n")
-    checkout.edit("config/corpora.tsv", "\t24\t", "\t2000\t")
-    checkout.edit("config/config.yaml", "shard_tokens: 512", "shard_tokens: 256")
-    table = checkout.path("config/models.tsv")
-    rows = table.read_text().splitlines(keepends=True)
-    table.write_text("".join(row for row in rows if not row.startswith("w16-d2")))
-    run = checkout.snakemake("hidden_states")
-    assert run.returncode == 0, run.stderr[-6000:]
-    checkout.dumps = {}
-    for path in checkout.path("results/hidden_states/stories").iterdir():
-        checkout.dumps[path.stem] = path.read_bytes()
-        path.unlink()
-    return checkout
-
-
-class Head:
-    """A snakemake that runs beside the test; its words go to a file."""
-
-    def __init__(self, checkout, *arguments):
-        self.log, self.cluster = checkout.path("head.log"), checkout.cluster
-        with self.log.open("w") as file:
-            self.process = subprocess.Popen(
-                checkout.command(*arguments), cwd=checkout.folder, stdout=file, stderr=file,
-                env=checkout.cluster.environment, start_new_session=True,
-            )  # fmt: skip
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-            if ids := self.ids():
-                self.cluster.run("scancel", *ids, check=False)
-
-    def wait(self, seconds=600) -> str:
-        """All that it said, once it has ended well."""
-        self.process.wait(seconds)
-        assert self.process.returncode == 0, self.log.read_text()[-6000:]
-        return self.log.read_text()
-
-    def ids(self) -> list[str]:
-        return re.findall(r"has been submitted with SLURM jobid (\d+)", self.log.read_text())
-
-
-class Shards:
-    """What is seen of a dump's shards: name -> every version (inode and time) that was there."""
-
-    def __init__(self, checkout):
-        self.folder, self.seen = checkout.path("scratch"), {}
-
-    def look(self) -> int:
-        """Look again; how many shards have been seen."""
-        for path in self.folder.rglob("shard-*.h5"):
-            try:
-                state = path.stat()
-            except FileNotFoundError:
-                continue  # removed meanwhile, since the dump is whole
-            self.seen.setdefault(path.name, set()).add((state.st_ino, state.st_mtime_ns))
-        return len(self.seen)
-
-    def assert_none_was_made_twice(self):
-        assert not {name for name, versions in self.seen.items() if len(versions) > 1}
-
-
 def test_a_preempted_dump_goes_on_from_its_shards(cluster, slow, tmp_path):
     checkout = slow.copy(tmp_path / "checkout")
     checkout.cluster = cluster
@@ -307,37 +209,6 @@ def test_a_preempted_dump_goes_on_from_its_shards(cluster, slow, tmp_path):
     assert checkout.path(DUMP).read_bytes() == slow.dumps["w32-d1"]
     states = [row["state"] for row in cluster.accounted() if row["id"] == job]
     assert states == ["PREEMPTED", "COMPLETED"]
-
-
-def processes(checkout, text: str) -> list[int]:
-    """Ids of the processes that work in a checkout and whose command holds a text."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            here = (process / "cwd").readlink() == checkout.folder
-            if here and text in (process / "cmdline").read_text():
-                found.append(int(process.name))
-        except OSError:  # ended meanwhile
-            continue
-    return found
-
-
-def variable(process: int, name: str) -> str | None:
-    """An environment variable of a process."""
-    text = (Path("/proc") / str(process) / "environ").read_text(errors="replace")
-    return dict(line.partition("=")[::2] for line in text.split("\0")).get(name)
-
-
-def kill_job(job: str) -> None:
-    """Kill every process of a job, SLURM's own included, as the loss of its node would."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_text()
-            of_slurm = command.startswith(f"slurmstepd: [{job}.")
-            if of_slurm or variable(int(process.name), "SLURM_JOB_ID") == job:
-                os.kill(int(process.name), signal.SIGKILL)
-        except OSError:
-            continue
 
 
 @pytest.mark.long

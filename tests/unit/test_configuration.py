@@ -239,7 +239,7 @@ def test_all_problems_are_listed_at_once():
         ({"controls": {"untraind_draws": 3}}, "controls.untraind_draws", "mean untrained_draws?"),
         ({"ladders": {"a": {"width": [3]}}}, "ladders.a.width", "Did you mean widths?"),
         ({"eps2": [1]}, "eps2", "Did you mean entropy.eps2 or headline.eps2?"),
-        ({"plan": {"gpu": 1}}, "plan.gpu", "Known here: flops_per_second."),
+        ({"plan": {"cpu": 1}}, "plan.cpu", "Known here: flops_per_second, gpu_gigabytes."),
     ],
 )
 def test_a_misspelt_key_is_refused_at_every_level_with_the_likely_one(config, path, hint):
@@ -395,9 +395,11 @@ def test_models_are_completed_converted_and_sorted(models, directory):
     ).read()
     assert rows == [
         {"slug": "a", "family": "A", "source": "ladder", "where": "tiny/w64-d2-s1", "revision": "",
-         "dtype": "float16", "params": None, "trust_remote_code": False},
+         "dtype": "float16", "params": None, "params_non_embedding": None,
+         "trust_remote_code": False},
         {"slug": "b", "family": "B, the second", "source": "local", "where": str(directory),
-         "revision": "", "dtype": "float32", "params": 70000, "trust_remote_code": True},
+         "revision": "", "dtype": "float32", "params": 70000, "params_non_embedding": None,
+         "trust_remote_code": True},
     ]  # fmt: skip
 
 
@@ -408,8 +410,9 @@ def test_corpora_are_completed_converted_and_sorted(corpora, tmp_path):
         header=f"{CORPUS_HEADER}\ttrain_share",
     ).read()
     assert rows[0] == {
-        "slug": "a", "source": "docstrings", "where": "", "text_column": "text",
-        "label_column": "", "texts": 0, "min_characters": 0, "train_share": 0.9,
+        "slug": "a", "source": "docstrings", "where": "", "revision": "", "files": "",
+        "text_column": "text", "label_column": "", "texts": 0, "min_characters": 0,
+        "train_share": 0.9,
     }  # fmt: skip
     assert rows[1]["train_share"] == 0
 
@@ -495,7 +498,7 @@ def test_slugs_that_collide_with_files_of_another_row_are_refused(models, corpor
 @pytest.mark.parametrize(
     ("column", "value", "problem"),
     [
-        ("source", "hub", 'source: "hub" must be one of "ladder", "local"'),
+        ("source", "web", 'source: "web" must be one of "ladder", "local", "hub"'),
         ("dtype", "flot32", '"flot32" must be one of "float32", "float16", "bfloat16" (perhaps'),
         ("params", "70M", 'params: "70M" must be a whole number or empty'),
         ("params", "0", "params: 0 must be at least 1"),
@@ -586,6 +589,31 @@ def test_broken_directories_of_local_models_are_named_before_any_work(models, tm
         assert problem in line
 
 
+@pytest.mark.parametrize("where", ["a/b/c", "../a", "a--b/c", "a b", "https://x/a", "/a"])
+def test_a_hub_row_names_a_repository_and_asks_no_network(models, corpora, where):
+    assert "no repository on the hub" in only(models.problems(f"a\tf\thub\t{where}"))
+    header = CORPUS_HEADER + "\tfiles"
+    line = only(corpora.problems(f"a\thub\t{where}\tdata/*.parquet", header=header))
+    assert "no repository on the hub" in line
+    assert models.write("a\tf\thub\tEleutherAI/pythia-14m").read()[0]["revision"] == ""
+
+
+def test_a_hub_corpus_names_files_of_texts_and_others_do_not(corpora):
+    header = CORPUS_HEADER + "\trevision\tfiles"
+    lines = corpora.problems(
+        "a\thub\to/r\t\t",
+        "b\thub\to/r\t\tdata/*.csv",
+        "c\tdocstrings\t\tmain\tx.jsonl",
+        header=header,
+    )
+    assert [line.split(";")[0] for line in lines] == [
+        "line 2, files: ''", "line 3, files: 'data/*.csv'",
+        "line 4, files: 'x.jsonl'", "line 4, revision: 'main'",
+    ]  # fmt: skip
+    row = corpora.write("a\thub\to/r\tv1\tdata/*.jsonl.gz", header=header).read()[0]
+    assert (row["revision"], row["files"]) == ("v1", "data/*.jsonl.gz")
+
+
 def test_a_local_corpus_must_exist_and_be_of_a_known_kind(corpora, tmp_path):
     (tmp_path / "texts.csv").touch()
     lines = corpora.problems(
@@ -597,7 +625,7 @@ def test_a_local_corpus_must_exist_and_be_of_a_known_kind(corpora, tmp_path):
 
 
 def test_problems_are_listed_in_the_order_of_their_lines(models):
-    lines = models.problems("a\tf\tladder\tno", "b\tf\thub\tx", "c\tf\tladder\tno")
+    lines = models.problems("a\tf\tladder\tno", "b\tf\thub\ta/b/c", "c\tf\tladder\tno")
     assert [int(line.split(",")[0].split()[1]) for line in lines] == [2, 3, 4]
 
 
@@ -614,7 +642,7 @@ def test_both_tables_are_read_together(models, corpora, config):
 
 
 def test_the_problems_of_both_tables_are_listed_together(models, corpora, config):
-    models.write("a\tf\thub\tx")
+    models.write("a\tf\tweb\tx")
     corpora.write("a\tweb\t")
     lines = problems(configuration.read_tables, both(models, corpora, config))
     assert [line.split(": line")[0] for line in lines] == [str(models.path), str(corpora.path)]

@@ -105,7 +105,8 @@ def random_null():
 
 MODELS = [
     {"slug": slug, "family": family, "params_non_embedding": 12 * width**2 * layers,
-     "params_total": 13 * width**2 * layers, "width": width, "layers": layers}
+     "params_total": 13 * width**2 * layers, "width": width, "final_width": width,
+     "layers": layers, "commit": f"commit of {slug}"}
     for slug, family, width, layers in SHAPES
 ]  # fmt: skip
 
@@ -426,6 +427,7 @@ def test_the_script_writes_every_corpus_and_model_of_every_table(run, gain):
         pairs = set(zip(found["corpus"], found["model"], strict=True))
         assert len(pairs) == (5 if name == "ablation" else 6), name
     found = artefacts.read_table(run.output.gain)
+    assert (found.pop("commit") == "commit of " + found["model"]).all()
     assert list(found.columns) == context_summary.GAIN_COLUMNS
     first = found[found["corpus"] == "c1"].assign(corpus="c")
     pd.testing.assert_frame_equal(first, gain, check_dtype=False)

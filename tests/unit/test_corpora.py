@@ -1,6 +1,9 @@
 """Corpora: what is read, what is left out, and what a user is told."""
 
+import gzip
+import hashlib
 import json
+import tracemalloc
 
 import pandas as pd
 import pytest
@@ -109,9 +112,9 @@ def test_duplicates_up_to_white_space_are_left_out_and_counted():
         Document(name, text, "", "")
         for name, text in [("a", "one two"), ("b", "one\n  two "), ("c", " "), ("d", "two")]
     ]
-    kept, duplicates = corpora.deduplicated(documents)
-    assert [document.doc_id for document in kept] == ["a", "d"]
-    assert duplicates == 1
+    chosen = corpora.select(documents)
+    assert [document.doc_id for document in chosen.evaluation] == ["a", "d"]
+    assert (chosen.found, chosen.duplicates, chosen.empty) == (4, 1, 1)
 
 
 def test_the_summary_counts_what_was_left_out(tmp_path):
@@ -130,28 +133,40 @@ def test_the_summary_counts_what_was_left_out(tmp_path):
 
 def test_the_split_goes_by_the_text_alone():
     documents = texts_of(2000)
-    train, evaluation = corpora.split(documents, 0.9)
+    chosen = corpora.select(documents, train_share=0.9)
+    train, evaluation = chosen.train, chosen.evaluation
     assert 0.88 < len(train) / 2000 < 0.92
     assert {d.doc_id for d in train}.isdisjoint(d.doc_id for d in evaluation)
-    again, _ = corpora.split([Document("x", d.text + "\n", "", "") for d in documents[::-1]], 0.9)
+    backwards = [Document("x", d.text + "\n", "", "") for d in documents[::-1]]
+    again = corpora.select(backwards, train_share=0.9).train
     assert [d.text.strip() for d in again[::-1]] == [d.text.strip() for d in train]
 
 
 def test_the_sample_is_seeded_and_independent_of_order():
     documents = texts_of(100)
-    chosen = corpora.sample(documents, 20, 100, seed=1)
+
+    def sample(documents, texts, min_characters, seed):
+        return corpora.select(documents, texts, min_characters, seed=seed).evaluation
+
+    chosen = sample(documents, 20, 100, seed=1)
     assert len(chosen) == 20
     assert all(len(document.text) >= 100 for document in chosen)
     assert chosen == sorted(chosen, key=lambda document: int(document.doc_id))  # file order
-    backwards = corpora.sample(documents[::-1], 20, 100, seed=1)
-    assert backwards == chosen[::-1]
-    assert corpora.sample(documents, 20, 100, seed=2) != chosen
-    assert corpora.sample(documents, 0, 0, seed=1) == documents
+    assert sample(documents[::-1], 20, 100, seed=1) == chosen[::-1]
+    assert sample(documents, 20, 100, seed=2) != chosen
+    assert sample(documents, 0, 0, seed=1) == documents
+    # Against a sort of all texts by the hash of seed and text.
+    long = [document for document in documents if len(document.text) >= 100]
+    by_hash = sorted(
+        long,
+        key=lambda d: hashlib.sha256(f"sample 1\n{d.text.strip()}".encode()).digest()[:6],
+    )
+    assert set(chosen) == set(by_hash[:20])
 
 
 def test_a_sample_grows_by_adding_texts():
     documents = texts_of(100)
-    small, large = (set(corpora.sample(documents, k, 0, seed=1)) for k in (10, 20))
+    small, large = (set(corpora.select(documents, k, seed=1).evaluation) for k in (10, 20))
     assert small < large
 
 
@@ -259,5 +274,30 @@ def test_no_text_long_enough_says_how_long_the_longest_is(tmp_path):
 
 
 def test_an_unknown_source_is_refused():
-    with pytest.raises(InfogeoError, match="corpus source 'hub'"):
-        fetch("x", source="hub")
+    with pytest.raises(InfogeoError, match="corpus source 'web'"):
+        fetch("x", source="web")
+
+
+def test_rows_are_not_held_in_memory(tmp_path):
+    """A corpus of 24 MB is sampled in a few."""
+    rows = [{"text": f"{i} {'x' * 24_000}"} for i in range(1000)]
+    pd.DataFrame(rows).to_parquet(tmp_path / "c.parquet", row_group_size=200)
+    with gzip.open(tmp_path / "c.jsonl.gz", "wt", compresslevel=1) as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    del rows
+    chosen = []
+    for name in ("c.parquet", "c.jsonl.gz"):
+        tracemalloc.start()
+        chosen.append(corpora.select(corpora.local(str(tmp_path / name)), texts=5, seed=1))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 8e6, name
+    assert chosen[0].evaluation == chosen[1].evaluation
+    assert (chosen[0].found, len(chosen[0].evaluation)) == (1000, 5)
+
+
+def test_a_gzip_file_that_is_cut_off_is_named(tmp_path):
+    data = gzip.compress(b"".join(b'{"text": "%d"}\n' % i for i in range(1000)))
+    (tmp_path / "c.jsonl.gz").write_bytes(data[:-20])
+    with pytest.raises(InfogeoError, match=r"c\.jsonl\.gz: not a whole gzip file"):
+        fetch(tmp_path / "c.jsonl.gz")

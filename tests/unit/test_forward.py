@@ -114,6 +114,32 @@ def test_scores_do_not_depend_on_how_the_logits_are_cut(loaded, monkeypatch):
     np.testing.assert_allclose(cut.predictive_entropy, whole.predictive_entropy, rtol=1e-5)
 
 
+class RowsOfLogits(torch.utils._python_dispatch.TorchDispatchMode):
+    """Notes how many rows of logits any tensor holds that comes to be."""
+
+    def __init__(self):
+        super().__init__()
+        self.most = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **kwargs or {})
+        if isinstance(made, torch.Tensor) and made.shape[-1:] == (VOCABULARY,):
+            self.most = max(self.most, made.numel() // VOCABULARY)
+        return made
+
+
+@pytest.mark.parametrize("architecture", ["gpt_neox", "gemma2"])
+def test_logits_of_a_whole_batch_never_are_there_at_once(loaded, monkeypatch, architecture):
+    model, encoded = loaded(architecture)
+    monkeypatch.setattr(forward, "HEAD_NUMBERS", 7 * VOCABULARY)
+    with RowsOfLogits() as seen:
+        model.run([encoded.text(text) for text in range(6)], lambda layer, hidden: None)
+    assert seen.most == 7
+    with RowsOfLogits() as seen:
+        model.run_kept(encoded.text(0)[None, :5], np.arange(5)[None])
+    assert seen.most == 1
+
+
 @pytest.mark.parametrize("architecture", FAMILIES)
 def test_attention_rows_equal_a_direct_eager_pass(loaded, tiny_model_dir, architecture):
     import transformers
@@ -224,12 +250,15 @@ def test_architectures_that_count_the_tokens_they_are_given_are_named():
     assert "takes no position ids" in problem(hf.FalconConfig(alibi=True, **falcon))
     assert problem(hf.FalconConfig(alibi=False, **falcon)) == ""
     sizes = falcon | {"num_key_value_heads": 2, "intermediate_size": 16}
-    assert "window of 19" in problem(hf.MistralConfig(sliding_window=19, **sizes))
-    assert problem(hf.MistralConfig(sliding_window=20, **sizes)) == ""
-    assert problem(hf.MistralConfig(sliding_window=None, **sizes)) == ""
-    qwen = {"sliding_window": 8, "max_window_layers": 1, **sizes}
-    assert "window of 8" in problem(hf.Qwen2Config(use_sliding_window=True, **qwen))
-    assert problem(hf.Qwen2Config(use_sliding_window=False, **qwen)) == ""
+    kinds = ["full_attention", "linear_attention"]
+    hybrid = hf.Qwen3NextConfig(
+        layer_types=kinds, head_dim=8, linear_num_key_heads=2, linear_num_value_heads=2,
+        linear_key_head_dim=8, linear_value_head_dim=8, num_experts=2, num_experts_per_tok=1,
+        moe_intermediate_size=16, shared_expert_intermediate_size=16, **sizes,
+    )  # fmt: skip
+    assert "layers of kind linear_attention" in problem(hybrid)
+    # Windows that transformers masks are given as masks made from positions.
+    assert problem(hf.MistralConfig(sliding_window=8, **sizes)) == ""
     neo = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "window_size": 8, **common}
     both, broad = [[["global", "local"], 1]], [[["global"], 2]]
     assert "window of 8" in problem(hf.GPTNeoConfig(attention_types=both, **neo))
@@ -246,6 +275,8 @@ def test_missing_attention_weights_are_an_error(loaded):
     halves = [torch.full((1, 2, 4, 4), 0.125)] * DEPTH
     with pytest.raises(InfogeoError, match=r"sum to 1 only within 0\.5"):
         forward.check_attention(halves, DEPTH, 4, "m")
+    with pytest.raises(InfogeoError, match=r"give later tokens up to 0\.25"):
+        forward.check_attention([2 * weights for weights in halves], DEPTH, 4, "m")
 
 
 def test_non_finite_states_name_model_layer_and_text(tiny_model_dir):
@@ -297,6 +328,31 @@ def test_untrained_weights_follow_the_seed_and_leave_the_generator_alone(tiny_mo
     assert not torch.equal(weights[name], other.state_dict()[name])
     assert weights[name].std().item() == pytest.approx(0.1, rel=0.05)  # its initializer_range
     assert not one.training
+
+
+def test_memory_never_holds_two_twins(tiny_model_dir):
+    card = {"directory": tiny_model_dir("gpt_neox"), "slug": "m"}
+    made = []
+    for twin in forward.twins(card, 3, dtype="float32", seed=0):
+        assert all(weight.device.type == "cpu" for weight in twin.model.parameters())
+        assert all(weight.is_meta for other in made for weight in other.model.parameters())
+        made.append(twin)
+    assert len(made) == 3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("cap", [None, 30.0])
+def test_a_soft_cap_is_seen_where_the_logits_are_small(dtype, cap):
+    import transformers as hf
+
+    config = hf.Gemma2Config(
+        vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, head_dim=8,
+        num_key_value_heads=1, intermediate_size=16, initializer_range=0.01,
+        final_logit_softcapping=cap, bos_token_id=0, eos_token_id=0, pad_token_id=None,
+    )  # fmt: skip
+    model = hf.AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype))
+    model = forward.LanguageModel(model, "m")
+    assert (model._head == model._own_head) == (cap is not None)
 
 
 @pytest.mark.parametrize("block_bytes", [1 << 28, 1 << 14])
@@ -390,14 +446,18 @@ def test_batches_hold_every_text_once_and_stay_within_their_tokens():
     assert [4] in [batch.tolist() for batch in batches]
 
 
-def test_a_batch_too_large_for_memory_is_halved_and_counted(loaded, monkeypatch):
+def test_a_batch_too_large_for_memory_is_halved_told_and_remembered(loaded, monkeypatch, capsys):
     model, encoded = loaded("gpt_neox")
+    monkeypatch.setattr(model, "too_many", math.inf)  # as before, for other tests
     texts = [encoded.text(i) for i in range(5)]
     whole = forward.Rows(model, ["final"], encoded.lengths[:5], list("abcde"))
     whole.run(texts, batch_tokens=1000)
     genuine = model.run
 
+    tried = []
+
     def cramped(texts, sink):
+        tried.append(len(texts))
         if len(texts) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return genuine(texts, sink)
@@ -405,7 +465,16 @@ def test_a_batch_too_large_for_memory_is_halved_and_counted(loaded, monkeypatch)
     monkeypatch.setattr(model, "run", cramped)
     halved = forward.Rows(model, ["final"], encoded.lengths[:5], list("abcde"))
     halved.run(texts, batch_tokens=1000)
-    assert halved.splits == 2
+    assert halved.splits == 2 and tried == [5, 2, 3, 1, 2]
+    assert model.too_many < 5 * max(encoded.lengths[:5])
+    told = capsys.readouterr().out
+    assert told.count("memory does not suffice") == 2
+    assert f"a batch of {model.too_many:,} tokens" in told
+    again = forward.Rows(model, ["final"], encoded.lengths[:5], list("abcde"))
+    again.run(texts, batch_tokens=1000)
+    assert again.splits == 2 and tried[5:] == [2, 1, 2]  # at once, and as before
+    assert torch.equal(again.hidden["final"], halved.hidden["final"])
+    assert capsys.readouterr().out == ""
     torch.testing.assert_close(halved.hidden["final"], whole.hidden["final"])
     np.testing.assert_allclose(halved.nll, whole.nll, rtol=1e-5)
 
@@ -452,3 +521,101 @@ def test_width_and_depth_of_the_tiny_models_are_seen(loaded):
         model, _ = loaded(architecture)
         assert model.depth == DEPTH
         assert model.widths == dict.fromkeys(forward.layer_names(DEPTH), WIDTH)
+
+
+# ---------------------------------------------------------------- where weights go
+def test_weights_go_to_the_first_gpu_or_evenly_to_all_or_nowhere():
+    assert forward.device_map(75, [100, 100], "m") == {"device_map": {"": 0}}
+    spread = {"device_map": "balanced", "max_memory": {0: 90, 1: 72}}
+    assert forward.device_map(76, [100, 80], "m") == spread
+    with pytest.raises(InfogeoError, match=r"model 'm': its weights take 2e-07 GB, but 2 GPUs"):
+        forward.device_map(200, [100, 100], "m")
+
+
+@pytest.mark.parametrize("gpus", [2, 4])
+def test_whole_blocks_fit_gpus_of_which_weights_take_their_share(gpus):
+    import transformers
+    from accelerate import infer_auto_device_map
+
+    config = transformers.GPTNeoXConfig(  # as Pythia-410m, a quarter as wide
+        vocab_size=12_576, hidden_size=256, num_hidden_layers=24, num_attention_heads=4,
+        intermediate_size=1024,
+    )  # fmt: skip
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    size = sum(weight.nbytes for weight in model.parameters())
+    free = [math.ceil(size / forward.GPU_SHARE / gpus)] * gpus  # just enough
+    most = forward.device_map(size, free, "m")["max_memory"]
+    found = infer_auto_device_map(model, most, list(model._no_split_modules))
+    assert set(found.values()) == set(range(gpus))  # and none is left to the CPU or the disk
+
+
+def test_the_size_of_weights_is_that_in_the_dtype_of_the_computation(loaded, tiny_model_dir):
+    model, _ = loaded("gpt_neox")
+    numbers = sum(weight.numel() for weight in model.model.parameters())
+    size = forward._weight_bytes(tiny_model_dir("gpt_neox"), torch.bfloat16)
+    assert size == 2 * numbers
+
+
+@pytest.mark.parametrize("architecture", ["gpt_neox", "gemma2"])
+def test_a_model_in_parts_is_the_model(loaded, tiny_model_dir, tmp_path, architecture):
+    """As over several GPUs, accelerate hands states from part to part; one is on disk here."""
+    import transformers
+    from accelerate import dispatch_model
+
+    whole, encoded = loaded(architecture)
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny_model_dir(architecture))
+    parts = {name: "cpu" for name, part in model.named_modules() if not list(part.children())}
+    elsewhere = [name for name in parts if ".layers.1." in name]
+    parts |= dict.fromkeys(elsewhere, "disk")
+    parts = forward.LanguageModel(dispatch_model(model, parts, "cpu", offload_dir=tmp_path), "m")
+    assert elsewhere and next(parts.blocks[1].parameters()).device.type == "meta"
+    text = encoded.text(int(encoded.lengths.argmax()))
+    layers = forward.layer_names(DEPTH)
+    one, other = run_alone(whole, text, layers), run_alone(parts, text, layers)
+    for layer in layers:
+        assert torch.equal(one.hidden[layer], other.hidden[layer])
+    np.testing.assert_array_equal(one.nll, other.nll)
+    assert parts.widths == whole.widths and parts.post_norm == whole.post_norm
+    for rows in zip(whole.attention_rows(text), parts.attention_rows(text), strict=True):
+        np.testing.assert_array_equal(*rows)
+    kept = keeps(len(text))["random half"]
+    assert parts.gap_residual(text, kept) == whole.gap_residual(text, kept)
+
+
+def test_loading_takes_memory_for_the_weights_once(tmp_path):
+    import subprocess
+    import sys
+
+    import transformers
+
+    config = transformers.GPTNeoXConfig(
+        vocab_size=40_000, hidden_size=512, num_hidden_layers=4, num_attention_heads=8,
+        intermediate_size=2048, max_position_embeddings=64,
+    )  # fmt: skip
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    stored = sum(weight.nbytes for weight in model.parameters()) / 1e6
+    model.save_pretrained(tmp_path)
+    code = """
+import sys
+from pathlib import Path
+from infogeo import forward
+from transformers import GPTNeoXForCausalLM  # what loading imports counts before
+
+def memory(kind):
+    said = Path("/proc/self/status").read_text().split(kind + ":")[1]
+    return int(said.split()[0]) / 1e3
+
+for dtype in ("float32", "bfloat16"):
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = memory("VmRSS")
+    model = forward.load_model(sys.argv[1], dtype=dtype, name="m")
+    print(memory("VmHWM") - before)
+    del model
+"""  # in a process of its own: memory that was freed before would hide what is taken
+    run = [sys.executable, "-c", code, str(tmp_path)]
+    found = subprocess.run(run, check=True, cwd="workflow_scripts", stdout=subprocess.PIPE)
+    same, converted = map(float, found.stdout.split())
+    assert stored > 200
+    assert same < 1.1 * stored
+    assert converted < 1.6 * stored  # the file is mapped while it is converted to half its size

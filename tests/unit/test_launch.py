@@ -48,13 +48,13 @@ def importable(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
 
 
-@pytest.mark.parametrize("placement", launch.PLACEMENTS)
+@pytest.mark.parametrize("placement", ["debug", "local"])
 def test_results_come_in_the_order_of_the_tasks(placement, tmp_path):
     results = launch.spread(operator.neg, [3, 1, 2], placement=placement, folder=tmp_path)
     assert results == [-3, -1, -2]
 
 
-@pytest.mark.parametrize("placement", launch.PLACEMENTS)
+@pytest.mark.parametrize("placement", ["debug", "local"])
 def test_a_users_error_surfaces_whole(placement, tmp_path):
     with pytest.raises(InfogeoError) as caught:
         launch.spread(refuse, ["a"], placement=placement, folder=tmp_path)
@@ -79,6 +79,21 @@ def test_local_workers_get_the_visible_gpus_in_turn(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
     results = launch.spread(device, [0, 0, 0], placement="local", folder=tmp_path, gpus=2)
     assert results == ["GPU-a", "GPU-b", "GPU-a"]
+
+
+def test_local_workers_share_out_more_gpus_than_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3,4")
+    results = launch.spread(device, [0, 0], placement="local", folder=tmp_path, gpus=5)
+    assert results == ["0,1", "2,3"]
+
+
+@pytest.mark.parametrize(
+    ("placement", "here", "asked", "device"),
+    [("debug", True, 0, "cuda"), ("local", False, 1, "cpu"), ("slurm", False, 1, "cuda"),
+     ("slurm", True, 0, "cpu")],
+)  # fmt: skip
+def test_jobs_of_an_array_run_where_they_ask_to(placement, here, asked, device):
+    assert launch.device(placement, {"gpu": asked}, here) == device
 
 
 def test_the_first_failure_ends_the_other_workers(tmp_path):
@@ -139,5 +154,5 @@ def _is_alive(pid):
 
 
 def test_an_unknown_placement_names_those_there_are(tmp_path):
-    with pytest.raises(InfogeoError, match="'cloud' is not one of debug, local"):
+    with pytest.raises(InfogeoError, match="'cloud' is not one of debug, local, slurm"):
         launch.spread(operator.neg, [1], placement="cloud", folder=tmp_path)

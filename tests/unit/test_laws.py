@@ -33,8 +33,8 @@ class World:
                 self.models.append({
                     "slug": f"w{width}-d{layers}-s{seed}", "family": family,
                     "params_total": N + 2048 * width, "params_non_embedding": N, "width": width,
-                    "layers": layers, "train_tokens": None, "dtype": "float32",
-                    "tokenizer_sha256": "t",
+                    "final_width": width, "layers": layers, "train_tokens": None,
+                    "dtype": "float32", "tokenizer_sha256": "t",
                 })  # fmt: skip
         rng = np.random.default_rng(0)
         self.text = np.exp(0.1 * rng.standard_normal(TEXTS))  # what is particular to each text
@@ -184,6 +184,16 @@ def test_width_law_is_the_same_functional_with_only_d_changed():
     entropies = np.array([-(p * np.log(p)).sum() for p in (kept, full, full, full)])
     expected = entropies / np.log(points["width"])
     np.testing.assert_allclose(points["width_law"], expected, rtol=1e-12)
+
+
+def test_controls_take_the_width_of_the_states_that_are_measured():
+    world = World([(16, 1), (32, 1), (64, 1), (128, 1)])
+    world.models[2]["final_width"] = 8  # as OPT-350m, whose last states are narrower
+    _, points, _ = world.plant(world.noisy(one_over_ln_d), random=one_over_ln_d).fit()
+    assert points["width"].tolist() == [16, 32, 8, 128]
+    assert (
+        np.isnan(points["random_null"][2]) and points["random_null"].notna().sum() == 3
+    )  # d = 8: none
 
 
 def test_truncation_keeps_the_largest_and_the_sum():

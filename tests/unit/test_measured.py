@@ -62,7 +62,7 @@ def test_a_value_given_twice_is_an_error():
 
 
 MODEL = {"slug": "m", "family": "f", "params_non_embedding": 10, "params_total": 20,
-         "width": 4, "layers": 2}  # fmt: skip
+         "width": 4, "final_width": 4, "layers": 2}  # fmt: skip
 
 
 def test_means_with_intervals_over_clusters_and_the_reach_of_the_twins():

@@ -58,6 +58,7 @@ def expected_counts(model, tokens):
         "params_embedding": stored - padding,
         "params_non_embedding": total - stored,
         "params_padding": padding,
+        "params_other": 0,
     }
 
 
@@ -344,6 +345,11 @@ def test_a_count_that_disagrees_with_the_row_is_told_with_all_numbers(directory)
         InfogeoError, match=f"model m: .* params = {wrong:,}, but the weights in .* have {stored:,}"
     ):
         describe(directory, params=wrong)
+    count = said["params_non_embedding"]
+    assert describe(directory, params_non_embedding=count) == said
+    message = f"params_non_embedding = {2 * count:,}, but the weights in .* have {count:,}"
+    with pytest.raises(InfogeoError, match=message):
+        describe(directory, params_non_embedding=2 * count)
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])

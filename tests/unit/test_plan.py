@@ -7,6 +7,7 @@ import pytest
 
 from infogeo import configuration, ladder, plan, token_selection
 from infogeo.artefacts import write_table
+from infogeo.errors import InfogeoError
 
 MODEL = {"params_total": 1300, "params_non_embedding": 1000, "width": 10, "layers": 2,
          "vocabulary": 30}  # fmt: skip
@@ -297,7 +298,49 @@ def test_a_job_asks_for_its_planned_time_twice_over(config, tmp_path):
     expected = {work: start + int(np.ceil(120 * value)) for work, value in hours.items()}
     assert {work: found[work] for work in hours} == expected
     assert min(expected.values()) > start
-    assert found["megabytes"] == int(np.ceil(row["memory_bytes"] / 1e6))
+    assert found["megabytes"] == max(plan.LEAST_MEGABYTES, row["memory_bytes"] / 1e6)
+    # And the plan says so before anything is submitted.
+    assert {work: row[f"asked_{work}_minutes"] for work in hours} == expected
+    assert (row["asked_megabytes"], row["asked_gpus"]) == (found["megabytes"], found["gpus"])
+
+
+def test_memory_asked_for_grows_with_the_model(config, tmp_path):
+    config["states"] = {**config["states"], "batch_tokens": 1 << 21, "shard_tokens": 1 << 21}
+    row = planned(config, tmp_path, corpora=[{"slug": "stories", "texts": 10**6}])[0]
+    found = asked(config, tmp_path, texts=10**6)["megabytes"]
+    assert found == int(np.ceil(row["memory_bytes"] / 1e6)) > plan.LEAST_MEGABYTES
+
+
+@pytest.mark.parametrize(
+    ("parameters", "width", "dtype", "gigabytes", "gpus"),
+    [
+        (410e6, 1024, "float32", 24, 1),
+        (13e9, 5120, "bfloat16", 24, 2),  # 26 GB of weights
+        (70e9, 8192, "bfloat16", 80, 3),  # 140 GB, where 80 - 1.5 GB less a tenth hold 70 GB
+        (70e9, 8192, "float32", 80, 5),
+        (70e9, 8192, "bfloat16", 0, 0),
+    ],
+)
+def test_gpus_follow_from_weights_and_a_batch(parameters, width, dtype, gigabytes, gpus):
+    model = {"params_total": int(parameters), "width": width}
+    states = {"batch_tokens": 4096, "shard_tokens": 16384}
+    assert plan.gpus_needed(model, states, dtype, gigabytes * 1e9) == gpus
+
+
+def test_a_batch_that_is_too_large_for_a_gpu_counts_half_of_it_at_most():
+    model = {"params_total": 10_000_000_000, "width": 8192}
+    states = {"batch_tokens": 1 << 20}
+    assert plan.gpus_needed(model, states, "bfloat16", 24e9) == 2  # 20 GB on 2 × 10.1 GB
+
+
+def test_what_slurm_is_asked_for_is_printed_per_model_and_corpus(config, tmp_path):
+    rows = planned(config, tmp_path)
+    lines = plan.rendered_demand(rows).splitlines()
+    assert lines[0].split() == plan.DEMAND_HEADER
+    cells = lines[2].split()
+    assert cells[1] == rows[0]["model"] and cells[2] == "1"
+    assert cells[3:5] == ["1.50", "GB"]
+    assert cells[5] == f"{rows[0]['asked_dump_minutes']}:00"
 
 
 def test_workers_on_one_machine_share_the_time_of_dump_and_ablation(config, tmp_path):
@@ -321,5 +364,29 @@ def test_texts_are_counted_once_the_corpus_is_there(config, tmp_path):
 def test_a_model_that_is_not_there_yet_asks_for_little(config, tmp_path):
     row = ladder_row(source="local", where=str(tmp_path / "none"), trust_remote_code=False)
     start = plan.START_MINUTES
-    expected = {"training": start, "dump": start, "twins": start, "ablation": start, "megabytes": 0}
+    expected = dict.fromkeys(plan.ASKED, start)
+    expected |= {"megabytes": plan.LEAST_MEGABYTES, "gpus": 1}
     assert asked(config, tmp_path, row) == expected
+    config["plan"] = {**config["plan"], "gpu_gigabytes": 0}
+    assert asked(config, tmp_path, row)["gpus"] == 0
+
+
+def test_a_hub_model_that_is_not_there_yet_is_planned_from_its_row(config, tmp_path):
+    row = ladder_row(
+        source="hub",
+        where="org/model",
+        trust_remote_code=False,
+        params=7_000_000,
+        params_non_embedding=5_000_000,
+    )
+    with pytest.raises(InfogeoError, match="org/model has not been downloaded yet"):
+        plan.describe_model(row, config, tmp_path, "fm")
+    lines = planned(config, tmp_path, models=[row, ladder_row("b")])
+    assert (lines[0]["params_total"], lines[0]["tokens"]) == (7_000_000, 2400)
+    unknown = ("width", "layers", "forward_flops", "hidden_states_bytes", "memory_bytes")
+    unknown += ("dump_hours", "twins_hours", "ablation_hours", "training_hours")
+    assert [lines[0][key] for key in unknown] == [None] * len(unknown)
+    assert lines[1]["memory_bytes"] > 0
+    printed = plan.rendered(lines, config)
+    assert "7.00 M" in printed and "?" in printed
+    assert asked(config, tmp_path, row)["megabytes"] == plan.LEAST_MEGABYTES

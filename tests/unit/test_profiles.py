@@ -22,8 +22,10 @@ def rules() -> dict[str, str]:
 
 def test_keys_that_both_profiles_set_are_identical():
     shared = DEFAULT.keys() & SLURM.keys()
-    assert {"rerun-triggers", "rerun-incomplete", "keep-going"} <= shared
-    assert {key: DEFAULT[key] for key in shared} == {key: SLURM[key] for key in shared}
+    assert {"rerun-triggers", "rerun-incomplete", "keep-going", "resources"} <= shared
+    common = {key: SLURM[key] for key in shared}
+    common["resources"] = {key: common["resources"][key] for key in DEFAULT["resources"]}
+    assert {key: DEFAULT[key] for key in shared} == common
 
 
 def test_the_short_name_of_the_profile_is_the_profile():
@@ -31,9 +33,15 @@ def test_the_short_name_of_the_profile_is_the_profile():
     assert (ROOT / "slurm").resolve() == (ROOT / "profiles/slurm").resolve()
 
 
+def test_the_makefile_repeats_the_limit_that_its_own_resources_replace():
+    found = re.search(r"--resources (.+?) --", (ROOT / "Makefile").read_text())[1].split()
+    assert [f"{name}={most}" for name, most in DEFAULT["resources"].items()] == found[1:]
+
+
 def test_what_must_not_be_used_is_not():
     for profile in (DEFAULT, SLURM):
-        assert not profile.keys() & {"slurm-array-jobs", "keep-incomplete", "groups", "resources"}
+        assert not profile.keys() & {"slurm-array-jobs", "keep-incomplete", "groups"}
+        assert not profile.get("resources", {}).keys() & {"gpu", "mem_mb", "runtime"}
     assert SLURM["slurm-status-command"] == "squeue"
     assert SLURM["slurm-status-attempts"] == 1000
     assert SLURM["max-status-checks-per-second"] == 0.5
@@ -43,11 +51,17 @@ def test_the_rules_that_run_a_model_are_those_for_which_the_profile_asks_a_gpu()
     running = {name for name, text in rules().items() if "        batch_tokens=" in text}
     assert len(running) >= 4
     assert SLURM["set-resources"].keys() == running
-    for name, asked in SLURM["set-resources"].items():
-        assert asked["gpu"] == 1, name
+    assert all(asked == {"slurm_partition": "gpu"} for asked in SLURM["set-resources"].values())
 
 
 @pytest.mark.parametrize("rule", [*SLURM["set-resources"], "train_ladder"])
 def test_what_such_a_rule_asks_for_follows_from_the_model(rule):
     text = rules()[rule]
-    assert re.search(r"mem_mb=megabytes\(\d+\)", text) and re.search(r'runtime=minutes\("', text)
+    assert "mem_mb=megabytes," in text and re.search(r'runtime=minutes\("', text)
+    assert ("gpu=gpus(" in text) == (rule != "train_ladder")
+
+
+def test_every_job_asks_for_more_memory_when_it_is_tried_again():
+    for name, text in rules().items():
+        for asked in re.findall(r"mem_mb=(.*),", text):
+            assert asked == "megabytes" or asked.startswith("rising("), name

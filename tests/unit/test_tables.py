@@ -37,8 +37,8 @@ def run(tmp_path_factory):
     for slug, (width, depth) in zip(slugs, SHAPES, strict=True):
         N = 12 * width**2 * depth
         model = {"slug": slug, "params_total": N + 100 * width, "params_non_embedding": N,
-                 "width": width, "layers": depth, "train_tokens": None,
-                 "tokenizer_sha256": "t"}  # fmt: skip
+                 "width": width, "final_width": width, "layers": depth, "train_tokens": None,
+                 "tokenizer_sha256": "t", "commit": ""}  # fmt: skip
         path = folder / f"{slug}.json"
         path.write_text(json.dumps(model))
         files["models"].append(path)

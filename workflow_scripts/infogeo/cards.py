@@ -26,6 +26,24 @@ def read(path, expected: str | None = None) -> dict:
     return card
 
 
+def require_files(card: dict) -> None:
+    """See that the files of a model are still where its card says, before it is run.
+
+    Raises
+    ------
+    InfogeoError
+        Where one is gone or of another size, naming the command that fetches it anew.
+    """
+    for name, facts in card["files"].items():
+        file = Path(card["directory"], name)
+        if not file.is_file() or file.stat().st_size != facts["bytes"]:
+            raise InfogeoError(
+                f"{file}: gone or changed since model {card['slug']} was fetched (of source hub: "
+                "was the cache under HF_HOME cleaned up?). Make it anew: snakemake -R "
+                f"results/models/{card['slug']}/model.json"
+            )
+
+
 def described(paths, fields, **columns) -> list[dict]:
     """Some fields of the cards of several models, beside columns of their rows.
 
@@ -42,3 +60,19 @@ def described(paths, fields, **columns) -> list[dict]:
         card = read(path)
         models.append(dict(zip(columns, row, strict=True)) | {key: card[key] for key in fields})
     return models
+
+
+def with_commits(frame, models: list[dict]):
+    """A table (DataFrame) with a column `commit` after `model`; empty for models not from a hub.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With a column model.
+    models : list of dict
+        slug and commit.
+    """
+    commits = {model["slug"]: model["commit"] for model in models}
+    frame = frame.copy()
+    frame.insert(frame.columns.get_loc("model") + 1, "commit", frame["model"].map(commits))
+    return frame

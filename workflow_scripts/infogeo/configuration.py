@@ -25,6 +25,10 @@ TEXT_METRICS = ("nll", "bits_per_byte", "predictive_entropy")
 MEMBER = re.compile(
     r"(?P<ladder>[^/]+)/w(?P<width>[1-9]\d*)-d(?P<depth>[1-9]\d*)-s(?P<seed>0|[1-9]\d*)"
 )
+# A repository on the hub: its name alone (as of old), or after that of its owner.
+REPOSITORY = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+# Files of texts, by the ends of their names: tables, and an object a line.
+TEXT_FILES = re.compile(r".*\.(parquet|jsonl|json|jsonl\.gz|json\.gz)")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -393,7 +397,7 @@ def has_labels(row: dict) -> bool:
     where = Path(row["where"])
     if row["source"] == "docstrings":
         return True
-    if where.is_dir():
+    if row["source"] == "local" and where.is_dir():
         return any(path.parent != where for path in where.rglob("*.txt"))
     return bool(row["label_column"])
 
@@ -492,21 +496,54 @@ def _listed(rows, problems) -> tuple[list[dict], list[str]]:
 
 def _models(path, config: dict) -> tuple[list[dict], list[str]]:
     rows, problems = _rows(path, "models")
+    checks = {
+        "ladder": _ladder_row_problems,
+        "local": _local_model_problems,
+        "hub": _hub_model_problems,
+    }
     for number, row in rows:
-        check = _ladder_row_problems if row["source"] == "ladder" else _local_model_problems
-        problems += [(number, problem) for problem in check(row, config)]
+        problems += [(number, problem) for problem in checks[row["source"]](row, config)]
     return _listed(rows, problems)
 
 
 def _corpora(path) -> tuple[list[dict], list[str]]:
     rows, problems = _rows(path, "corpora")
-    problems += [
-        (number, f"where: {problem}")
-        for number, row in rows
-        if row["source"] == "local"
-        for problem in _local_corpus_problems(row["where"])
-    ]
+    for number, row in rows:
+        if row["source"] == "local":
+            found = [f"where: {problem}" for problem in _local_corpus_problems(row["where"])]
+        elif row["source"] == "hub":
+            found = _hub_corpus_problems(row)
+        else:
+            found = []
+        if row["source"] != "hub":
+            found += [
+                f"{column}: {row[column]!r}; only a hub corpus has one, leave it empty"
+                for column in ("revision", "files")
+                if row[column]
+            ]
+        problems += [(number, problem) for problem in found]
     return _listed(rows, problems)
+
+
+def _hub_corpus_problems(row: dict) -> list[str]:
+    problems = _repository_problems(row["where"])
+    if not TEXT_FILES.fullmatch(row["files"]):
+        problems.append(
+            f"files: {row['files']!r}; a pattern of paths that ends in .parquet, .jsonl, .json, "
+            ".jsonl.gz or .json.gz"
+        )
+    return problems
+
+
+def _hub_model_problems(row: dict, config: dict) -> list[str]:
+    return _repository_problems(row["where"])
+
+
+def _repository_problems(where: str) -> list[str]:
+    """By the form of a name alone: no run asks the network before its jobs do."""
+    if REPOSITORY.fullmatch(where):
+        return []
+    return [f"where: {where!r} is no repository on the hub, such as EleutherAI/pythia-410m"]
 
 
 def _local_corpus_problems(where: str) -> list[str]:
@@ -515,7 +552,7 @@ def _local_corpus_problems(where: str) -> list[str]:
         return ["empty; a local corpus needs its folder or file"]
     if not path.exists():
         return [f"{where!r} does not exist (relative to {Path.cwd()})"]
-    if not path.is_dir() and path.suffix not in (".jsonl", ".parquet"):
+    if not path.is_dir() and not TEXT_FILES.fullmatch(path.name):
         return [f"{where!r} is neither a folder of .txt files nor a .jsonl or .parquet file"]
     return []
 
@@ -555,12 +592,13 @@ def _ladder_row_problems(row: dict, config: dict) -> list[str]:
             f"where: ladders.{name}.context {ladder['context']} is shorter than the longest text, "
             f"{longest} tokens (spectra.n)"
         )
-    total, _ = ladder_parameters(member["width"], member["depth"], ladder["vocabulary"])
-    if row["params"] and abs(total - row["params"]) > 0.01 * row["params"]:
-        problems.append(
-            f"params: {row['params']:,} are expected, but this shape has {total:,}; correct it, or "
-            "leave it empty"
-        )
+    counts = ladder_parameters(member["width"], member["depth"], ladder["vocabulary"])
+    problems += [
+        f"{key}: {row[key]:,} are expected, but this shape has {count:,}; correct it, or leave it "
+        "empty"
+        for key, count in zip(("params", "params_non_embedding"), counts, strict=True)
+        if row[key] and abs(count - row[key]) > 0.01 * row[key]
+    ]
     return problems
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from infogeo import resampling, tables
-from infogeo.depths import relative_depth
+from infogeo.depths import relative_depth, width_at
 from infogeo.errors import InfogeoError
 
 GAIN_COLUMNS = [
@@ -173,7 +173,7 @@ def gain(corpus: str, models: list[dict], read: dict, random, *, draws: int, see
         for model in family:
             of_model = {name: frames[model["slug"]] for name, frames in read.items()}
             rows = pd.concat([_gains(sample, of_model), _relations(of_model)], ignore_index=True)
-            null = [_null(nulls, model["width"], row) for row in rows.itertuples()]
+            null = [_null(nulls, width_at(row.layer, model), row) for row in rows.itertuples()]
             rows[["random", "random_low", "random_high"]] = np.reshape(null, (-1, 3))
             rows = rows.merge(_residuals(of_model["gain_checks"]), "left", ["layer", "regulariser"])
             rows["checked_tokens"] = rows["checked_tokens"].fillna(0).astype(int)

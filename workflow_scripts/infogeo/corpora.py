@@ -1,18 +1,21 @@
-"""Texts to measure on: docstrings of installed packages, or a user's own files.
+"""Texts to measure on: docstrings of installed packages, a user's own files, or a hub's data set.
 
-A corpus is a list of documents. Exact duplicates are left out, a hash of the text decides whether
+A corpus is a series of documents. Exact duplicates are left out, a hash of the text decides whether
 a document may be trained on, and the evaluation texts are a seeded sample of the rest. Nothing
 depends on the order in which a file system lists its files.
 """
 
 import ast
 import gc
+import gzip
 import hashlib
+import heapq
 import importlib.machinery
 import importlib.metadata
 import json
 import multiprocessing
 import warnings
+import zlib
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -20,6 +23,7 @@ from itertools import chain
 from pathlib import Path
 
 from infogeo.errors import InfogeoError
+from infogeo.fingerprint import check
 
 # Import names of the packages whose docstrings are the default corpus, all pinned in the lock.
 PACKAGES = (
@@ -181,26 +185,26 @@ def _definitions(body, prefix: str):
             yield from _definitions(node.body, prefix)
 
 
-def local(where: str, text_column: str = "text", label_column: str = "") -> list[Document]:
-    """A user's own texts: a folder of .txt files, a .jsonl file or a .parquet file.
+def local(where: str, text_column: str = "text", label_column: str = ""):
+    """A user's own texts: a folder of .txt files, a JSON-lines file or a .parquet file.
 
     Parameters
     ----------
     where : str
         Path of the folder (searched recursively) or file.
     text_column, label_column : str
-        Columns (parquet) or keys (jsonl) of text and, unless "", of the label.
+        Columns (parquet) or keys (JSON lines) of text and, unless "", of the label.
 
     Returns
     -------
-    list of Document
+    iterable of Document
         .txt: sorted by relative path, which is `doc_id`; the label is the folder's path. Others:
         in file order, `doc_id` being the row, counted from 1. `source` is `doc_id`.
 
     Raises
     ------
     InfogeoError
-        Where the path is missing, of another kind, empty, not UTF-8, or without a column named.
+        Where the path is missing, of another kind, not UTF-8, or without a column named.
     """
     path = Path(where)
     if not where or not path.exists():
@@ -209,18 +213,58 @@ def local(where: str, text_column: str = "text", label_column: str = "") -> list
             "`where` is a path relative to the working directory, or absolute."
         )
     if path.is_dir():
-        documents = _text_files(path)
-    elif path.suffix == ".jsonl":
-        documents = _json_lines(path, text_column, label_column)
-    elif path.suffix == ".parquet":
-        documents = _parquet(path, text_column, label_column)
-    else:
-        raise InfogeoError(
-            f"{path}: a corpus is a folder of .txt files, a .jsonl file or a .parquet file."
-        )
-    if not any(document.text.strip() for document in documents):
-        raise InfogeoError(f"{path}: the corpus is empty: no text in it.")
-    return documents
+        return _text_files(path)
+    return _rows_of(path, text_column, label_column)
+
+
+def downloaded(
+    listing, text_column: str = "text", label_column: str = "", expected: str | None = None
+):
+    """Texts in files of a data set that were downloaded from the hub.
+
+    Parameters
+    ----------
+    listing : path
+        results/corpora/{corpus}.files.json.
+    text_column, label_column : str
+        See `local`.
+    expected : str, optional
+        Fingerprint that the listing must carry.
+
+    Yields
+    ------
+    Document
+        File after file; `doc_id` and `source` are the path in the repository and the row.
+
+    Raises
+    ------
+    InfogeoError
+        Where a file has another size than was downloaded, and as `local`.
+    """
+    content = json.loads(Path(listing).read_text(encoding="utf-8"))
+    check(listing, content["fingerprint"], expected)
+    for name, facts in content["files"].items():
+        path = Path(content["directory"], name)
+        if not path.is_file() or path.stat().st_size != facts["bytes"]:
+            raise InfogeoError(
+                f"{path}: gone or changed since it was downloaded (HF_HOME cleaned up?). Fetch it "
+                f"anew: snakemake -R {listing}"
+            )
+        for document in _rows_of(path, text_column, label_column):
+            place = f"{name}:{document.doc_id}"
+            yield replace(document, doc_id=place, source=place)
+
+
+def _rows_of(path: Path, text_column: str, label_column: str):
+    """The rows of one file as documents, never all of them in memory."""
+    end = path.name.removesuffix(".gz").rpartition(".")[2]
+    if end == "parquet":
+        return _parquet(path, text_column, label_column)
+    if end in ("jsonl", "json"):
+        return _json_lines(path, text_column, label_column)
+    raise InfogeoError(
+        f"{path}: a corpus is a folder of .txt files, a .jsonl file or a .parquet file."
+    )
 
 
 def _decoded(path: Path) -> str:
@@ -229,10 +273,14 @@ def _decoded(path: Path) -> str:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise InfogeoError(
-            f"{path}, line {line}: not UTF-8 (byte 0x{data[error.start]:02x} at offset "
-            f"{error.start}). Convert it, for example: iconv -f latin1 -t utf-8"
-        ) from error
+        raise _not_utf8(path, line, data, error.start) from error
+
+
+def _not_utf8(path: Path, line: int, data: bytes, at: int, before: int = 0) -> InfogeoError:
+    return InfogeoError(
+        f"{path}, line {line}: not UTF-8 (byte 0x{data[at]:02x} at offset {before + at}). Convert "
+        "it, for example: iconv -f latin1 -t utf-8"
+    )
 
 
 def _text_files(folder: Path) -> list[Document]:
@@ -247,10 +295,27 @@ def _text_files(folder: Path) -> list[Document]:
     return documents
 
 
-def _json_lines(path: Path, text_column: str, label_column: str) -> list[Document]:
-    rows = []
-    # Not splitlines(): JSON strings may hold U+2028, which is no end of line here.
-    for number, line in enumerate(_decoded(path).split("\n"), start=1):
+def _lines(path: Path):
+    """Yield (number, text) of the lines of a file, which may be compressed by gzip.
+
+    Split at line feeds alone: JSON strings may hold U+2028, which is no end of line here.
+    """
+    offset = 0
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    text = line.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise _not_utf8(path, number, line, error.start, offset) from error
+                yield number, text.removeprefix("\ufeff") if number == 1 else text
+                offset += len(line)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InfogeoError(f"{path}: not a whole gzip file ({error}).") from error
+
+
+def _json_lines(path: Path, text_column: str, label_column: str):
+    for number, line in _lines(path):
         if not line.strip():
             continue
         try:
@@ -258,30 +323,33 @@ def _json_lines(path: Path, text_column: str, label_column: str) -> list[Documen
         except json.JSONDecodeError as error:
             raise InfogeoError(
                 f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}). "
-                "A .jsonl file holds one object a line."
+                "The file must hold one object a line."
             ) from error
         if not isinstance(row, dict):
             raise InfogeoError(f"{path}, line {number}: not a JSON object.")
         where = f"{path}, line {number}"
         _require(where, (text_column, label_column), row)
-        rows.append((number, row[text_column], row[label_column] if label_column else ""))
-    return [_row(path, *row) for row in rows]
+        yield _row(path, number, row[text_column], row[label_column] if label_column else "")
 
 
-def _parquet(path: Path, text_column: str, label_column: str) -> list[Document]:
+def _parquet(path: Path, text_column: str, label_column: str):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    columns = [text_column, label_column] if label_column else [text_column]
+    number = 0
     try:
         with pq.ParquetFile(path) as file:
             _require(str(path), (text_column, label_column), file.schema_arrow.names)
-            columns = [text_column, label_column] if label_column else [text_column]
-            table = file.read(columns=columns).to_pydict()
+            for batch in file.iter_batches(batch_size=100, columns=columns):
+                table = batch.to_pydict()
+                texts = table[text_column]
+                labels = table[label_column] if label_column else [""] * len(texts)
+                for row in zip(texts, labels, strict=True):
+                    number += 1
+                    yield _row(path, number, *row)
     except (pa.ArrowInvalid, OSError) as error:
         raise InfogeoError(f"{path}: not a readable parquet file ({error}).") from error
-    texts = table[text_column]
-    labels = table[label_column] if label_column else [""] * len(texts)
-    return [_row(path, i, *row) for i, row in enumerate(zip(texts, labels, strict=True), start=1)]
 
 
 def _require(where: str, wanted, columns) -> None:
@@ -309,58 +377,85 @@ def _row(path: Path, number: int, text, label) -> Document:
     return Document(str(number), text, label, str(number))
 
 
-def deduplicated(documents) -> tuple[list[Document], int]:
-    """The documents whose text, up to white space, stands for the first time, and how many not.
-
-    Empty texts are left out and not counted.
-    """
-    first = {}
-    total = 0
-    for document in documents:
-        key = _normalised(document.text)
-        if key:
-            total += 1
-            first.setdefault(key, document)
-    return list(first.values()), total - len(first)
+def _uniform(seed: str, normalised: str) -> float:
+    """A number in [0, 1) that depends on the text (white space normalised) and the seed alone."""
+    return int.from_bytes(_hash(f"{seed}\n{normalised}")[:6]) / 2**48
 
 
-def _normalised(text: str) -> str:
-    return " ".join(text.split())
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _uniform(seed: str, text: str) -> float:
-    """A number in [0, 1) that depends on the text (up to white space) and the seed alone."""
-    data = f"{seed}\n{_normalised(text)}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.sha256(data).digest()[:6]) / 2**48
+@dataclass
+class Selection:
+    """What `select` chose, in the order in which it came, and what it left out."""
+
+    evaluation: list[Document]
+    train: list[Document]
+    found: int = 0
+    empty: int = 0
+    duplicates: int = 0
+    held_out: int = 0
+    short: int = 0
+    longest: int = 0  # characters, of the texts held out
 
 
-def split(documents, train_share: float) -> tuple[list[Document], list[Document]]:
-    """(train, evaluation): a hash of the text decides, so that a text never changes sides."""
-    train, evaluation = [], []
-    for document in documents:
-        side = train if _uniform("split", document.text) < train_share else evaluation
-        side.append(document)
-    return train, evaluation
+def select(
+    documents, texts: int = 0, min_characters: int = 0, train_share: float = 0, seed: int = 0
+) -> Selection:
+    """Split documents into those to train on and a seeded sample of the others, in one pass.
 
-
-def sample(documents, texts: int, min_characters: int, seed: int) -> list[Document]:
-    """A seeded sample of the texts that are long enough, in the order in which they came.
+    Of documents whose texts are equal up to white space only the first counts; a hash of the text
+    decides whether it may be trained on, so that a text never changes sides, and another one
+    whether it is in the sample. In memory are the sample, the texts to train on, and a short hash
+    of every text: a corpus may be much larger than that.
 
     Parameters
     ----------
-    documents : list of Document
+    documents : iterable of Document
     texts : int
-        How many; 0 means all.
+        Size of the sample; 0 means all.
     min_characters : int
-        Shorter ones are left out.
+        Shorter evaluation texts are left out.
+    train_share : float
+        In [0, 1).
     seed : int
+        Of the sample.
+
+    Notes
+    -----
+    Verified against a sort of all texts.
     """
-    long = [document for document in documents if len(document.text) >= min_characters]
-    if texts and texts < len(long):
-        chosen = sorted(long, key=lambda document: _uniform(f"sample {seed}", document.text))
-        keep = {document.doc_id for document in chosen[:texts]}
-        long = [document for document in long if document.doc_id in keep]
-    return long
+    chosen = Selection([], [])
+    seen = set()
+    sample = []  # a heap of (-draw, -place, document): the first is the next to be dropped
+    for place, document in enumerate(documents):
+        chosen.found += 1
+        normalised = " ".join(document.text.split())
+        if not normalised:
+            chosen.empty += 1
+            continue
+        known = _hash(normalised)[:12]
+        if known in seen:
+            chosen.duplicates += 1
+            continue
+        seen.add(known)
+        if train_share and _uniform("split", normalised) < train_share:
+            chosen.train.append(document)
+            continue
+        length = len(document.text)
+        chosen.held_out += 1
+        chosen.longest = max(chosen.longest, length)
+        if length < min_characters:
+            chosen.short += 1
+            continue
+        entry = (-_uniform(f"sample {seed}", normalised), -place, document)
+        if texts and len(sample) == texts:
+            heapq.heappushpop(sample, entry)
+        else:
+            heapq.heappush(sample, entry)
+    chosen.evaluation = [document for _, _, document in sorted(sample, key=lambda e: -e[1])]
+    return chosen
 
 
 def fetch(
@@ -373,14 +468,17 @@ def fetch(
     text_column: str = "text",
     label_column: str = "",
     workers: int = 1,
+    listing=None,
+    expected: str | None = None,
 ):
     """A corpus as a row of the corpora table describes it.
 
     Parameters
     ----------
-    source : {'docstrings', 'local'}
+    source : {'docstrings', 'local', 'hub'}
     where : str
-        docstrings: import names separated by commas, empty for the default; local: a path.
+        docstrings: import names separated by commas, empty for the default; local: a path; hub:
+        the repository.
     texts : int
         Evaluation texts; 0 means all that are long enough.
     min_characters : int
@@ -390,9 +488,13 @@ def fetch(
     seed : int
         Of the sample of evaluation texts.
     text_column, label_column : str
-        Of a local .jsonl or .parquet file.
+        Of a JSON-lines or .parquet file.
     workers : int
         Processes to read docstrings with; the result does not depend on it.
+    listing : path
+        hub: what was downloaded; see `downloaded`.
+    expected : str
+        hub: fingerprint that the listing must carry.
 
     Returns
     -------
@@ -404,7 +506,8 @@ def fetch(
     Raises
     ------
     InfogeoError
-        From `docstrings` or `local`, or where no evaluation text is long enough.
+        From `docstrings`, `local` or `downloaded`, where there is no text, or where no evaluation
+        text is long enough.
     """
     import pandas as pd
 
@@ -412,25 +515,26 @@ def fetch(
         found = docstrings([name.strip() for name in where.split(",") if name.strip()], workers)
     elif source == "local":
         found = local(where, text_column, label_column)
+    elif source == "hub":
+        found = downloaded(listing, text_column, label_column, expected)
     else:
-        raise InfogeoError(f"corpus source {source!r}: it must be `docstrings` or `local`.")
-    documents, duplicates = deduplicated(found)
-    train, held_out = split(documents, train_share)
-    evaluation = sample(held_out, texts, min_characters, seed)
-    if not evaluation:
-        longest = max((len(document.text) for document in held_out), default=0)
+        raise InfogeoError(f"corpus source {source!r}: it must be `docstrings`, `local` or `hub`.")
+    chosen = select(found, texts, min_characters, train_share, seed)
+    if chosen.found == chosen.empty:
+        raise InfogeoError(f"{where or source}: the corpus is empty: no text in it.")
+    if not chosen.evaluation:
         raise InfogeoError(
-            f"corpus {where or source}: none of the {len(held_out)} evaluation texts has "
-            f"min_characters = {min_characters} (the longest has {longest}). "
+            f"corpus {where or source}: none of the {chosen.held_out} evaluation texts has "
+            f"min_characters = {min_characters} (the longest has {chosen.longest}). "
             "Lower `min_characters`, lower `train_share`, or give longer texts."
         )
-    short = sum(len(document.text) < min_characters for document in held_out)
-    fewer = f" (of {texts} wanted)" if len(evaluation) < texts else ""
+    fewer = f" (of {texts} wanted)" if len(chosen.evaluation) < texts else ""
     summary = (
-        f"{len(found):,} texts found, {duplicates:,} duplicates and "
-        f"{len(found) - duplicates - len(documents):,} empty ones left out; "
-        f"{len(train):,} to train on; of {len(held_out):,} held out, {short:,} are shorter than "
-        f"{min_characters} characters and {len(evaluation):,} are evaluated{fewer}"
+        f"{chosen.found:,} texts found, {chosen.duplicates:,} duplicates and "
+        f"{chosen.empty:,} empty ones left out; "
+        f"{len(chosen.train):,} to train on; of {chosen.held_out:,} held out, {chosen.short:,} are "
+        f"shorter than {min_characters} characters and {len(chosen.evaluation):,} are "
+        f"evaluated{fewer}"
     )
 
     def frame(rows):
@@ -438,4 +542,4 @@ def fetch(
         values = [[getattr(row, name) for name in columns] for row in rows]
         return pd.DataFrame(values, columns=columns, dtype="str")
 
-    return frame(evaluation), frame(train), summary
+    return frame(chosen.evaluation), frame(chosen.train), summary

@@ -1,4 +1,4 @@
-"""Layers by relative depth: number over blocks, and 'final', after the norm."""
+"""Layers by relative depth: number over blocks, and 'final', after the norm; and their widths."""
 
 import math
 
@@ -18,6 +18,18 @@ def layers_at(depths, layers: int, measured: list[str], tolerance: float) -> dic
     """Depth → layer, of the depths that have one."""
     found = {depth: layer_at(depth, layers, measured, tolerance) for depth in depths}
     return {depth: layer for depth, layer in found.items() if layer is not None}
+
+
+def width_at(layer: str, model: dict) -> int:
+    """Width of the states of a layer; '' is no layer.
+
+    Parameters
+    ----------
+    layer : str
+    model : dict
+        width and final_width, as in model.json: OPT-350m projects its last states to another one.
+    """
+    return model["final_width" if layer == "final" else "width"]
 
 
 def relative_depth(layer: str, layers: int) -> float:

@@ -10,6 +10,7 @@ was done (on equal hardware, versions and threads).
 import contextlib
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from itertools import pairwise
@@ -22,10 +23,12 @@ from infogeo import cards, forward, launch
 from infogeo.artefacts import read_table, replacing, sha256_file
 from infogeo.errors import InfogeoError
 from infogeo.fingerprint import digest
+from infogeo.job_array import Claim
 from infogeo.progress import Heartbeat
 from infogeo.store import STORED, create_store, open_store
 
 SHARD_BYTES = 1 << 29  # most hidden states in a shard; two shards are in memory at once
+LATE_SECONDS = 90  # until a file that was written on another node is seen on this one
 
 
 def dump(
@@ -46,6 +49,7 @@ def dump(
     placement: str = "debug",
     workers: int = 1,
     threads: int = 1,
+    resources=None,
     scratch="scratch",
 ) -> None:
     """Store the hidden states of the texts of a corpus under a model.
@@ -72,10 +76,10 @@ def dump(
         Of the result.
     expected : (str, str)
         Fingerprints that the model and the corpus must carry.
-    placement, workers : str, int
-        See `launch.spread`. Where there are GPUs, local workers get one each, in turn.
+    placement, workers, resources
+        See `launch.spread`.
     threads : int
-        CPU threads in all.
+        CPU threads of this job, or of each job of an array.
     scratch : path
         Folder for shards; removed at the end.
 
@@ -87,6 +91,7 @@ def dump(
     """
     output = Path(output)
     card = cards.read(card_path, expected[0])
+    cards.require_files(card)
     corpus = read_table(corpus_path, expected[1])
     layers = forward.choose_layers(layers, card["layers"])
     attrs = {
@@ -107,13 +112,14 @@ def dump(
         "dtype": dtype,
         "layers": layers,
         "batch_tokens": batch_tokens,
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "threads": threads if placement == "debug" else max(1, threads // workers),
+        "device": launch.device(placement, resources, torch.cuda.is_available()),
+        "threads": max(1, threads // workers) if placement == "local" else threads,
     }
     # Whatever could change a byte of a shard is in its key.
     key = digest([fingerprint, n, shard_tokens, attention_texts, attrs, task, card["files"]])
     folder = Path(scratch) / "hidden_states" / key[:32]
     folder.mkdir(parents=True, exist_ok=True)
+    claim = Claim(folder)
     task |= {"folder": str(folder), "key": key}
 
     per_token = len(layers) * card["width"] * STORED[dtype].itemsize
@@ -130,6 +136,7 @@ def dump(
     heartbeat.update(len(encoded.token_ids) - missing_tokens)
 
     def count_shards():
+        claim.check()
         there = [index for index in range(len(shards)) if _shard(folder, index).exists()]
         heartbeat.update(_tokens(encoded, shards, there))
 
@@ -145,9 +152,9 @@ def dump(
             "texts_left_out": len(corpus) - len(encoded),
         },
     }
-    tasks = [
-        task | {"shards": missing[first::workers]} for first in range(min(workers, len(missing)))
-    ]
+    # What a worker is to make does not depend on what is there: so one that lives is recognised.
+    parts = [list(range(first, len(shards), workers)) for first in range(workers)]
+    tasks = [task | {"shards": part} for part in parts if set(part) & set(missing)]
     stopped = threading.Event()
     with ThreadPoolExecutor(max_workers=1) as assembler:
         # Assembly goes along with the work, so that little is left to do when that ends.
@@ -160,12 +167,15 @@ def dump(
                     placement=placement,
                     folder=folder / "launch",
                     gpus=torch.cuda.device_count(),
+                    resources=dict(resources or {}, threads=threads),
                     waiting=count_shards,
                 )
+            _await_shards(folder, len(shards))
             assembly.result()
         finally:
             stopped.set()
     heartbeat.close()
+    claim.check()
     shutil.rmtree(folder)
     for parent in (folder.parent, Path(scratch)):
         with contextlib.suppress(OSError):  # other dumps are still at work there
@@ -227,6 +237,18 @@ def _is_whole(folder, index: int, key: str) -> bool:
     return True
 
 
+def _await_shards(folder, count: int) -> None:
+    """Wait for the shards of workers that have ended: a network shows new files late."""
+    end = time.monotonic() + LATE_SECONDS
+    while absent := [index for index in range(count) if not _shard(folder, index).exists()]:
+        if time.monotonic() > end:
+            raise InfogeoError(
+                f"{folder}: {len(absent)} of {count} shards are not there, though the workers that "
+                "were to make them have ended. The same command makes them."
+            )
+        time.sleep(0.5)
+
+
 def _require_room(output, folder, per_token, tokens, missing_tokens):
     """Stop before the work where its results would not fit the disks."""
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -245,11 +267,14 @@ def _require_room(output, folder, per_token, tokens, missing_tokens):
 
 
 def make_shards(task: dict) -> None:
-    """Make some of the shards of a dump; the work of one worker.
+    """Make those of some shards of a dump that are not there; the work of one worker.
 
     Each shard is written by a second thread while the model is at work on the next.
     """
     torch.set_num_threads(task["threads"])
+    wanted = [index for index in task["shards"] if not _shard(task["folder"], index).exists()]
+    if not wanted:
+        return
     encoded, shards, doc_ids = _read_plan(task["folder"])
     model = forward.load_model(
         task["directory"],
@@ -258,14 +283,17 @@ def make_shards(task: dict) -> None:
         trust_remote_code=task["trust_remote_code"],
     )
     model.check_texts(encoded)
-    total = _tokens(encoded, shards, task["shards"])
+    attention_problem = model.attention_problem() if task["attention_texts"] else ""
+    if attention_problem:
+        print(f"No attention is stored: {attention_problem}", flush=True)
+    total = _tokens(encoded, shards, wanted)
     heartbeat, done = Heartbeat(f"{task['name']}: forward", total, "tokens"), 0
     heartbeat.update(0)
-    most = max(_tokens(encoded, shards, [index]) for index in task["shards"])
+    most = max(_tokens(encoded, shards, [index]) for index in wanted)
     rooms = [forward.make_room(model, task["layers"], most) for _ in range(2)]
     with ThreadPoolExecutor(max_workers=1) as writer:
         pending = None
-        for index in task["shards"]:
+        for index in wanted:
             shard = shards[index]
             texts = [encoded.text(text) for text in shard]
             rooms.reverse()  # the other one is being written
@@ -282,23 +310,26 @@ def make_shards(task: dict) -> None:
             attention = [
                 (text - shard.start, *model.attention_rows(encoded.text(text)))
                 for text in task["attention_texts"]
-                if text in shard
+                if text in shard and not attention_problem
             ]
             if pending is not None:
                 pending.result()
-            pending = writer.submit(_write_shard, task, index, shard, encoded, rows, attention)
+            attrs = {"batches_split": rows.splits, "attention_problem": attention_problem}
+            pending = writer.submit(
+                _write_shard, task, index, shard, encoded, rows, attention, attrs
+            )
             done += len(rows.nll)
         pending.result()
 
 
-def _write_shard(task, index, shard, encoded, rows, attention):
+def _write_shard(task, index, shard, encoded, rows, attention, attrs):
     """Write one shard to a name of its own, sync it, and move it into place."""
     first, last = encoded.offsets[shard.start], encoded.offsets[shard.stop]
     with (
         replacing(_shard(task["folder"], index)) as temporary,
         create_store(
             temporary,
-            attrs={"fingerprint": task["key"], "batches_split": rows.splits, "model": task["name"]},
+            attrs={"fingerprint": task["key"], "model": task["name"], **attrs},
             doc_ids=rows.doc_ids,
             sources=[""] * len(shard),
             labels=[""] * len(shard),
@@ -343,6 +374,7 @@ def _assemble(folder, count, key, output, described, stopped):
     shard = next(coming)
     widths = shard.widths
     post_norm = [layer for layer in shard.layers if shard.post_norm[layer]]
+    attention_problem = shard.attrs["attention_problem"]
     attention, splits, text = ([], [], []), 0, 0
     with replacing(output) as temporary:
         with create_store(temporary, widths=widths, post_norm=post_norm, **described) as store:
@@ -357,5 +389,6 @@ def _assemble(folder, count, key, output, described, stopped):
                 shard = next(coming, None)
             store.write_attention(*attention)
             store.file.attrs["batches_split"] = splits
+            store.file.attrs["attention_problem"] = attention_problem
         with open_store(temporary, described["attrs"]["fingerprint"]) as store:
             store.verify(hidden=False)  # these were read back as they were copied

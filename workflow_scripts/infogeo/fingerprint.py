@@ -12,7 +12,12 @@ PACKAGE = Path(__file__).parent
 
 # Where a number is computed, what is said meanwhile and how a file gets to its place do not
 # change the number.
-NOT_LOGIC = frozenset({"artefacts", "errors", "fingerprint", "launch", "logs", "progress"})
+NOT_LOGIC = frozenset(
+    {
+        "artefacts", "errors", "fingerprint", "hub", "job_array", "launch", "logs", "progress",
+        "slurm",
+    }
+)  # fmt: skip
 
 
 def digest(what) -> str:

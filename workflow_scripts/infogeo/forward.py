@@ -1,23 +1,31 @@
 """Forward passes: tokens, hidden states after every block, likelihoods and attention rows."""
 
 import contextlib
+import gc
 import inspect
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
+from safetensors import safe_open
 
 from infogeo.errors import InfogeoError
 
 HEAD_NUMBERS = 1 << 22  # logits that exist at once on a CPU
 SCORE_NUMBERS = 1 << 18  # of these, logits worked on at once: about what a core's cache holds
-GPU_HEAD_NUMBERS = 1 << 28
+GPU_HEAD_NUMBERS = 1 << 26
 BLOCK_BYTES = 1 << 28  # of hidden states that `ForwardStates` holds at once
+GPU_SHARE = 0.75  # of the GPUs' free memory, for weights; the rest is for the passes
+GPU_MOST = 0.9  # of one of several: blocks stay whole, so that some get more than their part
 
 # Weights load within moments; a bar for them only fills the logs.
 transformers.utils.logging.disable_progress_bar()
+
+# float32 is float32 on GPUs too: of 10 bits it would be otherwise, in convolutions by default.
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
 # How far a row of attention may sum from 1, by the precision in which it was computed.
 ROW_SUM = {torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 4e-2}
@@ -194,15 +202,21 @@ def choose_layers(wanted, depth: int) -> list[str]:
 def load_model(
     directory, *, dtype: str, name: str, trust_remote_code: bool = False
 ) -> "LanguageModel":
-    """Load the weights in a directory in Hugging Face format, on the GPU where there is one.
+    """Load the weights in a directory in Hugging Face format, each once, straight to where it goes.
+
+    That is the GPU where there is one, and all GPUs that are visible where one is too small.
 
     Raises
     ------
     InfogeoError
         Where the directory, its configuration or its safetensors files are missing, damaged or
-        incomplete.
+        incomplete, or the weights do not fit the GPUs.
     """
     try:
+        placed = {}
+        if torch.cuda.is_available():
+            size = _weight_bytes(directory, getattr(torch, dtype))
+            placed = device_map(size, free_memory(), name)
         model, report = transformers.AutoModelForCausalLM.from_pretrained(
             str(directory),
             dtype=getattr(torch, dtype),
@@ -210,7 +224,10 @@ def load_model(
             local_files_only=True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
+            **placed,
         )
+    except InfogeoError:
+        raise
     except Exception as error:  # transformers and safetensors raise many kinds
         if is_out_of_memory(error):
             raise
@@ -227,6 +244,51 @@ def load_model(
     return LanguageModel(model, name)
 
 
+def _weight_bytes(directory, dtype) -> int:
+    """Bytes of the weights in a directory once they are loaded in a dtype."""
+    numbers = 0
+    for path in Path(directory).glob("model*.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            numbers += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    return numbers * dtype.itemsize
+
+
+def free_memory() -> list[int]:
+    """Free bytes of each GPU that is visible."""
+    gc.collect()  # models that nothing uses any more
+    torch.cuda.empty_cache()
+    return [torch.cuda.mem_get_info(gpu)[0] for gpu in range(torch.cuda.device_count())]
+
+
+def device_map(size: int, free: list[int], name: str) -> dict:
+    """What tells transformers on which GPUs weights go: on the first, else evenly on all.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of the weights.
+    free : list of int
+        Free bytes of each GPU.
+    name : str
+        Of the model, for messages.
+
+    Raises
+    ------
+    InfogeoError
+        Where all of them are too small.
+    """
+    if size <= GPU_SHARE * free[0]:
+        return {"device_map": {"": 0}}
+    if size <= GPU_SHARE * sum(free):
+        most = {gpu: int(GPU_MOST * bytes_) for gpu, bytes_ in enumerate(free)}
+        return {"device_map": "balanced", "max_memory": most}
+    raise InfogeoError(
+        f"model {name!r}: its weights take {size / 1e9:.3g} GB, but {len(free)} GPUs have "
+        f"{sum(free) / 1e9:.3g} GB free, of which weights may take {GPU_SHARE:.0%}. Give its jobs "
+        "more GPUs or larger ones, or set its dtype to bfloat16 in the models table."
+    )
+
+
 def untrained_model(
     directory, *, dtype: str, name: str, seed: int, trust_remote_code: bool = False
 ) -> "LanguageModel":
@@ -241,23 +303,40 @@ def untrained_model(
         model = transformers.AutoModelForCausalLM.from_config(
             config, dtype=torch.float32, trust_remote_code=trust_remote_code
         )
-    return LanguageModel(model.to(getattr(torch, dtype)), name)
+    model = model.to(getattr(torch, dtype))
+    if torch.cuda.is_available():
+        size = sum(weight.nbytes for weight in model.parameters())
+        placed = device_map(size, free_memory(), name)
+        if "max_memory" in placed:
+            return LanguageModel(_spread(model, placed["max_memory"]), name)
+    return LanguageModel(model, name)
+
+
+def _spread(model, max_memory: dict):
+    """A model over several GPUs, block by block, each of which hands its states to the next."""
+    from accelerate import dispatch_model, infer_auto_device_map
+
+    whole = list(model._no_split_modules or ())  # kinds of modules that stay together
+    return dispatch_model(model, infer_auto_device_map(model, max_memory, whole))
 
 
 def twins(card: dict, draws: int, *, dtype: str, seed: int, trust_remote_code: bool = False):
     """The untrained twins of the model of a card, one after another.
 
-    The seed of a twin is drawn such that no two (seed, draw) share their random numbers.
+    The seed of a twin is drawn such that no two (seed, draw) share their random numbers. A twin is
+    there until the next is asked for: memory never holds two.
     """
     for draw in range(draws):
         words = np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)
-        yield untrained_model(
+        twin = untrained_model(
             card["directory"],
             dtype=dtype,
             name=f"{card['slug']}, untrained, draw {draw}",
             seed=int(words[0]),
             trust_remote_code=trust_remote_code,
         )
+        yield twin
+        twin.model.to("meta")  # whoever still holds it
 
 
 def _config(directory, trust_remote_code):
@@ -286,8 +365,13 @@ class LanguageModel:
 
     def __init__(self, model, name: str):
         self.name = name
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = model.to(self.device).eval().requires_grad_(False)
+        if len(set(getattr(model, "hf_device_map", {}).values())) <= 1:  # else it is spread
+            model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = model.eval().requires_grad_(False)
+        self.device = self.model.get_input_embeddings().weight.device
+        # Likelihoods are taken where the head is: of several GPUs, not always the last block's.
+        self.head_device = self.model.get_output_embeddings().weight.device
+        self.too_many = math.inf  # the fewest tokens of a batch for which memory did not suffice
         # Not base_model: OPT runs its decoder past that.
         self.base = self.model.get_decoder()
         self.dtype = next(self.model.parameters()).dtype
@@ -307,9 +391,6 @@ class LanguageModel:
                 "so that its residual stream cannot be read."
             )
         self._takes_positions = "position_ids" in inspect.signature(self.base.forward).parameters
-        # Of models whose head is not plain: only the last logits, where they can be asked for.
-        accepted = inspect.signature(self.model.forward).parameters
-        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
         self._sink = None
         self._watch()
         self._probe()
@@ -340,19 +421,65 @@ class LanguageModel:
     def _probe(self):
         """See on three tokens how wide layers are, whether a norm comes last, and what logits are.
 
-        Where logits are the output matrix times the final state, they are made a few rows at a
-        time; where a model does more (a soft cap, a scale), the model itself makes them.
+        Raises
+        ------
+        InfogeoError
+            Where the logits do not follow from the final states.
         """
         seen = {}
         ids, mask, positions = self._inputs([np.arange(3, dtype=np.int32) % self.vocabulary])
+        passed = {"attention_mask": mask, "use_cache": False, **positions}
         with self._watching(lambda layer, hidden: seen.__setitem__(layer, hidden.clone())):
-            logits = self.model(ids, attention_mask=mask, use_cache=False, **positions).logits
-        with torch.inference_mode():
-            plain = self.model.get_output_embeddings()(seen["final"])
+            logits = self.model(ids, **passed).logits
         self.widths = {layer: seen[layer].shape[-1] for layer in layer_names(self.depth)}
-        last = seen[str(self.depth)]
-        self.post_norm = [] if torch.equal(last, seen["final"]) else ["final"]
-        self._plain_head = torch.allclose(logits.float(), plain.float(), rtol=1e-3, atol=1e-4)
+        self.post_norm = ["final"] if self._ends_with_norm(ids, passed) else []
+        rows, matrix = seen["final"][0].to(self.head_device), self.model.get_output_embeddings()
+        with torch.inference_mode():
+            self._output = type(self.base(ids, **passed))
+            if not _near(self._own_head(rows), logits[0].to(self.head_device)):
+                raise InfogeoError(
+                    f"model {self.name!r}: the logits of {type(self.model).__name__} do not follow "
+                    "from its final states alone, so that likelihoods cannot be computed a few "
+                    "rows at a time."
+                )
+            # Some do more than multiply by the output matrix: a scale, or a soft cap, which shows
+            # in large logits.
+            loud = rows * (100 / matrix(rows).abs().max())
+            plain = _near(self._own_head(loud), matrix(loud))
+        self._head = matrix if plain else self._own_head
+
+    def _ends_with_norm(self, ids, passed) -> bool:
+        """Whether a norm comes after the last block: it undoes what scale its rows have.
+
+        (A projection, or nothing, may come instead: some OPT models have their norms in blocks.)
+        """
+        finals = []
+        for scale in (1.0, 4.0):
+
+            def rescale(module, args, output, scale=scale):
+                hidden = output[0] if isinstance(output, tuple) else output
+                rows = torch.nn.functional.normalize(hidden.float(), dim=-1)  # a zero row stays so
+                hidden = (rows * (scale * hidden.shape[-1] ** 0.5)).to(hidden.dtype)
+                return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+
+            hook = self.blocks[-1].register_forward_hook(rescale)
+            try:
+                with torch.inference_mode():
+                    finals.append(self.base(ids, **passed).last_hidden_state.float())
+            finally:
+                hook.remove()
+        return bool((finals[1] - finals[0]).norm() < finals[0].norm())
+
+    def _own_head(self, rows):
+        """Logits (m, V) that the model itself makes of final states (m, d), blocks left out."""
+        output = self._output(last_hidden_state=rows[None])
+        usual = self.base.forward
+        self.base.forward = lambda *args, **kwargs: output
+        try:
+            ids = torch.zeros((1, len(rows)), dtype=torch.int64, device=rows.device)
+            return self.model(ids, use_cache=False).logits[0]
+        finally:
+            self.base.forward = usual
 
     def check_texts(self, encoded: Encoded) -> None:
         """Stop where texts are longer than the model allows, or hold tokens that it does not know.
@@ -429,28 +556,31 @@ class LanguageModel:
                 final = hidden
             sink(layer, hidden)
 
-        module = self.base if self._plain_head else self.model
         with self._watching(watch):
-            output = module(ids, attention_mask=mask, use_cache=False, **positions)
-            predicted = mask[:, 1:].bool()  # (texts, longest − 1): a token that has one before it
-            targets = ids[:, 1:][predicted]
-            source = final if self._plain_head else output.logits
-            scores = self._score(source[:, :-1][predicted], targets)
+            self.base(ids, attention_mask=mask, use_cache=False, **positions)
+        predicted = mask[:, 1:].bool()  # (texts, longest − 1): a token that has one before it
+        targets = ids[:, 1:][predicted].to(self.head_device)
+        with torch.inference_mode():
+            scores = self._score(final[:, :-1][predicted.to(final.device)], targets)
         nll, entropy = scores.cpu().numpy()
         ends = np.cumsum([len(text) - 1 for text in texts])[:-1]
         return [_after_nan(part) for part in np.split(nll, ends)], [
             _after_nan(part) for part in np.split(entropy, ends)
         ]
 
+    @property
+    def head_rows(self) -> int:
+        """Tokens whose logits are there at once."""
+        on_gpu = self.head_device.type == "cuda"
+        return max(1, (GPU_HEAD_NUMBERS if on_gpu else HEAD_NUMBERS) // self.vocabulary)
+
     def _score(self, rows, targets):
-        """(2, m): NLL and predictive entropy for m rows of final states, or of logits."""
-        scores = torch.empty((2, len(rows)), dtype=torch.float32, device=rows.device)
-        on_gpu = rows.device.type == "cuda"
-        step = max(1, (GPU_HEAD_NUMBERS if on_gpu else HEAD_NUMBERS) // self.vocabulary)
+        """(2, m): NLL and predictive entropy for m rows of final states."""
+        scores = torch.empty((2, len(rows)), dtype=torch.float32, device=self.head_device)
+        on_gpu, step = self.head_device.type == "cuda", self.head_rows
         part = step if on_gpu else max(1, SCORE_NUMBERS // self.vocabulary)
-        head = self.model.get_output_embeddings() if self._plain_head else torch.clone
         for start in range(0, len(rows), step):
-            logits = head(rows[start : start + step]).float()
+            logits = self._head(rows[start : start + step].to(self.head_device)).float()
             for low in range(0, len(logits), part):
                 at = slice(start + low, min(start + low + part, start + len(logits)))
                 score_logits(logits[low : low + part], targets[at], scores[:, at])
@@ -474,28 +604,39 @@ class LanguageModel:
         Raises
         ------
         InfogeoError
-            Where the model gives no attention weights, or weights that do not sum to 1.
+            Where the model gives no attention weights, or weights that do not sum to 1 or that see
+            later tokens.
         """
         ids, mask, positions = self._inputs([text])
-        usual = self.model.config._attn_implementation
-        self.model.set_attn_implementation("eager")
+        # Not set_attn_implementation(), which does nothing in some architectures.
+        config = self.base.config
+        usual, config._attn_implementation = config._attn_implementation, "eager"
         try:
             with torch.inference_mode():
-                attentions = self.base(
+                output = self.base(
                     ids, attention_mask=mask, use_cache=False, output_attentions=True, **positions
-                ).attentions
+                )
         finally:
-            self.model.set_attn_implementation(usual)
+            config._attn_implementation = usual
+        attentions = getattr(output, "attentions", None)
         check_attention(attentions, self.depth, len(text), self.name)
         rollout = torch.zeros(len(text), dtype=torch.float32, device=self.device)
         rollout[-1] = 1
         for layer in reversed(attentions):
-            mean = layer[0].float().mean(dim=0)  # (n, n)
+            mean = layer[0].float().mean(dim=0).to(self.device)  # (n, n)
             mean = mean / mean.sum(dim=-1, keepdim=True)
             rollout = (rollout + rollout @ mean) / 2
         last_row = attentions[-1][0, :, -1].float()  # (heads, n)
         last_row = last_row / last_row.sum(dim=-1, keepdim=True)
         return last_row.cpu().numpy(), rollout.cpu().numpy()
+
+    def attention_problem(self) -> str:
+        """Why the architecture has no attention rows, seen on three tokens; '' where it has."""
+        try:
+            self.attention_rows(np.arange(3, dtype=np.int32) % self.vocabulary)
+        except InfogeoError as error:
+            return str(error)
+        return ""
 
     # ------------------------------------------------------------ some tokens of a text alone
     def run_kept(self, token_ids, positions):
@@ -516,16 +657,44 @@ class LanguageModel:
         Notes
         -----
         Verified against full-length passes whose 4-D mask hides the other tokens: log-probabilities
-        within 1e-5 on tiny GPT-NeoX, GPT-2, OPT and Llama. `gapped_problem` and `gap_residual` say
-        where an architecture cannot do this.
+        within 1e-5 on tiny models of the architectures in tests/unit/test_architectures.py.
+        `gapped_problem` and `gap_residual` say where an architecture cannot do this.
         """
         token_ids, positions = (
             torch.from_numpy(np.asarray(array, dtype=np.int64)).to(self.device)
             for array in (token_ids, positions)
         )
-        # Without a mask, gapped positions would be taken for several texts packed into one row.
-        final, logits = self._predict_next(token_ids, torch.ones_like(token_ids), positions)
-        return logits, final.mean(dim=1, dtype=torch.float32), final[:, -1].float()
+        reach = int((positions[:, -1] - positions[:, 0]).max()) + 1  # tokens from first to last
+        if reach > token_ids.shape[1] and self._shorter_window(reach):
+            mask = self._masks(positions)  # windows would count the kept tokens alone
+        else:
+            # Without a mask, gapped positions would be taken for texts packed into one row.
+            mask = torch.ones_like(token_ids)
+        final, logits = self._predict_next(token_ids, mask, positions)
+        found = logits, final.mean(dim=1, dtype=torch.float32), final[:, -1].float()
+        return tuple(values.to(self.device) for values in found)
+
+    def _shorter_window(self, n: int) -> bool:
+        """Whether some layers look back over fewer than n tokens."""
+        windows = layer_windows(self.model.config.get_text_config()).values()
+        return any(window is not None and window < n for window in windows)
+
+    def _masks(self, positions, kept=None):
+        """4-D masks (B, 1, k, k) of tokens at positions (B, k), of which only `kept` (k,) are seen.
+
+        One mask, or one for each kind of layer where their windows differ.
+        """
+        back = positions[:, :, None] - positions[:, None, :]  # (B, k, k): how far back is a token
+        seen = back >= 0
+        if kept is not None:  # the others see themselves: a row that sees nothing has no softmax
+            seen &= torch.from_numpy(kept).to(seen.device) | (back == 0)
+        masks = {}
+        for kind, window in layer_windows(self.model.config.get_text_config()).items():
+            hidden = ~(seen & (back < window)) if window else ~seen
+            # Numbers to add suit every kind of attention; a mask that is boolean does not.
+            mask = torch.zeros(hidden.shape, dtype=self.dtype, device=hidden.device)
+            masks[kind] = mask.masked_fill_(hidden, torch.finfo(self.dtype).min)[:, None]
+        return masks if len(masks) > 1 else masks.popitem()[1]
 
     def _predict_next(self, ids, mask, positions):
         """Final states (B, k, d), and logits (B, V) in float32 at the last token alone."""
@@ -536,29 +705,35 @@ class LanguageModel:
             if layer == "final":
                 final = hidden
 
-        passed = {"attention_mask": mask, "position_ids": positions, "use_cache": False}
         with self._watching(watch):
-            if self._plain_head:
-                self.base(ids, **passed)
-                logits = self.model.get_output_embeddings()(final[:, -1])
-            else:
-                logits = self.model(ids, **passed, **self._last_only).logits[:, -1]
-        return final, logits.float()
+            self.base(ids, attention_mask=mask, position_ids=positions, use_cache=False)
+        with torch.inference_mode():
+            logits = self._head(final[:, -1].to(self.head_device))
+        return final, logits.float().to(self.device)
 
     def gapped_problem(self, n: int) -> str:
         """Why the configuration rules out runs on some of n tokens at their positions; '' if not.
 
         A model that counts the tokens it is given, in its positions or in a window over which it
-        looks back, would see the kept tokens nearer together than they are.
+        looks back, would see the kept tokens nearer together than they are. Windows of the kinds
+        of attention that transformers masks are given as masks made from positions.
         """
         config, name = self.model.config.get_text_config(), type(self.model).__name__
         if not self._takes_positions or getattr(config, "alibi", False):
-            return f"{name} takes no position ids: its positions count the tokens that it is given."
-        window = _window(config)
-        if window is not None and window < n:
             return (
-                f"{name} looks back over a window of {window} tokens, fewer than n = {n}, and "
-                "would count the kept tokens alone in it."
+                f"{name} takes no position ids: it would see the kept tokens as neighbours, nearer "
+                "together than they are."
+            )
+        kinds = set(layer_windows(config)) - {"full_attention", "sliding_attention"}
+        if kinds:
+            return (
+                f"{name} has layers of kind {', '.join(sorted(kinds))}, which know the tokens that "
+                "they are given by their order, not by their positions."
+            )
+        if "local" in getattr(config, "attention_layers", ()) and config.window_size < n:  # GPT-Neo
+            return (
+                f"{name} looks back over a window of {config.window_size} tokens, fewer than "
+                f"n = {n}, by a mask of its own, which would count the kept tokens alone."
             )
         return ""
 
@@ -579,29 +754,29 @@ class LanguageModel:
         """
         text, kept = np.asarray(text), np.asarray(kept)
         alone = self.run_kept(text[None, kept], np.flatnonzero(kept)[None])[0]
-        # Dropped tokens see themselves besides: a row that sees nothing has no softmax.
-        seen = np.tril(kept[None, :] | np.eye(len(text), dtype=bool))
-        # Numbers to add suit every kind of attention; one that is boolean does not.
-        hidden = torch.zeros(seen.shape, dtype=self.dtype)
-        hidden[torch.from_numpy(~seen)] = torch.finfo(self.dtype).min
-        ids, _, positions = self._inputs([text])
-        mask = hidden[None, None].to(self.device)  # (1, 1, n, n)
-        _, whole = self._predict_next(ids, mask, positions["position_ids"])
+        ids, _, _ = self._inputs([text])
+        positions = torch.arange(len(text), device=self.device)[None]
+        _, whole = self._predict_next(ids, self._masks(positions, kept), positions)
         apart = torch.log_softmax(alone, dim=-1) - torch.log_softmax(whole, dim=-1)
         return float(apart.abs().max())
 
 
-def _window(config) -> int | None:
-    """Tokens over which some layer of a model looks back, itself included; None where all."""
-    windows = []
+def _near(one, other) -> bool:
+    """Whether two tensors are the same but for rounding, in any precision."""
+    return bool((one.float() - other.float()).norm() <= 0.01 * other.float().norm())
+
+
+def layer_windows(config) -> dict[str, int | None]:
+    """Over how many tokens, itself included, each kind of layer looks back; None: over all.
+
+    Kinds are named as in the `layer_types` of transformers.
+    """
+    window = getattr(config, "sliding_window", None)
     kinds = getattr(config, "layer_types", None)
-    if getattr(config, "use_sliding_window", True) and (not kinds or "sliding_attention" in kinds):
-        windows.append(getattr(config, "sliding_window", None))
-    if not kinds or "chunked_attention" in kinds:
-        windows.append(getattr(config, "attention_chunk_size", None))
-    if "local" in getattr(config, "attention_layers", ()):  # GPT-Neo
-        windows.append(config.window_size)
-    return min(filter(None, windows), default=None)
+    if not kinds:
+        window = window if getattr(config, "use_sliding_window", True) else None
+        kinds = ["sliding_attention" if window else "full_attention"]
+    return {kind: window if kind == "sliding_attention" else None for kind in kinds}
 
 
 def _after_nan(values):
@@ -633,9 +808,10 @@ def score_logits(logits, targets, out) -> None:
 
 
 def check_attention(attentions, depth: int, n: int, name: str) -> None:
-    """Stop unless attention weights are there, of every layer, and every row sums to 1.
+    """Stop unless every layer's attention weights are there, sum to 1 and see no later token.
 
-    SDPA and flash attention return None, or nothing at all, without saying so.
+    SDPA and flash attention return None, or nothing at all, without saying so; and an architecture
+    that is half switched to eager attention may take its mask for numbers to add.
     """
     if attentions is None or len(attentions) != depth or any(a is None for a in attentions):
         raise InfogeoError(
@@ -645,18 +821,21 @@ def check_attention(attentions, depth: int, n: int, name: str) -> None:
     for layer, weights in enumerate(attentions):
         shape = (1, weights.shape[1], n, n)
         off = (weights.float().sum(dim=-1) - 1).abs().max().item()
-        if weights.shape != shape or not off <= ROW_SUM[weights.dtype]:
+        later = weights.triu(diagonal=1).abs().max().item()
+        if weights.shape != shape or not max(off, later) <= ROW_SUM[weights.dtype]:
             raise InfogeoError(
                 f"model {name!r}, layer {layer}: attention weights of shape "
-                f"{tuple(weights.shape)} whose rows sum to 1 only within {off:.2g}. "
+                f"{tuple(weights.shape)} whose rows sum to 1 only within {off:.2g}, and which "
+                f"give later tokens up to {later:.2g}. "
                 "Set states.attention_texts to 0 to do without them."
             )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory, of the machine or the GPU, did not suffice."""
+    said = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+        isinstance(error, RuntimeError) and any(words in str(error) for words in said)
     )
 
 
@@ -701,14 +880,20 @@ def plan_batches(lengths, batch_tokens: int) -> list[np.ndarray]:
     return batches
 
 
-def in_room(run, batch, name) -> int:
+def in_room(model: LanguageModel, run, batch, tokens, name) -> int:
     """Call run(batch), or run on its halves where memory does not suffice for the whole.
+
+    A batch that was too large is told, and the model remembers it: later ones of as many tokens
+    are halved at once.
 
     Parameters
     ----------
+    model : LanguageModel
     run : callable
         Given a part of the batch.
     batch : sequence
+    tokens : callable
+        Number of tokens of a part of the batch, padding included.
     name : callable
         Names an item of the batch, for messages.
 
@@ -722,26 +907,54 @@ def in_room(run, batch, name) -> int:
     InfogeoError
         Where memory does not suffice for one item.
     """
-    try:
-        run(batch)
-        return 0
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        if len(batch) == 1:
-            raise InfogeoError(
-                f"{name(batch[0])}: memory does not suffice for a forward pass over this text "
-                f"alone ({error})."
-            ) from error
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    if len(batch) == 1 or tokens(batch) < model.too_many:
+        try:
+            run(batch)
+            return 0
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(batch) == 1:
+                raise InfogeoError(
+                    f"{name(batch[0])}: memory does not suffice for a forward pass over this text "
+                    f"alone ({error})."
+                ) from error
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        model.too_many = tokens(batch)
+        print(
+            f"{model.name}: memory does not suffice for a batch of {model.too_many:,} tokens; "
+            "batches of so many are run in halves from here on",
+            flush=True,
+        )
     middle = len(batch) // 2
-    return 1 + in_room(run, batch[:middle], name) + in_room(run, batch[middle:], name)
+    halves = batch[:middle], batch[middle:]
+    return 1 + sum(in_room(model, run, half, tokens, name) for half in halves)
 
 
 def make_room(model: LanguageModel, layers, rows: int) -> dict:
-    """Memory for the states of so many tokens: layer -> (rows, d) tensor in the model's dtype."""
-    return {layer: torch.empty((rows, model.widths[layer]), dtype=model.dtype) for layer in layers}
+    """Memory for the states of so many tokens: layer -> (rows, d) tensor in the model's dtype.
+
+    Pinned where there is a GPU, so that it can copy there while it is at work.
+    """
+    pinned = model.device.type == "cuda"
+    return {
+        layer: torch.empty((rows, model.widths[layer]), dtype=model.dtype, pin_memory=pinned)
+        for layer in layers
+    }
+
+
+def _pieces(spans, longest: int) -> list[tuple[slice, slice]]:
+    """(rows of the target, rows of a padded batch) to copy: of texts that adjoin in both, one."""
+    pieces = []
+    for place, span in enumerate(spans):
+        start = place * longest
+        stop = start + span.stop - span.start
+        if pieces and (pieces[-1][0].stop, pieces[-1][1].stop) == (span.start, start):
+            target, source = pieces.pop()
+            span, start = slice(target.start, span.stop), source.start
+        pieces.append((span, slice(start, stop)))
+    return pieces
 
 
 class Rows:
@@ -775,6 +988,7 @@ class Rows:
         self.nll = np.full(rows, np.nan, dtype=np.float32)
         self.predictive_entropy = np.full(rows, np.nan, dtype=np.float32)
         self.splits = 0
+        self._streams = {}  # of each GPU, the one on which states are copied to the CPU
 
     def run(self, texts, batch_tokens: int, told=lambda tokens: None) -> None:
         """Fill all rows, in batches of texts of about equal length.
@@ -793,26 +1007,27 @@ class Rows:
         InfogeoError
             Where memory does not suffice for one text, or a state is not finite.
         """
-        done = 0
-        for batch in plan_batches(np.diff(self.offsets), batch_tokens):
+        done, lengths = 0, np.diff(self.offsets)
+        for batch in plan_batches(lengths, batch_tokens):
             self.splits += in_room(
+                self.model,
                 lambda part: self._run(part, [texts[text] for text in part]),
                 batch,
+                lambda part: len(part) * int(lengths[part].max()),
                 lambda text: f"model {self.model.name!r}, text {self.doc_ids[text]!r}",
             )
             done += sum(len(texts[text]) for text in batch)
             told(done)
+        self._await_copies()
 
     def _run(self, indices, texts):
         spans = [slice(self.offsets[index], self.offsets[index + 1]) for index in indices]
-        total = None
+        pieces, total = _pieces(spans, max(map(len, texts))), None
 
         def keep(layer, hidden):  # (texts, longest, d)
             nonlocal total
             if layer in self.hidden:
-                target = self.hidden[layer]
-                for place, span in enumerate(spans):
-                    target[span] = hidden[place, : span.stop - span.start]
+                self._copy(hidden, self.hidden[layer], pieces)
             if layer == "final":
                 total = hidden.sum(dtype=torch.float32)
 
@@ -824,7 +1039,30 @@ class Rows:
         if not torch.isfinite(total):
             self._require_finite(indices, spans)
 
+    def _copy(self, hidden, target, pieces):
+        """Copy pieces of a padded batch (texts, longest, d) to rows of the target on the CPU.
+
+        A GPU copies them on a stream of its own while it is at work on the next layer.
+        """
+        rows = hidden.flatten(0, 1)  # (texts · longest, d)
+        device, copying = rows.device, contextlib.nullcontext()
+        if device.type == "cuda":
+            rows = rows.clone()  # later layers may write where this was
+            if device not in self._streams:
+                self._streams[device] = torch.cuda.Stream(device)
+            self._streams[device].wait_stream(torch.cuda.current_stream(device))
+            rows.record_stream(self._streams[device])
+            copying = torch.cuda.stream(self._streams[device])
+        with copying:
+            for to, of in pieces:
+                target[to].copy_(rows[of], non_blocking=True)
+
+    def _await_copies(self):
+        for stream in self._streams.values():
+            stream.synchronize()
+
     def _require_finite(self, indices, spans):
+        self._await_copies()
         for index, span in zip(indices, spans, strict=True):
             for layer, hidden in self.hidden.items():
                 if not torch.isfinite(hidden[span]).all():

@@ -10,13 +10,17 @@ from pathlib import Path
 
 import submitit
 
+from infogeo import job_array
 from infogeo.errors import InfogeoError
+from infogeo.fingerprint import digest
 
-PLACEMENTS = ("debug", "local")
+PLACEMENTS = ("debug", "local", "slurm")
 NO_LIMIT = 60 * 24 * 365  # minutes; submitit would stop a local worker after two
 
 
-def spread(function, tasks, *, placement: str, folder, gpus: int = 0, waiting=lambda: None) -> list:
+def spread(
+    function, tasks, *, placement: str, folder, gpus: int = 0, resources=None, waiting=lambda: None
+) -> list:
     """Call `function` on each task and return the results in order.
 
     Parameters
@@ -24,16 +28,18 @@ def spread(function, tasks, *, placement: str, folder, gpus: int = 0, waiting=la
     function : callable
         Defined at the top level of a module of this package.
     tasks : list
-        One argument each, and one worker each.
-    placement : {'debug', 'local'}
+        One argument each, of plain values, and one worker each.
+    placement : {'debug', 'local', 'slurm'}
         'debug' runs the tasks one after another in this process, 'local' at once, each in a
-        process of its own.
+        process of its own, 'slurm' as an array of jobs; see `job_array`.
     folder : path
         For submitit's own files; the caller removes it.
     gpus : int
-        GPUs that this process sees; local workers get one each, in turn.
+        GPUs that this process sees; local workers share them out.
+    resources : dict or None
+        Of each job of an array; see `job_array.parameters`.
     waiting : callable
-        Called now and then until local workers are done.
+        Called now and then until the workers are done.
 
     Raises
     ------
@@ -44,17 +50,22 @@ def spread(function, tasks, *, placement: str, folder, gpus: int = 0, waiting=la
         raise InfogeoError(
             f"launch.placement: {placement!r} is not one of {', '.join(PLACEMENTS)}."
         )
-    executor = submitit.AutoExecutor(folder=str(folder), cluster=placement)
-    executor.update_parameters(timeout_min=NO_LIMIT, stderr_to_stdout=True)
-    devices = _visible(gpus)
     head = os.getpid() if placement == "local" else None
     stop = Path(folder).absolute() / f"stop.{uuid.uuid4().hex}"  # this call's own
+    shares = _shares(gpus, len(tasks)) if placement == "local" else [None] * len(tasks)
     calls = [
-        _Call(function, task, head, stop, devices[i % gpus] if gpus and head else None)
-        for i, task in enumerate(tasks)
+        _Call(function, task, placement, head, stop, share)
+        for task, share in zip(tasks, shares, strict=True)
     ]
     with _package_on_path():
-        jobs = executor.map_array(_run, calls)
+        if placement == "slurm":
+            keys = [digest([function.__module__, function.__name__, task]) for task in tasks]
+            return job_array.run(
+                _Worker(), calls, keys, folder=folder, resources=resources, waiting=waiting
+            )
+        executor = submitit.AutoExecutor(folder=str(folder), cluster=placement)
+        executor.update_parameters(timeout_min=NO_LIMIT, stderr_to_stdout=True)
+        jobs = executor.map_array(_Worker(), calls)
     try:
         results = []
         for index, job in enumerate(jobs):
@@ -69,30 +80,39 @@ def spread(function, tasks, *, placement: str, folder, gpus: int = 0, waiting=la
             stop.touch()
 
 
+def device(placement: str, resources, here: bool) -> str:
+    """'cuda' or 'cpu': where workers will run, which is not `here` if they are jobs of an array."""
+    return "cuda" if (resources.get("gpu") if placement == "slurm" else here) else "cpu"
+
+
 class _Call:
     """A function, its argument, and where it runs; plain enough to be pickled."""
 
-    def __init__(self, function, task, head, stop, device):
-        self.function, self.task, self.device = function, task, device
-        self.head, self.stop = head, stop
+    def __init__(self, function, task, placement, head, stop, devices):
+        self.function, self.task, self.devices = function, task, devices
+        self.placement, self.head, self.stop = placement, head, stop
 
 
-def _run(call):
+class _Worker(submitit.helpers.Checkpointable):
     """In the worker: ('ok', result) or ('error', exception); nothing is left for submitit to tell.
 
     (submitit would open a debugger on an exception in this process, and bury the message of
-    another process in its own.)
+    another process in its own.) That a time limit comes near makes submitit put the job back into
+    SLURM's queue, with the same call.
     """
-    if call.head is not None:
-        threading.Thread(target=_follow, args=(call.head, call.stop), daemon=True).start()
-        # submitit has overwritten what this process may see, before CUDA looks at it.
-        os.environ["CUDA_VISIBLE_DEVICES"] = call.device or ""
-    try:
-        return "ok", call.function(call.task)
-    except InfogeoError as error:
-        return "error", error
-    except Exception as error:
-        return "error", error if call.head is None else RuntimeError(traceback.format_exc())
+
+    def __call__(self, call):
+        if call.head is not None:
+            threading.Thread(target=_follow, args=(call.head, call.stop), daemon=True).start()
+            # submitit has overwritten what this process may see, before CUDA looks at it.
+            os.environ["CUDA_VISIBLE_DEVICES"] = call.devices
+        try:
+            return "ok", call.function(call.task)
+        except InfogeoError as error:
+            return "error", error
+        except Exception as error:
+            bug = error if call.placement == "debug" else RuntimeError(traceback.format_exc())
+            return "error", bug
 
 
 def _follow(head: int, stop: Path) -> None:
@@ -120,10 +140,18 @@ def _result(job, index, of):
     return value
 
 
-def _visible(gpus: int) -> list[str]:
-    """Names of the GPUs of this process, in the form that CUDA_VISIBLE_DEVICES takes."""
+def _shares(gpus: int, workers: int) -> list[str]:
+    """What each worker sees of the GPUs of this process, as CUDA_VISIBLE_DEVICES takes it.
+
+    Each gets as many as all can have; where there are fewer GPUs than workers, they take turns.
+    """
     names = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    return (names or [str(i) for i in range(gpus)])[:gpus]
+    names = (names or [str(i) for i in range(gpus)])[:gpus]
+    if not names:
+        return [""] * workers
+    each = max(1, len(names) // workers)
+    groups = [names[first : first + each] for first in range(0, len(names), each)]
+    return [",".join(groups[worker % len(groups)]) for worker in range(workers)]
 
 
 @contextlib.contextmanager

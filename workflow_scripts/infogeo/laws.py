@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from infogeo import resampling, scaling
-from infogeo.depths import layer_at
+from infogeo.depths import layer_at, width_at
 from infogeo.entropy import evaluate
 from infogeo.errors import InfogeoError
 from infogeo.law import Curve, judge
@@ -350,7 +350,7 @@ class Laws:
         points = compared.points(axis)
         first = [models[point[0]] for point in points]
         N = np.array([model[f"params_{axis}"] for model in first], float)
-        widths = np.array([model["width"] for model in first])
+        widths = np.array([width_at(compared.layers[row], models[row]) for row, *_ in points])
         x = np.log(N)
         y, shifts = averaged(curve, points)
         if not np.isfinite(y).all():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from infogeo import resampling
-from infogeo.depths import relative_depth
+from infogeo.depths import relative_depth, width_at
 from infogeo.errors import InfogeoError
 
 KEYS = ["scope", "layer", "convention", "n", "metric"]
@@ -135,7 +135,7 @@ def profiles(
     ----------
     corpus : str
     models : list of dict
-        slug, family, params_non_embedding, params_total, width, layers.
+        slug, family, params_non_embedding, params_total, width, final_width, layers.
     trained, untrained : dict
         Slug → Measured.
     texts : Texts
@@ -155,10 +155,10 @@ def profiles(
         fixed = {
             "corpus": corpus, "family": model["family"], "model": slug,
             "N": model["params_non_embedding"], "params_total": model["params_total"],
-            "width": model["width"], "layers": model["layers"],
+            "layers": model["layers"],
         }  # fmt: skip
         means = _means(model["layers"], trained[slug], untrained.get(slug), sources, draws, seed)
-        rows += [fixed | row for row in means]
+        rows += [fixed | row | {"width": width_at(row["layer"], model)} for row in means]
     return pd.DataFrame(rows, columns=PROFILE_COLUMNS)
 
 

@@ -25,6 +25,7 @@ INPUT_EMBEDDINGS = (
     "wte.weight",
     "word_embeddings.weight",
     "tok_embeddings.weight",
+    "embeddings.weight",
 )
 OUTPUT_HEADS = ("lm_head.weight", "embed_out.weight", "output.weight")
 OUTPUT_BIASES = ("lm_head.bias", "embed_out.bias")
@@ -39,6 +40,7 @@ BESIDE_TOKENIZER = (
     "added_tokens.json",
     "merges.txt",
 )
+PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
 BYTES = {
     "F64": 8, "I64": 8, "U64": 8, "C64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2,
     "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1,
@@ -54,8 +56,10 @@ def describe(
     revision: str = "",
     commit: str = "",
     params: int | None = None,
+    params_non_embedding: int | None = None,
     trust_remote_code: bool = False,
     train_tokens: int | None = None,
+    hashes: dict | None = None,
 ) -> dict:
     """What model.json says about a model: counts, sizes and hashes of all its files.
 
@@ -71,21 +75,26 @@ def describe(
     commit : str
         Commit that the revision resolved to, if it came from a hub.
     params : int, optional
-        Expected number of parameters, tied weights counted once, padding of the vocabulary
-        included (as publishers count).
+        Expected number of parameters, tied weights counted once, padding of the vocabulary and
+        parts that see or hear included (as publishers count).
+    params_non_embedding : int, optional
+        Expected number without embeddings.
     train_tokens : int, optional
         Tokens it was trained on, where known.
+    hashes : dict, optional
+        SHA-256 by file name, where known already; other files are read.
 
     Returns
     -------
     dict
         As documented in results/README.md. `params_padding` are the parameters of embedding rows
-        that no token has; they are in none of the other counts.
+        that no token has, `params_other` those of parts that see or hear, which no text passes;
+        they are in none of the other counts.
 
     Raises
     ------
     InfogeoError
-        From `validate_directory`, or where the count is more than 1 % away from `params`.
+        From `validate_directory`, or where a count is more than 1 % away from the expected one.
 
     Notes
     -----
@@ -94,21 +103,39 @@ def describe(
     directory = Path(directory)
     config, weights, tensors = validate_directory(directory, trust_remote_code)
     counts = count_parameters(directory, config, tensors)
-    stored = counts["params_total"] + counts["params_padding"]
-    if params and abs(stored - params) > 0.01 * params:
-        raise InfogeoError(
-            f"model {slug}: the models table says params = {params:,}, but the weights in "
-            f"{directory} have {stored:,} (tied weights once, padding included). Correct the row, "
-            "or `where` if it is another model."
-        )
+    stored = counts["params_total"] + counts["params_padding"] + counts["params_other"]
+    for column, expected, count, how in (
+        (
+            "params",
+            params,
+            stored,
+            "tied weights once, padding and parts for other inputs than text included",
+        ),
+        (
+            "params_non_embedding",
+            params_non_embedding,
+            counts["params_non_embedding"],
+            "without embeddings of tokens and positions, and output head",
+        ),
+    ):
+        if expected and abs(count - expected) > 0.01 * expected:
+            raise InfogeoError(
+                f"model {slug}: the models table says {column} = {expected:,}, but the weights in "
+                f"{directory} have {count:,} ({how}). Correct the row, or `where` if it is another "
+                "model."
+            )
     files = ["config.json", *weights]
     if len(weights) > 1:
         files.append("model.safetensors.index.json")
     files += [name for name in (*TOKENIZER_FILES, *BESIDE_TOKENIZER) if (directory / name).exists()]
     if trust_remote_code:
         files += [path.name for path in directory.glob("*.py")]
+    hashes = hashes or {}
     files = {
-        name: {"bytes": (directory / name).stat().st_size, "sha256": sha256_file(directory / name)}
+        name: {
+            "bytes": (directory / name).stat().st_size,
+            "sha256": hashes.get(name) or sha256_file(directory / name),
+        }
         for name in sorted(files)
     }
     return {
@@ -123,6 +150,7 @@ def describe(
         "files": files,
         **counts,
         **shape(directory, config),
+        "final_width": final_width(tensors),
         "architecture": config.get("model_type", ""),
         "tokenizer_sha256": _tokenizer_hash(directory, files),
         "train_tokens": train_tokens,
@@ -144,6 +172,27 @@ def shape(directory, config: dict) -> dict:
         "layers": _first(Path(directory), config, LAYERS_KEYS),
         "vocabulary": _first(Path(directory), config, ("vocab_size",)),
     }
+
+
+def final_width(tensors: dict) -> int:
+    """Width of the final states: of what the output head, or an embedding tied to it, multiplies.
+
+    Parameters
+    ----------
+    tensors : dict
+        From `validate_directory`.
+    """
+    inputs, heads = (
+        [shape for name, (_, _, shape, _, _) in tensors.items() if _ends(name, suffixes)]
+        for suffixes in (INPUT_EMBEDDINGS, OUTPUT_HEADS)
+    )
+    of_vocabulary = [shape for shape in heads if shape[0] == inputs[0][0]]
+    return (of_vocabulary or inputs)[0][1]
+
+
+def _ends(name: str, suffixes) -> bool:
+    """Whether the last parts of the name of a weight are among the suffixes."""
+    return f".{name}".endswith(tuple(f".{suffix}" for suffix in suffixes))
 
 
 def write_description(description: dict, path) -> None:
@@ -182,19 +231,14 @@ def validate_directory(directory, trust_remote_code: bool = False):
             f"{directory}: no config.json. A model directory holds config.json, safetensors and "
             "a tokenizer, as save_pretrained() of model and tokenizer writes them."
         )
-    config = _read_json(directory / "config.json")
+    config = read_json(directory / "config.json")
     if not any((directory / name).exists() for name in TOKENIZER_FILES):
         raise InfogeoError(
             f"{directory}: no tokenizer (none of {', '.join(TOKENIZER_FILES)}). Save the one that "
             "the model was trained with: AutoTokenizer.from_pretrained(…).save_pretrained"
             f'("{directory}")'
         )
-    _check_code(directory, config, trust_remote_code)
-    if "quantization_config" in config:
-        raise InfogeoError(
-            f"{directory}: the weights are quantised, so neither parameters nor states are those "
-            "of the model. Use the unquantised weights."
-        )
+    check_config(directory, config, trust_remote_code)
     weights, listed = _weight_files(directory)
     tensors = {}
     for name in weights:
@@ -208,7 +252,14 @@ def validate_directory(directory, trust_remote_code: bool = False):
     return config, weights, tensors
 
 
-def _read_json(path: Path) -> dict:
+def read_json(path: Path) -> dict:
+    """The object in a JSON file.
+
+    Raises
+    ------
+    InfogeoError
+        Where it is not JSON, or not an object.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -218,13 +269,33 @@ def _read_json(path: Path) -> dict:
     return content
 
 
-def _check_code(directory: Path, config: dict, trust_remote_code: bool) -> None:
+def check_config(directory: Path, config: dict, trust_remote_code: bool) -> None:
+    """Refuse a model, by its config.json, with quantised weights or that needs code of its own.
+
+    Parameters
+    ----------
+    directory : Path
+        Also of tokenizer_config.json, which may ask for code too.
+    config : dict
+    trust_remote_code : bool
+        Whether such code may run.
+
+    Raises
+    ------
+    InfogeoError
+        Naming the file and the remedy.
+    """
+    if "quantization_config" in config:
+        raise InfogeoError(
+            f"{directory}: the weights are quantised, so neither parameters nor states are those "
+            "of the model. Use the unquantised weights."
+        )
     tokenizer = directory / "tokenizer_config.json"
     wanting = [
         name
         for name, content in (
             ("config.json", config),
-            ("tokenizer_config.json", _read_json(tokenizer) if tokenizer.exists() else {}),
+            ("tokenizer_config.json", read_json(tokenizer) if tokenizer.exists() else {}),
         )
         if "auto_map" in content
     ]
@@ -241,7 +312,7 @@ def _weight_files(directory: Path) -> tuple[list[str], list[str]]:
         return ["model.safetensors"], []
     index = directory / "model.safetensors.index.json"
     if index.exists():
-        listed = _read_json(index).get("weight_map", {})
+        listed = read_json(index).get("weight_map", {})
         shards = sorted(set(listed.values()))
         missing = [name for name in shards if not (directory / name).exists()]
         if missing or not shards:
@@ -250,9 +321,7 @@ def _weight_files(directory: Path) -> tuple[list[str], list[str]]:
                 f"lists are missing: {', '.join(missing)}. Copy or download them."
             )
         return shards, list(listed)
-    pickled = sorted(
-        path.name for path in directory.iterdir() if path.suffix in {".bin", ".pt", ".pth", ".ckpt"}
-    )
+    pickled = sorted(path.name for path in directory.iterdir() if path.suffix in PICKLES)
     if pickled:
         raise InfogeoError(
             f"{directory}: only pickled weights ({', '.join(pickled[:3])}), which can run code "
@@ -337,7 +406,9 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
     dict of int
         params_total; params_embedding (input embedding, output head unless tied, learned
         positions); params_non_embedding (the rest); params_padding (embedding rows beyond the
-        tokenizer's last token, input and output: they are never read, and in no other count).
+        tokenizer's last token, input and output: they are never read, and in no other count);
+        params_other (of a model that also sees or hears: what is not its language model; in no
+        other count).
 
     Raises
     ------
@@ -345,7 +416,7 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
         Where there is no input embedding, or its shape is not that of the config.
     """
     directory = Path(directory)
-    config = _text_config(config)
+    nested, config = "text_config" in config, _text_config(config)
     size = {
         name: math.prod(shape)
         for name, (_, dtype, shape, _, _) in tensors.items()
@@ -354,7 +425,7 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
     }
 
     def ending(suffixes):
-        return [name for name in size if f".{name}".endswith(tuple(f".{s}" for s in suffixes))]
+        return [name for name in size if _ends(name, suffixes)]
 
     inputs = ending(INPUT_EMBEDDINGS)
     vocabulary = _first(directory, config, ("vocab_size",))
@@ -382,6 +453,11 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
         for name in heads:
             del size[name]
     outputs = [] if tied else [*heads, *ending(OUTPUT_BIASES)]
+    decoder = inputs[0].rsplit(".", 2)[0] + "."  # what the names of its weights begin with
+    others = {
+        name for name in size if nested and not name.startswith(decoder) and name not in outputs
+    }
+    other = sum(size.pop(name) for name in others)
     embedding = sum(size[name] for name in [*inputs, *outputs, *ending(POSITION_EMBEDDINGS)])
     padded = max(0, rows - (tokenizer_size(directory) or rows))
     padding = padded * sum(size[name] // rows for name in [*inputs, *outputs])
@@ -391,6 +467,7 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
         "params_embedding": embedding - padding,
         "params_non_embedding": total - embedding,
         "params_padding": padding,
+        "params_other": other,
     }
 
 
@@ -419,7 +496,7 @@ def tokenizer_size(directory) -> int | None:
     """One more than the largest token id, or None where only a binary vocabulary is there."""
     directory = Path(directory)
     if (directory / "tokenizer.json").exists():
-        content = _read_json(directory / "tokenizer.json")
+        content = read_json(directory / "tokenizer.json")
         vocabulary = content.get("model", {}).get("vocab", {})
         ids = [token["id"] for token in content.get("added_tokens", ())]
         # A unigram vocabulary is a list of (token, score) in the order of the ids.
@@ -427,8 +504,8 @@ def tokenizer_size(directory) -> int | None:
         return max(ids, default=-1) + 1
     if (directory / "vocab.json").exists():
         added = directory / "added_tokens.json"
-        ids = list(_read_json(directory / "vocab.json").values())
-        ids += _read_json(added).values() if added.exists() else []
+        ids = list(read_json(directory / "vocab.json").values())
+        ids += read_json(added).values() if added.exists() else []
         return max(ids, default=-1) + 1
     return None
 
@@ -436,7 +513,7 @@ def tokenizer_size(directory) -> int | None:
 def _tokenizer_hash(directory: Path, files: dict) -> str:
     """A hash that two copies of one tokenizer share, however their files are laid out."""
     if "tokenizer.json" in files:
-        content = _read_json(directory / "tokenizer.json")
+        content = read_json(directory / "tokenizer.json")
         # How a batch was last padded or cut says nothing about the tokens of a text.
         return digest({k: v for k, v in content.items() if k not in {"padding", "truncation"}})
     names = [name for name in (*TOKENIZER_FILES, *BESIDE_TOKENIZER) if name in files]

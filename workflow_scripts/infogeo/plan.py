@@ -31,6 +31,12 @@ PROCESS_BYTES = 520_000_000
 BLOCK_BUFFERS = 16
 # Logits and what is made of them are worked on in pieces of about 2²² numbers in float32.
 LOGITS_BYTES = 2 * 4 * 2**22
+# Bytes of a GPU that PyTorch's context and its kernels' workspaces take, and the share of the rest
+# that is counted on: allocators leave gaps.
+CUDA_BYTES = 1_500_000_000
+GPU_SHARE = 0.9
+# The least that a scheduler is asked for, for a job that runs a model.
+LEAST_MEGABYTES = 1500
 # A scheduler is asked for the minutes that a job takes to start, on a busy file system too, and
 # for this multiple of what its operations take: it ends what runs longer.
 START_MINUTES = 15
@@ -39,6 +45,7 @@ SLACK = 2
 PREFIXES = ("", *"kMGTPEZY")
 HEADER = ["corpus", "model", "parameters", "texts", "tokens", "forward", "states", "memory"]
 HEADER += ["dump", "twins", "ablation", "training"]
+DEMAND_HEADER = ["corpus", "model", "GPUs", "memory", *HEADER[-4:]]
 COLUMNS = (
     "model",
     "corpus",
@@ -60,7 +67,14 @@ COLUMNS = (
     "ablation_hours",
     "training_flops",
     "training_hours",
+    "asked_gpus",
+    "asked_megabytes",
+    "asked_dump_minutes",
+    "asked_twins_minutes",
+    "asked_ablation_minutes",
+    "asked_training_minutes",
 )
+ASKED = ("dump", "twins", "ablation", "training")
 
 
 # ---------------------------------------------------------------- arithmetic
@@ -130,12 +144,38 @@ def memory_bytes(model: dict, states: dict, tokens: int | None, layers: int, dty
         Stored layers.
     dtype : {'float32', 'float16', 'bfloat16'}
     """
-    item = ITEM_BYTES[dtype]
     most = states["shard_tokens"] if tokens is None else min(states["shard_tokens"], tokens)
     shard = min(hidden_states_bytes(model, most, layers, dtype), SHARD_BYTES)
-    weights = model["params_total"] * item
-    batch = min(states["batch_tokens"], most) * model["width"] * item * BLOCK_BUFFERS
-    return PROCESS_BYTES + weights + batch + LOGITS_BYTES + 2 * shard
+    weights = model["params_total"] * ITEM_BYTES[dtype]
+    return PROCESS_BYTES + weights + _batch_bytes(model, states, most, dtype) + 2 * shard
+
+
+def _batch_bytes(model, states, tokens, dtype) -> int:
+    """Bytes that the forward pass of a batch takes, where there are so many tokens in all."""
+    tokens = min(states["batch_tokens"], tokens)
+    return tokens * model["width"] * ITEM_BYTES[dtype] * BLOCK_BUFFERS + LOGITS_BYTES
+
+
+def gpus_needed(model: dict, states: dict, dtype: str, gpu_bytes: float) -> int:
+    """How many GPUs of a size hold the weights of a model in `dtype`, with a batch on each.
+
+    A batch that would take more than half of a GPU is halved where it runs, so it counts no more.
+
+    Parameters
+    ----------
+    model : dict
+        params_total and width.
+    states : dict
+        batch_tokens of the configuration.
+    dtype : {'float32', 'float16', 'bfloat16'}
+    gpu_bytes : float
+        Of one GPU; 0 where there are none, and then none are needed.
+    """
+    if not gpu_bytes:
+        return 0
+    batch = _batch_bytes(model, states, states["batch_tokens"], dtype)
+    room = GPU_SHARE * (gpu_bytes - CUDA_BYTES)
+    return ceil(model["params_total"] * ITEM_BYTES[dtype] / max(room - batch, room / 2))
 
 
 # ---------------------------------------------------------------- models and corpora
@@ -161,7 +201,7 @@ def describe_model(row: dict, config: dict, results: Path, fingerprint: str | No
     Raises
     ------
     InfogeoError
-        Where a local directory is not that of a model.
+        Where a local directory is not that of a model, or a model of the hub is not there yet.
     """
     marker = results / "models" / row["slug"] / "model.json"
     if marker.is_file():
@@ -175,6 +215,8 @@ def describe_model(row: dict, config: dict, results: Path, fingerprint: str | No
         total, non_embedding = ladder_parameters(member["width"], member["depth"], vocabulary)
         counts = {"params_total": total, "params_non_embedding": non_embedding}
         return {**counts, **sizes, "directory": None}
+    if row["source"] == "hub":
+        raise InfogeoError(f"model {row['slug']}: {row['where']} has not been downloaded yet.")
     files, _, tensors = validate_directory(row["where"], row["trust_remote_code"])
     counts = count_parameters(row["where"], files, tensors)
     return {**counts, **shape(row["where"], files), "directory": row["where"]}
@@ -250,34 +292,57 @@ def rows(models, corpora, config: dict, results, expected_models, expected_corpo
     """
     results = Path(results)
     known = [
-        describe_model(row, config, results, fingerprint)
+        _known_model(row, config, results, fingerprint)
         for row, fingerprint in zip(models, expected_models, strict=True)
+    ]
+    asked = [
+        [
+            demand(row, corpus, config, results, fingerprint)
+            for row, fingerprint in zip(models, expected_models, strict=True)
+        ]
+        for corpus in corpora
     ]
     fetched = [
         corpus_texts(row, results, fingerprint)
         for row, fingerprint in zip(corpora, expected_corpora, strict=True)
     ]
     return [
-        _row(row, model, corpus, texts, config)
-        for corpus, texts in zip(corpora, fetched, strict=True)
-        for row, model in zip(models, known, strict=True)
+        _row(row, model, corpus, texts, config, wanted)
+        for corpus, texts, by_model in zip(corpora, fetched, asked, strict=True)
+        for row, model, wanted in zip(models, known, by_model, strict=True)
     ]
 
 
-def _row(row, model, corpus, texts, config) -> dict:
+def _known_model(row, config, results, fingerprint) -> dict:
+    """As `describe_model`; of a model that must be downloaded first, what its row says."""
+    try:
+        return describe_model(row, config, results, fingerprint)
+    except InfogeoError:
+        if row["source"] != "hub":
+            raise
+    counts = {"params_total": row["params"], "params_non_embedding": row["params_non_embedding"]}
+    return counts | dict.fromkeys(("width", "layers", "vocabulary", "directory"))
+
+
+def _row(row, model, corpus, texts, config, asked) -> dict:
     n, states = config["spectra"]["n"], config["states"]
     texts, tokens, how = count_tokens(texts, model["directory"], n)
-    layers = layers_stored(states["layers"], model["layers"])
-    forward = None if tokens is None else forward_flops(model, tokens, max(n))
+    there = model["layers"] is not None
+    layers = layers_stored(states["layers"], model["layers"]) if there else None
+    forward = forward_flops(model, tokens, max(n)) if there and tokens is not None else None
     # Once for their spectra and once for their information gain.
     twins = None if forward is None else 2 * config["controls"]["untrained_draws"] * forward
-    ablation = None if texts is None else ablation_flops(model, config, texts)
+    ablation = ablation_flops(model, config, texts) if there and texts is not None else None
     training = None
     if row["source"] == "ladder":
         settings = config["ladders"][ladder_member(row["where"])["ladder"]]
         training = 3 * forward_flops(model, settings["tokens"], settings["context"])
     hours = config["plan"]["flops_per_second"] * 3600
-    stored = None if tokens is None else hidden_states_bytes(model, tokens, layers, row["dtype"])
+    stored = memory = None
+    if there:
+        memory = memory_bytes(model, states, tokens, layers, row["dtype"])
+        if tokens is not None:
+            stored = hidden_states_bytes(model, tokens, layers, row["dtype"])
     facts = ("params_total", "params_non_embedding", "width", "layers", "vocabulary")
     return {
         "model": row["slug"],
@@ -290,18 +355,21 @@ def _row(row, model, corpus, texts, config) -> dict:
         "tokens_are": how,
         "forward_flops": forward,
         "hidden_states_bytes": stored,
-        "memory_bytes": memory_bytes(model, states, tokens, layers, row["dtype"]),
+        "memory_bytes": memory,
         "dump_hours": None if forward is None else forward / hours,
         "twins_hours": None if twins is None else twins / hours,
         "ablation_hours": None if ablation is None else ablation / hours,
         "training_flops": training,
         "training_hours": None if training is None else training / hours,
+        "asked_gpus": asked["gpus"],
+        "asked_megabytes": asked["megabytes"],
+        **{f"asked_{work}_minutes": asked[work] for work in ASKED},
     }
 
 
 # ---------------------------------------------------------------- what a scheduler is asked for
 def demand(model, corpus, config: dict, results, expected_model: str) -> dict:
-    """Memory and minutes to ask a scheduler for: of a model's jobs on a corpus, on the safe side.
+    """What to ask a scheduler for: of a model's jobs on a corpus, on the safe side.
 
     Every text counts with the largest n, so that no tokenizer is needed: schedulers ask often.
 
@@ -321,12 +389,13 @@ def demand(model, corpus, config: dict, results, expected_model: str) -> dict:
     Returns
     -------
     dict
-        `megabytes`, and minutes of `training`, `dump`, `twins` (of one of the two jobs that run
-        them) and `ablation`. Where the model or the number of texts is not known yet, the minutes
-        of a job that has next to nothing to do, and no megabytes.
+        `gpus` (of one worker), `megabytes`, and minutes of `training`, `dump`, `twins` (of one of
+        the jobs that run them) and `ablation`. Where the model or the number of texts is not known
+        yet, what a job asks for that has next to nothing to do.
     """
-    asked = dict.fromkeys(("training", "dump", "twins", "ablation"), START_MINUTES)
-    asked["megabytes"] = 0
+    asked = dict.fromkeys(ASKED, START_MINUTES)
+    gpu_bytes = config["plan"]["gpu_gigabytes"] * 1e9
+    asked |= {"megabytes": LEAST_MEGABYTES, "gpus": int(gpu_bytes > 0)}
     try:
         known = describe_model(model, config, Path(results), expected_model)
     except InfogeoError:
@@ -338,7 +407,7 @@ def demand(model, corpus, config: dict, results, expected_model: str) -> dict:
         flops["training"] = 3 * forward_flops(known, settings["tokens"], settings["context"])
     texts = corpus and (corpus["texts"] or _rows(results, corpus["slug"]))
     if texts:
-        workers = launch["workers"] if launch["placement"] == "local" else 1
+        workers = 1 if launch["placement"] == "debug" else launch["workers"]
         forward = forward_flops(known, texts * n, n)
         flops["dump"] = forward / workers
         flops["twins"] = config["controls"]["untrained_draws"] * forward
@@ -347,7 +416,8 @@ def demand(model, corpus, config: dict, results, expected_model: str) -> dict:
         layers = layers_stored(config["states"]["layers"], known["layers"])
         tokens = texts * n if texts else None
         needed = memory_bytes(known, config["states"], tokens, layers, model["dtype"])
-        asked["megabytes"] = ceil(needed / 1e6)
+        asked["megabytes"] = max(LEAST_MEGABYTES, ceil(needed / 1e6))
+        asked["gpus"] = gpus_needed(known, config["states"], model["dtype"], gpu_bytes)
     per_minute = config["plan"]["flops_per_second"] * 60
     return asked | {
         work: START_MINUTES + ceil(SLACK * count / per_minute) for work, count in flops.items()
@@ -385,14 +455,7 @@ def human(value: float | None, unit: str = "") -> str:
 
 def rendered(rows: list[dict], config: dict) -> str:
     """The plan as a table for a terminal, with totals and what they assume."""
-    lines = [HEADER, *map(_line, rows), _totals(rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    texts = []
-    for line in lines:
-        cells = zip(line, widths, strict=True)
-        texts.append(
-            "  ".join(c.rjust(w) if i > 1 else c.ljust(w) for i, (c, w) in enumerate(cells))
-        )
+    texts = _aligned([HEADER, *map(_line, rows), _totals(rows)])
     rule = "-" * len(texts[0])
     speed = human(config["plan"]["flops_per_second"], "FLOP/s")
     notes = [
@@ -400,9 +463,41 @@ def rendered(rows: list[dict], config: dict) -> str:
         "that each job takes to start.",
     ]
     if any(row["tokens_are"] != "exact" for row in rows):
-        notes.append("≤: at most this; ?: not known before the corpus is fetched.")
+        notes.append("≤: at most this; ?: not known before the corpus or the model is fetched.")
         notes.append("Both become exact once the corpus and the model's tokenizer are there.")
     return "\n".join([texts[0], rule, *texts[1:-1], rule, texts[-1], "", *notes])
+
+
+def rendered_demand(rows: list[dict]) -> str:
+    """What the jobs of each row first ask a scheduler for, as a table for a terminal."""
+    lines = [
+        [
+            row["corpus"],
+            row["model"],
+            str(row["asked_gpus"]),
+            human(row["asked_megabytes"] * 1_000_000, "B"),
+            *(duration(row[f"asked_{work}_minutes"] * 60) for work in ASKED),
+        ]
+        for row in rows
+    ]
+    texts = _aligned([DEMAND_HEADER, *lines])
+    notes = [
+        "What SLURM is first asked for: GPUs (of plan.gpu_gigabytes each, for one worker), memory,",
+        "and time (h:mm:ss). A job that failed asks for more memory and time.",
+    ]
+    return "\n".join([texts[0], "-" * len(texts[0]), *texts[1:], "", *notes])
+
+
+def _aligned(lines: list[list[str]]) -> list[str]:
+    """Rows of cells as lines: the first two columns to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if place > 1 else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
 
 
 def _line(row: dict) -> list[str]:

@@ -88,7 +88,7 @@ def labelled(corpus, texts_per_label: int, seed: int):
         rows = corpus["label"] == label
         columns = (corpus.loc[rows, name] for name in ("doc_id", "text", "label", "source"))
         documents = [corpora.Document(*row) for row in zip(*columns, strict=True)]
-        drawn = corpora.sample(documents, texts_per_label, min_characters=0, seed=seed)
+        drawn = corpora.select(documents, texts_per_label, seed=seed).evaluation
         found.loc[rows, "left_out"] = "beyond texts_per_label"
         found.loc[rows & found["doc_id"].isin([text.doc_id for text in drawn]), "left_out"] = ""
     return found

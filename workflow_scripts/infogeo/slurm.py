@@ -1,4 +1,4 @@
-"""SLURM before and after a run: is there what the profile names, and what did sbatch refuse?"""
+"""What SLURM says: is there what the profile names, which jobs live, what did sbatch refuse?"""
 
 import difflib
 import re
@@ -11,6 +11,9 @@ from infogeo.errors import InfogeoError
 BLOCK = "the block 'your cluster' of profiles/slurm/profile.yaml"
 REFUSAL = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'\.\s+sbatch call:", re.S)
 SUBMISSION = re.compile(r"Job submission failed with exception: (.*)")
+# States of a job that will not run again. A preempted one that is put back is PENDING.
+ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "COMPLETING", "DEADLINE", "FAILED", "NODE_FAIL"}
+ENDED |= {"OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"}
 
 
 def partitions() -> dict[str, dict]:
@@ -21,22 +24,50 @@ def partitions() -> dict[str, dict]:
     InfogeoError
         Where SLURM does not answer.
     """
-    command = ["sinfo", "-h", "-e", "-o", "%R|%a|%l|%G"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    except (OSError, subprocess.SubprocessError) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip()
-        raise InfogeoError(
-            f"SLURM does not answer ({' '.join(command)}: {said}). Run this where sbatch works, "
-            "such as a login node, or without the slurm profile."
-        ) from None
     found = {}
-    for line in answer.stdout.splitlines():
+    for line in _answer("sinfo", "-h", "-e", "-o", "%R|%a|%l|%G").splitlines():
         name, state, limit, gres = line.split("|", 3)
         there = found.setdefault(name, {"up": False, "gpus": False, "minutes": _minutes(limit)})
         there["up"] |= state == "up"
         there["gpus"] |= "gpu" in gres
     return found
+
+
+def _answer(*command: str) -> str:
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = (getattr(error, "stderr", None) or str(error)).strip()
+        raise InfogeoError(
+            f"SLURM does not answer ({' '.join(command)}: {said}). Run this where sbatch works, "
+            "such as a login node, or without the slurm profile and `launch: slurm`."
+        ) from None
+    return run.stdout
+
+
+def states(name: str) -> dict[str, str]:
+    """The state of each of this user's jobs of a name that the controller still knows, by id.
+
+    Tasks of an array have ids such as '12_0'.
+
+    Raises
+    ------
+    InfogeoError
+        Where SLURM does not answer.
+    """
+    lines = _answer("squeue", "--me", "-h", "-r", "-t", "all", "-n", name, "-o", "%i|%T")
+    return dict(line.split("|") for line in lines.splitlines())
+
+
+def is_alive(state: str) -> bool:
+    """Whether a job in this state waits, runs, or will be put back into the queue."""
+    return state not in ENDED
+
+
+def cancel(ids) -> None:
+    """End jobs; those that have ended already do not matter."""
+    if ids := sorted(ids):
+        subprocess.run(["scancel", *ids], capture_output=True, check=False)
 
 
 def _minutes(limit: str) -> float:

@@ -22,6 +22,7 @@ from infogeo import cards, forward, launch, token_selection
 from infogeo.artefacts import read_table, write_table
 from infogeo.errors import InfogeoError
 from infogeo.fingerprint import digest
+from infogeo.job_array import Claim
 from infogeo.progress import Heartbeat
 from infogeo.store import open_store
 
@@ -64,6 +65,7 @@ def ablate(
     placement: str = "debug",
     workers: int = 1,
     threads: int = 1,
+    resources=None,
     scratch="scratch",
 ) -> None:
     """Ablate tokens of the texts of n tokens whose attention rows are stored; write both tables.
@@ -95,10 +97,10 @@ def ablate(
         Of both tables.
     expected : (str, str, str)
         Fingerprints that model, corpus and store must carry.
-    placement, workers : str, int
-        See `launch.spread`. Where there are GPUs, local workers get one each, in turn.
+    placement, workers, resources
+        See `launch.spread`.
     threads : int
-        CPU threads in all.
+        CPU threads of this job, or of each job of an array.
     scratch : path
         Folder for shards; removed at the end.
 
@@ -121,10 +123,11 @@ def ablate(
     Verified against one forward pass at a time through the model's own logits.
     """
     card = cards.read(card_path, expected[0])
+    cards.require_files(card)
     corpus = read_table(corpus_path, expected[1]).set_index("doc_id")["text"]
     with open_store(states_path, expected[2]) as store:
         texts = [text for text in store.attention_texts if store.lengths[text] == n > 1]
-        states = store.attrs["fingerprint"]
+        states, no_attention = store.attrs["fingerprint"], store.attrs.get("attention_problem")
         next_tokens = _next_tokens(store, texts, corpus, card, trust_remote_code)
     task = {
         "name": card["slug"],
@@ -140,8 +143,8 @@ def ablate(
         "centred": centred,
         "seed": seed,
         "batch_tokens": batch_tokens,
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "threads": threads if placement == "debug" else max(1, threads // workers),
+        "device": launch.device(placement, resources, torch.cuda.is_available()),
+        "threads": max(1, threads // workers) if placement == "local" else threads,
     }
     versions = [version(package) for package in ("numpy", "torch", "transformers")]
     # Whatever could change a byte of a shard is in its key.
@@ -159,13 +162,15 @@ def ablate(
     }
     if n < 2:
         status["problem"] = f"texts of n = {n} token have no earlier tokens (config spectra.n)."
+    elif no_attention:
+        status["problem"] = no_attention
     elif not texts:
         status["problem"] = (
             f"no text of n = {n} tokens has attention rows in the store "
             "(config states.attention_texts)."
         )
     else:
-        status |= _spread(task, placement, workers)
+        status |= _spread(task, placement, workers, dict(resources or {}, threads=threads))
     if status["problem"]:
         print(f"{card['slug']}: no token ablation: {status['problem']}", flush=True)
         parts = []
@@ -198,28 +203,34 @@ def _next_tokens(store, texts, corpus, card, trust_remote_code) -> list:
     return found
 
 
-def _spread(task, placement, workers) -> dict:
+def _spread(task, placement, workers, resources) -> dict:
     """Let workers make the shards that are missing; what the check of gaps found."""
     folder, of = Path(task["folder"]), _shards(task)
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [shard for shard in range(of) if not _is_whole(task, shard)]
+    claim = Claim(folder)
+    missing = {shard for shard in range(of) if not _is_whole(task, shard)}
     heartbeat = Heartbeat(f"{task['name']}: token ablation", of, "shards")
     heartbeat.update(of - len(missing))
-    # The first worker is there even if no shard is missing: it checks the model.
-    tasks = [
-        task | {"missing": missing[first::workers]}
-        for first in range(max(1, min(workers, len(missing))))
-    ]
+
+    def count_shards():
+        claim.check()
+        heartbeat.update(sum(_shard(task, shard).exists() for shard in range(of)))
+
+    # What a worker is to make does not depend on what is there: so one that lives is recognised.
+    parts = [list(range(first, of, workers)) for first in range(workers)]
     found = launch.spread(
         make_shards,
-        tasks,
+        # The first worker is there even if no shard is missing: it checks the model.
+        [task | {"shards": p} for i, p in enumerate(parts) if i == 0 or missing & set(p)],
         placement=placement,
         folder=folder / "launch",
         gpus=torch.cuda.device_count(),
-        waiting=lambda: heartbeat.update(sum(_shard(task, shard).exists() for shard in range(of))),
+        resources=resources,
+        waiting=count_shards,
     )
     if not found[0]["problem"]:
         heartbeat.close()
+    claim.check()
     return found[0]
 
 
@@ -276,8 +287,9 @@ def make_shards(task: dict) -> dict:
         }
         residual, problem = check_gaps(model, tokens[task["texts"][0]], task["seed"])
         if not problem:
-            heartbeat = Heartbeat(f"{task['name']}: ablations", len(task["missing"]), "shards")
-            for done, shard in enumerate(task["missing"]):
+            missing = [shard for shard in task["shards"] if not _is_whole(task, shard)]
+            heartbeat = Heartbeat(f"{task['name']}: ablations", len(missing), "shards")
+            for done, shard in enumerate(missing):
                 heartbeat.update(done)
                 _make_shard(task, shard, model, store, tokens)
     return {"gap_residual": residual, "problem": problem}
@@ -454,11 +466,13 @@ def run_sets(model, texts, sets, next_tokens, *, batch_tokens: int, names) -> li
     for k in np.unique(sizes)[::-1]:  # whole texts first: the others are measured against them
         of_size = np.flatnonzero(sizes == k)
         # A batch's log-probabilities are bounded too: with few tokens, they are most of it.
-        step = max(1, min(batch_tokens // k, forward.HEAD_NUMBERS // model.vocabulary))
+        step = max(1, min(batch_tokens // k, model.head_rows))
         for start in range(0, len(of_size), step):
             forward.in_room(
+                model,
                 run,
                 of_size[start : start + step],
+                lambda part, k=k: len(part) * int(k),
                 lambda row: f"model {model.name!r}, text {names[owner[row]]!r}",
             )
     wrong = ~np.isfinite(found[:, 0])

@@ -1,0 +1,121 @@
+"""What runs cost that this machine cannot make: bytes, FLOPs and GPU hours, from the plan.
+
+    python tests/bench/budget.py [results]
+
+First the plan beside what a finished run of the embedded default has left in results/: bytes of
+hidden states and of spectra, and the rate of the dumps. Bytes per text and layer of the files that
+follow are measured there and carried over. Then Pythia on 10,000 texts and a model of 70 B on a
+million, with the states of the last layer or of all.
+"""
+
+import csv
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "workflow_scripts"))
+
+from infogeo import configuration, plan  # noqa: E402  (after the path is set)
+
+# Layers, width, vocabulary as padded, parameters in all and without embeddings (2304.01373, table
+# 1; Llama 3 70B: 2407.21783, table 3).
+PYTHIA = {
+    "pythia-70m": (6, 512, 50304, 70.4e6, 18.9e6),
+    "pythia-160m": (12, 768, 50304, 162e6, 85.1e6),
+    "pythia-410m": (24, 1024, 50304, 405e6, 302e6),
+    "pythia-1b": (16, 2048, 50304, 1.01e9, 806e6),
+    "pythia-1.4b": (24, 2048, 50304, 1.41e9, 1.21e9),
+    "pythia-2.8b": (32, 2560, 50304, 2.78e9, 2.52e9),
+    "pythia-6.9b": (32, 4096, 50432, 6.86e9, 6.44e9),
+    "pythia-12b": (36, 5120, 50688, 11.8e9, 11.3e9),
+}
+LARGE = {"70 B": (80, 8192, 128256, 70.6e9, 68.5e9)}
+DTYPE, GPU_FLOPS, GPU_BYTES = "bfloat16", 2e14, 80e9
+LENGTHS = (32, 128)
+
+
+def shape(row) -> dict:
+    keys = ("layers", "width", "vocabulary", "params_total", "params_non_embedding")
+    return {key: int(value) for key, value in zip(keys, row, strict=True)}
+
+
+def spectra_bytes(width: int, texts: int, layers: int) -> int:
+    """Eigenvalues in float64: of each text, of all tokens and of the mean embeddings."""
+    values = sum(
+        texts * min(n - centred, width) + min(texts * n, width) + min(texts, width)
+        for n in LENGTHS
+        for centred in (0, 1)
+    )
+    return 8 * values * layers
+
+
+def measured(results: Path) -> dict:
+    """Print the plan beside a finished run; bytes per text and layer of each small stage."""
+    rows = list(csv.DictReader((results / "plan.csv").open()))
+    sizes = {"entropy": [], "context": [], "sentences": []}
+    print("The embedded default: planned beside measured")
+    print(f"{'model':18}{'states MB':>11}{'file MB':>9}{'spectra MB':>12}{'file MB':>9}"
+          f"{'dump GFLOP':>12}{'s':>7}{'GFLOP/s':>9}")  # fmt: skip
+    for row in rows:
+        model, corpus = row["model"], row["corpus"]
+        texts, layers = int(row["texts"]), int(row["layers"]) + 2
+        file = results / "hidden_states" / corpus / f"{model}.h5"
+        spectra = results / "spectra" / corpus / f"{model}.h5"
+        timing = next(
+            csv.DictReader(
+                (results / "benchmarks/dump_hidden_states" / corpus / f"{model}.tsv").open(),
+                delimiter="\t",
+            )
+        )
+        planned = spectra_bytes(int(row["width"]), texts, layers)
+        work, took = int(row["forward_flops"]) / 1e9, float(timing["s"])
+        print(
+            f"{model:18}{int(row['hidden_states_bytes']) / 1e6:11.1f}"
+            f"{file.stat().st_size / 1e6:9.1f}{planned / 1e6:12.1f}"
+            f"{spectra.stat().st_size / 1e6:9.1f}{work:12.1f}{took:7.1f}{work / took:9.1f}"
+        )
+        for stage, found in sizes.items():
+            files = (results / stage / corpus).glob(f"{model}.*")
+            found.append(sum(path.stat().st_size for path in files) / (texts * layers))
+    return {stage: sum(found) / len(found) for stage, found in sizes.items()}
+
+
+def projected(models: dict, texts: int, per_text_layer: dict) -> None:
+    config = configuration.merged({})
+    n = max(LENGTHS)
+    tokens = texts * n
+    print(f"\n{texts:,} texts of {n} tokens, {DTYPE}, {GPU_FLOPS:.0e} FLOP/s and "
+          f"{GPU_BYTES / 1e9:.0f} GB a GPU")  # fmt: skip
+    print(f"{'model':14}{'GPUs':>5}{'forward':>12}{'dump':>8}{'twins':>8}{'ablation':>10}"
+          f"{'states: last':>14}{'all':>9}{'spectra':>9}{'tables':>9}")  # fmt: skip
+    print(f"{'':14}{'':>5}{'':>12}{'h':>8}{'h':>8}{'h':>10}"
+          f"{'':>14}{'layers':>9}{'':>9}{'':>9}")  # fmt: skip
+    for name, row in models.items():
+        model = shape(row)
+        layers = model["layers"] + 2
+        forward = plan.forward_flops(model, tokens, n)
+        hours = GPU_FLOPS * 3600
+        gpus = plan.gpus_needed(model, config["states"], DTYPE, GPU_BYTES)
+        twins = 3 * config["controls"]["untrained_draws"] * forward / hours
+        ablation = plan.ablation_flops(model, config, texts) / hours
+        one, every = (
+            plan.hidden_states_bytes(model, tokens, count, DTYPE) for count in (1, layers)
+        )
+        tables = sum(per_text_layer.values()) * texts
+        cells = (plan.human(forward, "FLOP"), forward / hours, twins, ablation)
+        print(f"{name:14}{gpus:5}{cells[0]:>12}{cells[1]:8.2f}{cells[2]:8.2f}{cells[3]:10.2f}"
+              f"{plan.human(one, 'B'):>14}{plan.human(every, 'B'):>9}"
+              f"{plan.human(spectra_bytes(model['width'], texts, 1), 'B'):>9}"
+              f"{plan.human(int(tables), 'B'):>9}")  # fmt: skip
+
+
+def main(results: Path) -> None:
+    per_text_layer = measured(results)
+    sizes = ", ".join(f"{stage} {size:,.0f}" for stage, size in per_text_layer.items())
+    print(f"\nbytes per text and layer: {sizes}")
+    projected(PYTHIA, 10_000, per_text_layer)
+    projected(LARGE, 1_000_000, per_text_layer)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "results"))

@@ -1,0 +1,88 @@
+"""Run the benches of speed one after another and write docs/benchmarks.md: `make bench`.
+
+    python tests/bench/run.py
+
+Takes about a quarter of an hour on an otherwise idle machine. The load before each bench is
+printed: figures taken beside other work are worth little.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+BENCH = Path(__file__).parent
+DOCS = BENCH.parents[1] / "docs"
+PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "statsmodels", "h5py")
+PACKAGES += ("snakemake",)
+
+# Heading, program with its arguments, and why the distance to the floor is what it is.
+BENCHES = (
+    ("Spectra", ["spectra.py"], ""),
+    ("Information gain", ["context.py"], ""),
+    (
+        "Token selection",
+        ["selection.py"],
+        "Above the floor: at each step the path asks of every candidate when it would join or "
+        "leave, which the floor leaves out.",
+    ),
+    ("√JS", ["sentences.py"], ""),
+    ("Token ablation", ["ablation.py", "4", "3"], ""),
+    ("Dump", ["dump.py", "3"], ""),
+    (
+        "Store",
+        ["store.py"],
+        "Writing is above the floor for the checksums of every chunk (fletcher32), which damage to "
+        "a file is found by, and reading for checking them.",
+    ),
+    (
+        "Scaling: bootstrap",
+        ["bootstrap.py"],
+        "Above the floor: each draw needs its own standard error besides its slope. All 999 draws "
+        "of a law take less than a millisecond.",
+    ),
+    ("Skills", ["skills.py"], ""),
+    ("Cost against n, d and texts", ["cost.py", str(DOCS / "cost.png")], "![cost](cost.png)"),
+    ("Snakemake's start", ["startup.py", "10", "100", "1000"], ""),
+)
+
+
+def main() -> None:
+    processor = next(
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    parts = [
+        "# Benchmarks",
+        "`make bench` runs the programs of tests/bench below one after another and writes this "
+        "page. Each says at its top what it measures, the common way, and the floor; each asserts "
+        "equal results before it times anything.",
+        f"Machine: {processor}, {os.cpu_count()} cores, {memory:.0f} GB, Python "
+        f"{platform.python_version()}; "
+        f"{', '.join(f'{name} {version(name)}' for name in PACKAGES)}.",
+    ]
+    for heading, command, remark in BENCHES:
+        load, begin = os.getloadavg()[0], time.monotonic()
+        print(f"{heading}: load {load:.1f}", end=" … ", flush=True)
+        run = subprocess.run(
+            [sys.executable, BENCH / command[0], *command[1:]], stdout=subprocess.PIPE, text=True,
+            stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True,
+        )  # fmt: skip
+        print(f"{time.monotonic() - begin:.0f} s", flush=True)
+        shown = " ".join([command[0], *(Path(argument).name for argument in command[1:])])
+        parts += [
+            f"## {heading}",
+            f"`OMP_NUM_THREADS=1 python tests/bench/{shown}`, load before it {load:.1f}:",
+            f"```\n{run.stdout.strip()}\n```",
+            *([remark] if remark else []),
+        ]
+    (DOCS / "benchmarks.md").write_text("\n\n".join(parts) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""How long Snakemake takes before the first job: a dry run, and a run with nothing to do.
+
+python tests/bench/startup.py [models ...]     (default 10 100)
+
+Each number of models meets four corpora. Seconds of wall clock and of CPU, and the largest resident
+memory, of `snakemake -n` on a fresh checkout and of `snakemake` where everything is there.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "config")
+CORPORA = ("docstrings", "second", "third", "fourth")
+WIDTHS, DEPTHS = (32, 64, 128), (1, 2, 4)
+
+
+def checkout(folder: Path, models: int) -> Path:
+    """A copy of the project whose tables have so many models and four corpora."""
+    for name in SOURCES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, folder / name)
+    header, *_ = (folder / "config/models.tsv").read_text().splitlines()
+    columns = header.split("\t")
+    shapes = [(width, depth) for width in WIDTHS for depth in DEPTHS]
+    rows = []
+    for model in range(models):
+        (width, depth), seed = shapes[model % len(shapes)], model // len(shapes)
+        row = {"slug": f"m{model}", "family": f"family{model % 20}", "source": "ladder",
+               "where": f"small/w{width}-d{depth}-s{seed}", "dtype": "float32"}  # fmt: skip
+        rows.append("\t".join(row.get(column, "") for column in columns))
+    (folder / "config/models.tsv").write_text("\n".join([header, *rows]) + "\n")
+    header, first, *_ = (folder / "config/corpora.tsv").read_text().splitlines()
+    rest = first.partition("\t")[2]
+    rows = [f"{corpus}\t{rest}" for corpus in CORPORA]
+    (folder / "config/corpora.tsv").write_text("\n".join([header, *rows]) + "\n")
+    config = folder / "config/config.yaml"
+    seeds = list(range(max(3, models // len(shapes) + 1)))
+    config.write_text(config.read_text().replace("seeds: [0, 1, 2]", f"seeds: {seeds}"))
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str) -> tuple[str, float, float, float]:
+    """What it printed, seconds of wall clock and of CPU, and its largest memory in MB."""
+    begin = time.monotonic()
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - begin
+        output.seek(0)
+        text = output.read()
+    assert status == 0, text[-3000:]
+    return text, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000
+
+
+def main(sizes: list[int]) -> None:
+    print(f"{'models':>6} {'jobs':>6} {'what':<14} {'wall s':>7} {'CPU s':>7} {'MB':>6}")
+    for models in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            made = checkout(Path(folder), models)
+            text, *cost = snakemake(made, "-n")
+            jobs = next(line.split()[1] for line in text.splitlines() if line.startswith("total "))
+            report(models, jobs, "dry run", cost)
+            summary, *_ = snakemake(made, "--summary")
+            for line in summary.splitlines():
+                file = made / line.split("\t")[0]
+                if line.count("\t") >= 5 and not line.startswith("output_file"):
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_text("{}")
+            snakemake(made, "--touch", "--quiet", "all")
+            text, *cost = snakemake(made)
+            assert "Nothing to be done" in text
+            report(models, 0, "nothing to do", cost)
+
+
+def report(models, jobs, what, cost) -> None:
+    wall, cpu, memory = cost
+    print(f"{models:>6} {jobs:>6} {what:<14} {wall:>7.1f} {cpu:>7.1f} {memory:>6.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main([int(size) for size in sys.argv[1:]] or [10, 100])

@@ -1,0 +1,74 @@
+"""The hub's real client, called through infogeo.hub in a process of its own.
+
+It reads its environment once, when it is imported; so each call is a fork of a server that has
+imported what the client needs, but not the client.
+"""
+
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+OWN = ("HF_", "HUGGINGFACE_", "XDG_CACHE")
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["httpx2", "trio", "tqdm.auto", "yaml"])
+
+
+class Client:
+    """Calls infogeo.hub with a cache of its own. `said` is what the last call printed."""
+
+    def __init__(self, url: str, home: Path):
+        self.home = home
+        self.said = ""
+        self.env = {
+            "HF_ENDPOINT": url,
+            "HF_HOME": str(home),
+            "HF_HUB_DOWNLOAD_TIMEOUT": "1",
+            "HF_HUB_ETAG_TIMEOUT": "1",
+            "no_proxy": "127.0.0.1",
+        }
+
+    def start(self, function: str, *arguments, tries: int = 4, beat: float = 10, answer="", **env):
+        process = CONTEXT.Process(
+            target=_run, args=(function, arguments, tries, beat, self.env | env, answer)
+        )
+        process.start()
+        return process
+
+    def call(self, function: str, *arguments, **more) -> dict:
+        with tempfile.TemporaryDirectory() as folder:
+            process = self.start(function, *arguments, answer=f"{folder}/answer", **more)
+            process.join(60)
+            self.said = Path(f"{folder}/answer.said").read_text()
+            assert process.exitcode == 0, self.said
+            return json.loads(Path(f"{folder}/answer").read_text())
+
+    def model(self, name: str, revision: str = "", trust: bool = False, **more) -> dict:
+        return self.call("fetch_model", name, revision, trust, **more)
+
+    def dataset(self, name: str, revision: str, pattern: str, **more) -> dict:
+        return self.call("fetch_dataset", name, revision, pattern, **more)
+
+
+def _run(function: str, arguments: tuple, tries: int, beat: float, env: dict, answer: str) -> None:
+    for name in [name for name in os.environ if name.startswith(OWN)]:
+        del os.environ[name]
+    os.environ.update(env)
+    if answer:
+        sys.stdout = sys.stderr = Path(f"{answer}.said").open("w", buffering=1)  # noqa: SIM115
+    from infogeo import hub
+    from infogeo.errors import InfogeoError
+    from infogeo.progress import Heartbeat
+
+    hub.TRIES = tries
+    Heartbeat.every = beat
+    try:
+        repository, folder, facts = getattr(hub, function)(*arguments)
+    except InfogeoError as error:
+        found = {"error": str(error)}
+    else:
+        found = {"commit": repository.commit, "folder": str(folder), "facts": facts}
+    if answer:
+        Path(answer).write_text(json.dumps(found))
