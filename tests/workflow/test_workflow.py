@@ -3,7 +3,9 @@
 One file, so that parallel test workers share one run.
 """
 
+import json
 import os
+import re
 import shutil
 
 import pandas as pd
@@ -142,7 +144,9 @@ def test_a_wrong_published_table_stops_the_run_before_it_starts(checkout):
 def test_the_report_is_made_after_the_run(finished):
     report = finished.path("results/report.html").read_text()
     assert "entropy_scaling" in report
-    assert "claims.md" in report
+    categories = json.loads(re.search(r"var categories = (\{.*?\});?\n", report)[1])
+    assert min(categories) == "Claims"  # the report sorts its menu
+    assert "results/tables/claims.md" in categories["Claims"]["Other"]
 
 
 def test_the_configuration_that_was_used_lies_beside_the_results(finished):
