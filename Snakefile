@@ -20,6 +20,7 @@ include: "rules/scaling.smk"
 include: "rules/context.smk"
 include: "rules/sentences.smk"
 include: "rules/theory.smk"
+include: "rules/claims.smk"
 include: "rules/figures.smk"
 include: "rules/plan.smk"
 
@@ -70,6 +71,12 @@ rule theory:
     input:
         rules.simulate_skills.output,
         figure_files("theory"),
+
+
+rule claims:
+    """A verdict on each of the paper's claims."""
+    input:
+        table_files("claims"),
 
 
 rule tables:

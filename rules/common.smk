@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from infogeo import configuration, fingerprint, slurm
+from infogeo import configuration, fingerprint, published, slurm
 from infogeo.errors import InfogeoError
 
 # ---------------------------------------------------------------- configuration and tables
@@ -22,6 +22,7 @@ try:
     MODELS, CORPORA = (
         {row["slug"]: row for row in rows} for rows in configuration.read_tables(CONFIG)
     )
+    PUBLISHED = published.read(CONFIG["published"])
 except InfogeoError as error:
     raise WorkflowError(str(error)) from None
 
@@ -402,9 +403,20 @@ def skills_fingerprint() -> str:
     return fingerprint.digest(
         {
             "theory": CONFIG["theory"],
-            "draws": CONFIG["scaling"]["draws"],
             "seed": CONFIG["seed"],
             "logic": logic("simulate_skills"),
+        }
+    )
+
+
+@cache
+def published_fingerprint() -> str:
+    return fingerprint.digest(
+        {
+            "rows": PUBLISHED,
+            "draws": CONFIG["scaling"]["draws"],
+            "seed": CONFIG["seed"],
+            "logic": logic("fit_published"),
         }
     )
 
@@ -474,6 +486,12 @@ PARTS = {
     "theory": {
         "tables": ["skills.csv", "theory.csv", "theory.md", "theory.txt"],
         "figures": ["skills"],
+        "pages": [],
+    },
+    # Last, and so printed last.
+    "claims": {
+        "tables": ["published_laws.csv", "claims.csv", "claims.md", "claims.txt"],
+        "figures": [],
         "pages": [],
     },
 }

@@ -336,7 +336,6 @@ rule figure_skills:
         mem_mb=rising(1000),
     params:
         **CONFIG["theory"],
-        draws=CONFIG["scaling"]["draws"],
         seed=CONFIG["seed"],
         expected=[skills_fingerprint()] * 3,
         logic=logic("figure_skills"),

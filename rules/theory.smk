@@ -25,7 +25,6 @@ rule simulate_skills:
         mem_mb=rising(1500),
     params:
         **CONFIG["theory"],
-        draws=CONFIG["scaling"]["draws"],
         seed=CONFIG["seed"],
         fingerprint=skills_fingerprint(),
         logic=logic("simulate_skills"),

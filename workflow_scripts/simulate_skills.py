@@ -26,7 +26,7 @@ def main(params, output) -> None:
     simulated["code_length"] = skills.code_length(MODELS, params.alpha, P, Q, m, share)
     drawn = skills.graph(DRAWN, alpha=params.alpha, skills_per_text=m, seed=params.seed)
     edges = {"text": np.repeat(np.arange(DRAWN), m), "skill": drawn.ravel()}
-    recovery = theory.recovery(laws=params.laws, draws=params.draws, seed=params.seed)
+    recovery = theory.recovery(laws=params.laws, seed=params.seed)
     found = {
         "curve": theory.curve(simulated, h1=skills.entropy(P), delta=skills.divergence(P, Q)),
         "graph": pd.DataFrame(edges),

@@ -18,10 +18,12 @@ from scipy import optimize
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-from infogeo.distribution import LEVEL, Curves, tokens_needed, verdict
+from rates import record
+
+from infogeo.distribution import HALF, LEVEL, Curves, tokens_needed, verdict
 
 GRID = np.array([0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1])
-TEXTS, SOURCES, DRAWS, SELECTORS = 32, 20, 999, 7
+TEXTS, SOURCES, SELECTORS = 32, 20, 7
 SCALE, SPREAD, OWN = (0.4, 0.4), (0.2, 0.2), 0.1  # sd of ln a and ln θ: (source, text); selector
 
 
@@ -66,6 +68,7 @@ if __name__ == "__main__":
         f"{'truth':>6} {'other selectors':>16}{'distributed':>13}{'concentrated':>14}"
         f"{'inconclusive':>14}{'covers':>8}{'mean':>7}{'width':>7}"
     )
+    wrong = {"supported": (0.0, ""), "contradicted": (0.0, "")}
     for truth in (0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7):
         for further in (0.0, 0.02, 0.1):
             if further and truth != 0.5:
@@ -75,17 +78,25 @@ if __name__ == "__main__":
             rng, found = np.random.default_rng(1), []
             for i in range(models):
                 curves, sources = model(rng, middles)
-                found.append(tokens_needed(curves, sources, draws=DRAWS, seed=i))
+                found.append(tokens_needed(curves, sources, seed=i))
             ends = np.array([(row["share90_low"], row["share90_high"]) for row in found])
             verdicts = [verdict(*pair) for pair in ends]
             rates = [100 * verdicts.count(name) / models
                      for name in ("distributed", "concentrated", "inconclusive")]  # fmt: skip
             covers = 100 * ((ends[:, 0] <= truth) & (truth <= ends[:, 1])).mean()
             others = "the same" if not further else f"+{further:.2f}"
+            about = f"{truth:g} of the tokens needed, other selectors {others}"
+            if truth <= HALF:
+                wrong["supported"] = max(wrong["supported"], (rates[0] / 100, about))
+            if truth >= HALF:
+                wrong["contradicted"] = max(wrong["contradicted"], (rates[1] / 100, about))
             print(
                 f"{truth:6.2f} {others:>16}{rates[0]:13.1f}{rates[1]:14.1f}{rates[2]:14.1f}"
                 f"{covers:8.1f}{np.mean([row['share90'] for row in found]):7.3f}"
                 f"{np.median(np.ptp(ends, axis=1)):7.3f}",
                 flush=True,
             )
+    record("tests/bench/distribution.py", [
+        ("distributed", name, about, rate, models) for name, (rate, about) in wrong.items()
+    ])  # fmt: skip
     print(f"\n{models} models per row; {time.perf_counter() - start:.0f} s")

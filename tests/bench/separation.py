@@ -26,7 +26,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-from infogeo import progress, sentence_summary
+from rates import record
+
+from infogeo import claims, progress, sentence_summary
 from infogeo.resampling import percentiles
 from infogeo.separation import SCORES, Separation, permutation_p, weighted_auc
 
@@ -134,51 +136,86 @@ def permutations(sets: int) -> None:
                   flush=True)  # fmt: skip
 
 
-def family(rng, rise: float, ahead: tuple[float, float]) -> dict:
+def family(rng, rise: float, ahead: tuple[float, float], *, signal=1.0, twins=2.0,
+           twins_rise=0.0, words=2.0):  # fmt: skip
     """The headline row of a simulated family: 6 sizes, 12 texts of 8 sources of each label.
 
     The noise of a model has sd 0.6 exp(0.05 z − rise · size) for the covariance, and that plus
-    `ahead` for the two cosines; every model and distance draws its own on the same texts.
+    `ahead` for the two cosines; every model and distance draws its own on the same texts. Twins:
+    the same with sd `twins` and their own rise; bag of words and length: with sd `words`. Means of
+    the labels are scaled by `signal`.
     """
-    points, labels, sources = texts(rng, [8] * LABELS, 0.7, MEANS, per_label=12)
-    doc_ids = [str(i) for i in range(len(points))]
-    models, trained = [], {}
+    points, labels, sources = texts(rng, [8] * LABELS, 0.7, signal * MEANS, per_label=12)
+    about = {"doc_ids": [str(i) for i in range(len(points))], "labels": [str(x) for x in labels],
+             "sources": [str(x) for x in sources]}  # fmt: skip
+
+    def near(noise):
+        return distances(points + noise * rng.standard_normal(points.shape))
+
+    models, trained, untrained = [], {}, {}
+    without = {(0, "", name): near(words) for name in ("bag_of_words", "length")}
     for size in range(6):
         slug, noise = f"m{size}", 0.6 * np.exp(0.05 * rng.standard_normal() - rise * size)
         models.append({"slug": slug, "family": "f", "params_total": 2**size, "width": size,
                        "params_non_embedding": 2**size, "layers": 1})  # fmt: skip
         levels = {"js_centred": 0.0, "cosine": ahead[0], "cosine_centred": ahead[1]}
-        trained[slug] = SimpleNamespace(
-            doc_ids=doc_ids, labels=[str(x) for x in labels], sources=[str(x) for x in sources],
-            distances={
-                (0, "final", name): distances(
-                    points + (noise + level) * rng.standard_normal(points.shape)
-                )
-                for name, level in levels.items()
-            },
-        )  # fmt: skip
+        trained[slug] = SimpleNamespace(**about, distances=without | {
+            (0, "final", name): near(noise + level) for name, level in levels.items()
+        })  # fmt: skip
+        noise = twins * np.exp(0.05 * rng.standard_normal() - twins_rise * size)
+        untrained[slug] = SimpleNamespace(**about, distances={
+            (0, "final", "js_centred"): near(noise)
+        })  # fmt: skip
     study = sentence_summary.study(
-        "simulated", models, trained, {}, neighbours=5, permutations=1, seed=0
+        "simulated", models, trained, untrained, neighbours=5, permutations=1, seed=0
     )
     found = sentence_summary.trends(study, headline_depth="final", draws=999, seed=0)
     return found[found["headline"]].iloc[0]
 
 
+def judged(row) -> dict[str, str]:
+    """The verdicts on the three claims."""
+    ends = [
+        claims.Estimate("", row[name], row[f"{name}_low"], row[f"{name}_high"])
+        for name in ("value", *claims.BASELINES)
+    ]
+    return {
+        "larger": row["trend_verdict"], "covariance": row["covariance_verdict"],
+        "separation": claims.separation_verdict(ends[0], ends[1:]),
+    }  # fmt: skip
+
+
+ALL = ("larger", "covariance", "separation")
+TRUTHS = [  # truth, keywords of `family`, claims that do not hold, claims whose opposite does not
+    ("no change with N; covariance as both cosines", {}, ALL[:2], ALL[:2]),
+    ("as one cosine, well above the other", {"ahead": (0.0, 0.8)}, ALL[1:2], ALL[1:2]),
+    ("rises with N, above both cosines", {"rise": 0.1, "ahead": (0.5, 0.5)}, (), ALL),
+    ("rises with N, and so do the twins", {"rise": 0.1, "twins": 0.6, "twins_rise": 0.1},
+     ("larger", "separation"), ("larger",)),
+    ("as good as the bag of words", {"words": 0.6}, ("separation",), ("separation",)),
+    ("labels mean nothing", {"signal": 0.0}, ALL, ALL),
+]  # fmt: skip
+
+
 def verdicts(sets: int) -> None:
     """Part 3."""
     names = ("supported", "contradicted", "inconclusive")
-    print(f"\n{'claim':<12}{'truth':<44}" + "".join(f"{name:>14}" for name in names))
-    for truth, rise, ahead in (
-        ("no change with N; covariance as both cosines", 0.0, (0.0, 0.0)),
-        ("… as one cosine, well above the other", 0.0, (0.0, 0.8)),
-        ("rises with N; above both", 0.1, (0.5, 0.5)),
-    ):
-        rows = [family(np.random.default_rng([4, i]), rise, ahead) for i in range(sets)]
-        for claim, column in (("larger", "trend_verdict"), ("covariance", "covariance_verdict")):
-            given = [row[column] for row in rows]
-            rates = [100 * given.count(name) / sets for name in names]
-            print(f"{claim:<12}{truth:<44}" + "".join(f"{rate:14.1f}" for rate in rates),
-                  flush=True)  # fmt: skip
+    print(f"\n{'claim':<12}{'truth':<46}" + "".join(f"{name:>14}" for name in names))
+    wrong: dict[tuple, tuple] = {}
+    for truth, keywords, not_so, not_opposite in TRUTHS:
+        keywords = {"rise": 0.0, "ahead": (0.0, 0.0)} | keywords
+        found = [judged(family(np.random.default_rng([4, i]), **keywords)) for i in range(sets)]
+        for claim in ALL:
+            given = [row[claim] for row in found]
+            rates = {name: given.count(name) / sets for name in names}
+            shown = "".join(f"{100 * rate:14.1f}" for rate in rates.values())
+            print(f"{claim:<12}{truth:<46}{shown}", flush=True)
+            for verdict, false in (("supported", not_so), ("contradicted", not_opposite)):
+                if claim in false:
+                    key = claim, verdict
+                    wrong[key] = max(wrong.get(key, (0.0, "")), (rates[verdict], truth))
+    record("tests/bench/separation.py",
+           [(*key, truth, rate, sets) for key, (rate, truth) in wrong.items()])  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -30,12 +30,12 @@ FIGURES = {
     "figure_information_gain", "figure_token_selection", "figure_token_ablation",
     "figure_sentence_maps", "figure_sentence_distances",
 }  # fmt: skip
-# Over all models; write_tables stays with the head.
+# Over all models; write_tables and write_claims stay with the head.
 AGGREGATES = FIGURES | {
     "random_null", "text_view", "fit_scaling_laws", "summarise_context", "summarise_sentences",
     "sentence_maps", "sentence_view", "compare_theory",
 }  # fmt: skip
-ONCE = {"fetch_corpus", "prepare_ladder", "simulate_skills", "figure_skills"}
+ONCE = {"fetch_corpus", "prepare_ladder", "simulate_skills", "figure_skills", "fit_published"}
 SPELLINGS = (
     ("--profile", "slurm"),
     ("--workflow-profile", "slurm"),

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from infogeo import distribution
 from infogeo.context_summary import Sample
@@ -80,7 +81,7 @@ def test_the_best_selector_beside_random_with_the_same_sink():
             ("lasso", "free"): exponent(0.6), ("recency", "forced"): exponent(0.3),
             ("random", "free"): exponent(0.2), ("random", "forced"): exponent(0.8),
         }, noise=0.02),
-        clusters(), draws=199, seed=0,
+        clusters(), seed=0,
     )  # fmt: skip
     assert (found["best_selector"], found["best_sink"]) == ("recency", "forced")
     assert found["share90"] == pytest.approx(0.3, abs=0.02)
@@ -95,45 +96,73 @@ def test_the_best_is_scored_on_texts_that_did_not_choose_it():
     # Equal selectors, noisy texts: on the texts that chose it, the best of twelve looks better.
     same = {(f"s{i}", "free"): exponent(0.5) for i in range(12)}
     estimates = [
-        tokens_needed(curves(same, texts=16, noise=0.6, seed=seed), clusters(16), draws=39,
+        tokens_needed(curves(same, texts=16, noise=0.6, seed=seed), clusters(16),
                       seed=seed)["share90"]
         for seed in range(60)
     ]  # fmt: skip
     alone = [
         tokens_needed(curves({("s", "free"): exponent(0.5)}, texts=16, noise=0.6, seed=seed),
-                      clusters(16), draws=39, seed=seed)["share90"]
+                      clusters(16), seed=seed)["share90"]
         for seed in range(60)
     ]  # fmt: skip
     assert np.mean(estimates) == pytest.approx(np.mean(alone), abs=0.02)
 
 
-def test_draws_agree_with_an_unvectorised_loop():
-    data, groups = curves({("a", "free"): 3.0, ("b", "free"): 3.2, ("random", "free"): 1.0},
-                          texts=10, noise=0.4), clusters(10)  # fmt: skip
-    found = tokens_needed(data, groups, draws=39, seed=7)
-    first, second = distribution.halves(groups, 7)
-    weights = [
-        distribution.resampling.text_weights(groups[half], draws=39, seed=7 + i)
-        for i, half in enumerate((first, second))
-    ]
-    draws = []
-    for b in range(39):
-        shares = []
-        for half, weight in zip((first, second), weights, strict=True):
-            kl = np.average(data.kl[half], axis=0, weights=weight[b])
-            base = np.average(data.base[half], axis=0, weights=weight[b])
-            shares.append([needed(1 - kl[i] / base[i], GRID)[0] for i in range(3)])
-        ways = [shares[1][int(np.argmin(shares[0][:2]))], shares[0][int(np.argmin(shares[1][:2]))]]
-        draws.append(np.mean(ways))
-    ends = distribution.resampling.percentiles(np.array(draws))
-    assert (found["share90_low"], found["share90_high"]) == pytest.approx(tuple(ends))
+def test_ends_are_where_a_t_test_over_clusters_turns():
+    data, groups = (
+        curves({("a", "free"): 3.0, ("random", "free"): 1.0}, texts=12, noise=0.4),
+        (np.repeat(np.arange(6), 2)),
+    )
+    found = tokens_needed(data, groups, seed=7)
+
+    def t(share):
+        kl = [np.interp(share, GRID, row) for row in data.kl[:, 0]]
+        sums = (kl - 0.1 * data.base[:, 0]).reshape(6, 2).sum(1)
+        return stats.ttest_1samp(sums, 0).statistic
+
+    q = stats.t.ppf(0.975, 5)
+    assert t(found["share90_low"]) == pytest.approx(q, abs=0.02)
+    assert t(found["share90_high"]) == pytest.approx(-q, abs=0.02)
+    assert found["share90_low"] < found["share90"] < found["share90_high"]
+
+
+def test_the_gap_has_the_jackknife_interval_over_clusters():
+    data, groups = (
+        curves({("a", "free"): 3.0, ("random", "free"): 1.5}, texts=12, noise=0.4),
+        (np.repeat(np.arange(6), 2)),
+    )
+    found = tokens_needed(data, groups, seed=7)
+
+    def gap(keep):
+        recovered = 1 - data.kl[keep].mean(0) / data.base[keep].mean(0)[:, None]
+        a, random = needed(recovered, data.shares)[0]
+        return random - a
+
+    left = np.array([gap(groups != group) for group in range(6)])
+    half = stats.t.ppf(0.975, 5) * np.sqrt(5 / 6 * ((left - left.mean()) ** 2).sum())
+    assert found["gap"] == pytest.approx(gap(groups >= 0), abs=1e-3)
+    assert found["gap_high"] - found["gap"] == pytest.approx(half, rel=0.02)
+
+
+def test_the_lower_end_is_that_of_the_selector_that_may_need_least():
+    """However clearly another one is chosen: what needs less might be the best."""
+    rng = np.random.default_rng(0)
+    data = curves({("a", "free"): exponent(0.6), ("b", "free"): exponent(0.62)}, texts=40, noise=0)
+    data.kl[:, 1, 1:-1] *= np.exp(rng.standard_normal((40, 1)) - 0.5)  # b needs more, unsurely
+    both = tokens_needed(data, clusters(40), seed=0)
+    alone = tokens_needed(
+        data._replace(names=data.names[:1], kl=data.kl[:, :1], base=data.base[:, :1],
+                      shares=data.shares[:1]),
+        clusters(40), seed=0,
+    )  # fmt: skip
+    assert both["share90_low"] < alone["share90_low"] - 0.01
 
 
 def test_not_reached_on_the_grid_is_censored_with_ends_that_claim_no_more_than_is_known():
     short = GRID[:6]  # up to 0.3
     found = tokens_needed(
         curves({("lasso", "free"): exponent(0.6), ("random", "free"): exponent(0.7)}, grid=short),
-        clusters(), draws=99, seed=0,
+        clusters(), seed=0,
     )  # fmt: skip
     assert found["censored"]
     assert np.isnan([found["share90"], found["gap"]]).all()
@@ -143,7 +172,7 @@ def test_not_reached_on_the_grid_is_censored_with_ends_that_claim_no_more_than_i
 
 
 def test_without_random_the_gap_alone_is_unknown():
-    found = tokens_needed(curves({("lasso", "free"): 3.0}), clusters(), draws=99, seed=0)
+    found = tokens_needed(curves({("lasso", "free"): 3.0}), clusters(), seed=0)
     assert np.isfinite(found["share90"])
     assert np.isnan([found["share90_random"], found["gap"], found["gap_low"]]).all()
 

@@ -469,4 +469,4 @@ def test_the_same_seed_gives_the_same_laws():
         world.plant(world.noisy(one_over_ln_d), twins=one_over_ln_d, random=one_over_ln_d)
     pd.testing.assert_frame_equal(first.fit()[0], second.fit()[0])
     moved = first.fit(seed=1)[0]
-    assert moved["exponent_low"][0] != second.fit()[0]["exponent_low"][0]
+    assert moved["bootstrap_low"][0] != second.fit()[0]["bootstrap_low"][0]

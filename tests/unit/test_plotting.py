@@ -65,7 +65,7 @@ def size(width, layers):
 def a_law(metric, points, numbers, rng):
     slope, width_slope = numbers[1:3]
     law = {
-        "points": points, "texts": 300, "interval": "bootstrap-t", "problems": "",
+        "points": points, "texts": 300, "problems": "",
         "falls_verdict": "width artefact" if metric.endswith("ln_d") else "inconclusive",
     }  # fmt: skip
     values = slope, slope - width_slope / 2, slope / 2, slope / 3, slope / 2
@@ -268,7 +268,6 @@ def test_printed_exponents_say_how_their_interval_was_made():
     law = frames()["laws"].iloc[0].to_dict()
     law |= {"exponent": -0.047, "exponent_low": -0.062, "exponent_high": 0.0311}
     assert plotting.exponent_of(law) == "exponent −0.047 [−0.062, +0.031]"
-    assert plotting.exponent_of(law | {"interval": "t"}).endswith("] (t)")
     law |= {"exponent": np.nan, "problems": "2 points: a law needs at least 3"}
     assert plotting.exponent_of(law) == "no exponent: 2 points: a law needs at least 3"
 

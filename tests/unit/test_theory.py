@@ -103,7 +103,7 @@ def test_bad_arguments_of_the_laws_are_named():
 
 @pytest.fixture(scope="module")
 def recovered():
-    return theory.recovery(laws=500, draws=399, seed=0)
+    return theory.recovery(laws=500, seed=0)
 
 
 def test_the_interval_covers_the_known_exponent_where_the_law_is_a_power(recovered):
@@ -122,15 +122,15 @@ def test_from_the_first_skill_on_the_known_exponent_is_missed(recovered):
     rows = recovered[recovered["n_low"] == 1]
     assert (rows["exponent_curve"] > rows["exponent_true"]).all()
     ten = rows[(rows["points"] == 10) & (rows["variant"] == "parameter_limited")]
-    assert (ten["coverage"] < 0.7).all()
+    assert (ten["coverage"] < 0.95 - 3 * ten["coverage_error"]).all()
     assert (rows["coverage_curve"] >= 0.92).all()
 
 
 def test_recovery_repeats_and_its_rows_have_noise_of_their_own():
-    first, second = (theory.recovery(laws=5, draws=99, seed=3) for _ in range(2))
+    first, second = (theory.recovery(laws=5, seed=3) for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
     gaps = (first["exponent_mean"] - first["exponent_curve"]) / first["width"]
-    assert np.diff(np.sort(gaps)).min() > 1e-4  # the same noise on like curves would give like gaps
+    assert np.diff(np.sort(gaps)).min() > 1e-7  # the same noise on like curves would give like gaps
     assert first["coverage_error"].iloc[0] == pytest.approx(np.sqrt(0.95 * 0.05 / 5))
 
 

@@ -19,7 +19,7 @@ def tables():
                          delta=skills.divergence(TRUE, BACKGROUND))  # fmt: skip
     edges = skills.graph(9, alpha=0.7, skills_per_text=3, seed=1)
     graph = pd.DataFrame({"text": np.repeat(np.arange(9), 3), "skill": edges.ravel()})
-    return {"graph": graph, "curve": curve, "recovery": theory.recovery(laws=20, draws=99, seed=0)}
+    return {"graph": graph, "curve": curve, "recovery": theory.recovery(laws=20, seed=0)}
 
 
 def drawn(tables, share=1.0, **changed):

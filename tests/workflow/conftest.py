@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "config/schemas")
+SOURCES = (
+    "Snakefile",
+    "rules",
+    "workflow_scripts",
+    "profiles",
+    "envs",
+    "config/schemas",
+    "config/published",
+)
 
 CONFIG = """
 seed: 7

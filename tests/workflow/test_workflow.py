@@ -3,7 +3,9 @@
 One file, so that parallel test workers share one run.
 """
 
+import json
 import os
+import re
 import shutil
 
 import pandas as pd
@@ -24,7 +26,8 @@ JUDGED = {"summarise_sentences"} | SENTENCE_FIGURES
 SENTENCES = {"sentence_maps", "sentence_view"} | JUDGED
 SKILLS = {"simulate_skills", "figure_skills"}
 # Over all models.
-AGGREGATES = {"random_null", "text_view", "compare_theory"} | LAWS | FIGURES | CONTEXT | SENTENCES
+AGGREGATES = {"random_null", "text_view", "compare_theory", "write_claims"}
+AGGREGATES |= LAWS | FIGURES | CONTEXT | SENTENCES
 MODELS = ("w16-d1", "w16-d2", "w32-d1", "w32-d2", "w32-d2-s1")
 ENTROPY = ("compute_spectra", "untrained_twins", "compute_entropy")
 GAIN_AND_SELECTION = ("information_gain", "untrained_gain", "token_selection")
@@ -109,9 +112,41 @@ def test_the_theory_stands_beside_the_laws(finished):
     assert inside.mean() > 0.5
 
 
+def test_every_claim_of_the_family_has_a_verdict_and_what_cannot_be_judged_says_what_to_add(
+    finished,
+):
+    claims = pd.read_csv(finished.path("results/tables/claims.csv"), keep_default_na=False)
+    mine = claims[claims["family"] == "tiny"].set_index("claim")
+    assert (mine["verdict"] != "").all() and mine["corpus"].eq("stories").all()
+    assert mine.loc["information gain is the ridge form", "verdict"] == "supported"
+    # Four sizes are too few for a form.
+    forms = mine[mine.index.str.contains("power law")]
+    assert set(forms["verdict"]) == {"inconclusive"}
+    assert all("3 more sizes: 7 are needed" in words for words in forms["to_add"])
+    assert {"cerebras-gpt", "pythia"} <= set(claims["family"])
+    assert claims.loc[claims["source"] == "simulated", "claim"].str.startswith("skills").sum() == 2
+    for name in ("claims.md", "claims.txt"):
+        assert "width artefact" in finished.path(f"results/tables/{name}").read_text()
+
+
+def test_a_published_value_is_judged_anew_and_nothing_else(checkout):
+    checkout.edit("config/published/matrix_entropy.csv", "0.7732", "0.7733")
+    assert checkout.planned() == {"fit_published", "write_claims"}
+
+
+def test_a_wrong_published_table_stops_the_run_before_it_starts(checkout):
+    checkout.edit("config/published/matrix_entropy.csv", "0.7732", "none")
+    run = checkout.snakemake("--dry-run")
+    assert run.returncode != 0
+    assert "matrix_entropy.csv: line 30, value: 'none'" in run.stdout + run.stderr
+
+
 def test_the_report_is_made_after_the_run(finished):
     report = finished.path("results/report.html").read_text()
     assert "entropy_scaling" in report
+    categories = json.loads(re.search(r"var categories = (\{.*?\});?\n", report)[1])
+    assert min(categories) == "Claims"  # the report sorts its menu
+    assert "results/tables/claims.md" in categories["Claims"]["Other"]
 
 
 def test_the_configuration_that_was_used_lies_beside_the_results(finished):
@@ -195,18 +230,18 @@ def test_changing_an_eps2_computes_entropies_again_from_the_stored_spectra(check
 def test_the_number_of_draws_changes_intervals_and_nothing_else(checkout):
     checkout.edit("config/config.yaml", "draws: 99", "draws: 199")
     unchanged = {"random_null", "sentence_maps", "sentence_view"}
-    expected = jobs("information_gain") | SKILLS | AGGREGATES - unchanged
+    expected = jobs("information_gain") | {"fit_published"} | AGGREGATES - unchanged
     assert checkout.planned() == expected
 
 
 def test_a_setting_of_the_sentences_runs_their_study_alone(checkout):
     checkout.edit("config/config.yaml", "n: 8, depths", "n: 7, depths")
-    assert checkout.planned() == jobs(*GEOMETRY) | SENTENCES
+    assert checkout.planned() == jobs(*GEOMETRY) | SENTENCES | {"write_claims"}
 
 
 def test_the_theory_needs_no_model(checkout):
     checkout.edit("config/config.yaml", "theory: {texts: 5000", "theory: {texts: 4000")
-    assert checkout.planned() == SKILLS | {"compare_theory"}
+    assert checkout.planned() == SKILLS | {"compare_theory", "write_claims"}
     assert checkout.planned("theory") == SKILLS | {"theory"}
 
 
@@ -230,7 +265,7 @@ def test_labels_with_too_few_texts_stop_the_run_with_their_counts(checkout):
 
 def test_a_share_of_the_ablation_runs_ablations_and_their_aggregates(checkout):
     checkout.edit("config/config.yaml", "shares: [0.25, 0.5]", "shares: [0.25, 0.75]")
-    assert checkout.planned() == jobs("token_ablation") | CONTEXT
+    assert checkout.planned() == jobs("token_ablation") | CONTEXT | {"write_claims"}
 
 
 @pytest.mark.parametrize("module", ["spectra", "entropy", "scaling", "ladder", "plotting"])
@@ -245,13 +280,14 @@ def test_a_comment_or_a_docstring_reruns_nothing(checkout, module):
 def test_a_constant_in_the_scaling_library_refits_and_nothing_else(checkout):
     path = checkout.path("workflow_scripts/infogeo/scaling.py")
     path.write_text(path.read_text() + "\nNEW_CONSTANT = 1\n")
-    assert checkout.planned() == LAWS | FIGURES | JUDGED | SKILLS | {"compare_theory"}
+    others = {"compare_theory", "fit_published", "write_claims"}
+    assert checkout.planned() == LAWS | FIGURES | CONTEXT | JUDGED | SKILLS | others
 
 
 def test_a_constant_in_the_spectra_library_computes_spectra_again(checkout):
     path = checkout.path("workflow_scripts/infogeo/spectra.py")
     path.write_text(path.read_text() + "\nNEW_CONSTANT = 1\n")
-    expected = jobs(*ENTROPY) | AGGREGATES - {"text_view"} - SENTENCES
+    expected = jobs(*ENTROPY) | {"fit_published"} | AGGREGATES - {"text_view"} - SENTENCES
     assert checkout.planned() == expected
 
 

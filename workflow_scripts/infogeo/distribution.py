@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from infogeo import resampling
+from infogeo import scaling
 from infogeo.context_summary import Sample, described, families, nothing_kept, over_draws
 
 LEVEL = 0.9  # of the effect that the earlier tokens have on the next-token distribution
 HALF = 0.5  # share of the earlier tokens that divides "distributed" from "concentrated"
 MIN_TEXTS, MIN_CLUSTERS = 8, 4
+STEPS = 1001  # shares at which the test behind an interval is made
 COLUMNS = [
     "corpus", "family", "model", "N", "width", "layers", "n", "texts",
     "best_selector", "best_sink", "share90", "share90_low", "share90_high", "censored",
@@ -92,20 +93,19 @@ def halves(clusters, seed: int) -> list[np.ndarray]:
     return [np.flatnonzero(first), np.flatnonzero(~first)]
 
 
-def tokens_needed(curves: Curves, clusters, *, draws: int, seed: int) -> dict:
+def tokens_needed(curves: Curves, clusters, *, seed: int) -> dict:
     """The share of tokens for LEVEL recovery under the best selector, and under random.
 
     The best (selector, sink), random left out, is the one that needs the fewest tokens on one
-    half of the texts, and is scored on the other half; the mean of both ways. Random is scored on
-    the same texts with the same sink.
+    half of the texts, and is scored on the other half; both halves are scored together. Random is
+    scored on the same texts with the same sink.
 
     Parameters
     ----------
     curves : Curves
     clusters : (texts,) array
-    draws, seed : int
-        Of the bootstrap: clusters are resampled within each half, and the best is chosen anew in
-        each draw.
+    seed : int
+        Of the halves.
 
     Returns
     -------
@@ -113,60 +113,107 @@ def tokens_needed(curves: Curves, clusters, *, draws: int, seed: int) -> dict:
         share90, share90_random, gap (random − best) with _low and _high; censored; best_selector
         and best_sink chosen on all texts. Where the share is not reached on the grid, the
         estimate is NaN, its lower end counts it as the largest share that was run and its upper
-        end as 1.
+        end as 1. A selector that was chosen wrongly needs more than the best: so share90_low is
+        the least lower end of any selector on all texts, among which the best one is.
+
+    Notes
+    -----
+    Intervals turn a test around: a share s is too small where mean KL − (1 − LEVEL) mean KL_0 at
+    s, a mean over texts, is above 0 by Student's t over clusters, and enough where it is below.
+    That of the gap is Student's t on the jackknife over clusters, the selectors kept. Rates:
+    tests/bench/distribution.py.
     """
     rivals = np.array([i for i, (name, _) in enumerate(curves.names) if name != "random"])
-    sinks = [sink for _, sink in curves.names]
-    random = np.array([  # of each (selector, sink): random with the same sink; −1: not run
-        curves.names.index(("random", sink)) if ("random", sink) in curves.names else -1
-        for sink in sinks
-    ])  # fmt: skip
+    random = {sink: i for i, (name, sink) in enumerate(curves.names) if name == "random"}
+    codes = np.unique(clusters, return_inverse=True)[1]
+    top = curves.shares[:, -1].min()
+    grid = np.linspace(0, top, STEPS)
+    lacking = lacks(curves, grid)  # (texts, names, grid)
 
-    def shares(texts, weights):  # → (2, draws, names + 1): low and high ends; the last is NaN
-        kl = curves.kl[texts].reshape(len(texts), -1)
-        kl = (weights @ kl).reshape(len(weights), len(curves.names), -1)
-        base = (weights @ curves.base[texts])[..., None]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.stack(needed(1 - kl / base, curves.shares))
-        return np.pad(found, [(0, 0), (0, 0), (0, 1)], constant_values=np.nan)
+    def best(texts) -> int:
+        shares = needed(1 - curves.kl[texts].mean(0) / curves.base[texts].mean(0)[:, None],
+                        curves.shares)[1]  # fmt: skip
+        return int(rivals[shares[rivals].argmin()])
 
-    def best(found):  # of (2, draws, names + 1): positions (draws,)
-        return rivals[np.nan_to_num(found[1][:, rivals], nan=np.inf).argmin(-1)]
+    first, second = halves(clusters, seed)
+    scored = np.empty(len(clusters), int)
+    scored[first], scored[second] = best(second), best(first)
+    selector, sink = curves.names[best(np.arange(len(clusters)))]
+    out = {"best_selector": selector, "best_sink": sink, "censored": False}
+    of_best = lacking[np.arange(len(scored)), scored]  # (texts, grid)
+    shares = {"share90": of_best}
+    sinks = [curves.names[i][1] for i in scored]
+    if random.keys() >= set(sinks):
+        rows = [random[sink] for sink in sinks]
+        shares["share90_random"] = lacking[np.arange(len(scored)), rows]
+    for name in ("share90", "share90_random"):
+        known = name in shares
+        point = crossing(shares[name].mean(0), grid) if known else np.nan
+        low, high = ends(shares[name], codes, grid) if known else (np.nan, np.nan)
+        out |= {name: point, f"{name}_low": low, f"{name}_high": high}
+    out["censored"] = bool(np.isnan(out["share90"]))
+    out["share90_low"] = min(ends(lacking[:, i], codes, grid)[0] for i in rivals)
+    out |= dict.fromkeys(("gap", "gap_low", "gap_high"), np.nan)
+    if "share90_random" in shares:
+        out |= gap(of_best, shares["share90_random"], codes, grid)
+    return out
 
-    def both_ways(first, second):  # → (2, 2, draws): best and random, low and high ends
-        out = 0
-        for chosen_on, scored_on in ((first, second), (second, first)):
-            chosen = best(chosen_on)
-            picked = [
-                np.take_along_axis(scored_on, i[None, :, None], axis=-1)[..., 0]
-                for i in (chosen, random[chosen])
-            ]
-            out = out + np.stack(picked) / 2
-        return out
 
-    split = halves(clusters, seed)
-    once = [shares(texts, np.full((1, len(texts)), 1 / len(texts))) for texts in split]
-    many = [
-        shares(texts, resampling.text_weights(clusters[texts], draws=draws, seed=seed + i))
-        for i, texts in enumerate(split)
-    ]  # of different seeds: halves with equally many clusters are resampled independently
-    estimate, resampled = both_ways(*once)[..., 0], both_ways(*many)
-    everything = np.arange(len(clusters))
-    whole = shares(everything, np.full((1, len(clusters)), 1 / len(clusters)))
-    selector, sink = curves.names[best(whole)[0]]
+def lacks(curves: Curves, grid) -> np.ndarray:
+    """KL − (1 − LEVEL) KL_0 of each text at each share of a grid, (texts, names, grid)."""
+    out = np.empty((*curves.base.shape, len(grid)))
+    for i, shares in enumerate(curves.shares):
+        place = np.interp(grid, shares, np.arange(len(shares)))
+        before = np.minimum(place.astype(int), len(shares) - 2)
+        part = place - before
+        kl = curves.kl[:, i]
+        out[:, i] = kl[:, before] * (1 - part) + kl[:, before + 1] * part
+    return out - (1 - LEVEL) * curves.base[..., None]
 
-    out = {"best_selector": selector, "best_sink": sink}
-    (best_low, best_high), (random_low, random_high) = resampled
-    for name, point, low, high in (
-        ("share90", estimate[0], best_low, best_high),
-        ("share90_random", estimate[1], random_low, random_high),
-        ("gap", estimate[1] - estimate[0][::-1], random_low - best_high, random_high - best_low),
-    ):
-        known = np.ptp(point) < 1e-12  # the low and the high end agree: reached on the grid
-        out[name] = point.mean() if known else np.nan
-        out[f"{name}_low"] = resampling.interval(low)[0]
-        out[f"{name}_high"] = resampling.interval(high)[1]
-    return out | {"censored": bool(np.ptp(estimate[0]) >= 1e-12)}
+
+def crossing(lacking, grid) -> float:
+    """The share from which a curve (grid,) stays at or below 0, linear between; NaN: none."""
+    above = np.flatnonzero(lacking > 0)
+    if not len(above):
+        return float(grid[0])
+    last = above[-1]
+    if last == len(grid) - 1:
+        return np.nan
+    part = lacking[last] / (lacking[last] - lacking[last + 1])
+    return float(grid[last] + part * (grid[last + 1] - grid[last]))
+
+
+def ends(lacking, codes, grid) -> tuple[float, float]:
+    """The largest share that is too small, and the least from which all are enough."""
+    sums = np.zeros((codes.max() + 1, len(grid)))
+    np.add.at(sums, codes, lacking)
+    error = np.sqrt(sums.var(0, ddof=1) / len(sums))
+    bound = scaling.t_quantile(len(sums) - 1) * error
+    mean = sums.mean(0)
+    tiny = 1e-12 * np.abs(sums).max()  # rounding of what is exactly 0
+    low, high = crossing(mean - bound - tiny, grid), crossing(mean + bound - tiny, grid)
+    return float(grid[-1]) if np.isnan(low) else low, 1.0 if np.isnan(high) else high
+
+
+def gap(best, random, codes, grid) -> dict:
+    """gap, gap_low, gap_high: the share under random less that under the best selector.
+
+    Where either is not reached, the gap is NaN and its ends count the share as the largest that
+    was run or as 1, whichever is further.
+    """
+
+    def apart(keep):
+        return crossing(random[keep].mean(0), grid) - crossing(best[keep].mean(0), grid)
+
+    clusters = codes.max() + 1
+    left = np.array([apart(codes != code) for code in range(clusters)])
+    value = apart(np.full(len(codes), True))
+    if np.isfinite([value, *left]).all():
+        spread = (clusters - 1) / clusters * ((left - left.mean()) ** 2).sum()
+        half = scaling.t_quantile(clusters - 1) * np.sqrt(spread)
+        return {"gap": value, "gap_low": value - half, "gap_high": value + half}
+    (low, high), (random_low, random_high) = ends(best, codes, grid), ends(random, codes, grid)
+    return {"gap": np.nan, "gap_low": random_low - high, "gap_high": random_high - low}
 
 
 def verdict(low: float, high: float) -> str:
@@ -299,7 +346,7 @@ def distribution(
                 row["texts"] = len(texts)
                 problem = _why_not(curves, clusters)
             if not problem:
-                row |= tokens_needed(curves, clusters, draws=draws, seed=seed)
+                row |= tokens_needed(curves, clusters, seed=seed)
             low, high = (row.get(f"share90_{end}", np.nan) for end in ("low", "high"))
             row |= {"model": slug, "problem": problem, "verdict": verdict(low, high)}
             found[slug] = row

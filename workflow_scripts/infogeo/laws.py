@@ -11,48 +11,43 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from infogeo import resampling, scaling, verdicts
+from infogeo import resampling, scaling
 from infogeo.depths import layer_at, width_at
 from infogeo.entropy import evaluate
 from infogeo.errors import InfogeoError
+from infogeo.law import Curve, judge
 from infogeo.measured import Measured, Texts
 from infogeo.progress import Heartbeat
-from infogeo.scaling import Slope, nowhere
 
 KEY = ["corpus", "family", "scope", "metric", "depth", "convention", "n", "axis"]
 CONDITIONAL = ("nll", "bits_per_byte", "predictive_entropy")
-CONTROLS = {
-    "width": "width law",
-    "random": "random vectors",
-    "untrained": "untrained twins",
-    "depth": "fixed width",
-}
 
 LAW_COLUMNS = [
     *KEY, "headline",
-    "points", "models", "models_left_out", "texts", "texts_left_out", "clusters",
-    "exponent", "exponent_low", "exponent_high", "interval", "text_resampling",
+    "points", "widths", "models", "models_left_out", "texts", "texts_left_out", "clusters",
+    "exponent", "exponent_low", "exponent_high", "text_resampling",
     "falls_verdict", "falls_p", "falls_q", "falls_false_supported", "falls_false_artefact",
+    "rises_false",
     "controls_applied", "reference_model",
     "excess_width", "excess_width_low", "excess_width_high",
     "excess_random", "excess_random_low", "excess_random_high",
     "excess_untrained", "excess_untrained_low", "excess_untrained_high",
-    "depth_exponent", "depth_exponent_low", "depth_exponent_high", "depth_interval",
+    "depth_exponent", "depth_exponent_low", "depth_exponent_high",
     "standard_error", "t_low", "t_high", "p_value", "q_value", "r_squared", "log_prefactor",
-    "residual_sd", "seed_sd", "robust_low", "robust_high", "bca_low", "bca_high", "huber",
+    "residual_sd", "seed_sd", "bootstrap_low", "bootstrap_high", "bca_low", "bca_high", "huber",
     "leave_one_out_low", "leave_one_out_high", "leave_one_out_model",
     "held_out_model", "held_out_measured", "held_out_predicted", "held_out_low",
     "held_out_high", "held_out_error",
-    "form_verdict", "form_false_supported", "form_power", "best_form",
+    "form_verdict", "form_false_supported", "form_false_rejected", "form_power", "best_form",
     *(f"aicc_{form}" for form in scaling.FORMS),
     "log_a", "log_b", "shifted_c", "shifted_a", "shifted_b",
     "joint_n_exponent", "joint_width_exponent", "joint_inflation",
     "common_families", "common_exponent", "common_low", "common_high", "common_f", "common_p",
     "problems",
 ]  # fmt: skip
-WORDS = ["interval", "depth_interval", "controls_applied", "reference_model",
-         "leave_one_out_model", "held_out_model", "best_form", "problems"]  # fmt: skip
-COUNTS = ["points", "models", "models_left_out", "texts", "texts_left_out", "clusters",
+WORDS = ["controls_applied", "reference_model", "leave_one_out_model", "held_out_model",
+         "best_form", "problems"]  # fmt: skip
+COUNTS = ["points", "widths", "models", "models_left_out", "texts", "texts_left_out", "clusters",
           "common_families"]  # fmt: skip
 POINT_COLUMNS = [
     *KEY, "models", "N", "width", "layers", "layer", "train_tokens", "replicates",
@@ -370,18 +365,9 @@ class Laws:
             shifts = None
         if reason:
             problems.append(reason)
-        law = compared.key | {"axis": axis, "points": len(points)} | counts
-        law["headline"] = settings.is_headline(law)
-
-        draw = {"draws": settings.draws, "seed": settings.seed}
-        raw = (
-            nowhere(reason)
-            if reason
-            else scaling.slope(scaling.design(x), y, **draw, shifts=shifts)
-        )
-        law |= columns("exponent", raw)
-        law["interval"] = raw.interval
-        law["text_resampling"] = shifts is not None and raw.interval == "bootstrap-t"
+        row = compared.key | {"axis": axis, "points": len(points)} | counts
+        row["headline"] = settings.is_headline(row)
+        row["text_resampling"] = shifts is not None and not reason
 
         # What each control is at every point (ln), and how it moves with the texts.
         nulls: dict[str, tuple] = {}
@@ -389,7 +375,7 @@ class Laws:
         random, reach = np.full((3, len(points)), np.nan), np.full((2, len(points)), np.nan)
         if compared.key["metric"] not in CONDITIONAL:
             reference = points[(len(points) - 1) // 2][0]
-            law["reference_model"] = models[reference]["slug"]
+            row["reference_model"] = models[reference]["slug"]
             nulls["width"] = self.width_law(compared, reference, widths.tolist())
             if compared.key["scope"] == "text":
                 random = self.random_null(compared.key, widths.tolist())
@@ -399,37 +385,19 @@ class Laws:
             nulls["untrained"] = nothing, None
         else:
             nulls["untrained"] = averaged(twins[0], points)
-            spread = [np.concatenate([twins[1][row] for row in point]) for point in points]
+            spread = [np.concatenate([twins[1][i] for i in point]) for point in points]
             reach = np.array([(s.min(), s.max()) for s in spread]).T
-        slopes = {} if reason else {
-            name: self.excess(x, y, shifts, *null) for name, null in nulls.items()
-        }  # fmt: skip
-        if not reason:
-            fixed = scaling.fixed_width(x, y, widths, **draw, shifts=shifts)
-            if fixed is not None:
-                slopes["depth"] = fixed
-        problems += [f"{CONTROLS[n]}: {slope.problem}" for n, slope in slopes.items()
-                     if slope.problem]  # fmt: skip
-        for name in ("width", "random", "untrained"):
-            law |= columns(f"excess_{name}", slopes.get(name, nowhere()))
-        law |= columns("depth_exponent", slopes.get("depth", nowhere()))
-        law["depth_interval"] = slopes.get("depth", nowhere()).interval
-        law["controls_applied"] = ", ".join(CONTROLS[name] for name in slopes)
-        law["falls_verdict"] = verdicts.falls(raw, slopes)
-        law["falls_p"] = np.max([slope.p_falls for slope in (raw, *slopes.values())])  # NaN wins
-        law["form_verdict"] = "not available"
-        band = dict.fromkeys(("fitted", "band_low", "band_high"), nothing)
-        if not reason:
-            curves = {n: null for n, (null, _) in nulls.items() if np.isfinite(null).all()}
-            more, band = self.estimates(x, y, widths, curves, [model["slug"] for model in first])
-            law |= more
-        law["problems"] = "; ".join(problems)
+        names = [model["slug"] for model in first]
+        fitted = Curve(x, y, widths, names, nulls, shifts, counts.get("clusters", np.inf) - 1)
+        judged, band, more = judge(fitted, reason, draws=settings.draws, seed=settings.seed)
+        problems += more
+        row |= judged | {"problems": "; ".join(problems)}
 
         with np.errstate(invalid="ignore"):
             seeds = np.array([curve[0][p].std(ddof=1) if len(p) > 1 else np.nan for p in points])
         spread = seeds[np.isfinite(seeds)]
-        law["seed_sd"] = np.sqrt((spread**2).mean()) if len(spread) else np.nan
-        self.laws.append(law)
+        row["seed_sd"] = np.sqrt((spread**2).mean()) if len(spread) else np.nan
+        self.laws.append(row)
         ends = np.full((2, len(y)), np.nan) if shifts is None else resampling.percentiles(shifts)
         rows = {
             "models": [" ".join(models[row]["slug"] for row in point) for point in points],
@@ -451,50 +419,7 @@ class Laws:
         if not reason:
             across = tuple(key[name] for name in KEY if name != "family")
             tokenizers = {model["tokenizer_sha256"] for model in models}
-            self.fitted.setdefault(across, []).append((law, x, y, tokenizers))
-
-    def excess(self, x, y, shifts, null, null_shifts) -> Slope:
-        """The slope of ln(y / control) on ln N."""
-        if not np.isfinite(null).all():
-            return nowhere("not measured for every model")
-        gap = y - null
-        if np.ptp(gap) < 1e-12:  # the metric is its control, up to rounding
-            return Slope(0.0, 0.0, 0.0, 1.0, "exact")
-        if shifts is not None and null_shifts is not None:
-            shifts = shifts - null_shifts
-        return scaling.slope(
-            scaling.design(x),
-            gap,
-            draws=self.settings.draws,
-            seed=self.settings.seed,
-            shifts=shifts,
-        )
-
-    def estimates(self, x, y, widths, nulls, names) -> tuple[dict, dict]:
-        """What else is estimated of a law, and the fitted line with its band (ln y)."""
-        settings = self.settings
-        law = scaling.ols(x, y)
-        band = {name: law.pop(name) for name in ("fitted", "band_low", "band_high")}
-        exponent = law.pop("exponent")
-        law["bca_low"], law["bca_high"] = scaling.bca(
-            x, y, draws=settings.draws, seed=settings.seed
-        )
-        law["robust_low"], law["robust_high"] = scaling.robust(x, y)
-        law["huber"] = scaling.huber(x, y)
-        left = scaling.leave_one_out(x, y)
-        law["leave_one_out_low"], law["leave_one_out_high"] = left.min(), left.max()
-        law["leave_one_out_model"] = names[int(np.argmax(np.abs(left - exponent)))]
-        last = int(np.argmax(x))
-        law["held_out_model"], law["held_out_measured"] = names[last], np.exp(y[last])
-        law |= {f"held_out_{name}": value for name, value in scaling.held_out(x, y).items()}
-        both = scaling.joint(x, np.log(widths), y)
-        law |= {f"joint_{name}": value for name, value in both.items()}
-        fits = scaling.forms(x, y, nulls.get("width"))
-        law |= fits | {"form_verdict": verdicts.power_law_form(fits, len(x))}
-        rng = np.random.default_rng(settings.seed)
-        law |= verdicts.false_rates(x, y, nulls, widths, rng)
-        law |= verdicts.form_rates(x, y, fits, rng)
-        return law, band
+            self.fitted.setdefault(across, []).append((row, x, y, tokenizers))
 
     def across_families(self) -> None:
         """Add the exponent common to all families to the laws that share everything else."""
@@ -515,11 +440,6 @@ class Laws:
                 common |= {f"common_{name}": value for name, value in found.items()}
             for law in laws:
                 law |= common
-
-
-def columns(name: str, slope: Slope) -> dict:
-    """An exponent and its interval as columns."""
-    return {name: slope.exponent, f"{name}_low": slope.low, f"{name}_high": slope.high}
 
 
 def same_width(key: dict, points: dict, y, shifts) -> list[dict]:

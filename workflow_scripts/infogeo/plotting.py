@@ -83,7 +83,7 @@ DEPTH_PANELS = [ENTROPY_PANELS[0], ENTROPY_PANELS[1], ENTROPY_PANELS[3]]
 KEY = ["corpus", "family", "scope", "metric", "depth", "convention", "n", "axis"]
 NEEDED = {
     "laws": [
-        *KEY, "points", "texts", "interval", "falls_verdict", "problems",
+        *KEY, "points", "texts", "falls_verdict", "problems",
         *(f"{name}{end}" for name, _ in EXPONENTS for end in ("", "_low", "_high")),
     ],
     "points": [
@@ -217,14 +217,13 @@ def signed(value: float) -> str:
 
 
 def exponent_of(law) -> str:
-    """A law's exponent with its interval, as printed in panels; Student's t is named."""
+    """A law's exponent with its interval, as printed in panels."""
     value, low, high = law["exponent"], law["exponent_low"], law["exponent_high"]
     if not np.isfinite(value):
         return textwrap.shorten(f"no exponent: {law['problems']}", 58, placeholder=" …")
     if not (np.isfinite(low) and np.isfinite(high)):
         return f"exponent {signed(value)} (no interval)"
-    kind = " (t)" if law["interval"] == "t" else ""
-    return f"exponent {signed(value)} [{signed(low)}, {signed(high)}]{kind}"
+    return f"exponent {signed(value)} [{signed(low)}, {signed(high)}]"
 
 
 def verdict_of(law) -> str:

@@ -38,7 +38,7 @@ SCORE_COLUMNS = [
 TREND_COLUMNS = [
     "corpus", "family", "depth", "distance", "score", "headline",
     "models", "models_left_out", "points", "texts", "texts_left_out",
-    *_bounds(["slope"]), "interval", "trend_verdict", "trend_p", "trend_q",
+    *_bounds(["slope"]), "trend_verdict", "trend_p", "trend_q",
     *_bounds(["excess_slope"]), *_bounds(["value"]),
     *_bounds(f"minus_{name}" for name in (*REFERENCES, "untrained")),
     "covariance_verdict", "covariance_p", "covariance_q", "problems",
@@ -258,7 +258,7 @@ def trends(study: Study, *, headline_depth: str, draws: int, seed: int) -> pd.Da
     study : Study
     headline_depth : str
     draws, seed : int
-        Of the residual bootstrap of the slope.
+        Of the resamples of sources behind the slope's interval.
 
     Returns
     -------
@@ -323,7 +323,7 @@ def _trend(study, about, models, headline_depth, draws, seed) -> list[dict]:
             "points": len(grouped), "texts": len(separation.texts),
             "texts_left_out": study.texts_left_out,
             "slope": slope.exponent, "slope_low": slope.low, "slope_high": slope.high,
-            "interval": slope.interval, "trend_verdict": grows(slope.low, slope.high),
+            "trend_verdict": grows(slope, excess[at]),
             "trend_p": 2 * min(slope.p_falls, 1 - slope.p_falls),
             "excess_slope": excess[at].exponent, "excess_slope_low": excess[at].low,
             "excess_slope_high": excess[at].high,
@@ -346,7 +346,7 @@ def _slopes(separation, X, curve, draws, seed) -> list[scaling.Slope]:
     """The slope of each score; curve: values (points, scores), influence (sources, points, ...)."""
     values, influence = curve
     shifts = separation.shifts(influence, draws=draws, seed=seed)  # (draws, points, scores)
-    return [scaling.slope(X, values[:, at], draws=draws, seed=seed, shifts=shifts[..., at])
+    return [scaling.slope(X, values[:, at], shifts[..., at], separation.df)
             for at in range(len(SCORES))]  # fmt: skip
 
 
@@ -358,13 +358,21 @@ def _above(separation, gap) -> np.ndarray:
         return special.stdtr(separation.df, -value / error)
 
 
-def grows(low: float, high: float) -> str:
-    """The verdict on "larger models separate meaning better", from the slope's interval."""
-    if not (np.isfinite(low) and np.isfinite(high)):
+def grows(slope: scaling.Slope, excess: scaling.Slope) -> str:
+    """The verdict on "larger models separate meaning better".
+
+    Parameters
+    ----------
+    slope : Slope
+        Of the score on ln N.
+    excess : Slope
+        Of the score less that of the untrained twins; NaN where they were not measured.
+    """
+    if not np.isfinite(slope.high):
         return "not available"
-    if low > 0:
+    if slope.low > 0 and excess.low > 0:  # NaN > 0 is false
         return "supported"
-    return "contradicted" if high < 0 else "inconclusive"
+    return "contradicted" if slope.high < 0 else "inconclusive"
 
 
 def says_more(*intervals) -> str:

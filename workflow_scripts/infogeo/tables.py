@@ -95,9 +95,9 @@ def headline_markdown(laws: pd.DataFrame) -> str:
     lines = [
         "# Scaling laws declared before the run",
         "",
-        "Exponents of N with 95 % intervals: residual bootstrap-t, texts resampled by cluster; t "
-        "intervals where there are fewer than 5 points. n/a: the control does not apply or could "
-        "not be estimated. Columns and rules: results/README.md and docs/verdicts.md.",
+        "Exponents of N with 95 % intervals: robust t (HC2, Bell–McCaffrey), texts resampled by "
+        "cluster. n/a: the control does not apply or could not be estimated. Columns and rules: "
+        "results/README.md and docs/verdicts.md.",
     ]
     for _, group in headline(laws).groupby(["corpus", "family"], sort=False):
         lines += ["", f"## {_about(group.iloc[0])}", ""]

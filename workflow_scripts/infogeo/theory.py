@@ -156,8 +156,8 @@ def exponent(variant: str, alpha: float, gamma: float) -> float:
 # ---------------------------------------------------------------- does the fitting code find them
 
 
-def recovery(*, laws: int, draws: int, seed: int) -> pd.DataFrame:
-    """Known exponents fitted by `infogeo.scaling.slope`, the code that real models are fitted by.
+def recovery(*, laws: int, seed: int) -> pd.DataFrame:
+    """Known exponents fitted by `infogeo.scaling.robust_t`, as the exponents of real models are.
 
     Each simulated table has `points` models whose n is spaced evenly in ln n over a range, H by
     the skills model with H_∞ = 0 and Δ = 1 nat, times lognormal noise.
@@ -166,8 +166,8 @@ def recovery(*, laws: int, draws: int, seed: int) -> pd.DataFrame:
     ----------
     laws : int
         Simulated tables per row.
-    draws, seed : int
-        Of the bootstrap; the seed also of the noise.
+    seed : int
+        Of the noise.
 
     Returns
     -------
@@ -193,23 +193,23 @@ def recovery(*, laws: int, draws: int, seed: int) -> pd.DataFrame:
                     }  # fmt: skip
                     rng = np.random.default_rng([seed, len(rows)])
                     noise = NOISE * rng.standard_normal((laws, points))
-                    rows.append(about | _recovered(x, y, noise, about, draws, seed))
+                    rows.append(about | _recovered(x, y, noise, about))
     return pd.DataFrame(rows)
 
 
-def _recovered(x, y, noise, about: dict, draws: int, seed: int) -> dict:
+def _recovered(x, y, noise, about: dict) -> dict:
     """What the intervals of noisy copies (laws, points) of one curve hold."""
-    X = scaling.design(x)
-    fits = [scaling.slope(X, y + row, draws=draws, seed=seed) for row in noise]
-    low, high = (np.array([getattr(fit, end) for fit in fits]) for end in ("low", "high"))
-    curve = float(scaling.least_squares(X, y)[0])
+    known = scaling.robust_design(scaling.design(x))
+    exponents, _, half = scaling.robust_t(known, y + noise)
+    low, high = exponents - half, exponents + half
+    curve = float(y @ known.solve)
 
     def coverage(value):
         return float(((low <= value) & (value <= high)).mean())
 
     return {
         "exponent_curve": curve,
-        "exponent_mean": float(np.mean([fit.exponent for fit in fits])),
+        "exponent_mean": float(exponents.mean()),
         "coverage": coverage(about["exponent_true"]),
         "coverage_curve": coverage(curve),
         "coverage_error": float(np.sqrt(SHARE * (1 - SHARE) / len(noise))),

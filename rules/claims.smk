@@ -1,0 +1,79 @@
+# Needs: the tables of published values, and what every part of the study found. Makes: results/tables/claims.*, a
+# verdict on each claim.
+
+from infogeo.artefacts import sha256_file
+
+
+rule fit_published:
+    """Fit the laws of published values, with the controls that they allow."""
+    output:
+        laws="results/scaling/published.parquet",
+        table=report(
+            "results/tables/published_laws.csv",
+            category="Tables",
+            labels={"table": "scaling laws of published values"},
+        ),
+    log:
+        "results/logs/fit_published.log",
+    benchmark:
+        "results/benchmarks/fit_published.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(1000),
+    params:
+        tables=CONFIG["published"],
+        draws=CONFIG["scaling"]["draws"],
+        seed=CONFIG["seed"],
+        fingerprint=published_fingerprint(),
+        logic=logic("fit_published"),
+    script:
+        "../workflow_scripts/fit_published.py"
+
+
+rule write_claims:
+    """Set a verdict on each of the paper's claims beside its estimate, its control and its error rate."""
+    input:
+        **({"trends": "results/sentences/trends.parquet"} if LABELLED else {}),
+        laws="results/scaling/laws.parquet",
+        published="results/scaling/published.parquet",
+        gain="results/context/gain.parquet",
+        selection="results/context/selection.parquet",
+        distribution="results/context/distribution.parquet",
+        curve="results/theory/curve.parquet",
+        recovery="results/theory/recovery.parquet",
+    output:
+        table=report(
+            "results/tables/claims.csv",
+            category="Claims",
+            labels={"table": "claims, every column"},
+        ),
+        markdown=report(
+            "results/tables/claims.md",
+            caption="captions/claims.rst",
+            category="Claims",
+            labels={"table": "claims and verdicts"},
+        ),
+        terminal="results/tables/claims.txt",
+    log:
+        "results/logs/write_claims.log",
+    benchmark:
+        "results/benchmarks/write_claims.tsv"
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(1000),
+    params:
+        alpha=CONFIG["theory"]["alpha"],
+        rates=sha256_file(SCRIPTS / "infogeo/error_rates.csv"),
+        expected_laws=laws_fingerprint(),
+        expected_published=published_fingerprint(),
+        expected_context=context_fingerprint(),
+        expected_trends=sentences_fingerprint(),
+        expected_skills=skills_fingerprint(),
+        logic=logic("write_claims"),
+    script:
+        "../workflow_scripts/write_claims.py"

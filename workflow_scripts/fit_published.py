@@ -1,0 +1,12 @@
+"""Fit the laws of published values as those of measured ones."""
+
+from infogeo import artefacts, logs, published, tables
+from infogeo.published_laws import published_laws
+
+if __name__ == "__main__":
+    with logs.rule(snakemake):
+        params, output = snakemake.params, snakemake.output
+        rows = published.read(params.tables)
+        laws = published_laws(rows, draws=params.draws, seed=params.seed)
+        artefacts.write_table(laws, output.laws, params.fingerprint)
+        tables.write_csv(laws, output.table)
