@@ -361,6 +361,15 @@ def test_texts_are_counted_once_the_corpus_is_there(config, tmp_path):
     assert asked(config, tmp_path, texts=0) == asked(config, tmp_path, texts=100)
 
 
+def test_a_damaged_marker_says_nothing(config, tmp_path):
+    before = asked(config, tmp_path)
+    marker = tmp_path / "models/small/model.json"
+    marker.parent.mkdir(parents=True)
+    for damaged in ("", '{"fingerprint": "of other settings", "width": 4096}'):
+        marker.write_text(damaged)
+        assert asked(config, tmp_path) == before
+
+
 def test_a_model_that_is_not_there_yet_asks_for_little(config, tmp_path):
     row = ladder_row(source="local", where=str(tmp_path / "none"), trust_remote_code=False)
     start = plan.START_MINUTES

@@ -7,12 +7,13 @@ are computed, without the half that a causal mask would spare) + 2 d V (logits);
 three times that. See Kaplan et al. 2020 (2001.08361), section 2.1.
 """
 
+import contextlib
 import csv
-import json
 from functools import cache
 from math import ceil
 from pathlib import Path
 
+from infogeo import cards
 from infogeo.artefacts import read_table, replacing
 from infogeo.configuration import ladder_member, ladder_parameters
 from infogeo.errors import InfogeoError
@@ -203,11 +204,9 @@ def describe_model(row: dict, config: dict, results: Path, fingerprint: str | No
     InfogeoError
         Where a local directory is not that of a model, or a model of the hub is not there yet.
     """
-    marker = results / "models" / row["slug"] / "model.json"
-    if marker.is_file():
-        model = json.loads(marker.read_text(encoding="utf-8"))
-        if model.get("fingerprint") == fingerprint:
-            return model
+    # A marker that is missing, damaged or of other settings says nothing: it will be made anew.
+    with contextlib.suppress(InfogeoError):
+        return cards.read(results / "models" / row["slug"] / "model.json", fingerprint)
     if row["source"] == "ladder":
         member = ladder_member(row["where"])
         vocabulary = config["ladders"][member["ladder"]]["vocabulary"]
