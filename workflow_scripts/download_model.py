@@ -23,8 +23,6 @@ if __name__ == "__main__":
         )
         models.write_description(description, snakemake.output[0])
         print(
-            f"{description['slug']}: {repository}, {description['params_total']:,} parameters, "
-            f"{description['params_non_embedding']:,} without embeddings; width "
-            f"{description['width']}, {description['layers']} layers",
+            f"{description['slug']}: {repository}, {models.summary(description)}",
             flush=True,
         )

@@ -18,8 +18,6 @@ if __name__ == "__main__":
         )
         models.write_description(description, snakemake.output[0])
         print(
-            f"{description['slug']}: {description['params_total']:,} parameters, "
-            f"{description['params_non_embedding']:,} without embeddings; width "
-            f"{description['width']}, {description['layers']} layers",
+            f"{description['slug']}: {models.summary(description)}",
             flush=True,
         )

@@ -95,7 +95,7 @@ def projected(models: dict, texts: int, per_text_layer: dict) -> None:
         layers = model["layers"] + 2
         forward = plan.forward_flops(model, tokens, n)
         hours = GPU_FLOPS * 3600
-        gpus = plan.gpus_needed(model, config["states"], DTYPE, GPU_BYTES)
+        gpus = plan.gpus_needed(model["params_total"], DTYPE, GPU_BYTES)
         twins = 3 * config["controls"]["untrained_draws"] * forward / hours
         ablation = plan.ablation_flops(model, config, texts) / hours
         one, every = (

@@ -95,12 +95,14 @@ def variable(process: int, name: str) -> str | None:
     return dict(line.partition("=")[::2] for line in text.split("\0")).get(name)
 
 
-def kill_job(job: str) -> None:
+def kill_job(cluster, job: str) -> None:
     """Kill every process of a job, SLURM's own included, as the loss of its node would."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            command = (process / "cmdline").read_text()
-            of_slurm = command.startswith(f"slurmstepd: [{job}.")
+            # Another private cluster has jobs of the same numbers.
+            if str(cluster.root) not in (variable(int(process.name), "PATH") or ""):
+                continue
+            of_slurm = (process / "cmdline").read_text().startswith(f"slurmstepd: [{job}.")
             if of_slurm or variable(int(process.name), "SLURM_JOB_ID") == job:
                 os.kill(int(process.name), signal.SIGKILL)
         except OSError:

@@ -185,7 +185,7 @@ def test_a_worker_whose_node_is_lost_goes_on_on_another(cluster, slow, spread):
             cluster.end(f"slurmd-{lost}", kill=True)
             running = workers(spread)
             for raw in [variable(running[task], "SLURM_JOB_ID") for task in on]:
-                kill_job(raw)
+                kill_job(cluster, raw)
             cluster.wait_for(
                 lambda: all(state == "PENDING" for state in states(cluster, on)),
                 "SLURM to notice the loss", 180,

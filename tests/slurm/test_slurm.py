@@ -247,7 +247,7 @@ def test_a_dump_whose_node_is_lost_goes_on_on_another(cluster, slow, tmp_path):
         (lost,) = {row["node"] for row in cluster.jobs("RUNNING") if row["id"] == job}
         try:
             cluster.end(f"slurmd-{lost}", kill=True)
-            kill_job(job)
+            kill_job(cluster, job)
             before = shards.look()
             assert not checkout.path(DUMP).exists()
 

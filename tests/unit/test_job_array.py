@@ -81,6 +81,15 @@ def test_the_error_of_a_task_surfaces_and_ends_the_others(monkeypatch, tmp_path)
     assert fake.cancelled == {"7_0", "7_1"}
 
 
+def test_a_task_that_could_not_begin_shows_its_log_and_no_traceback_of_ours(monkeypatch, tmp_path):
+    fake = Fake(monkeypatch, {})
+    (tmp_path / "7_0_0_log.out").write_text("ModuleNotFoundError: No module named 'infogeo'\n")
+    (tmp_path / "7_0_0_result.pkl").write_bytes(pickle.dumps(("error", "Traceback ...")))
+    with pytest.raises(InfogeoError, match=r"SLURM task 7_0 (.|\n)*No module named 'infogeo'"):
+        run(tmp_path)
+    assert fake.cancelled == {"7_0", "7_1"}
+
+
 @pytest.mark.parametrize("last", [{"7_0": "RUNNING", "7_1": "OUT_OF_MEMORY"}, {"7_0": "RUNNING"}])
 def test_a_task_that_is_gone_without_a_result_is_noticed(monkeypatch, tmp_path, last):
     fake = Fake(monkeypatch, {}, {"7_0": "RUNNING", "7_1": "RUNNING"}, last)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import submitit
 
 from infogeo import launch
 from infogeo.errors import InfogeoError
@@ -94,6 +95,17 @@ def test_local_workers_share_out_more_gpus_than_they_are(tmp_path, monkeypatch):
 )  # fmt: skip
 def test_jobs_of_an_array_run_where_they_ask_to(placement, here, asked, device):
     assert launch.device(placement, {"gpu": asked}, here) == device
+
+
+def out_of_time(task):
+    raise submitit.core.utils.UncompletedJobError("Job not requeued because: timed-out too often.")
+
+
+def test_a_worker_that_never_has_time_enough_says_what_to_set():
+    call = launch._Call(out_of_time, None, "slurm", None, None, None)
+    outcome, error = launch._Worker()(call)
+    assert outcome == "error" and isinstance(error, InfogeoError)
+    assert "set `runtime`" in str(error) and "profiles/slurm/profile.yaml" in str(error)
 
 
 def test_the_first_failure_ends_the_other_workers(tmp_path):

@@ -312,25 +312,29 @@ def test_memory_asked_for_grows_with_the_model(config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "width", "dtype", "gigabytes", "gpus"),
+    ("parameters", "dtype", "gigabytes", "gpus"),
     [
-        (410e6, 1024, "float32", 24, 1),
-        (13e9, 5120, "bfloat16", 24, 2),  # 26 GB of weights
-        (70e9, 8192, "bfloat16", 80, 3),  # 140 GB, where 80 - 1.5 GB less a tenth hold 70 GB
-        (70e9, 8192, "float32", 80, 5),
-        (70e9, 8192, "bfloat16", 0, 0),
+        (410e6, "float32", 24, 1),
+        (9.5e9, "bfloat16", 24, 2),  # 19 GB, of which 0.75 (24 - 1.5) GB fit one
+        (13e9, "bfloat16", 24, 2),
+        (70e9, "bfloat16", 80, 3),
+        (70e9, "float32", 80, 5),
+        (70e9, "bfloat16", 0, 0),
     ],
 )
-def test_gpus_follow_from_weights_and_a_batch(parameters, width, dtype, gigabytes, gpus):
-    model = {"params_total": int(parameters), "width": width}
-    states = {"batch_tokens": 4096, "shard_tokens": 16384}
-    assert plan.gpus_needed(model, states, dtype, gigabytes * 1e9) == gpus
+def test_gpus_follow_from_weights(parameters, dtype, gigabytes, gpus):
+    assert plan.gpus_needed(int(parameters), dtype, gigabytes * 1e9) == gpus
 
 
-def test_a_batch_that_is_too_large_for_a_gpu_counts_half_of_it_at_most():
-    model = {"params_total": 10_000_000_000, "width": 8192}
-    states = {"batch_tokens": 1 << 20}
-    assert plan.gpus_needed(model, states, "bfloat16", 24e9) == 2  # 20 GB on 2 × 10.1 GB
+@pytest.mark.parametrize("gigabytes", [16, 24, 80])
+def test_the_gpus_that_a_job_asks_for_suffice_where_weights_are_loaded(gigabytes):
+    from infogeo import forward
+
+    for parameters in np.geomspace(1e8, 2e11, 200).astype(int):
+        gpus = plan.gpus_needed(parameters, "bfloat16", gigabytes * 1e9)
+        free = [int(gigabytes * 1e9 - plan.CUDA_BYTES)] * gpus
+        placed = forward.device_map(2 * int(parameters), free, "m")  # else it would raise
+        assert ("max_memory" in placed) == (gpus > 1)
 
 
 def test_what_slurm_is_asked_for_is_printed_per_model_and_corpus(config, tmp_path):

@@ -195,11 +195,10 @@ def test_the_gpu_memory_that_a_suite_states_is_that_of_one_gpu_as_planned(name):
 
 def gigabytes(row: dict) -> int:
     """The least memory of a GPU that runs a model alone, in whole 10⁹ bytes."""
-    model = {"params_total": row["params"], "width": SHAPES[row["where"]][1]}
-    states = configuration.merged({})["states"]
-    return next(
-        size for size in count(2) if plan.gpus_needed(model, states, row["dtype"], size * 1e9) == 1
+    sizes = (
+        size for size in count(2) if plan.gpus_needed(row["params"], row["dtype"], size * 1e9) == 1
     )
+    return next(sizes)
 
 
 @pytest.mark.parametrize("name", CORPORA)

@@ -92,7 +92,8 @@ def run(worker, calls, keys, *, folder, resources: dict, waiting) -> list:
         jobs = _submit(worker, [calls[index] for index in new], folder, name, resources)
         ids |= {keys[index]: job.job_id for index, job in zip(new, jobs, strict=True)}
         print(f"SLURM: submitted {', '.join(job.job_id for job in jobs)}", flush=True)
-    _record(folder).write_text(json.dumps(ids))
+    with replacing(_record(folder)) as temporary:
+        temporary.write_text(json.dumps(ids))
     try:
         return _follow(folder, name, [ids[key] for key in keys], waiting)
     except TakenOver:
@@ -178,7 +179,10 @@ def _follow(folder: Path, name: str, ids: list[str], waiting) -> list:
     while True:
         for job in [submitit.SlurmJob(folder, job) for job in ids if job not in found]:
             if job.paths.result_pickle.exists():
-                outcome, found[job.job_id] = job.result()
+                try:
+                    outcome, found[job.job_id] = job.result()
+                except submitit.core.utils.FailedJobError as error:  # before the call began
+                    raise InfogeoError(_obituary(job, "FAILED")) from error
                 if outcome == "error":
                     raise found[job.job_id]
         if len(found) == len(ids):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import submitit
 
-from infogeo import job_array
+from infogeo import job_array, slurm
 from infogeo.errors import InfogeoError
 from infogeo.fingerprint import digest
 
@@ -110,6 +110,12 @@ class _Worker(submitit.helpers.Checkpointable):
             return "ok", call.function(call.task)
         except InfogeoError as error:
             return "error", error
+        except submitit.core.utils.UncompletedJobError as error:  # raised where a signal came in
+            return "error", InfogeoError(
+                f"A worker came near its time limit again and again ({error}) What was finished is "
+                "kept; the next attempt asks for more time, or set `runtime` for this rule in "
+                f"{slurm.BLOCK}."
+            )
         except Exception as error:
             bug = error if call.placement == "debug" else RuntimeError(traceback.format_exc())
             return "error", bug

@@ -202,6 +202,14 @@ def write_description(description: dict, path) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
+def summary(description: dict) -> str:
+    """A line on a model for the log."""
+    return (
+        f"{description['params_total']:,} parameters, {description['params_non_embedding']:,} "
+        f"without embeddings; width {description['width']}, {description['layers']} layers"
+    )
+
+
 def validate_directory(directory, trust_remote_code: bool = False):
     """Check that a model directory is whole, reading no weights.
 

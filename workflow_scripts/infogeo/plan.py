@@ -32,10 +32,12 @@ PROCESS_BYTES = 520_000_000
 BLOCK_BUFFERS = 16
 # Logits and what is made of them are worked on in pieces of about 2²² numbers in float32.
 LOGITS_BYTES = 2 * 4 * 2**22
-# Bytes of a GPU that PyTorch's context and its kernels' workspaces take, and the share of the rest
-# that is counted on: allocators leave gaps.
+# Bytes of a GPU that PyTorch's context and its kernels' workspaces take (a guess: no GPU was at
+# hand), and the share of the rest that weights may take, the same as where they are loaded
+# (forward.GPU_SHARE; not imported, for it needs PyTorch). The other quarter is for batches, which
+# are halved where it does not suffice.
 CUDA_BYTES = 1_500_000_000
-GPU_SHARE = 0.9
+GPU_SHARE = 0.75
 # The least that a scheduler is asked for, for a job that runs a model.
 LEAST_MEGABYTES = 1500
 # A scheduler is asked for the minutes that a job takes to start, on a busy file system too, and
@@ -148,35 +150,28 @@ def memory_bytes(model: dict, states: dict, tokens: int | None, layers: int, dty
     most = states["shard_tokens"] if tokens is None else min(states["shard_tokens"], tokens)
     shard = min(hidden_states_bytes(model, most, layers, dtype), SHARD_BYTES)
     weights = model["params_total"] * ITEM_BYTES[dtype]
-    return PROCESS_BYTES + weights + _batch_bytes(model, states, most, dtype) + 2 * shard
+    batch = min(states["batch_tokens"], most) * model["width"] * ITEM_BYTES[dtype] * BLOCK_BUFFERS
+    return PROCESS_BYTES + weights + batch + LOGITS_BYTES + 2 * shard
 
 
-def _batch_bytes(model, states, tokens, dtype) -> int:
-    """Bytes that the forward pass of a batch takes, where there are so many tokens in all."""
-    tokens = min(states["batch_tokens"], tokens)
-    return tokens * model["width"] * ITEM_BYTES[dtype] * BLOCK_BUFFERS + LOGITS_BYTES
-
-
-def gpus_needed(model: dict, states: dict, dtype: str, gpu_bytes: float) -> int:
-    """How many GPUs of a size hold the weights of a model in `dtype`, with a batch on each.
-
-    A batch that would take more than half of a GPU is halved where it runs, so it counts no more.
+def gpus_needed(parameters: int, dtype: str, gpu_bytes: float) -> int:
+    """How many GPUs of a size hold so many weights in `dtype`, and leave room for batches.
 
     Parameters
     ----------
-    model : dict
-        params_total and width.
-    states : dict
-        batch_tokens of the configuration.
+    parameters : int
+        In all.
     dtype : {'float32', 'float16', 'bfloat16'}
     gpu_bytes : float
         Of one GPU; 0 where there are none, and then none are needed.
+
+    Notes
+    -----
+    Verified against where `forward.device_map` puts weights of that size.
     """
     if not gpu_bytes:
         return 0
-    batch = _batch_bytes(model, states, states["batch_tokens"], dtype)
-    room = GPU_SHARE * (gpu_bytes - CUDA_BYTES)
-    return ceil(model["params_total"] * ITEM_BYTES[dtype] / max(room - batch, room / 2))
+    return ceil(parameters * ITEM_BYTES[dtype] / (GPU_SHARE * (gpu_bytes - CUDA_BYTES)))
 
 
 # ---------------------------------------------------------------- models and corpora
@@ -416,7 +411,7 @@ def demand(model, corpus, config: dict, results, expected_model: str) -> dict:
         tokens = texts * n if texts else None
         needed = memory_bytes(known, config["states"], tokens, layers, model["dtype"])
         asked["megabytes"] = max(LEAST_MEGABYTES, ceil(needed / 1e6))
-        asked["gpus"] = gpus_needed(known, config["states"], model["dtype"], gpu_bytes)
+        asked["gpus"] = gpus_needed(known["params_total"], model["dtype"], gpu_bytes)
     per_minute = config["plan"]["flops_per_second"] * 60
     return asked | {
         work: START_MINUTES + ceil(SLACK * count / per_minute) for work, count in flops.items()
