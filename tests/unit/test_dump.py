@@ -15,6 +15,7 @@ from infogeo import forward
 from infogeo.artefacts import read_table
 from infogeo.dump import dump
 from infogeo.errors import InfogeoError
+from infogeo.job_array import Claim, TakenOver
 from infogeo.store import StoreWriter, open_store
 
 SETTINGS = {
@@ -104,6 +105,41 @@ def test_the_store_holds_what_the_model_gives_for_each_text(run, tiny_model_dir,
             "seed": 7, "batches_split": 0, "texts_left_out": len(corpus) - len(encoded),
         }  # fmt: skip
         assert {name: store.attrs[name] for name in expected} == expected
+
+
+def test_a_file_of_the_model_that_is_gone_is_named_before_anything_runs(
+    run, tiny_model_dir, tmp_path
+):
+    directory = shutil.copytree(tiny_model_dir("gpt_neox"), tmp_path / "gone")
+    card = json.loads((directory / "model.json").read_text())
+    card["files"] = {"more.safetensors": {"bytes": 1, "sha256": ""}}
+    (directory / "model.json").write_text(json.dumps(card))
+    with pytest.raises(InfogeoError, match=r"more\.safetensors: gone or changed"):
+        run(directory=directory)
+    assert not (tmp_path / "scratch").exists()
+
+
+@pytest.mark.parametrize("when", ["during the work", "at its end"])
+def test_work_that_another_process_has_claimed_is_left_to_it(run, tmp_path, monkeypatch, when):
+    def spread(function, tasks, *, folder, waiting, **_):
+        for task in tasks:
+            function(task)
+        Claim(folder.parent)  # as the run after one that was killed
+        if when == "during the work":
+            waiting()
+            pytest.fail("the first process went on")
+
+    monkeypatch.setattr(dump_module.launch, "spread", spread)
+    with pytest.raises(TakenOver):
+        run()
+    assert list((tmp_path / "scratch").rglob("shard-*.h5"))  # the other one needs them
+
+
+def test_shards_that_no_worker_has_made_are_an_error_and_no_endless_wait(run, monkeypatch):
+    monkeypatch.setattr(dump_module.launch, "spread", lambda *_, **__: [])
+    monkeypatch.setattr(dump_module, "LATE_SECONDS", 0.1)
+    with pytest.raises(InfogeoError, match=r"(\d+) of \1 shards are not there"):
+        run()
 
 
 def test_nothing_is_left_beside_the_store(run, tmp_path):

@@ -80,3 +80,23 @@ sbatch: error: can't be satisfied'.
     assert "1 × The given account x is invalid." in said
     assert slurm.BLOCK in said
     assert slurm.refusals("Error in rule fit_scaling_laws:") == ""
+
+
+def test_states_of_jobs_come_from_squeue_by_id(tmp_path, monkeypatch):
+    squeue = tmp_path / "squeue"
+    squeue.write_text("#!/bin/sh\nprintf '12_0|RUNNING\\n12_1|COMPLETING\\n'\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert slurm.states("a name") == {"12_0": "RUNNING", "12_1": "COMPLETING"}
+    squeue.write_text("#!/bin/sh\necho 'Unable to contact slurm controller' >&2; exit 1\n")
+    with pytest.raises(InfogeoError, match=r"does not answer (.|\n)*Unable to contact"):
+        slurm.states("a name")
+
+
+@pytest.mark.parametrize(
+    ("state", "alive"),
+    [("PENDING", True), ("RUNNING", True), ("REQUEUED", True), ("SUSPENDED", True),
+     ("COMPLETED", False), ("COMPLETING", False), ("OUT_OF_MEMORY", False), ("TIMEOUT", False)],
+)  # fmt: skip
+def test_a_job_lives_until_its_state_is_final(state, alive):
+    assert slurm.is_alive(state) is alive

@@ -130,3 +130,12 @@ def test_texts_that_are_not_those_of_the_store_are_refused(run, tiny_corpus, tmp
     write_table(other, tmp_path / "other.parquet", "c")
     with pytest.raises(InfogeoError, match=r"gpt_neox\.h5.*text-\d+.*snakemake -R"):
         run(corpus=tmp_path / "other.parquet")
+
+
+def test_a_file_of_the_model_that_is_gone_is_named_before_anything_runs(run, monkeypatch):
+    run()
+    read = token_ablation.cards.read
+    gone = {"files": {"more.safetensors": {"bytes": 1, "sha256": ""}}}
+    monkeypatch.setattr(token_ablation.cards, "read", lambda *given: read(*given) | gone)
+    with pytest.raises(InfogeoError, match="gone or changed since model gpt_neox was fetched"):
+        run("b")
