@@ -2,7 +2,7 @@
 
 from infogeo import logs
 from infogeo.artefacts import write_table
-from infogeo.information_gain import Texts, tables
+from infogeo.information_gain import Checks, Texts, compute, tables
 from infogeo.progress import Heartbeat
 from infogeo.store import open_store
 
@@ -26,8 +26,17 @@ if __name__ == "__main__":
     ):
         params, offsets = snakemake.params, states.offsets
         texts = Texts.of(states.doc_ids, states.sources, offsets, states.token_ids(), params.n)
-        made = tables(
+        checks = Checks(texts, params.seed)
+        layers = compute(
             watched(states, snakemake.wildcards.model),
+            texts,
+            params.lambdas,
+            params.eps2,
+            checks.watch,
+        )
+        made = tables(
+            layers,
+            checks.rows,
             texts,
             {
                 ("surprisal", "own"): texts.scores(states.nll(), offsets, "surprisal"),
@@ -35,8 +44,6 @@ if __name__ == "__main__":
                     states.predictive_entropy(), offsets, "predictive entropy"
                 ),
             },
-            lambdas=params.lambdas,
-            eps2=params.eps2,
             draws=params.draws,
             seed=params.seed,
         )

@@ -11,7 +11,7 @@ import torch
 from tiny import DEPTH, HEADS, WIDTH
 
 from infogeo import dump as dump_module
-from infogeo import forward
+from infogeo import forward, shards
 from infogeo.artefacts import read_table
 from infogeo.dump import dump
 from infogeo.errors import InfogeoError
@@ -56,7 +56,7 @@ def no_more_than(shards: int, monkeypatch):
         if len(written) == shards:
             raise KeyboardInterrupt
         genuine(*arguments)
-        written.append(arguments[1])
+        written.append(arguments[1].index)
 
     monkeypatch.setattr(dump_module, "_write_shard", limited)
     return written
@@ -129,15 +129,15 @@ def test_work_that_another_process_has_claimed_is_left_to_it(run, tmp_path, monk
             waiting()
             pytest.fail("the first process went on")
 
-    monkeypatch.setattr(dump_module.launch, "spread", spread)
+    monkeypatch.setattr(shards.launch, "spread", spread)
     with pytest.raises(TakenOver):
         run()
     assert list((tmp_path / "scratch").rglob("shard-*.h5"))  # the other one needs them
 
 
 def test_shards_that_no_worker_has_made_are_an_error_and_no_endless_wait(run, monkeypatch):
-    monkeypatch.setattr(dump_module.launch, "spread", lambda *_, **__: [])
-    monkeypatch.setattr(dump_module, "LATE_SECONDS", 0.1)
+    monkeypatch.setattr(shards.launch, "spread", lambda *_, **__: [])
+    monkeypatch.setattr(shards, "LATE_SECONDS", 0.1)
     with pytest.raises(InfogeoError, match=r"(\d+) of \1 shards are not there"):
         run()
 
@@ -182,13 +182,13 @@ def test_damaged_and_foreign_shards_are_made_again(run, monkeypatch, tmp_path):
         no_more_than(4, patched)
         with pytest.raises(KeyboardInterrupt):
             run("b.h5")
-    shards = sorted((tmp_path / "scratch").rglob("shard-*.h5"))
-    assert len(shards) == 4
-    shards[0].write_bytes(shards[0].read_bytes()[:-100])
-    content = bytearray(shards[1].read_bytes())
+    left = sorted((tmp_path / "scratch").rglob("shard-*.h5"))
+    assert len(left) == 4
+    left[0].write_bytes(left[0].read_bytes()[:-100])
+    content = bytearray(left[1].read_bytes())
     content[len(content) // 2] ^= 1
-    shards[1].write_bytes(content)
-    shards[2].write_text("not a shard")
+    left[1].write_bytes(content)
+    left[2].write_text("not a shard")
     with monkeypatch.context() as patched:
         second = no_more_than(10**6, patched)
         resumed = run("b.h5")
@@ -225,7 +225,7 @@ def test_weights_that_cannot_be_loaded_are_named(run, tmp_path, tiny_model_dir):
 
 def test_shards_are_bounded_in_bytes_too(run, monkeypatch):
     whole = run("a.h5")
-    monkeypatch.setattr(dump_module, "SHARD_BYTES", 60 * WIDTH * 4 * (DEPTH + 2))
+    monkeypatch.setattr(shards, "SHARD_BYTES", 60 * WIDTH * 4 * (DEPTH + 2))
     written = no_more_than(10**6, monkeypatch)
     with open_store(run("b.h5")) as store, open_store(whole) as expected:
         assert len(written) >= store.offsets[-1] // 60
@@ -284,10 +284,10 @@ def test_leftovers_of_a_killed_assembly_are_removed(run, tmp_path):
 def test_halved_batches_are_noted_in_the_store(run, monkeypatch):
     genuine = forward.LanguageModel.run
 
-    def cramped(self, texts, sink):
+    def cramped(self, texts, *told):
         if len(texts) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return genuine(self, texts, sink)
+        return genuine(self, texts, *told)
 
     monkeypatch.setattr(forward.LanguageModel, "run", cramped)
     with open_store(run()) as store:

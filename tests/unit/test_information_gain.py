@@ -290,10 +290,15 @@ def test_bins_of_surprisal_hold_all_tokens_once(texts):
 def test_relations_do_not_depend_on_how_many_layers_wait(texts, monkeypatch):
     rng = np.random.default_rng(0)
     scores = {("surprisal", "own"): rng.exponential(3.0, (COUNT, N - 1))}
-    options = {"lambdas": [0.1], "eps2": [0.5], "draws": 49, "seed": 1}
-    together = tables(states, texts, scores, **options)
+
+    def made():
+        checks = Checks(texts, seed=1)
+        layers = compute(states, texts, [0.1], [0.5], checks.watch)
+        return tables(layers, checks.rows, texts, scores, draws=49, seed=1)
+
+    together = made()
     monkeypatch.setattr("infogeo.information_gain.RELATION_BYTES", 1)
-    alone = tables(states, texts, scores, **options)
+    alone = made()
     assert together["relations"]["layer"].tolist() == ["0", "0", "final", "final"]
     for name, table in together.items():
         assert np.allclose(

@@ -138,13 +138,13 @@ def test_memory_is_that_of_weights_batch_and_two_shards():
 
 
 def test_shards_are_bounded_in_bytes_too():
-    from infogeo import dump
+    from infogeo import shards
 
     states = {"batch_tokens": 1, "shard_tokens": 10**9}
     wide = MODEL | {"width": 1000}
     few, many = (plan.memory_bytes(wide, states, 10**9, k, "float32") for k in (2, 4))
     assert few == many
-    assert plan.SHARD_BYTES == dump.SHARD_BYTES
+    assert plan.SHARD_BYTES == shards.SHARD_BYTES
 
 
 # ---------------------------------------------------------------- what is known, and how surely

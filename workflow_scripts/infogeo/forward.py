@@ -526,7 +526,7 @@ class LanguageModel:
             positions["position_ids"] = torch.arange(longest, device=self.device).expand_as(ids)
         return ids, mask, positions
 
-    def run(self, texts, sink):
+    def run(self, texts, sink, likelihoods: bool = True):
         """One batched forward pass.
 
         Parameters
@@ -536,6 +536,8 @@ class LanguageModel:
         sink : callable
             Called as sink(layer, hidden) with hidden a (texts, longest, d) tensor, as each layer
             is reached. Rows beyond a text's end mean nothing. What it needs it must copy.
+        likelihoods : bool
+            Whether there are to be any; else all of them are NaN.
 
         Returns
         -------
@@ -558,6 +560,9 @@ class LanguageModel:
 
         with self._watching(watch):
             self.base(ids, attention_mask=mask, use_cache=False, **positions)
+        if not likelihoods:
+            nothing = [np.full(len(text), np.nan, np.float32) for text in texts]
+            return nothing, nothing
         predicted = mask[:, 1:].bool()  # (texts, longest − 1): a token that has one before it
         targets = ids[:, 1:][predicted].to(self.head_device)
         with torch.inference_mode():
@@ -969,6 +974,8 @@ class Rows:
         For messages.
     room : dict, optional
         Memory to use, from `make_room`: fresh memory costs about as much as filling it.
+    likelihoods : bool
+        Whether they are computed too.
 
     Attributes
     ----------
@@ -979,8 +986,10 @@ class Rows:
         How often a batch was halved for want of memory.
     """
 
-    def __init__(self, model: LanguageModel, layers, lengths, doc_ids, room=None):
-        self.model, self.doc_ids = model, doc_ids
+    def __init__(
+        self, model: LanguageModel, layers, lengths, doc_ids, room=None, likelihoods: bool = True
+    ):
+        self.model, self.doc_ids, self.likelihoods = model, doc_ids, likelihoods
         self.offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         rows = int(self.offsets[-1])
         room = make_room(model, layers, rows) if room is None else room
@@ -1031,7 +1040,7 @@ class Rows:
             if layer == "final":
                 total = hidden.sum(dtype=torch.float32)
 
-        nll, entropy = self.model.run(texts, keep)
+        nll, entropy = self.model.run(texts, keep, self.likelihoods)
         for place, span in enumerate(spans):
             self.nll[span], self.predictive_entropy[span] = nll[place], entropy[place]
         # NaN and infinity stay in the residual stream to its end, and survive a sum: one number
@@ -1068,7 +1077,7 @@ class Rows:
                 if not torch.isfinite(hidden[span]).all():
                     raise self._not_finite(layer, self.doc_ids[index])
         for index, span in zip(indices, spans, strict=True):  # what went wrong is not kept
-            if not np.isfinite(self.nll[span][1:]).all():
+            if self.likelihoods and not np.isfinite(self.nll[span][1:]).all():
                 raise self._not_finite("final", self.doc_ids[index])
 
     def _not_finite(self, layer, doc_id):

@@ -60,14 +60,23 @@ def gains(Z, lambdas, where: str = "hidden states") -> tuple[np.ndarray, np.ndar
     """
     Z = np.asarray(Z)
     check_finite(Z, where)
-    return _gains(unit_norm(Z), lambdas)
+    return of_pivots(pivots(unit_norm(Z), lambdas), lambdas)
 
 
-def _gains(rows, lambdas):
-    """`gains` of rows (..., n, d) that have unit norm, or are zero."""
+def pivots(rows, lambdas) -> np.ndarray:
+    """``L_ii² = 1 + ρ_i/λ`` of rows (..., n, d) that have unit norm, or are zero.
+
+    Returns
+    -------
+    float64 array (lambdas, ..., n)
+
+    Raises
+    ------
+    InfogeoError
+        See `gains`.
+    """
     gram = rows @ rows.swapaxes(-1, -2)  # (..., n, n)
-    gain = np.empty((len(lambdas), *gram.shape[:-1]))
-    rho = np.empty_like(gain)
+    squares = np.empty((len(lambdas), *gram.shape[:-1]))
     diagonal = np.arange(gram.shape[-1])
     for place, lam in enumerate(lambdas):
         matrix = gram / lam
@@ -81,10 +90,14 @@ def _gains(rows, lambdas):
                     f"context.lambdas: λ = {lam:g} is too small for float64, and I + G/λ is "
                     "singular. Use a larger λ (at least 1e-4 keeps all digits that count)."
                 )
-            squares = np.diagonal(factor) ** 2
-            gain[(place, *index)] = np.log(squares)
-            rho[(place, *index)] = lam * (squares - 1.0)
-    return gain, rho
+            squares[(place, *index)] = np.diagonal(factor) ** 2
+    return squares
+
+
+def of_pivots(squares, lambdas) -> tuple[np.ndarray, np.ndarray]:
+    """gain and rho, see `gains`, from what `pivots` returns."""
+    scale = np.reshape(lambdas, (-1, *[1] * (squares.ndim - 1)))
+    return np.log(squares), scale * (squares - 1.0)
 
 
 def ridge_optimum(target, earlier, lam: float) -> float:
@@ -248,7 +261,8 @@ def compute(
     def work(layer):
         found, (chosen, stack) = layers[layer], batches[layer]
         rows = unit_norm(stack[: len(chosen)])
-        gain, rho = _gains(rows, [lam for _, lam in found.regularisers])
+        values = [lam for _, lam in found.regularisers]
+        gain, rho = of_pivots(pivots(rows, values), values)
         found.gain[:, chosen], found.rho[:, chosen] = gain, rho
         found.norms[chosen] = np.einsum("tnd,tnd->tn", rows, rows)
         if watch:
@@ -502,18 +516,20 @@ def relation_table(layers: list[LayerGains], texts: Texts, scores: dict, weights
     return pd.concat(frames, ignore_index=True)
 
 
-def tables(states, texts: Texts, scores: dict, *, lambdas, eps2, draws: int, seed: int) -> dict:
+def tables(layers, checks: list, texts: Texts, scores: dict, *, draws: int, seed: int) -> dict:
     """All tables of a model and corpus.
 
     Parameters
     ----------
-    states, lambdas, eps2
+    layers : iterable of LayerGains
         See `compute`.
+    checks : list of dict
+        Rows of `Checks`, complete once all layers have come.
     texts : Texts
     scores : dict
         See `relation_table`; the surprisal is ("surprisal", "own").
     draws, seed : int
-        Of the bootstrap over text clusters; seed also samples the tokens that are checked.
+        Of the bootstrap over text clusters.
 
     Returns
     -------
@@ -526,7 +542,6 @@ def tables(states, texts: Texts, scores: dict, *, lambdas, eps2, draws: int, see
     import pandas as pd
 
     weights = resampling.text_weights(texts.clusters, draws=draws, seed=seed)
-    checks = Checks(texts, seed)
     parts = {"texts": [], "positions": [], "surprisal": [], "relations": []}
     waiting: list[LayerGains] = []
 
@@ -535,7 +550,7 @@ def tables(states, texts: Texts, scores: dict, *, lambdas, eps2, draws: int, see
             parts["relations"].append(relation_table(waiting, texts, scores, weights))
             waiting.clear()
 
-    for found in compute(states, texts, lambdas, eps2, checks.watch):
+    for found in layers:
         parts["texts"].append(text_table(found, texts))
         parts["positions"].append(position_table(found, weights))
         parts["surprisal"].append(surprisal_table(found, scores["surprisal", "own"], weights))
@@ -544,4 +559,4 @@ def tables(states, texts: Texts, scores: dict, *, lambdas, eps2, draws: int, see
             relate()
     relate()
     made = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
-    return made | {"checks": pd.DataFrame(checks.rows)}
+    return made | {"checks": pd.DataFrame(checks)}

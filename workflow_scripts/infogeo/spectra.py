@@ -295,67 +295,196 @@ class _Covariance:
         zero_rows = np.array([self.rows - self.kept], np.int32)
         return Spectrum(_eigenvalues(K)[None], zero_rows, self.rows)
 
+    def merge(self, other: "_Covariance") -> None:
+        """Take what another one has gathered of the same corpus."""
+        block = other.block[: other.filled]
+        if self.total is None:
+            self.block[self.filled : self.filled + len(block)] = block
+            self.filled += len(block)
+        else:
+            self._empty()
+            self.total += other.total
+            self.total += block.T @ block
+        self.kept += other.kept
 
-class _Layer:
-    """What is gathered of one layer while its texts stream by, twice.
+    def save(self, group) -> None:
+        """Write what was gathered into an HDF5 group."""
+        group.attrs["kept"] = self.kept
+        _put(group, "block", self.block[: self.filled], fletcher32=bool(self.filled))
+        if self.total is not None:
+            _put(group, "total", self.total, fletcher32=True)
 
-    The first pass takes the spectra of the texts, the unit rows and the mean; the second, which
-    needs the mean, the centred rows. Texts with the same prefixes are stacked, so that the cost
-    of small matrices is that of LAPACK.
+    def load(self, group) -> None:
+        """Take up what `save` wrote."""
+        self.kept, self.filled = int(group.attrs["kept"]), len(group["block"])
+        self.block[: self.filled] = group["block"][:]
+        if self.total is not None:
+            group["total"].read_direct(self.total)
+
+
+# ---------------------------------------------------------------- one layer, text by text
+
+
+class Stacks:
+    """Texts of a layer that are long enough for the same prefixes, treated together.
+
+    So the cost of small matrices is that of LAPACK.
+
+    Parameters
+    ----------
+    width : int
+    work : callable
+        Given the indices of some texts and their states, (texts, n, d) float64.
     """
 
-    def __init__(self, layer: str, width: int, documents: Documents):
-        self.layer, self.width, self.documents = layer, width, documents
-        self.spectra: dict[tuple[str, str, int], Spectrum] = {}
-        self.sums = {n: np.zeros(width) for n in documents.texts}
-        self.stacks: dict[int, tuple[list[int], np.ndarray]] = {}
-        self.arrived = 0
-        self.convention = "unit"
-        self._begin()
-        for n, texts in documents.texts.items():
-            for convention in CONVENTIONS:
-                eigenvalues = np.empty((len(texts), min(n, width)))
-                zero_rows = np.empty(len(texts), np.int32)
-                self.spectra["text", convention, n] = Spectrum(eigenvalues, zero_rows, n)
+    def __init__(self, width: int, work: Callable):
+        self.width, self.work = width, work
+        self.waiting: dict[int, tuple[list[int], np.ndarray]] = {}
 
-    def _begin(self) -> None:
+    def add(self, text: int, Z: np.ndarray, longest: int) -> None:
+        """Take a text that is long enough for a prefix of `longest` tokens, and none longer."""
+        texts, stack = self._room(longest)
+        stack[len(texts)] = Z[:longest]
+        texts.append(text)
+        if len(texts) == len(stack):
+            self.work(texts, stack)
+            texts.clear()
+
+    def _room(self, longest: int) -> tuple[list[int], np.ndarray]:
+        if longest not in self.waiting:
+            size = max(1, BATCH_BYTES // (longest * self.width * 8))
+            self.waiting[longest] = [], np.empty((size, longest, self.width))
+        return self.waiting[longest]
+
+    def flush(self) -> None:
+        """Treat those that wait."""
+        for texts, stack in self.waiting.values():
+            if texts:
+                self.work(texts, stack[: len(texts)])
+        self.waiting = {}
+
+    def save(self, group) -> None:
+        """Write the texts that wait into an HDF5 group."""
+        for place, (longest, (texts, stack)) in enumerate(self.waiting.items()):
+            part = group.create_group(f"{place:04d}")
+            part.attrs["longest"] = longest
+            _put(part, "texts", np.array(texts, np.int64))
+            # The states came in float32 at most.
+            states = stack[: len(texts)].astype(np.float32)
+            _put(part, "states", states, fletcher32=bool(texts))
+
+    def load(self, group) -> None:
+        """Take up what `save` wrote."""
+        for name in sorted(group):
+            part = group[name]
+            longest = int(part.attrs["longest"])
+            self._room(longest)  # the order of lengths counts, though none of them may wait
+            for text, Z in zip(part["texts"][:].tolist(), part["states"][:], strict=True):
+                self.add(text, Z, longest)
+
+
+class TextSpectra:
+    """The spectra of the texts of one layer, in both conventions.
+
+    Parameters
+    ----------
+    texts : dict of int to ndarray of int
+        For each n the indices of the texts, rising; see `Documents`.
+    width : int
+
+    Attributes
+    ----------
+    spectra : dict
+        (convention, n) → Spectrum, whole once every text was added.
+    """
+
+    def __init__(self, texts: dict[int, np.ndarray], width: int):
+        self.texts = texts
+        self.spectra = {
+            (convention, n): Spectrum(
+                np.empty((len(chosen), min(n, width))), np.empty(len(chosen), np.int32), n
+            )
+            for n, chosen in texts.items()
+            for convention in CONVENTIONS
+        }
+
+    def add(self, texts: list[int], Z: np.ndarray) -> None:
+        """Take the texts of a stack (texts, n, d)."""
+        prefixes = [n for n in self.texts if n <= Z.shape[1]]
+        for (convention, n), (eigenvalues, zero_rows) in text_spectra(Z, prefixes).items():
+            spectrum = self.spectra[convention, n]
+            places = np.searchsorted(self.texts[n], texts)
+            spectrum.eigenvalues[places], spectrum.zero_rows[places] = eigenvalues, zero_rows
+
+
+class Sums:
+    """The sum of all tokens of all texts of one layer, for each prefix n.
+
+    Summed in twice the precision of float64 (Knuth's two-sum), so that neither the order of the
+    texts nor their division among workers changes a bit of the mean that follows.
+
+    Attributes
+    ----------
+    sums : dict of int to (2, d) float64 ndarray
+        For each n, the sum rounded to float64 and what the rounding has left out.
+    """
+
+    def __init__(self, prefixes, width: int):
+        self.sums = {n: np.zeros((2, width)) for n in prefixes}
+
+    def add(self, Z: np.ndarray) -> None:
+        """Take the texts of a stack (texts, n, d)."""
+        for n in self.sums:
+            if n <= Z.shape[1]:
+                self.merge(n, Z[:, :n].sum(axis=1))
+
+    def merge(self, n: int, vectors: np.ndarray) -> None:
+        """Add vectors (k, d) to the sum of n."""
+        total, left_out = self.sums[n]
+        for vector in vectors:
+            rounded = total + vector
+            taken = rounded - total
+            left_out += (total - (rounded - taken)) + (vector - taken)
+            total[:] = rounded
+
+    def centres(self, texts: dict[int, int]) -> dict[int, np.ndarray]:
+        """The mean (d,) over all tokens for each n, from the number of texts of each."""
+        return {n: self.sums[n].sum(axis=0) / (n * count) for n, count in texts.items()}
+
+
+class CorpusSpectra:
+    """The spectra of all tokens, and of the mean states, of all texts of one layer.
+
+    Of one convention: `centred` where the mean over all tokens is given, else `unit`. Streamed: for
+    each prefix two accumulators of at most d × d.
+
+    Parameters
+    ----------
+    texts : dict of int to int
+        For each n, how many texts there are in all.
+    width : int
+    centres : dict of int to (d,) ndarray, optional
+        See `Sums.centres`.
+    """
+
+    def __init__(self, texts: dict[int, int], width: int, centres: dict | None = None):
+        self.width, self.centres, self.prefixes = width, centres, list(texts)
         self.datasets = {
-            (scope, n): _Covariance(len(texts) * (n if scope == "tokens" else 1), self.width)
-            for n, texts in self.documents.texts.items()
+            (scope, n): _Covariance(count * (n if scope == "tokens" else 1), width)
+            for n, count in texts.items()
             for scope in ("tokens", "means")
         }
 
-    def add(self, index: int, Z: np.ndarray, prefixes: list[int]) -> None:
-        """Take a text that is long enough for these prefixes."""
-        self.arrived += 1
-        longest = prefixes[-1]
-        if longest not in self.stacks:
-            size = max(1, BATCH_BYTES // (longest * self.width * 8))
-            self.stacks[longest] = [], np.empty((size, longest, self.width))
-        texts, stack = self.stacks[longest]
-        stack[len(texts)] = Z[:longest]
-        texts.append(index)
-        if len(texts) == len(stack):
-            self._work(texts, stack)
-            texts.clear()
-
-    def _work(self, texts: list[int], Z: np.ndarray) -> None:
-        longest = Z.shape[1]  # Z (texts, n, d)
-        prefixes = [n for n in self.documents.texts if n <= longest]
-        if self.convention == "unit":
-            for (convention, n), (eigenvalues, zero_rows) in text_spectra(Z, prefixes).items():
-                spectrum = self.spectra["text", convention, n]
-                places = np.searchsorted(self.documents.texts[n], texts)
-                spectrum.eigenvalues[places], spectrum.zero_rows[places] = eigenvalues, zero_rows
-        for n in prefixes:
+    def add(self, Z: np.ndarray) -> None:
+        """Take the texts of a stack (texts, n, d)."""
+        for n in self.prefixes:
+            if n > Z.shape[1]:
+                continue
             rows = Z[:, :n]
-            if self.convention == "unit":
-                self.sums[n] += rows.sum(axis=(0, 1))
-                means = rows.mean(axis=1)
-            else:
-                centre = self.sums[n] / (n * len(self.documents.texts[n]))
-                means = rows.mean(axis=1) - centre
-                rows = rows - centre
+            means = rows.mean(axis=1)
+            if self.centres is not None:
+                means = means - self.centres[n]
+                rows = rows - self.centres[n]
             squares = _squares(rows)  # (texts, n)
             # A row, or the mean of rows, is judged beside the rows of its own text.
             threshold = np.maximum(
@@ -369,20 +498,85 @@ class _Layer:
             )
             self.datasets["means", n].add(means, _squares(means), threshold[:, 0])
 
-    def end_of_pass(self) -> bool:
-        """Close a pass; whether it was the last one."""
-        for texts, stack in self.stacks.values():
-            if texts:
-                self._work(texts, stack[: len(texts)])
-        self.stacks = {}
+    def spectra(self) -> dict[tuple[str, int], Spectrum]:
+        """(scope, n) → Spectrum; what was gathered is used up."""
+        return {key: dataset.spectrum() for key, dataset in self.datasets.items()}
+
+    def merge(self, other: "CorpusSpectra") -> None:
+        """Take what another one has gathered of other texts of the same corpus."""
+        for key, dataset in self.datasets.items():
+            dataset.merge(other.datasets[key])
+
+    def save(self, group) -> None:
+        """Write what was gathered into an HDF5 group."""
         for (scope, n), dataset in self.datasets.items():
-            self.spectra[scope, self.convention, n] = dataset.spectrum()
-        if self.convention == "centred":
-            del self.datasets
-            return True
-        self.convention, self.arrived = "centred", 0
-        self._begin()
-        return False
+            dataset.save(group.create_group(f"{scope}/{n}"))
+
+    def load(self, group) -> None:
+        """Take up what `save` wrote."""
+        for (scope, n), dataset in self.datasets.items():
+            dataset.load(group[f"{scope}/{n}"])
+
+
+class _Layer:
+    """What is gathered of one layer while its texts stream by, twice.
+
+    The first pass takes the spectra of the texts, the unit rows and the mean; the second, which
+    needs the mean, the centred rows.
+    """
+
+    def __init__(self, layer: str, width: int, documents: Documents):
+        self.layer, self.width = layer, width
+        self.counts = {n: len(texts) for n, texts in documents.texts.items()}
+        self.texts = TextSpectra(documents.texts, width)
+        self.sums = Sums(documents.texts, width)
+        self.corpus = CorpusSpectra(self.counts, width)
+        self.stacks = Stacks(width, self._first)
+        self.found: dict[tuple[str, str, int], Spectrum] = {}
+        self.arrived, self.convention = 0, "unit"
+
+    def add(self, index: int, Z: np.ndarray, longest: int) -> None:
+        """Take a text that is long enough for prefixes of up to `longest` tokens."""
+        self.arrived += 1
+        self.stacks.add(index, Z, longest)
+
+    def _first(self, texts: list[int], Z: np.ndarray) -> None:
+        self.texts.add(texts, Z)
+        self.sums.add(Z)
+        self.corpus.add(Z)
+
+    def _second(self, texts: list[int], Z: np.ndarray) -> None:
+        self.corpus.add(Z)
+
+    def end_of_pass(self) -> None:
+        """Close a pass."""
+        self.stacks.flush()
+        for (scope, n), spectrum in self.corpus.spectra().items():
+            self.found[scope, self.convention, n] = spectrum
+        if self.convention == "unit":
+            self.corpus = CorpusSpectra(self.counts, self.width, self.sums.centres(self.counts))
+            self.stacks = Stacks(self.width, self._second)
+            self.arrived, self.convention = 0, "centred"
+
+    def spectra(self) -> LayerSpectra:
+        """Everything, after both passes."""
+        return assembled(self.layer, self.width, self.texts.spectra, self.found)
+
+
+def assembled(layer: str, width: int, of_texts: dict, of_corpus: dict) -> LayerSpectra:
+    """The spectra of a layer, in the order in which they are written.
+
+    Parameters
+    ----------
+    layer : str
+    width : int
+    of_texts : dict
+        (convention, n) → Spectrum
+    of_corpus : dict
+        (scope, convention, n) → Spectrum
+    """
+    found = {("text", *key): spectrum for key, spectrum in of_texts.items()}
+    return LayerSpectra(layer, width, found | of_corpus)
 
 
 def compute(states: States, documents: Documents) -> Iterator[LayerSpectra]:
@@ -432,7 +626,7 @@ def compute(states: States, documents: Documents) -> Iterator[LayerSpectra]:
             )
         if layers[layer].convention == "unit":
             check_finite(Z, where)
-        layers[layer].add(index, Z, prefixes[index])
+        layers[layer].add(index, Z, prefixes[index][-1])
         return layers[layer].arrived == len(prefixes)
 
     again = (item for item in states() if item[0] in prefixes)
@@ -451,7 +645,7 @@ def compute(states: States, documents: Documents) -> Iterator[LayerSpectra]:
             if take(*item):
                 done = layers.pop(item[1])
                 done.end_of_pass()
-                yield LayerSpectra(done.layer, done.width, done.spectra)
+                yield done.spectra()
             item = next(again, None)
     if layers:
         lacking = ", ".join(

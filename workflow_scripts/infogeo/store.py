@@ -4,6 +4,10 @@ A store holds the tokens of a list of texts one after another: row r of every ar
 `offsets` says where each text starts. Hidden states are one dataset per layer in chunks of whole
 rows with a Fletcher-32 checksum and no compression (hidden states do not compress). The same
 inputs give the same bytes: no times, hosts or job ids are stored.
+
+A reduced store (`keep_hidden_states: false`) holds the same of every text but hidden states, which
+it has of some texts and layers only: `/documents/state_texts` names the texts, and the rows under
+`/hidden` are theirs, one text after another.
 """
 
 import contextlib
@@ -22,6 +26,11 @@ CHUNK_BYTES = 1 << 20  # of a hidden-state chunk: whole rows, at most this (and 
 TOKEN_CHUNK = 1 << 14  # entries of a chunk of the per-token arrays
 CHECKSUM = 4  # bytes of Fletcher-32 after each chunk
 BLOCK_BYTES = 1 << 24  # of float32 that `states` holds at once
+
+REMEDY = (
+    " With keep_hidden_states: false only those that the workflow needs are kept; set it to true "
+    "and run the workflow again for all."
+)
 
 # What one number occupies in a file, and the NumPy type that carries its bits.
 STORED = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "bfloat16": np.dtype("<u2")}
@@ -97,6 +106,7 @@ def create_store(
     post_norm=(),
     first_row: int = 0,
     total_rows: int | None = None,
+    state_texts=None,
 ):
     """Create a store at `path` and yield its `StoreWriter`.
 
@@ -118,6 +128,8 @@ def create_store(
     first_row, total_rows : int
         For a shard: where its rows lie in the whole file, and the rows of that. Its chunks then
         cut the rows where those of the whole file do, so that most can be copied as they are.
+    state_texts : sequence of int, optional
+        For a reduced store: the texts, rising, whose hidden states it is to hold.
 
     Raises
     ------
@@ -131,7 +143,9 @@ def create_store(
         # little is left to flush on one that fills up.
         Path(path).write_bytes(bytes(1 << 16))
         file = h5py.File(path, "w", libver=("v110", "v110"), locking=False, rdcc_nbytes=0)
-        writer = StoreWriter(file, path, attrs, lengths, widths, dtype, first_row, total_rows)
+        writer = StoreWriter(
+            file, path, attrs, lengths, widths, dtype, first_row, total_rows, state_texts
+        )
         writer._documents(doc_ids, sources, labels)
         writer._layers(widths, post_norm)
         yield writer
@@ -150,11 +164,17 @@ def create_store(
 class StoreWriter:
     """Writes the arrays of a store; made by `create_store`."""
 
-    def __init__(self, file, path, attrs, lengths, widths, dtype, first_row, total_rows):
+    def __init__(
+        self, file, path, attrs, lengths, widths, dtype, first_row, total_rows, state_texts
+    ):
         self.file, self.path, self.dtype = file, Path(path), dtype
-        self.offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        self.offsets = _offsets(lengths)
+        self.state_texts = state_texts
+        self.state_offsets = self.offsets
+        if state_texts is not None:
+            self.state_offsets = _offsets(np.asarray(lengths)[list(state_texts)])
         self.first_row = first_row
-        self.total_rows = int(self.offsets[-1]) if total_rows is None else total_rows
+        self.total_rows = int(self.state_offsets[-1]) if total_rows is None else total_rows
         for name, value in {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -174,6 +194,8 @@ class StoreWriter:
             kind = h5py.string_dtype("utf-8", length)
             group.create_dataset(name, data=np.array(encoded, dtype=kind))
         group.create_dataset("offsets", data=self.offsets)
+        if self.state_texts is not None:
+            group.create_dataset("state_texts", data=np.array(self.state_texts, "<i4"))
         rows = int(self.offsets[-1])
         for name, kind in TOKEN_ARRAYS.items():
             self.file.create_dataset(
@@ -182,7 +204,7 @@ class StoreWriter:
 
     def _layers(self, widths, post_norm):
         hidden = self.file.create_group("hidden")
-        rows = int(self.offsets[-1])
+        rows = int(self.state_offsets[-1])
         self._hidden = {}
         for layer, width in widths.items():
             chunk = chunk_rows(width, self.dtype, self.total_rows)
@@ -193,6 +215,7 @@ class StoreWriter:
             dataset = hidden.create_dataset(
                 layer,
                 shape=(length, width),
+                maxshape=None if length else (chunk, width),  # no chunk is longer than that
                 dtype=_file_type(self.dtype),
                 chunks=(chunk, width),
                 fletcher32=True,
@@ -235,7 +258,8 @@ class StoreWriter:
         dataset.id.write(source, target, values, mtype=dataset.id.get_type())
 
     def _overflow(self, layer, row):
-        text = int(np.searchsorted(self.offsets, row, side="right")) - 1
+        text = int(np.searchsorted(self.state_offsets, row, side="right")) - 1
+        text = text if self.state_texts is None else self.state_texts[text]
         doc_id = _strings(self.file["documents/doc_id"])[text]
         raise overflow(self.file.attrs.get("model", ""), layer, doc_id)
 
@@ -344,6 +368,11 @@ def overflow(model: str, layer: str, doc_id: str) -> InfogeoError:
     )
 
 
+def _offsets(lengths) -> np.ndarray:
+    """Where each text begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
 def _strings(dataset) -> list[str]:
     return [value.decode() for value in dataset[:]]
 
@@ -362,6 +391,10 @@ class HiddenStates:
     post_norm : dict of layer -> bool
     attention_texts : list of int
         Indices of the texts whose attention rows are stored.
+    reduced : bool
+        Whether hidden states are there of some texts and layers only.
+    state_texts : int ndarray
+        Indices of the texts whose hidden states are stored.
     """
 
     def __init__(self, file, path):
@@ -376,6 +409,11 @@ class HiddenStates:
         self.labels = _strings(documents["label"])
         self.offsets = documents["offsets"][:]
         self.lengths = np.diff(self.offsets)
+        self.reduced = "state_texts" in documents
+        self.state_texts, self._state_offsets = np.arange(len(self.lengths)), self.offsets
+        if self.reduced:
+            self.state_texts = documents["state_texts"][:]
+            self._state_offsets = _offsets(self.lengths[self.state_texts])
         self._hidden = {layer: file["hidden"][layer] for layer in self.layers}
         self._chunks = {layer: dataset.chunks[0] for layer, dataset in self._hidden.items()}
         self.widths = {layer: dataset.shape[1] for layer, dataset in self._hidden.items()}
@@ -420,16 +458,23 @@ class HiddenStates:
         Raises
         ------
         InfogeoError
-            Where the layer is not stored, or the file is damaged.
+            Where the text or the layer is not stored, or the file is damaged.
         """
-        rows = self.read_stored(layer, int(self.offsets[text]), int(self.offsets[text + 1]))
-        return to_float32(rows)
+        place = int(np.searchsorted(self.state_texts, text))
+        if place == len(self.state_texts) or self.state_texts[place] != text:
+            raise InfogeoError(
+                f"{self.path}: no hidden states of text {self.doc_ids[text]!r}; it keeps those of "
+                f"{len(self.state_texts)} of {len(self.lengths)} texts.{REMEDY}"
+            )
+        start, stop = self._state_offsets[place : place + 2].tolist()
+        return to_float32(self.read_stored(layer, start, stop))
 
     def read_stored(self, layer: str, start: int, stop: int) -> np.ndarray:
         """Rows of a layer in the stored representation (see `to_stored`). (stop - start, d)."""
         if layer not in self.widths:
             raise InfogeoError(
                 f"{self.path}: no layer {layer!r}; it holds {', '.join(self.layers)}."
+                f"{REMEDY if self.reduced else ''}"
             )
         values = np.empty((stop - start, self.widths[layer]), STORED[self.dtype])
         if len(values):
@@ -444,7 +489,8 @@ class HiddenStates:
     def states(self, layers=None):
         """Iterate over hidden states, layer by layer and, within a layer, text by text.
 
-        The file is read in blocks of some 16 MiB, each chunk once.
+        The file is read in blocks of some 16 MiB, each chunk once. A reduced store gives those
+        that it has.
 
         Parameters
         ----------
@@ -460,16 +506,17 @@ class HiddenStates:
         """
         for layer in self.layers if layers is None else layers:
             rows = max(1, BLOCK_BYTES // (4 * self.widths.get(layer, 1)))
-            text = 0
-            while text < len(self.lengths):
-                start = self.offsets[text]
-                stop = int(np.searchsorted(self.offsets, start + rows, side="right")) - 1
-                stop = max(text + 1, stop)
-                ends = self.offsets[text : stop + 1] - start
-                block = to_float32(self.read_stored(layer, int(start), int(self.offsets[stop])))
-                for index in range(stop - text):
-                    yield text + index, layer, block[ends[index] : ends[index + 1]]
-                text = stop
+            offsets, place = self._state_offsets, 0
+            while place < len(self.state_texts):
+                start = offsets[place]
+                stop = int(np.searchsorted(offsets, start + rows, side="right")) - 1
+                stop = max(place + 1, stop)
+                ends = offsets[place : stop + 1] - start
+                block = to_float32(self.read_stored(layer, int(start), int(offsets[stop])))
+                for index in range(stop - place):
+                    text = int(self.state_texts[place + index])
+                    yield text, layer, block[ends[index] : ends[index + 1]]
+                place = stop
 
     def attention_last_row(self, text: int) -> np.ndarray:
         """Attention of the last token in the last layer. (heads, n) float32, rows sum to 1."""
@@ -513,7 +560,7 @@ class HiddenStates:
             with self._reading("attention"):
                 for dataset in self.file["attention"].values():
                     dataset[:]
-        rows = int(self.offsets[-1])
+        rows = int(self._state_offsets[-1])
         for layer, dataset in self._hidden.items():
             shift = self._shift(layer)
             expected = -(-(shift + rows) // self._chunks[layer])
