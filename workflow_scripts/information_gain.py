@@ -26,7 +26,7 @@ if __name__ == "__main__":
     ):
         params, offsets = snakemake.params, states.offsets
         texts = Texts.of(states.doc_ids, states.sources, offsets, states.token_ids(), params.n)
-        checks = Checks(texts, params.seed)
+        checks = Checks(texts.doc_ids, texts.n, params.seed)
         layers = compute(
             watched(states, snakemake.wildcards.model),
             texts,

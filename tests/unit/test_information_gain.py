@@ -221,7 +221,7 @@ def test_positions_have_the_band_of_their_resamples(texts):
 
 
 def test_checks_agree_and_are_spread_over_texts(texts):
-    checks = Checks(texts, seed=1)
+    checks = Checks(texts.doc_ids, N, seed=1)
     made_layers(texts, checks.watch)
     assert len(checks.rows) == 2 * 2 * CHECKED
     assert {row["doc_id"] for row in checks.rows} == set(texts.doc_ids)
@@ -230,7 +230,7 @@ def test_checks_agree_and_are_spread_over_texts(texts):
 
 
 def test_a_wrong_gain_shows_in_the_checks(texts):
-    checks = Checks(texts, seed=1)
+    checks = Checks(texts.doc_ids, N, seed=1)
     made_layers(texts, lambda *told: checks.watch(*told[:4], told[4] + 1e-6, told[5]))
     for kind in ("ridge", "slogdet"):
         residuals = [row[f"residual_{kind}"] for row in checks.rows]
@@ -292,7 +292,7 @@ def test_relations_do_not_depend_on_how_many_layers_wait(texts, monkeypatch):
     scores = {("surprisal", "own"): rng.exponential(3.0, (COUNT, N - 1))}
 
     def made():
-        checks = Checks(texts, seed=1)
+        checks = Checks(texts.doc_ids, N, seed=1)
         layers = compute(states, texts, [0.1], [0.5], checks.watch)
         return tables(layers, checks.rows, texts, scores, draws=49, seed=1)
 

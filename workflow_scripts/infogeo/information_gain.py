@@ -301,12 +301,13 @@ class Checks:
 
     Parameters
     ----------
-    texts : Texts
-    seed : int
+    doc_ids : sequence of str
+        Of the texts of n tokens.
+    n, seed : int
     """
 
-    def __init__(self, texts: Texts, seed: int):
-        self.texts, self.seed = texts, seed
+    def __init__(self, doc_ids, n: int, seed: int):
+        self.doc_ids, self.n, self.seed = doc_ids, n, seed
         self.planned: dict[str, dict[int, list]] = {}
         self.rows: list[dict] = []
 
@@ -321,7 +322,7 @@ class Checks:
             by_slogdet = slogdet_gain(rows[: token + 1], lam) if determinants else np.nan
             found = gain[kind, token]
             self.rows.append({
-                "doc_id": self.texts.doc_ids[place], "layer": layer, "regulariser": name,
+                "doc_id": self.doc_ids[place], "layer": layer, "regulariser": name,
                 "lam": lam, "position": token + 1, "gain": found, "rho": rho[kind, token],
                 "rho_ridge": by_ridge, "gain_ridge": gain_ridge, "gain_slogdet": by_slogdet,
                 "residual_ridge": abs(found - gain_ridge),
@@ -334,8 +335,8 @@ class Checks:
         determinants = max(1, SLOGDET_BUDGET // d**3)
         planned: dict[int, list] = {}
         for kind in range(kinds):
-            chosen = np.resize(generator.permutation(len(self.texts)), CHECKED)
-            tokens = generator.integers(1, self.texts.n, CHECKED)
+            chosen = np.resize(generator.permutation(len(self.doc_ids)), CHECKED)
+            tokens = generator.integers(1, self.n, CHECKED)
             for number, (place, token) in enumerate(zip(chosen, tokens, strict=True)):
                 check = kind, int(token), number < determinants
                 planned.setdefault(int(place), []).append(check)

@@ -25,6 +25,7 @@ from infogeo.errors import InfogeoError
 from infogeo.fingerprint import digest
 from infogeo.job_array import Claim
 from infogeo.progress import Heartbeat
+from infogeo.spectra import read_through
 from infogeo.store import STORED, create_store, open_store
 
 SHARD_BYTES = 1 << 29  # most hidden states in a shard; two shards are in memory at once
@@ -213,7 +214,8 @@ class Work:
 
         tasks = [{"shards": part} for part in self.parts() if set(part) & set(missing)]
         self.spread(function, tasks, count_shards)
-        self._await()
+        paths = [shard_path(self.folder, index) for index in range(len(self.shards))]
+        self.await_files(lambda: [path for path in paths if not path.exists()], "shards")
         heartbeat.close()
 
     def spread(self, function, tasks, waiting=lambda: None) -> None:
@@ -232,15 +234,22 @@ class Work:
                 **self._launched,
             )
 
-    def _await(self) -> None:
-        """Wait for the shards of workers that have ended: a network shows new files late."""
-        paths = [shard_path(self.folder, index) for index in range(len(self.shards))]
+    def await_files(self, absent, what: str) -> None:
+        """Wait for files of workers that have ended: a network shows new ones late.
+
+        Parameters
+        ----------
+        absent : callable
+            Those that are not there yet.
+        what : str
+            What they are, for the message.
+        """
         end = time.monotonic() + LATE_SECONDS
-        while absent := [path for path in paths if not path.exists()]:
+        while lacking := absent():
             if time.monotonic() > end:
                 raise InfogeoError(
-                    f"{self.folder}: {len(absent)} of {len(paths)} shards are not there, though "
-                    "the workers that were to make them have ended. The same command makes them."
+                    f"{self.folder}: {len(lacking)} of the {what} are not there, though the "
+                    "workers that were to make them have ended. The same command makes them."
                 )
             time.sleep(0.5)
 
@@ -288,7 +297,9 @@ def is_whole(path: Path, key: str) -> bool:
     try:
         with open_store(path, key) as shard:
             shard.verify()
-    except InfogeoError:
+            if "reductions" in shard.file:
+                read_through(shard.file["reductions"])
+    except (InfogeoError, OSError, RuntimeError):
         path.unlink()
         return False
     return True

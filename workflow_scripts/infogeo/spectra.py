@@ -310,9 +310,9 @@ class _Covariance:
     def save(self, group) -> None:
         """Write what was gathered into an HDF5 group."""
         group.attrs["kept"] = self.kept
-        _put(group, "block", self.block[: self.filled], fletcher32=bool(self.filled))
+        put_checked(group, "block", self.block[: self.filled])
         if self.total is not None:
-            _put(group, "total", self.total, fletcher32=True)
+            put_checked(group, "total", self.total)
 
     def load(self, group) -> None:
         """Take up what `save` wrote."""
@@ -368,10 +368,9 @@ class Stacks:
         for place, (longest, (texts, stack)) in enumerate(self.waiting.items()):
             part = group.create_group(f"{place:04d}")
             part.attrs["longest"] = longest
-            _put(part, "texts", np.array(texts, np.int64))
+            put_checked(part, "texts", np.array(texts, np.int64))
             # The states came in float32 at most.
-            states = stack[: len(texts)].astype(np.float32)
-            _put(part, "states", states, fletcher32=bool(texts))
+            put_checked(part, "states", stack[: len(texts)].astype(np.float32))
 
     def load(self, group) -> None:
         """Take up what `save` wrote."""
@@ -516,6 +515,23 @@ class CorpusSpectra:
         """Take up what `save` wrote."""
         for (scope, n), dataset in self.datasets.items():
             dataset.load(group[f"{scope}/{n}"])
+
+
+def corpus_bytes(texts: dict[int, int], width: int) -> int:
+    """Bytes that `CorpusSpectra` of both conventions hold at most, and the texts that wait.
+
+    Parameters
+    ----------
+    texts : dict of int to int
+        For each n, how many texts there are in all.
+    width : int
+    """
+    numbers = 0
+    for n, count in texts.items():
+        for rows in (n * count, count):
+            whole = 0 if rows <= width else width
+            numbers += 2 * width * (whole + min(rows, max(width - whole, BLOCK_ROWS)))
+    return 8 * numbers + sum(max(BATCH_BYTES, 8 * n * width) for n in texts)
 
 
 class _Layer:
@@ -699,6 +715,22 @@ def write(
 
 def _put(group, name, data, **options) -> None:
     group.create_dataset(name, data=data, track_times=False, **options)
+
+
+def put_checked(group, name: str, data: np.ndarray) -> None:
+    """Write an array into an HDF5 group, with checksums."""
+    _put(group, name, data, fletcher32=bool(data.size))
+
+
+def read_through(group) -> None:
+    """Read every array under an HDF5 group once, and with it check every checksum.
+
+    Raises
+    ------
+    OSError
+        Where one does not match.
+    """
+    group.visititems(lambda _, item: item[()] if isinstance(item, h5py.Dataset) else None)
 
 
 class SpectraFile:

@@ -395,6 +395,8 @@ class HiddenStates:
         Whether hidden states are there of some texts and layers only.
     state_texts : int ndarray
         Indices of the texts whose hidden states are stored.
+    state_rows : int
+        Their tokens.
     """
 
     def __init__(self, file, path):
@@ -414,6 +416,7 @@ class HiddenStates:
         if self.reduced:
             self.state_texts = documents["state_texts"][:]
             self._state_offsets = _offsets(self.lengths[self.state_texts])
+        self.state_rows = int(self._state_offsets[-1])
         self._hidden = {layer: file["hidden"][layer] for layer in self.layers}
         self._chunks = {layer: dataset.chunks[0] for layer, dataset in self._hidden.items()}
         self.widths = {layer: dataset.shape[1] for layer, dataset in self._hidden.items()}
@@ -560,7 +563,7 @@ class HiddenStates:
             with self._reading("attention"):
                 for dataset in self.file["attention"].values():
                     dataset[:]
-        rows = int(self._state_offsets[-1])
+        rows = self.state_rows
         for layer, dataset in self._hidden.items():
             shift = self._shift(layer)
             expected = -(-(shift + rows) // self._chunks[layer])

@@ -1,0 +1,449 @@
+"""Spectra, gains and a reduced store straight from forward passes: hidden states are not stored.
+
+Two passes over the texts of a corpus, in shards as a dump has them. The first leaves of each shard
+what `reduction` makes of it, likelihoods, attention rows, and the hidden states that later jobs
+read. The second, which needs the mean over the corpus, gathers the spectra of the corpus in every
+worker, who notes now and then what it has. What a dump and the jobs that read it would have made of
+the same shards is then put together, bit for bit where one worker did the work.
+"""
+
+import contextlib
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import h5py
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from infogeo import information_gain, reduction, shards, spectra
+from infogeo.artefacts import read_table, replacing, write_table
+from infogeo.depths import layers_at, width_at
+from infogeo.errors import InfogeoError
+from infogeo.fingerprint import check
+from infogeo.reduction import LayerCorpus, Reducer
+from infogeo.regularisers import regularisers
+from infogeo.shards import Work
+from infogeo.store import STORED, TOKEN_ARRAYS, create_store, open_store
+
+CHECKPOINT_SECONDS = 300  # between the notes of a worker in the second pass
+TABLES = ("texts", "positions", "relations", "checks", "surprisal")
+
+
+def measure(
+    card_path,
+    corpus_path,
+    sample_path,
+    outputs: dict,
+    *,
+    n: list[int],
+    layers,
+    attention_texts: int,
+    batch_tokens: int,
+    shard_tokens: int,
+    dtype: str,
+    trust_remote_code: bool,
+    lambdas: list[float],
+    eps2: list[float],
+    draws: int,
+    depths: list[str],
+    depth_tolerance: float,
+    seed: int,
+    fingerprints: dict,
+    expected=(None, None, None),
+    placement: str = "debug",
+    workers: int = 1,
+    threads: int = 1,
+    resources=None,
+    scratch="scratch",
+) -> None:
+    """Make what a dump, its spectra and its gains would be, without storing the hidden states.
+
+    Parameters
+    ----------
+    card_path, corpus_path : path
+        model.json and the corpus's table.
+    sample_path : path or None
+        Table of the sampled sentences (`sentences.labelled`), whose hidden states are kept.
+    outputs : dict
+        Paths: `states` (a reduced store), `spectra`, and the tables of the gains, `TABLES`.
+    n : list of int
+        Prefixes; texts of fewer than min(n) tokens are left out, the others cut to max(n).
+    layers, attention_texts, batch_tokens, shard_tokens, dtype, trust_remote_code
+        See `dump.dump`.
+    lambdas, eps2, draws
+        See `information_gain.compute` and `tables`.
+    depths, depth_tolerance
+        Depths at which sentences are compared, whose layers are kept beside `final`.
+    seed : int
+        Of the sampled checks and of the bootstrap.
+    fingerprints : dict
+        Of `states`, `spectra` and `gain`.
+    expected : (str, str, str)
+        Fingerprints that the model, the corpus and the sample must carry.
+    placement, workers, threads, resources, scratch
+        See `dump.dump`; as many layers are treated at once as there are threads.
+
+    Raises
+    ------
+    InfogeoError
+        Where an input is not what was expected, disk or memory do not suffice, a text or layer
+        cannot be computed, or a worker fails. What was finished stays, and the next call uses it.
+
+    Notes
+    -----
+    Verified against a dump and what is computed from its store: with one worker every byte of the
+    spectra, the tables, the likelihoods and the kept states.
+    """
+    outputs = {name: Path(path) for name, path in outputs.items()}
+    sample = read_table(sample_path, expected[2]) if sample_path else None
+    settings = {"n": n, "lambdas": lambdas, "eps2": eps2, "seed": seed}
+    work = Work(
+        "measurement",
+        card_path,
+        corpus_path,
+        n=n,
+        layers=layers,
+        attention_texts=attention_texts,
+        batch_tokens=batch_tokens,
+        shard_tokens=shard_tokens,
+        dtype=dtype,
+        trust_remote_code=trust_remote_code,
+        seed=seed,
+        determined_by=[fingerprints, settings, depths, depth_tolerance, expected[2]],
+        expected=expected[:2],
+        placement=placement,
+        workers=workers,
+        threads=threads,
+        resources=resources,
+        scratch=scratch,
+    )
+    described = work.described(fingerprints["states"])
+    named = described["doc_ids"], described["sources"]
+    documents = spectra.Documents.of(*named, work.encoded.lengths, n)
+    texts = information_gain.Texts.of(*named, work.encoded.offsets, work.encoded.token_ids, max(n))
+    counts = {n: len(chosen) for n, chosen in documents.texts.items()}
+    kept_layers, kept = {"final"}, set(work.task["attention_texts"])
+    if sample is not None:
+        wanted = set(sample["doc_id"][sample["left_out"] == ""])
+        kept |= {text for text, doc_id in enumerate(named[0]) if doc_id in wanted}
+        kept_layers |= set(
+            layers_at(depths, work.card["layers"], work.layers, depth_tolerance).values()
+        )
+    work.task |= {
+        "settings": settings,
+        "kept": sorted(kept),
+        "kept_layers": [layer for layer in work.layers if layer in kept_layers],
+        "counts": sorted(counts.items()),
+        "widths": {layer: width_at(layer, work.card) for layer in work.layers},
+    }
+    _require_memory(work, counts, placement)
+    missing = work.missing()
+    _require_room(work, missing, counts, outputs, len(lambdas) + len(eps2))
+    work.make(make_shards, missing)
+    _sum_up(work, n)
+    _accumulate(work)
+    _assemble(work, outputs, fingerprints, described, documents, texts, settings, draws)
+    work.close()
+
+
+# ---------------------------------------------------------------- before the work
+def _require_memory(work, counts, placement: str) -> None:
+    """Stop where the spectra of the corpus would not fit the memory of this machine."""
+    if placement == "slurm":
+        return  # the jobs of the array ask for what they need
+    at_once = work.workers if placement == "local" else 1
+    each = sum(spectra.corpus_bytes(counts, width) for width in work.task["widths"].values())
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if at_once * each > memory:
+        raise InfogeoError(
+            f"model {work.card['slug']!r}: without stored hidden states the spectra of the corpus "
+            f"at {len(work.layers)} layers of width {work.card['width']} take "
+            f"{at_once * each / 1e9:.3g} GB of memory ({at_once} × {each / 1e9:.3g}), and this "
+            f"machine has {memory / 1e9:.3g} GB. Choose fewer layers (config states.layers) or "
+            "fewer workers (launch.workers), or set keep_hidden_states to true."
+        )
+
+
+def _require_room(work, missing, counts, outputs, kinds: int) -> None:
+    """Stop where scratch folder and results would not fit the disks."""
+    width, n, tokens = work.card["width"], max(counts), len(work.encoded.token_ids)
+    item = STORED[work.dtype].itemsize
+    of_layer = 16 * sum(count * min(length, width) for length, count in counts.items())
+    eigenvalues = len(work.layers) * of_layer
+    gains = len(work.layers) * 8 * counts[n] * n * (kinds + 1)
+    kept = len(work.task["kept"]) * n * len(work.task["kept_layers"]) * width * item
+    token_arrays = tokens * sum(kind.itemsize for kind in TOKEN_ARRAYS.values())
+    share = work.tokens(missing) / max(tokens, 1)
+    # A worker's note replaces its last one, which is there until then.
+    notes = 2 * work.workers * len(work.layers) * spectra.corpus_bytes(counts, width)
+    needs = [
+        (outputs["states"].parent, kept + token_arrays),
+        (outputs["spectra"].parent, eigenvalues),
+        (work.folder, int(share * (eigenvalues + gains + kept + token_arrays)) + notes),
+    ]
+    shards.require_room(needs, "spectra, gains and kept hidden states")
+
+
+# ---------------------------------------------------------------- the first pass
+def make_shards(task: dict) -> None:
+    """Reduce those of some shards that are not there; the work of one worker.
+
+    Each shard is reduced by other threads while the model is at work on the next.
+    """
+    wanted = shards.wanted(task)
+    if not wanted:
+        return
+    encoded, _, doc_ids = shards.read_plan(task["folder"])
+    settings = task["settings"]
+    reducer = Reducer(
+        encoded.lengths,
+        doc_ids,
+        settings["n"],
+        settings["lambdas"],
+        settings["eps2"],
+        settings["seed"],
+    )
+    with _layers_at_once(task) as each_layer:
+        shards.in_turn(
+            shards.passes(task, wanted),
+            lambda found: _write_shard(task, found, reducer, each_layer),
+        )
+
+
+@contextlib.contextmanager
+def _layers_at_once(task):
+    """A `map` over layers in as many threads as the worker has, in each of which BLAS has one.
+
+    So that numbers do not depend on the threads: products differ in their last bits.
+    """
+    with (
+        threadpool_limits(1, user_api="blas"),
+        ThreadPoolExecutor(max_workers=task["threads"]) as pool,
+    ):
+        yield lambda function: list(pool.map(function, task["layers"]))
+
+
+def _write_shard(task, found, reducer, each_layer) -> None:
+    """Reduce a shard at every layer, and write what is kept of it."""
+    hidden, widths = found.rows.hidden, task["widths"]
+    reductions = each_layer(
+        lambda layer: reducer.reduce(layer, widths[layer], found.shard, found.states(layer))
+    )
+    places = [text - found.shard.start for text in task["kept"] if text in found.shard]
+    with shards.shard_store(
+        task,
+        found,
+        {layer: widths[layer] for layer in task["kept_layers"]},
+        state_texts=places,
+    ) as store:
+        for layer in task["kept_layers"]:
+            _write_states(store, layer, places, found.rows.offsets, shards.stored(hidden[layer]))
+        for layer, reduced in zip(task["layers"], reductions, strict=True):
+            reduced.save(store.file.create_group(f"reductions/{layer}"))
+
+
+def _write_states(store, layer, places, offsets, states) -> None:
+    row = 0
+    for place in places:
+        rows = states[offsets[place] : offsets[place + 1]]
+        store.write_hidden(layer, row, rows)
+        row += len(rows)
+
+
+# ---------------------------------------------------------------- the second pass
+def _sum_up(work, prefixes) -> None:
+    """Leave the mean over all tokens, for each layer and n, to the workers of the second pass."""
+    with replacing(_centres_path(work.folder)) as temporary, h5py.File(temporary, "w") as file:
+        for layer in work.layers:
+            groups = _reductions(work, layer)
+            total = reduction.sums(groups, prefixes, work.task["widths"][layer])
+            for n, centre in total.centres(dict(work.task["counts"])).items():
+                spectra.put_checked(file, f"{layer}/{n}", centre)
+
+
+def _reductions(work, layer: str):
+    """What was kept of each shard at a layer, one after another."""
+    for index in range(len(work.shards)):
+        with h5py.File(shards.shard_path(work.folder, index), "r", locking=False) as file:
+            yield file[f"reductions/{layer}"]
+
+
+def _centres_path(folder) -> Path:
+    return Path(folder) / "centres.h5"
+
+
+def _note_path(folder, worker: int, workers: int) -> Path:
+    return Path(folder) / f"corpus-{worker:04d}-of-{workers:04d}.h5"
+
+
+def _accumulate(work) -> None:
+    """Let workers gather the spectra of the corpus, each over its shards."""
+    tasks = [
+        {"shards": part, "note": str(_note_path(work.folder, worker, work.workers))}
+        for worker, part in enumerate(work.parts())
+        if part
+    ]
+
+    def unfinished():
+        return [task for task in tasks if _noted(task["note"], work.key) < len(task["shards"])]
+
+    work.spread(accumulate, unfinished())
+    work.await_files(unfinished, "spectra of the corpus")
+
+
+def _noted(path, key: str) -> int:
+    """How many of its shards a worker has gathered, by its note; 0 where that is not sound."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            check(path, file.attrs.get("key"), key)
+            spectra.read_through(file)
+            return int(file.attrs["shards"])
+    except (OSError, RuntimeError, KeyError, InfogeoError):
+        return 0
+
+
+def accumulate(task: dict) -> None:
+    """Gather the spectra of the corpus over some shards, in order; the work of one worker."""
+    done = _noted(task["note"], task["key"])
+    wanted = task["shards"][done:]
+    if not wanted:
+        return
+    corpora = _empty_corpora(task)
+    if done:
+        with h5py.File(task["note"], "r", locking=False) as file:
+            for layer, corpus in corpora.items():
+                corpus.load(file[layer])
+    last = time.monotonic()
+
+    def take(found):
+        nonlocal done, last
+        each_layer(lambda layer: corpora[layer].add(found.states(layer)))
+        done += 1
+        if done == len(task["shards"]):
+            each_layer(lambda layer: corpora[layer].flush())
+        elif time.monotonic() - last < CHECKPOINT_SECONDS:
+            return
+        _note(task, corpora, done)
+        last = time.monotonic()
+
+    with _layers_at_once(task) as each_layer:
+        shards.in_turn(shards.passes(task, wanted, likelihoods=False), take)
+
+
+def _empty_corpora(task) -> dict[str, LayerCorpus]:
+    with h5py.File(_centres_path(task["folder"]), "r", locking=False) as file:
+        centres = {
+            layer: {n: file[f"{layer}/{n}"][:] for n, _ in task["counts"]}
+            for layer in task["layers"]
+        }
+    counts = dict(task["counts"])
+    return {
+        layer: LayerCorpus(counts, task["widths"][layer], of_layer)
+        for layer, of_layer in centres.items()
+    }
+
+
+def _note(task, corpora, done: int) -> None:
+    with replacing(task["note"]) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update({"key": task["key"], "shards": done})
+        for layer, corpus in corpora.items():
+            corpus.save(file.create_group(layer))
+
+
+# ---------------------------------------------------------------- results
+def _assemble(work, outputs, fingerprints, described, documents, texts, settings, draws) -> None:
+    """Put the results together, layer by layer, and move each into its place when whole."""
+    arrays = _token_arrays(work)
+    said = {name: arrays[name] for name in ("nll", "predictive_entropy", "token_end_byte")}
+    tokens = spectra.Tokens(work.encoded.offsets, **said)
+    layers = (_layer_spectra(work, layer) for layer in work.layers)
+    spectra.write(outputs["spectra"], documents, tokens, layers, fingerprints["spectra"])
+
+    scores = {
+        ("surprisal", "own"): texts.scores(said["nll"], tokens.offsets, "surprisal"),
+        ("predictive_entropy", "own"): texts.scores(
+            said["predictive_entropy"], tokens.offsets, "predictive entropy"
+        ),
+    }
+    checks = []
+    gains = _gains(work, settings, checks)
+    made = information_gain.tables(gains, checks, texts, scores, draws=draws, seed=settings["seed"])
+    for name in TABLES:
+        write_table(made[name], outputs[name], fingerprints["gain"])
+    _write_store(work, outputs["states"], described, arrays)
+
+
+def _stores(work):
+    """The shards, one after another."""
+    for index in range(len(work.shards)):
+        with open_store(shards.shard_path(work.folder, index), work.key) as store:
+            yield store
+
+
+def _token_arrays(work) -> dict:
+    parts = {name: [] for name in TOKEN_ARRAYS}
+    for store in _stores(work):
+        for name, values in parts.items():
+            values.append(getattr(store, name)())
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def _layer_spectra(work, layer: str) -> spectra.LayerSpectra:
+    counts, width = dict(work.task["counts"]), work.task["widths"][layer]
+    corpus = LayerCorpus(counts, width, {})
+    for worker, part in enumerate(work.parts()):
+        if part:
+            other = LayerCorpus(counts, width, {})
+            path = _note_path(work.folder, worker, work.workers)
+            with h5py.File(path, "r", locking=False) as file:
+                (corpus if worker == 0 else other).load(file[layer])
+            if worker:
+                corpus.merge(other)
+    of_texts = reduction.text_spectra(_reductions(work, layer), counts)
+    return spectra.assembled(layer, width, of_texts, corpus.spectra())
+
+
+def _gains(work, settings, checks: list):
+    """The gains of every layer, one after another; its checks are added to the list."""
+    n = max(settings["n"])
+    for layer in work.layers:
+        width = work.task["widths"][layer]
+        of_width = regularisers(settings["lambdas"], settings["eps2"], n, width)
+        found, rows = reduction.layer_gains(_reductions(work, layer), layer, of_width)
+        checks += rows
+        yield found
+
+
+def _write_store(work, output, described, arrays) -> None:
+    """The reduced store, read back before it takes its name."""
+    kept_layers = work.task["kept_layers"]
+    first = next(_stores(work))
+    post_norm = [layer for layer, post in first.post_norm.items() if post]
+    with replacing(output) as temporary:
+        with create_store(
+            temporary,
+            widths={layer: work.task["widths"][layer] for layer in kept_layers},
+            post_norm=post_norm,
+            state_texts=work.task["kept"],
+            **described,
+        ) as target:
+            target.write_tokens(0, **arrays)
+            attention, text, row, splits = ([], [], []), 0, 0, 0
+            for store in _stores(work):
+                for layer in kept_layers:
+                    target.write_hidden(layer, row, store.read_stored(layer, 0, store.state_rows))
+                for place in store.attention_texts:
+                    found = store.attention_last_row(place), store.rollout_row(place)
+                    for kept, new in zip(attention, (text + place, *found), strict=True):
+                        kept.append(new)
+                row += store.state_rows
+                text += len(store.doc_ids)
+                splits += store.attrs["batches_split"]
+                problem = store.attrs["attention_problem"]
+            target.write_attention(*attention)
+            target.file.attrs["batches_split"] = splits
+            target.file.attrs["attention_problem"] = problem
+        with open_store(temporary, described["attrs"]["fingerprint"]) as store:
+            store.verify()
