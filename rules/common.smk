@@ -84,6 +84,12 @@ def local_files(wildcards) -> list[str]:
     return sorted(str(file) for kind in ("*.safetensors", "*.json") for file in where.glob(kind))
 
 
+def sampled_sentences(wildcards) -> str | list[str]:
+    """The sample of a corpus with labels."""
+    corpus = wildcards.corpus
+    return f"results/sentences/{corpus}/texts.parquet" if corpus in LABELLED else []
+
+
 # ---------------------------------------------------------------- fingerprints
 @cache
 def logic(rule: str) -> str:
@@ -92,6 +98,23 @@ def logic(rule: str) -> str:
         return fingerprint.logic(str(SCRIPTS / f"{rule}.py"))
     except InfogeoError as error:
         raise WorkflowError(str(error)) from None
+
+
+def maker(rule: str) -> str:
+    """The rule that makes what `rule` makes where hidden states are stored."""
+    return rule if CONFIG["keep_hidden_states"] else "measure_states"
+
+
+def kept_states(corpus: str) -> dict:
+    """What decides which hidden states are kept where not all are stored."""
+    if CONFIG["keep_hidden_states"]:
+        return {}
+    kept = {"keep_hidden_states": False}
+    if corpus in LABELLED:
+        kept["sample"] = sample_fingerprint(corpus)
+        kept["depths"] = CONFIG["sentences"]["depths"]
+        kept["tolerance"] = CONFIG["scaling"]["depth_tolerance"]
+    return kept
 
 
 def member(model: str) -> dict:
@@ -170,8 +193,9 @@ def states_fingerprint(model: str, corpus: str) -> str:
             "dtype": MODELS[model]["dtype"],
             "n": [min(CONFIG["spectra"]["n"]), max(CONFIG["spectra"]["n"])],
             "states": CONFIG["states"],
-            "logic": logic("dump_hidden_states"),
+            "logic": logic(maker("dump_hidden_states")),
         }
+        | kept_states(corpus)
     )
 
 
@@ -181,7 +205,7 @@ def spectra_fingerprint(model: str, corpus: str) -> str:
         {
             "states": states_fingerprint(model, corpus),
             "n": CONFIG["spectra"]["n"],
-            "logic": logic("compute_spectra"),
+            "logic": logic(maker("compute_spectra")),
         }
     )
 
@@ -253,7 +277,7 @@ def gain_fingerprint(model: str, corpus: str) -> str:
             "eps2": CONFIG["entropy"]["eps2"],
             "draws": CONFIG["scaling"]["draws"],
             "seed": CONFIG["seed"],
-            "logic": logic("information_gain"),
+            "logic": logic(maker("information_gain")),
         }
     )
 

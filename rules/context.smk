@@ -5,38 +5,6 @@
 CONTEXT_N = max(CONFIG["spectra"]["n"])
 
 
-rule information_gain:
-    """The information gain of every token over those before it, and its relation to surprisal."""
-    input:
-        "results/hidden_states/{corpus}/{model}.h5",
-    output:
-        texts="results/context/{corpus}/{model}.gain.parquet",
-        positions="results/context/{corpus}/{model}.gain_positions.parquet",
-        relations="results/context/{corpus}/{model}.gain_relations.parquet",
-        checks="results/context/{corpus}/{model}.gain_checks.parquet",
-        surprisal="results/context/{corpus}/{model}.gain_surprisal.parquet",
-    log:
-        "results/logs/information_gain/{corpus}/{model}.log",
-    benchmark:
-        "results/benchmarks/information_gain/{corpus}/{model}.tsv"
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=rising(1500),
-    params:
-        n=CONTEXT_N,
-        lambdas=CONFIG["context"]["lambdas"],
-        eps2=CONFIG["entropy"]["eps2"],
-        draws=CONFIG["scaling"]["draws"],
-        seed=CONFIG["seed"],
-        fingerprint=lambda w: gain_fingerprint(w.model, w.corpus),
-        expected=lambda w: [states_fingerprint(w.model, w.corpus)],
-        logic=logic("information_gain"),
-    script:
-        "../workflow_scripts/information_gain.py"
-
-
 rule untrained_gain:
     """The same of the untrained twins, whose states are never stored."""
     input:

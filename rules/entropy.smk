@@ -2,30 +2,6 @@
 # spectra of every text and layer, and every entropy from them.
 
 
-rule compute_spectra:
-    """The eigenvalue spectra of every text at every layer, both conventions, from one Gram each."""
-    input:
-        "results/hidden_states/{corpus}/{model}.h5",
-    output:
-        "results/spectra/{corpus}/{model}.h5",
-    log:
-        "results/logs/compute_spectra/{corpus}/{model}.log",
-    benchmark:
-        "results/benchmarks/compute_spectra/{corpus}/{model}.tsv"
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=rising(2000),
-    params:
-        n=CONFIG["spectra"]["n"],
-        fingerprint=lambda w: spectra_fingerprint(w.model, w.corpus),
-        expected=lambda w: [states_fingerprint(w.model, w.corpus)],
-        logic=logic("compute_spectra"),
-    script:
-        "../workflow_scripts/compute_spectra.py"
-
-
 rule untrained_twins:
     """The spectra of the same architecture with seeded random weights, in several draws."""
     input:

@@ -1,4 +1,5 @@
-# Needs: models and corpora. Makes: results/hidden_states/{corpus}/{model}.h5.
+# Needs: models and corpora. Makes: results/hidden_states/{corpus}/{model}.h5, and what is measured of all
+# of its states: spectra and information gains. Without stored states measurement.smk does all of this.
 
 
 rule dump_hidden_states:
@@ -37,3 +38,59 @@ rule dump_hidden_states:
         logic=logic("dump_hidden_states"),
     script:
         "../workflow_scripts/dump_hidden_states.py"
+
+
+rule compute_spectra:
+    """The eigenvalue spectra of every text at every layer, both conventions, from one Gram each."""
+    input:
+        "results/hidden_states/{corpus}/{model}.h5",
+    output:
+        "results/spectra/{corpus}/{model}.h5",
+    log:
+        "results/logs/compute_spectra/{corpus}/{model}.log",
+    benchmark:
+        "results/benchmarks/compute_spectra/{corpus}/{model}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(2000),
+    params:
+        n=CONFIG["spectra"]["n"],
+        fingerprint=lambda w: spectra_fingerprint(w.model, w.corpus),
+        expected=lambda w: [states_fingerprint(w.model, w.corpus)],
+        logic=logic("compute_spectra"),
+    script:
+        "../workflow_scripts/compute_spectra.py"
+
+
+rule information_gain:
+    """The information gain of every token over those before it, and its relation to surprisal."""
+    input:
+        "results/hidden_states/{corpus}/{model}.h5",
+    output:
+        texts="results/context/{corpus}/{model}.gain.parquet",
+        positions="results/context/{corpus}/{model}.gain_positions.parquet",
+        relations="results/context/{corpus}/{model}.gain_relations.parquet",
+        checks="results/context/{corpus}/{model}.gain_checks.parquet",
+        surprisal="results/context/{corpus}/{model}.gain_surprisal.parquet",
+    log:
+        "results/logs/information_gain/{corpus}/{model}.log",
+    benchmark:
+        "results/benchmarks/information_gain/{corpus}/{model}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(1500),
+    params:
+        n=max(CONFIG["spectra"]["n"]),
+        lambdas=CONFIG["context"]["lambdas"],
+        eps2=CONFIG["entropy"]["eps2"],
+        draws=CONFIG["scaling"]["draws"],
+        seed=CONFIG["seed"],
+        fingerprint=lambda w: gain_fingerprint(w.model, w.corpus),
+        expected=lambda w: [states_fingerprint(w.model, w.corpus)],
+        logic=logic("information_gain"),
+    script:
+        "../workflow_scripts/information_gain.py"

@@ -1,10 +1,11 @@
-"""Kill a dump at random moments, resume it, and compare the file with an undisturbed one.
+"""Kill a dump at random moments, resume it, and compare its files with undisturbed ones.
 
-Usage: python tests/bench/kill_dump.py [kills] [seed] [debug | local]
+Usage: python tests/bench/kill_dump.py [kills] [seed] [debug | local] [dump | measure]
 
-A dump of a tiny model over some 300 texts is started again and again in a process of its own and
-killed with SIGKILL after a random time, up to what an undisturbed dump takes; every so often it
-gets to its end, and must then have made the same bytes. Ends with status 1 if it ever did not.
+A dump of a tiny model over some 300 texts (or, without stored states, their measurement) is started
+again and again in a process of its own and killed with SIGKILL after a random time, up to what an
+undisturbed one takes; every so often it gets to its end, and must then have made the same bytes.
+Ends with status 1 if it ever did not.
 """
 
 import filecmp
@@ -25,13 +26,19 @@ import pandas as pd  # noqa: E402  (after the path is set)
 import torch  # noqa: E402
 from tiny import save_model, sentences  # noqa: E402
 
-from infogeo import forward, progress  # noqa: E402
+from infogeo import forward, measurement, progress  # noqa: E402
 from infogeo.artefacts import write_table  # noqa: E402
 from infogeo.dump import dump  # noqa: E402
 
 
-def start(folder: Path, name: str, placement: str) -> int:
-    """Begin a dump in a process of its own, the head of its group; returns its id."""
+def names(what: str) -> list[str]:
+    """The files that are made, the one that comes last at the end."""
+    made = [] if what == "dump" else ["spectra", *measurement.TABLES]
+    return [*made, "states"]
+
+
+def start(folder: Path, name: str, placement: str, what: str) -> int:
+    """Begin the work in a process of its own, the head of its group; returns its id."""
     child = os.fork()
     if child:
         return child
@@ -39,24 +46,38 @@ def start(folder: Path, name: str, placement: str) -> int:
     try:
         os.setpgid(0, 0)
         torch.set_num_threads(1)
-        dump(
-            folder / "model" / "model.json",
-            folder / "corpus.parquet",
-            folder / f"{name}.h5",
-            n=[8, 48],
-            layers="all",
-            attention_texts=20,
-            batch_tokens=400,
-            shard_tokens=600,
-            dtype="float32",
-            trust_remote_code=False,
-            seed=0,
-            fingerprint="f",
-            placement=placement,
-            workers=2 if placement == "local" else 1,
-            threads=2 if placement == "local" else 1,
-            scratch=folder / f"scratch-{name}",
-        )
+        common = {
+            "n": [8, 48],
+            "layers": "all",
+            "attention_texts": 20,
+            "batch_tokens": 400,
+            "shard_tokens": 600,
+            "dtype": "float32",
+            "trust_remote_code": False,
+            "seed": 0,
+            "placement": placement,
+            "workers": 2 if placement == "local" else 1,
+            "threads": 2 if placement == "local" else 1,
+            "scratch": folder / f"scratch-{name}",
+        }
+        inputs = folder / "model" / "model.json", folder / "corpus.parquet"
+        outputs = {made: folder / f"{name}.{made}" for made in names(what)}
+        if what == "dump":
+            dump(*inputs, outputs["states"], fingerprint="f", **common)
+        else:
+            measurement.CHECKPOINT_SECONDS = 0
+            measurement.measure(
+                *inputs,
+                None,
+                outputs,
+                lambdas=[0.1],
+                eps2=[0.5],
+                draws=99,
+                depths=[],
+                depth_tolerance=0.1,
+                fingerprints={"states": "s", "spectra": "p", "gain": "g"},
+                **common,
+            )
         status = 0
     finally:
         os._exit(status)
@@ -65,27 +86,30 @@ def start(folder: Path, name: str, placement: str) -> int:
 def finish(child: int) -> None:
     _, status = os.waitpid(child, 0)
     if status:
-        sys.exit(f"A dump that nobody killed ended with status {status}.")
+        sys.exit(f"Work that nobody killed ended with status {status}.")
 
 
-def main(kills: int, seed: int, placement: str) -> None:
+def main(kills: int, seed: int, placement: str, what: str) -> None:
     draw = random.Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="kill_dump."))
     save_model("gpt_neox", folder / "model")
     texts = sentences(300, seed=2, high=40)
-    numbers = [str(number) for number in range(len(texts))]
-    frame = pd.DataFrame({"doc_id": numbers, "text": texts, "label": "", "source": numbers})
+    doc_ids = [str(number) for number in range(len(texts))]
+    frame = pd.DataFrame({"doc_id": doc_ids, "text": texts, "label": "", "source": doc_ids})
     write_table(frame, folder / "corpus.parquet", "c")
 
     begun = time.monotonic()
-    finish(start(folder, "undisturbed", placement))
+    finish(start(folder, "undisturbed", placement, what))
     whole = time.monotonic() - begun
-    size = (folder / "undisturbed.h5").stat().st_size
-    print(f"undisturbed, {placement}: {whole:.1f} s, {size:,} bytes; {kills} kills, seed {seed}")
+    size = sum((folder / f"undisturbed.{made}").stat().st_size for made in names(what))
+    print(
+        f"undisturbed {what}, {placement}: {whole:.1f} s, {size:,} bytes; {kills} kills, "
+        f"seed {seed}"
+    )
 
     killed, finished, left = 0, 0, []
     while killed < kills or not finished:
-        child = start(folder, "killed", placement)
+        child = start(folder, "killed", placement, what)
         deadline = time.monotonic() + draw.uniform(0, whole)
         ended = 0
         while killed < kills and not ended and time.monotonic() < deadline:
@@ -96,22 +120,25 @@ def main(kills: int, seed: int, placement: str) -> None:
             os.waitpid(child, 0)
             killed += 1
             shards = len(list((folder / "scratch-killed").rglob("shard-*.h5")))
-            assembling = any(folder.glob(".killed.h5.*.partial"))
-            left.append(f"{shards}{'+' if assembling else ''}")
-            if (folder / "killed.h5").exists():
+            notes = any((folder / "scratch-killed").rglob("corpus-*.h5"))
+            assembling = any(folder.glob(".killed.*.partial"))
+            left.append(f"{shards}{'c' if notes else ''}{'+' if assembling else ''}")
+            if (folder / "killed.states").exists():
                 ended, status = child, 0  # killed while it tidied up: the file is in its place
             else:
                 continue
         elif not ended:
             ended, status = os.waitpid(child, 0)
         if status:
-            sys.exit(f"A dump that nobody killed ended with status {status}.")
+            sys.exit(f"Work that nobody killed ended with status {status}.")
         finished += 1
-        if not filecmp.cmp(folder / "undisturbed.h5", folder / "killed.h5", shallow=False):
-            sys.exit(f"After {killed} kills the file differs from the undisturbed one: {folder}")
-        (folder / "killed.h5").unlink()
-    print(f"{killed} kills, {finished} dumps came to their end: all equal the undisturbed file")
-    print(f"shards that a kill left (+: assembly had begun): {' '.join(left)}")
+        for made in names(what):
+            pair = folder / f"undisturbed.{made}", folder / f"killed.{made}"
+            if not filecmp.cmp(*pair, shallow=False):
+                sys.exit(f"After {killed} kills {made} differs from the undisturbed one: {folder}")
+            pair[1].unlink()
+    print(f"{killed} kills, {finished} runs came to their end: all equal the undisturbed files")
+    print("shards that a kill left (c: and spectra of the corpus; +: assembly had begun):", *left)
     shutil.rmtree(folder)
 
 
@@ -119,5 +146,5 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     progress.Heartbeat.close = lambda self, note="": None
     forward.transformers.utils.logging.set_verbosity_error()
-    arguments = sys.argv[1:] + ["20", "0", "debug"][len(sys.argv) - 1 :]
-    main(int(arguments[0]), int(arguments[1]), arguments[2])
+    arguments = sys.argv[1:] + ["20", "0", "debug", "dump"][len(sys.argv) - 1 :]
+    main(int(arguments[0]), int(arguments[1]), *arguments[2:])

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
 WITH_TORCH = {
     "dump_hidden_states",
+    "measure_states",
     "token_ablation",
     "train_ladder",
     "untrained_gain",

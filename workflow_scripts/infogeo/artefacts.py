@@ -35,6 +35,13 @@ def replacing(path):
         temporary.unlink(missing_ok=True)
 
 
+def remove_partial(path) -> None:
+    """Remove what a `replacing` of this path that was killed has left."""
+    path = Path(path)
+    for stale in path.parent.glob(f".{path.name}.*.partial"):
+        stale.unlink()
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Whether an error, as Python or HDF5 raises it, says that no space is left."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(

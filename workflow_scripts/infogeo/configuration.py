@@ -152,8 +152,9 @@ def ladder_parameters(width: int, depth: int, vocabulary: int) -> tuple[int, int
 def _coerced(value, schema: dict):
     """A copy of `value` in which what YAML 1.1 or a text cell cannot express has its type.
 
-    PyYAML reads 5e10 as text and 1.0e+6 as a float, and a relative depth 0.5 may be written with
-    or without quotes. Whatever does not fit is left alone, for the schema to refuse.
+    PyYAML reads 5e10 as text and 1.0e+6 as a float, `--config key=false` arrives as text, and a
+    relative depth 0.5 may be written with or without quotes. Whatever does not fit is left alone,
+    for the schema to refuse.
     """
     for branch in schema.get("anyOf", []):
         value = _coerced(value, branch)
@@ -170,6 +171,8 @@ def _coerced(value, schema: dict):
         return [_coerced(item, schema.get("items", {})) for item in value]
     if isinstance(value, bool):
         return value
+    if "boolean" in kinds and value in ("true", "false"):
+        return value == "true"
     if {"number", "integer"} & set(kinds):
         if isinstance(value, str) and NUMBER.fullmatch(value):
             value = float(value) if re.search("[.eE]", value) else int(value)

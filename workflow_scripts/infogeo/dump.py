@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from infogeo import shards
-from infogeo.artefacts import replacing
+from infogeo.artefacts import remove_partial, replacing
 from infogeo.errors import InfogeoError
 from infogeo.shards import Work
 from infogeo.store import create_store, open_store
@@ -144,8 +144,7 @@ def _assemble(work, output, described, stopped):
             with open_store(path, work.key) as shard:
                 yield shard
 
-    for stale in output.parent.glob(f".{output.name}.*.partial"):
-        stale.unlink()  # of an assembly that was killed
+    remove_partial(output)
     coming = whole_shards()
     shard = next(coming)
     widths = shard.widths

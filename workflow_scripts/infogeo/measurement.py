@@ -18,7 +18,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from infogeo import information_gain, reduction, shards, spectra
-from infogeo.artefacts import read_table, replacing, write_table
+from infogeo.artefacts import read_table, remove_partial, replacing, write_table
 from infogeo.depths import layers_at, width_at
 from infogeo.errors import InfogeoError
 from infogeo.fingerprint import check
@@ -355,6 +355,8 @@ def _note(task, corpora, done: int) -> None:
 # ---------------------------------------------------------------- results
 def _assemble(work, outputs, fingerprints, described, documents, texts, settings, draws) -> None:
     """Put the results together, layer by layer, and move each into its place when whole."""
+    for path in outputs.values():
+        remove_partial(path)
     arrays = _token_arrays(work)
     said = {name: arrays[name] for name in ("nll", "predictive_entropy", "token_end_byte")}
     tokens = spectra.Tokens(work.encoded.offsets, **said)

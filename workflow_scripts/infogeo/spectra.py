@@ -730,7 +730,12 @@ def read_through(group) -> None:
     OSError
         Where one does not match.
     """
-    group.visititems(lambda _, item: item[()] if isinstance(item, h5py.Dataset) else None)
+
+    def read(name, item):
+        if isinstance(item, h5py.Dataset):
+            item[()]
+
+    group.visititems(read)
 
 
 class SpectraFile:

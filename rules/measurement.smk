@@ -1,0 +1,58 @@
+# Needs: models and corpora, and of corpora with labels the sampled sentences. Makes: what the rules of
+# hidden_states.smk make, while the model runs: hidden states are kept only where later jobs read them.
+
+
+rule measure_states:
+    """Run one model over one corpus and keep spectra, gains, likelihoods and attention rows."""
+    input:
+        model="results/models/{model}/model.json",
+        corpus="results/corpora/{corpus}.parquet",
+        sample=sampled_sentences,
+    output:
+        states="results/hidden_states/{corpus}/{model}.h5",
+        spectra="results/spectra/{corpus}/{model}.h5",
+        texts="results/context/{corpus}/{model}.gain.parquet",
+        positions="results/context/{corpus}/{model}.gain_positions.parquet",
+        relations="results/context/{corpus}/{model}.gain_relations.parquet",
+        checks="results/context/{corpus}/{model}.gain_checks.parquet",
+        surprisal="results/context/{corpus}/{model}.gain_surprisal.parquet",
+    log:
+        "results/logs/measure_states/{corpus}/{model}.log",
+    benchmark:
+        "results/benchmarks/measure_states/{corpus}/{model}.tsv"
+    localrule: CONFIG["launch"]["placement"] == "slurm"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes,
+        runtime=minutes("dump"),
+        gpu=gpus(LOCAL_WORKERS),
+        arrays=int(CONFIG["launch"]["placement"] == "slurm"),
+        placement=CONFIG["launch"]["placement"],
+        workers=CONFIG["launch"]["workers"],
+    params:
+        n=CONFIG["spectra"]["n"],
+        layers=CONFIG["states"]["layers"],
+        attention_texts=CONFIG["states"]["attention_texts"],
+        batch_tokens=CONFIG["states"]["batch_tokens"],
+        shard_tokens=CONFIG["states"]["shard_tokens"],
+        dtype=lambda w: MODELS[w.model]["dtype"],
+        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+        lambdas=CONFIG["context"]["lambdas"],
+        eps2=CONFIG["entropy"]["eps2"],
+        draws=CONFIG["scaling"]["draws"],
+        depths=CONFIG["sentences"]["depths"],
+        depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
+        seed=CONFIG["seed"],
+        states_fingerprint=lambda w: states_fingerprint(w.model, w.corpus),
+        spectra_fingerprint=lambda w: spectra_fingerprint(w.model, w.corpus),
+        gain_fingerprint=lambda w: gain_fingerprint(w.model, w.corpus),
+        expected=lambda w: [
+            model_fingerprint(w.model),
+            corpus_fingerprint(w.corpus),
+            sample_fingerprint(w.corpus) if w.corpus in LABELLED else "",
+        ],
+        logic=logic("measure_states"),
+    script:
+        "../workflow_scripts/measure_states.py"
