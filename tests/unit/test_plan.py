@@ -36,9 +36,14 @@ def ladder_row(slug="small", where="tiny/w16-d1-s0", **other):
             "dtype": "float32", **other}  # fmt: skip
 
 
+def corpus_row(slug="stories", texts=100, label_column=""):
+    return {"slug": slug, "texts": texts, "source": "hub", "where": "a/b",
+            "label_column": label_column}  # fmt: skip
+
+
 def planned(config, folder, models=None, corpora=None, expected_models=None, expected_corpora=None):
     models = models or [ladder_row()]
-    corpora = corpora or [{"slug": "stories", "texts": 100}]
+    corpora = corpora or [corpus_row("stories", 100)]
     return plan.rows(
         models,
         corpora,
@@ -147,6 +152,57 @@ def test_shards_are_bounded_in_bytes_too():
     assert plan.SHARD_BYTES == shards.SHARD_BYTES
 
 
+def test_bytes_of_a_reduced_store_are_those_of_a_real_one_at_most(config, tmp_path):
+    import h5py
+    from tiny import save_store
+
+    from infogeo.store import TOKEN_ARRAYS
+
+    lengths, width = [24] * 100, 16
+    (row,) = planned(config, tmp_path)
+    kept = config["states"]["attention_texts"]
+    save_store(
+        tmp_path / "s.h5",
+        hidden={"final": np.ones((24 * kept, width), dtype=np.float32)},
+        tokens={name: np.zeros(2400, dtype) for name, dtype in TOKEN_ARRAYS.items()},
+        attrs={},
+        doc_ids=map(str, range(100)),
+        sources=["s"] * 100,
+        labels=[""] * 100,
+        lengths=lengths,
+        dtype="float32",
+        state_texts=range(kept),
+    )
+    with h5py.File(tmp_path / "s.h5") as file:
+        names = ["hidden/final", *TOKEN_ARRAYS]
+        stored = sum(file[name].id.get_storage_size() for name in names)
+    chunks = 1 + len(TOKEN_ARRAYS)  # a checksum of four bytes for each
+    # Of the arrays of tokens whole chunks lie on the disk.
+    assert row["reduced_states_bytes"] == stored - 4 * chunks
+    (labelled,) = planned(config, tmp_path, corpora=[corpus_row(label_column="kind")])
+    depths = {"final", *config["sentences"]["depths"]}
+    every = 2400 * (plan.TOKEN_BYTES + len(depths) * width * 4)
+    assert labelled["reduced_states_bytes"] == every < labelled["hidden_states_bytes"] + 2400 * 17
+
+
+def test_without_stored_states_a_job_asks_for_two_passes_and_the_spectra_of_the_corpus(
+    config, tmp_path
+):
+    from infogeo.spectra import corpus_bytes
+
+    (stored,) = planned(config, tmp_path)
+    config["keep_hidden_states"] = False
+    (row,) = planned(config, tmp_path)
+    accumulators = 3 * corpus_bytes({8: 100, 24: 100}, 16)  # embeddings, a block, the final norm
+    assert row["memory_bytes"] == stored["memory_bytes"] + accumulators
+    assert 1 < row["dump_hours"] / stored["dump_hours"] < 2  # the second pass has no logits
+    assert row["hidden_states_bytes"] == stored["hidden_states_bytes"]
+    said = plan.rendered([row], config)
+    assert "These are not stored in this run." in said
+    minutes = plan.START_MINUTES + int(np.ceil(120 * row["dump_hours"]))
+    assert asked(config, tmp_path)["dump"] == minutes > plan.START_MINUTES
+
+
 # ---------------------------------------------------------------- what is known, and how surely
 def test_before_anything_is_fetched_tokens_are_an_upper_bound(config, tmp_path):
     (row,) = planned(config, tmp_path)
@@ -154,7 +210,7 @@ def test_before_anything_is_fetched_tokens_are_an_upper_bound(config, tmp_path):
 
 
 def test_where_the_number_of_texts_is_open_tokens_are_not_known(config, tmp_path):
-    (row,) = planned(config, tmp_path, corpora=[{"slug": "stories", "texts": 0}])
+    (row,) = planned(config, tmp_path, corpora=[corpus_row("stories", 0)])
     assert (row["texts"], row["tokens"], row["tokens_are"]) == (None, None, "unknown")
     assert row["forward_flops"] is row["hidden_states_bytes"] is row["dump_hours"] is None
     assert row["training_flops"] > 0
@@ -236,7 +292,7 @@ def test_the_ablation_is_counted_as_it_runs(config, tmp_path):
 # ---------------------------------------------------------------- the table
 def test_the_csv_holds_a_row_per_model_and_corpus(config, tmp_path):
     models = [ladder_row("a"), ladder_row("b", "tiny/w32-d3-s0")]
-    corpora = [{"slug": "x", "texts": 5}, {"slug": "y", "texts": 0}]
+    corpora = [corpus_row("x", 5), corpus_row("y", 0)]
     plan.write(planned(config, tmp_path, models, corpora), tmp_path / "plan.csv")
     with (tmp_path / "plan.csv").open() as file:
         lines = list(csv.DictReader(file))
@@ -248,7 +304,7 @@ def test_the_csv_holds_a_row_per_model_and_corpus(config, tmp_path):
 
 
 def test_the_printed_table_sums_up_and_counts_training_once(config, tmp_path):
-    corpora = [{"slug": "x", "texts": 5}, {"slug": "y", "texts": 15}]
+    corpora = [corpus_row("x", 5), corpus_row("y", 15)]
     rows = planned(config, tmp_path, corpora=corpora)
     total = plan.rendered(rows, config).split("\n\n")[0].split("\n")[-1]
     assert total.startswith("all")
@@ -285,7 +341,7 @@ def test_times_are_readable(hours, text):
 
 # ---------------------------------------------------------------- what a scheduler is asked for
 def asked(config, folder, row=None, texts=100, corpus=True):
-    corpus = {"slug": "stories", "texts": texts} if corpus else None
+    corpus = corpus_row("stories", texts) if corpus else None
     return plan.demand(row or ladder_row(), corpus, config, folder, "fm")
 
 
@@ -306,7 +362,7 @@ def test_a_job_asks_for_its_planned_time_twice_over(config, tmp_path):
 
 def test_memory_asked_for_grows_with_the_model(config, tmp_path):
     config["states"] = {**config["states"], "batch_tokens": 1 << 21, "shard_tokens": 1 << 21}
-    row = planned(config, tmp_path, corpora=[{"slug": "stories", "texts": 10**6}])[0]
+    row = planned(config, tmp_path, corpora=[corpus_row("stories", 10**6)])[0]
     found = asked(config, tmp_path, texts=10**6)["megabytes"]
     assert found == int(np.ceil(row["memory_bytes"] / 1e6)) > plan.LEAST_MEGABYTES
 

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from infogeo import cards
 from infogeo.artefacts import read_table, replacing
-from infogeo.configuration import ladder_member, ladder_parameters
+from infogeo.configuration import has_labels, ladder_member, ladder_parameters
 from infogeo.errors import InfogeoError
 from infogeo.models import count_parameters, shape, validate_directory
 from infogeo.progress import duration
+from infogeo.spectra import corpus_bytes
 from infogeo.token_selection import SELECTORS
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -38,6 +39,11 @@ LOGITS_BYTES = 2 * 4 * 2**22
 # are halved where it does not suffice.
 CUDA_BYTES = 1_500_000_000
 GPU_SHARE = 0.75
+# Bytes of a token in a store beside its hidden states: see store.TOKEN_ARRAYS.
+TOKEN_BYTES = 17
+# What one core sustains in spectra and gains, where they are taken while the model runs: 9 to 35
+# GFLOP/s for d of 64 to 4096 at n of 32 and 128, more in the spectra of the corpus, as measured.
+CORE_FLOPS = 1e10
 # The least that a scheduler is asked for, for a job that runs a model.
 LEAST_MEGABYTES = 1500
 # A scheduler is asked for the minutes that a job takes to start, on a busy file system too, and
@@ -64,6 +70,7 @@ COLUMNS = (
     "tokens_are",
     "forward_flops",
     "hidden_states_bytes",
+    "reduced_states_bytes",
     "memory_bytes",
     "dump_hours",
     "twins_hours",
@@ -127,6 +134,34 @@ def layers_stored(wanted, layers: int) -> int:
 def hidden_states_bytes(model: dict, tokens: int, layers: int, dtype: str) -> int:
     """Bytes of the stored hidden states of `tokens` tokens at so many layers."""
     return tokens * layers * model["width"] * ITEM_BYTES[dtype]
+
+
+def reduced_states_bytes(model: dict, config: dict, labelled: bool, texts, tokens, dtype) -> int:
+    """Bytes of a store without most hidden states (`keep_hidden_states: false`), at most.
+
+    Kept are the last layer of the texts whose attention is stored, and of corpora with labels the
+    layers at which sentences are compared, of all texts at most.
+    """
+    n, chosen = max(config["spectra"]["n"]), {"final"}
+    kept = min(texts, config["states"]["attention_texts"])
+    if labelled:
+        kept, chosen = texts, chosen | set(config["sentences"]["depths"])
+    layers = layers_stored(sorted(chosen), model["layers"])
+    return tokens * TOKEN_BYTES + hidden_states_bytes(model, kept * n, layers, dtype)
+
+
+def reduction_flops(model: dict, config: dict, texts: int, layers: int) -> int:
+    """Floating-point operations of spectra and gains of so many texts and layers, at most.
+
+    Of a text: two Gram matrices (4 n² d), two spectra of each prefix (9 r³ each, r = min(n, d): the
+    rate of LAPACK is counted in), a Cholesky factor for each λ (n³/3); and for the spectra of the
+    corpus, of each prefix in both conventions, 4 n d².
+    """
+    lengths, width = config["spectra"]["n"], model["width"]
+    kinds = len(config["context"]["lambdas"]) + len(config["entropy"]["eps2"])
+    of_text = 4 * max(lengths) ** 2 * width + kinds * max(lengths) ** 3 // 3
+    of_text += sum(18 * min(n, width) ** 3 + 4 * n * width**2 for n in lengths)
+    return texts * layers * of_text
 
 
 def memory_bytes(model: dict, states: dict, tokens: int | None, layers: int, dtype: str) -> int:
@@ -332,11 +367,14 @@ def _row(row, model, corpus, texts, config, asked) -> dict:
         settings = config["ladders"][ladder_member(row["where"])["ladder"]]
         training = 3 * forward_flops(model, settings["tokens"], settings["context"])
     hours = config["plan"]["flops_per_second"] * 3600
-    stored = memory = None
+    stored = reduced = memory = dump = None
     if there:
-        memory = memory_bytes(model, states, tokens, layers, row["dtype"])
+        memory = _memory(model, config, texts, tokens, layers, row["dtype"])
         if tokens is not None:
             stored = hidden_states_bytes(model, tokens, layers, row["dtype"])
+            labelled = has_labels(corpus)
+            reduced = reduced_states_bytes(model, config, labelled, texts, tokens, row["dtype"])
+            dump = _dump_seconds(model, config, texts, tokens, layers) / 3600
     facts = ("params_total", "params_non_embedding", "width", "layers", "vocabulary")
     return {
         "model": row["slug"],
@@ -349,8 +387,9 @@ def _row(row, model, corpus, texts, config, asked) -> dict:
         "tokens_are": how,
         "forward_flops": forward,
         "hidden_states_bytes": stored,
+        "reduced_states_bytes": reduced,
         "memory_bytes": memory,
-        "dump_hours": None if forward is None else forward / hours,
+        "dump_hours": dump,
         "twins_hours": None if twins is None else twins / hours,
         "ablation_hours": None if ablation is None else ablation / hours,
         "training_flops": training,
@@ -359,6 +398,26 @@ def _row(row, model, corpus, texts, config, asked) -> dict:
         "asked_megabytes": asked["megabytes"],
         **{f"asked_{work}_minutes": asked[work] for work in ASKED},
     }
+
+
+def _memory(model, config, texts, tokens, layers, dtype) -> int:
+    """Bytes of a job that runs the model; without stored states the spectra of the corpus too."""
+    needed = memory_bytes(model, config["states"], tokens, layers, dtype)
+    if config["keep_hidden_states"]:
+        return needed
+    # Of texts whose number is not known there may be any.
+    counts = dict.fromkeys(config["spectra"]["n"], texts or 10**9)
+    return needed + layers * corpus_bytes(counts, model["width"])
+
+
+def _dump_seconds(model, config, texts, tokens, layers) -> float:
+    """Seconds of one worker in a dump, or in what takes its place without stored states."""
+    n, speed = max(config["spectra"]["n"]), config["plan"]["flops_per_second"]
+    forward = forward_flops(model, tokens, n) / speed
+    if config["keep_hidden_states"]:
+        return forward
+    again = forward_flops({**model, "vocabulary": 0}, tokens, n) / speed  # without likelihoods
+    return forward + again + reduction_flops(model, config, texts, layers) / CORE_FLOPS
 
 
 # ---------------------------------------------------------------- what a scheduler is asked for
@@ -395,7 +454,8 @@ def demand(model, corpus, config: dict, results, expected_model: str) -> dict:
     except InfogeoError:
         return asked  # it stops, with its message, in the job that fetches it
     n, launch = max(config["spectra"]["n"]), config["launch"]
-    flops = {}
+    flops, speed = {}, config["plan"]["flops_per_second"]
+    layers = layers_stored(config["states"]["layers"], known["layers"])
     if model["source"] == "ladder":
         settings = config["ladders"][ladder_member(model["where"])["ladder"]]
         flops["training"] = 3 * forward_flops(known, settings["tokens"], settings["context"])
@@ -403,18 +463,16 @@ def demand(model, corpus, config: dict, results, expected_model: str) -> dict:
     if texts:
         workers = 1 if launch["placement"] == "debug" else launch["workers"]
         forward = forward_flops(known, texts * n, n)
-        flops["dump"] = forward / workers
+        flops["dump"] = speed * _dump_seconds(known, config, texts, texts * n, layers) / workers
         flops["twins"] = config["controls"]["untrained_draws"] * forward
         flops["ablation"] = ablation_flops(known, config, texts) / workers
     if corpus:
-        layers = layers_stored(config["states"]["layers"], known["layers"])
         tokens = texts * n if texts else None
-        needed = memory_bytes(known, config["states"], tokens, layers, model["dtype"])
+        needed = _memory(known, config, texts, tokens, layers, model["dtype"])
         asked["megabytes"] = max(LEAST_MEGABYTES, ceil(needed / 1e6))
         asked["gpus"] = gpus_needed(known["params_total"], model["dtype"], gpu_bytes)
-    per_minute = config["plan"]["flops_per_second"] * 60
     return asked | {
-        work: START_MINUTES + ceil(SLACK * count / per_minute) for work, count in flops.items()
+        work: START_MINUTES + ceil(SLACK * count / (60 * speed)) for work, count in flops.items()
     }
 
 
@@ -452,7 +510,13 @@ def rendered(rows: list[dict], config: dict) -> str:
     texts = _aligned([HEADER, *map(_line, rows), _totals(rows)])
     rule = "-" * len(texts[0])
     speed = human(config["plan"]["flops_per_second"], "FLOP/s")
+    whole, reduced = (
+        human(_sum(rows, f"{kind}_states_bytes"), "B") for kind in ("hidden", "reduced")
+    )
+    kept = config["keep_hidden_states"]
     notes = [
+        f"All hidden states take {whole}; without (keep_hidden_states: false) at most {reduced}.",
+        f"These are {'stored' if kept else 'not stored'} in this run.",
         f"Times are h:mm:ss of one worker at {speed} (plan.flops_per_second), without the seconds",
         "that each job takes to start.",
     ]
