@@ -446,6 +446,19 @@ def test_batches_hold_every_text_once_and_stay_within_their_tokens():
     assert [4] in [batch.tolist() for batch in batches]
 
 
+def test_without_likelihoods_states_are_the_same_and_no_logits_are_made(loaded, monkeypatch):
+    model, encoded = loaded("gpt_neox")
+    texts = [encoded.text(i) for i in range(3)]
+    given = model, ["1", "final"], encoded.lengths[:3], list("abc")
+    with_them, without = forward.Rows(*given), forward.Rows(*given, likelihoods=False)
+    with_them.run(texts, batch_tokens=1000)
+    monkeypatch.setattr(model, "_score", lambda *_: pytest.fail("logits were made"))
+    without.run(texts, batch_tokens=1000)
+    for layer, hidden in with_them.hidden.items():
+        assert torch.equal(hidden, without.hidden[layer])
+    assert np.isnan(without.nll).all() and np.isnan(without.predictive_entropy).all()
+
+
 def test_a_batch_too_large_for_memory_is_halved_told_and_remembered(loaded, monkeypatch, capsys):
     model, encoded = loaded("gpt_neox")
     monkeypatch.setattr(model, "too_many", math.inf)  # as before, for other tests
@@ -456,11 +469,11 @@ def test_a_batch_too_large_for_memory_is_halved_told_and_remembered(loaded, monk
 
     tried = []
 
-    def cramped(texts, sink):
+    def cramped(texts, *told):
         tried.append(len(texts))
         if len(texts) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return genuine(texts, sink)
+        return genuine(texts, *told)
 
     monkeypatch.setattr(model, "run", cramped)
     halved = forward.Rows(model, ["final"], encoded.lengths[:5], list("abcde"))
@@ -478,7 +491,7 @@ def test_a_batch_too_large_for_memory_is_halved_told_and_remembered(loaded, monk
     torch.testing.assert_close(halved.hidden["final"], whole.hidden["final"])
     np.testing.assert_allclose(halved.nll, whole.nll, rtol=1e-5)
 
-    def hopeless(texts, sink):
+    def hopeless(texts, *told):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 B")
 
     monkeypatch.setattr(model, "run", hopeless)

@@ -100,6 +100,39 @@ def test_what_is_read_is_what_was_written(tmp_path, small_chunks, dtype):
         assert {layer for _, layer, _ in store.states(["1"])} == {"1"}
 
 
+@pytest.mark.parametrize("kept", [[0, 2, 3], [4], []])
+def test_a_reduced_store_gives_the_texts_that_it_keeps_and_no_others(tmp_path, small_chunks, kept):
+    hidden, offsets = states(), np.concatenate([[0], np.cumsum(LENGTHS)])
+    with create_store(tmp_path / "a.h5", **described(), state_texts=kept) as writer:
+        writer.write_tokens(0, **tokens())
+        for layer, values in hidden.items():
+            parts = [values[offsets[text] : offsets[text + 1]] for text in kept]
+            writer.write_hidden(layer, 0, np.concatenate([values[:0], *parts]))
+    with open_store(tmp_path / "a.h5") as store:
+        store.verify()
+        assert store.reduced and store.lengths.tolist() == LENGTHS
+        assert [(text, layer) for text, layer, _ in store.states(["1"])] == [(t, "1") for t in kept]
+        for text in range(len(LENGTHS)):
+            if text in kept:
+                expected = hidden["1"][offsets[text] : offsets[text + 1]]
+                np.testing.assert_array_equal(store.read(text, "1"), expected)
+                continue
+            with pytest.raises(InfogeoError, match=rf"text 'dé-{text}'.*keep_hidden_states"):
+                store.read(text, "1")
+        with pytest.raises(InfogeoError, match=r"no layer '7'.*keep_hidden_states"):
+            store.read_stored("7", 0, 1)
+
+
+def test_a_reduced_store_without_its_rows_is_damaged(tmp_path, small_chunks):
+    with create_store(tmp_path / "a.h5", **described(), state_texts=[2]) as writer:
+        writer.write_tokens(0, **tokens())
+    with (
+        open_store(tmp_path / "a.h5") as store,
+        pytest.raises(InfogeoError, match="0 of 6 chunks are there"),
+    ):
+        store.verify()
+
+
 def test_attention_rows_are_read_by_text(tmp_path):
     with open_store(save(tmp_path / "a.h5")) as store:
         assert store.attention_texts == [0, 2]
@@ -147,6 +180,11 @@ def test_float16_overflow_names_model_layer_and_text(tmp_path):
     hidden["1"][sum(LENGTHS[:3]) + 4, 2] = 7e4
     with pytest.raises(InfogeoError, match=r"model 'm', layer 1, text 'dé-3'.*bfloat16"):
         save(tmp_path / "a.h5", "float16", hidden)
+    with (
+        pytest.raises(InfogeoError, match=r"layer 1, text 'dé-3'"),
+        create_store(tmp_path / "b.h5", **described("float16"), state_texts=[1, 3]) as writer,
+    ):
+        writer.write_hidden("1", 0, np.concatenate([np.zeros((1, 10)), np.full((12, 10), 1e5)]))
 
 
 @pytest.mark.parametrize("cuts", [[0, 5], [0, 1, 3, 5], [0, 1, 2, 3, 4, 5]])

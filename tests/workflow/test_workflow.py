@@ -8,6 +8,8 @@ import os
 import re
 import shutil
 
+import h5py
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -207,6 +209,42 @@ def test_adding_a_model_runs_its_jobs_and_the_aggregates(checkout):
     ablation = pd.read_csv(checkout.path("results/tables/token_ablation.csv")).set_index("model")
     mine, same = (ablation.loc[name, "kl"].to_numpy() for name in ("mine", "w16-d1"))
     assert len(mine) > 0 and (mine == same).all()
+
+
+def test_without_stored_states_one_job_takes_the_place_of_three_and_all_numbers_stay(
+    checkout, finished
+):
+    config = checkout.path("config/config.yaml")
+    config.write_text(config.read_text() + "keep_hidden_states: false\n")
+    # What the twins alone determine stays; the rest follows from states of another fingerprint.
+    stored = {"dump_hidden_states", "compute_spectra", "information_gain"}
+    twins = {"untrained_twins", "untrained_sentences"}
+    rules = {rule for rule in PER_MODEL if rule not in stored | twins} | {"measure_states"}
+    assert checkout.planned() == jobs(*rules) | AGGREGATES - {"random_null"}
+
+    # Of one model whatever is made of it: of equal parts the tables over all models are equal.
+    of_model = "stories/w32-d2"
+    parts = ["gain", "gain_positions", "gain_relations", "gain_checks", "gain_surprisal"]
+    parts += ["selection", "selection_tokens", "ridge", "ablation", "ablation_status"]
+    frames = [f"results/context/{of_model}.{part}.parquet" for part in parts]
+    frames += [f"results/entropy/{of_model}.parquet"]
+    arrays = [f"results/spectra/{of_model}.h5", f"results/sentences/{of_model}.h5"]
+    run = checkout.snakemake("--", *frames, *arrays)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    for name in frames:
+        made, expected = (pd.read_parquet(at.path(name)) for at in (checkout, finished))
+        pd.testing.assert_frame_equal(made, expected, check_exact=True)
+    for name in arrays:
+        with h5py.File(checkout.path(name)) as made, h5py.File(finished.path(name)) as expected:
+
+            def compare(key, item, made=made):
+                if isinstance(item, h5py.Dataset):
+                    np.testing.assert_array_equal(made[key][()], item[()], err_msg=key)
+
+            expected.visititems(compare)
+    states = f"results/hidden_states/{of_model}.h5"
+    assert checkout.path(states).stat().st_size < finished.path(states).stat().st_size / 2
+    assert not checkout.path("scratch").exists()
 
 
 def test_removing_a_model_runs_the_aggregates(checkout):

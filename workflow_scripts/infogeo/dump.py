@@ -96,7 +96,8 @@ def dump(
         (work.folder, work.tokens(missing) * work.per_token),
     ]
     shards.require_room(needs, "hidden states (shards and the file made of them)")
-    described = work.described(fingerprint)
+    attrs = {"fingerprint": fingerprint, **work.attrs}
+    described = shards.described(work.corpus, work.encoded, dtype, attrs)
     stopped = threading.Event()
     with ThreadPoolExecutor(max_workers=1) as assembler:
         # Assembly goes along with the work, so that little is left to do when that ends.

@@ -98,7 +98,7 @@ def measure(
     """
     outputs = {name: Path(path) for name, path in outputs.items()}
     sample = read_table(sample_path, expected[2]) if sample_path else None
-    settings = {"n": n, "lambdas": lambdas, "eps2": eps2, "seed": seed}
+    settings = {"n": n, "lambdas": lambdas, "eps2": eps2, "draws": draws, "seed": seed}
     work = Work(
         "measurement",
         card_path,
@@ -119,15 +119,13 @@ def measure(
         resources=resources,
         scratch=scratch,
     )
-    described = work.described(fingerprints["states"])
-    named = described["doc_ids"], described["sources"]
-    documents = spectra.Documents.of(*named, work.encoded.lengths, n)
-    texts = information_gain.Texts.of(*named, work.encoded.offsets, work.encoded.token_ids, max(n))
+    texts = work.corpus.iloc[work.encoded.kept]
+    documents = spectra.Documents.of(texts["doc_id"], texts["source"], work.encoded.lengths, n)
     counts = {n: len(chosen) for n, chosen in documents.texts.items()}
     kept_layers, kept = {"final"}, set(work.task["attention_texts"])
     if sample is not None:
         wanted = set(sample["doc_id"][sample["left_out"] == ""])
-        kept |= {text for text, doc_id in enumerate(named[0]) if doc_id in wanted}
+        kept |= {text for text, doc_id in enumerate(documents.doc_ids) if doc_id in wanted}
         kept_layers |= set(
             layers_at(depths, work.card["layers"], work.layers, depth_tolerance).values()
         )
@@ -143,8 +141,21 @@ def measure(
     _require_room(work, missing, counts, outputs, len(lambdas) + len(eps2))
     work.make(make_shards, missing)
     _sum_up(work, n)
-    _accumulate(work)
-    _assemble(work, outputs, fingerprints, described, documents, texts, settings, draws)
+    notes = _accumulate(work)
+    # This too where the passes run, which is not always where the head may do heavy work.
+    work.spread(
+        assemble,
+        [
+            {
+                "corpus": str(corpus_path),
+                "shards": list(range(len(work.shards))),
+                "notes": notes,
+                "outputs": {name: str(path) for name, path in outputs.items()},
+                "fingerprints": fingerprints,
+                "attrs": work.attrs,
+            }
+        ],
+    )
     work.close()
 
 
@@ -257,16 +268,16 @@ def _sum_up(work, prefixes) -> None:
     """Leave the mean over all tokens, for each layer and n, to the workers of the second pass."""
     with replacing(_centres_path(work.folder)) as temporary, h5py.File(temporary, "w") as file:
         for layer in work.layers:
-            groups = _reductions(work, layer)
+            groups = _reductions(work.task | {"shards": range(len(work.shards))}, layer)
             total = reduction.sums(groups, prefixes, work.task["widths"][layer])
             for n, centre in total.centres(dict(work.task["counts"])).items():
                 spectra.put_checked(file, f"{layer}/{n}", centre)
 
 
-def _reductions(work, layer: str):
+def _reductions(task: dict, layer: str):
     """What was kept of each shard at a layer, one after another."""
-    for index in range(len(work.shards)):
-        with h5py.File(shards.shard_path(work.folder, index), "r", locking=False) as file:
+    for index in task["shards"]:
+        with h5py.File(shards.shard_path(task["folder"], index), "r", locking=False) as file:
             yield file[f"reductions/{layer}"]
 
 
@@ -274,14 +285,13 @@ def _centres_path(folder) -> Path:
     return Path(folder) / "centres.h5"
 
 
-def _note_path(folder, worker: int, workers: int) -> Path:
-    return Path(folder) / f"corpus-{worker:04d}-of-{workers:04d}.h5"
-
-
-def _accumulate(work) -> None:
-    """Let workers gather the spectra of the corpus, each over its shards."""
+def _accumulate(work) -> list[str]:
+    """Let workers gather the spectra of the corpus, each over its shards; paths of their notes."""
     tasks = [
-        {"shards": part, "note": str(_note_path(work.folder, worker, work.workers))}
+        {
+            "shards": part,
+            "note": str(work.folder / f"corpus-{worker:04d}-of-{work.workers:04d}.h5"),
+        }
         for worker, part in enumerate(work.parts())
         if part
     ]
@@ -291,6 +301,7 @@ def _accumulate(work) -> None:
 
     work.spread(accumulate, unfinished())
     work.await_files(unfinished, "spectra of the corpus")
+    return [task["note"] for task in tasks]
 
 
 def _noted(path, key: str) -> int:
@@ -353,87 +364,104 @@ def _note(task, corpora, done: int) -> None:
 
 
 # ---------------------------------------------------------------- results
-def _assemble(work, outputs, fingerprints, described, documents, texts, settings, draws) -> None:
+def assemble(task: dict) -> None:
     """Put the results together, layer by layer, and move each into its place when whole."""
+    outputs, settings = (
+        {name: Path(path) for name, path in task["outputs"].items()},
+        task["settings"],
+    )
     for path in outputs.values():
         remove_partial(path)
-    arrays = _token_arrays(work)
+    encoded = shards.read_plan(task["folder"])[0]
+    attrs = {"fingerprint": task["fingerprints"]["states"], **task["attrs"]}
+    described = shards.described(read_table(task["corpus"]), encoded, task["dtype"], attrs)
+    named = described["doc_ids"], described["sources"]
+    arrays = _token_arrays(task)
     said = {name: arrays[name] for name in ("nll", "predictive_entropy", "token_end_byte")}
-    tokens = spectra.Tokens(work.encoded.offsets, **said)
-    layers = (_layer_spectra(work, layer) for layer in work.layers)
+
+    documents = spectra.Documents.of(*named, encoded.lengths, settings["n"])
+    tokens = spectra.Tokens(encoded.offsets, **said)
+    layers = (_layer_spectra(task, layer) for layer in task["layers"])
+    fingerprints = task["fingerprints"]
     spectra.write(outputs["spectra"], documents, tokens, layers, fingerprints["spectra"])
 
+    n = max(settings["n"])
+    texts = information_gain.Texts.of(*named, encoded.offsets, encoded.token_ids, n)
     scores = {
-        ("surprisal", "own"): texts.scores(said["nll"], tokens.offsets, "surprisal"),
+        ("surprisal", "own"): texts.scores(said["nll"], encoded.offsets, "surprisal"),
         ("predictive_entropy", "own"): texts.scores(
-            said["predictive_entropy"], tokens.offsets, "predictive entropy"
+            said["predictive_entropy"], encoded.offsets, "predictive entropy"
         ),
     }
     checks = []
-    gains = _gains(work, settings, checks)
-    made = information_gain.tables(gains, checks, texts, scores, draws=draws, seed=settings["seed"])
+    made = information_gain.tables(
+        _gains(task, checks),
+        checks,
+        texts,
+        scores,
+        draws=settings["draws"],
+        seed=settings["seed"],
+    )
     for name in TABLES:
         write_table(made[name], outputs[name], fingerprints["gain"])
-    _write_store(work, outputs["states"], described, arrays)
+    _write_store(task, outputs["states"], described, arrays)
 
 
-def _stores(work):
+def _stores(task):
     """The shards, one after another."""
-    for index in range(len(work.shards)):
-        with open_store(shards.shard_path(work.folder, index), work.key) as store:
+    for index in task["shards"]:
+        with open_store(shards.shard_path(task["folder"], index), task["key"]) as store:
             yield store
 
 
-def _token_arrays(work) -> dict:
+def _token_arrays(task) -> dict:
     parts = {name: [] for name in TOKEN_ARRAYS}
-    for store in _stores(work):
+    for store in _stores(task):
         for name, values in parts.items():
             values.append(getattr(store, name)())
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
-def _layer_spectra(work, layer: str) -> spectra.LayerSpectra:
-    counts, width = dict(work.task["counts"]), work.task["widths"][layer]
-    corpus = LayerCorpus(counts, width, {})
-    for worker, part in enumerate(work.parts()):
-        if part:
-            other = LayerCorpus(counts, width, {})
-            path = _note_path(work.folder, worker, work.workers)
-            with h5py.File(path, "r", locking=False) as file:
-                (corpus if worker == 0 else other).load(file[layer])
-            if worker:
-                corpus.merge(other)
-    of_texts = reduction.text_spectra(_reductions(work, layer), counts)
-    return spectra.assembled(layer, width, of_texts, corpus.spectra())
+def _layer_spectra(task, layer: str) -> spectra.LayerSpectra:
+    counts, width = dict(task["counts"]), task["widths"][layer]
+    gathered = []
+    for note in task["notes"]:
+        with h5py.File(note, "r", locking=False) as file:
+            gathered.append(LayerCorpus(counts, width, {}))
+            gathered[-1].load(file[layer])
+        if len(gathered) == 2:
+            gathered[0].merge(gathered.pop())
+    of_texts = reduction.text_spectra(_reductions(task, layer), counts)
+    return spectra.assembled(layer, width, of_texts, gathered[0].spectra())
 
 
-def _gains(work, settings, checks: list):
+def _gains(task, checks: list):
     """The gains of every layer, one after another; its checks are added to the list."""
-    n = max(settings["n"])
-    for layer in work.layers:
-        width = work.task["widths"][layer]
-        of_width = regularisers(settings["lambdas"], settings["eps2"], n, width)
-        found, rows = reduction.layer_gains(_reductions(work, layer), layer, of_width)
+    settings = task["settings"]
+    kinds, n = (settings["lambdas"], settings["eps2"]), max(settings["n"])
+    for layer in task["layers"]:
+        of_width = regularisers(*kinds, n, task["widths"][layer])
+        found, rows = reduction.layer_gains(_reductions(task, layer), layer, of_width)
         checks += rows
         yield found
 
 
-def _write_store(work, output, described, arrays) -> None:
+def _write_store(task, output, described, arrays) -> None:
     """The reduced store, read back before it takes its name."""
-    kept_layers = work.task["kept_layers"]
-    first = next(_stores(work))
+    kept_layers = task["kept_layers"]
+    first = next(_stores(task))
     post_norm = [layer for layer, post in first.post_norm.items() if post]
     with replacing(output) as temporary:
         with create_store(
             temporary,
-            widths={layer: work.task["widths"][layer] for layer in kept_layers},
+            widths={layer: task["widths"][layer] for layer in kept_layers},
             post_norm=post_norm,
-            state_texts=work.task["kept"],
+            state_texts=task["kept"],
             **described,
         ) as target:
             target.write_tokens(0, **arrays)
             attention, text, row, splits = ([], [], []), 0, 0, 0
-            for store in _stores(work):
+            for store in _stores(task):
                 for layer in kept_layers:
                     target.write_hidden(layer, row, store.read_stored(layer, 0, store.state_rows))
                 for place in store.attention_texts:

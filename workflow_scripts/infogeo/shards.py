@@ -167,22 +167,6 @@ class Work:
                 np.savez(file, **vars(encoded), bounds=bounds, doc_ids=doc_ids)
         return read_plan(self.folder)[:2]
 
-    def described(self, fingerprint: str) -> dict:
-        """What `create_store` takes to describe a store of all texts."""
-        texts = self.corpus.iloc[self.encoded.kept]
-        return {
-            "doc_ids": texts["doc_id"].tolist(),
-            "sources": texts["source"].tolist(),
-            "labels": texts["label"].tolist(),
-            "lengths": self.encoded.lengths,
-            "dtype": self.dtype,
-            "attrs": {
-                "fingerprint": fingerprint,
-                **self.attrs,
-                "texts_left_out": len(self.corpus) - len(self.encoded),
-            },
-        }
-
     def missing(self) -> list[int]:
         """The shards that are not there, or not sound (which are removed)."""
         return [
@@ -260,6 +244,19 @@ class Work:
         for parent in (self.folder.parent, self.scratch):
             with contextlib.suppress(OSError):  # others are still at work there
                 parent.rmdir()
+
+
+def described(corpus, encoded: forward.Encoded, dtype: str, attrs: dict) -> dict:
+    """What `create_store` takes to describe a store of all texts of a corpus (a DataFrame)."""
+    texts = corpus.iloc[encoded.kept]
+    return {
+        "doc_ids": texts["doc_id"].tolist(),
+        "sources": texts["source"].tolist(),
+        "labels": texts["label"].tolist(),
+        "lengths": encoded.lengths,
+        "dtype": dtype,
+        "attrs": attrs | {"texts_left_out": len(corpus) - len(encoded)},
+    }
 
 
 def spread_evenly(texts, count: int) -> list[int]:
