@@ -5,7 +5,8 @@
 First the plan beside what a finished run of the embedded default has left in results/: bytes of
 hidden states and of spectra, and the rate of the dumps. Bytes per text and layer of the files that
 follow are measured there and carried over. Then Pythia on 10,000 texts and a model of 70 B on a
-million, with the states of the last layer or of all.
+million, with the states of the last layer or of all; and what a run without stored states
+(`keep_hidden_states: false`) leaves of them, and needs besides.
 """
 
 import csv
@@ -15,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from infogeo import configuration, plan  # noqa: E402  (after the path is set)
+from infogeo import configuration, plan, spectra  # noqa: E402  (after the path is set)
 
 # Layers, width, vocabulary as padded, parameters in all and without embeddings (2304.01373, table
 # 1; Llama 3 70B: 2407.21783, table 3).
@@ -109,12 +110,41 @@ def projected(models: dict, texts: int, per_text_layer: dict) -> None:
               f"{plan.human(int(tables), 'B'):>9}")  # fmt: skip
 
 
+def unstored(models: dict, texts: int) -> None:
+    """What a run without stored states leaves and needs, of all layers and of the last alone."""
+    config = configuration.merged({})
+    n = max(LENGTHS)
+    kinds = len(config["context"]["lambdas"]) + len(config["entropy"]["eps2"])
+    print(f"\nwithout stored states, {texts:,} unlabelled texts of {n} tokens, {DTYPE}")
+    print(f"{'model':14}{'layers':>8}{'states':>10}{'store':>10}{'ratio':>10}{'shards':>10}"
+          f"{'memory':>10}{'passes h':>10}{'core h':>10}")  # fmt: skip
+    for name, row in models.items():
+        model = shape(row)
+        of_corpus = spectra.corpus_bytes(dict.fromkeys(LENGTHS, texts), model["width"])
+        for layers in (model["layers"] + 2, 1):
+            whole = plan.hidden_states_bytes(model, texts * n, layers, DTYPE)
+            left = plan.reduced_states_bytes(model, config, False, texts, texts * n, DTYPE)
+            gains = 8 * texts * n * (kinds + 1) * layers
+            shards = gains + spectra_bytes(model["width"], texts, layers) + left
+            passes = sum(
+                plan.forward_flops({**model, "vocabulary": words}, texts * n, n)
+                for words in (model["vocabulary"], 0)
+            )
+            core = plan.reduction_seconds(model, config, texts, layers) / 3600
+            sizes = (f"{plan.human(size, 'B'):>10}" for size in (shards, layers * of_corpus))
+            print(f"{name:14}{layers:8}{plan.human(whole, 'B'):>10}{plan.human(left, 'B'):>10}"
+                  f"{left / whole:10.5f}{''.join(sizes)}{passes / GPU_FLOPS / 3600:10.2f}"
+                  f"{core:10.1f}")  # fmt: skip
+
+
 def main(results: Path) -> None:
     per_text_layer = measured(results)
     sizes = ", ".join(f"{stage} {size:,.0f}" for stage, size in per_text_layer.items())
     print(f"\nbytes per text and layer: {sizes}")
     projected(PYTHIA, 10_000, per_text_layer)
     projected(LARGE, 1_000_000, per_text_layer)
+    unstored(PYTHIA, 10_000)
+    unstored(LARGE, 1_000_000)
 
 
 if __name__ == "__main__":

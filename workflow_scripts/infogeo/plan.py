@@ -41,9 +41,10 @@ CUDA_BYTES = 1_500_000_000
 GPU_SHARE = 0.75
 # Bytes of a token in a store beside its hidden states: see store.TOKEN_ARRAYS.
 TOKEN_BYTES = 17
-# What one core sustains in spectra and gains, where they are taken while the model runs: 9 to 35
-# GFLOP/s for d of 64 to 4096 at n of 32 and 128, more in the spectra of the corpus, as measured.
-CORE_FLOPS = 1e10
+# What one core sustains where spectra and gains are taken while the model runs: in those of texts
+# (9 to 35 GFLOP/s for d of 64 to 4096 at n of 32 and 128, as measured), and in the products of those
+# of the corpus (12 to 71).
+TEXT_FLOPS, CORPUS_FLOPS = 1e10, 2.5e10
 # The least that a scheduler is asked for, for a job that runs a model.
 LEAST_MEGABYTES = 1500
 # A scheduler is asked for the minutes that a job takes to start, on a busy file system too, and
@@ -150,8 +151,8 @@ def reduced_states_bytes(model: dict, config: dict, labelled: bool, texts, token
     return tokens * TOKEN_BYTES + hidden_states_bytes(model, kept * n, layers, dtype)
 
 
-def reduction_flops(model: dict, config: dict, texts: int, layers: int) -> int:
-    """Floating-point operations of spectra and gains of so many texts and layers, at most.
+def reduction_seconds(model: dict, config: dict, texts: int, layers: int) -> float:
+    """Seconds of one core in spectra and gains of so many texts and layers, at most.
 
     Of a text: two Gram matrices (4 n² d), two spectra of each prefix (9 r³ each, r = min(n, d): the
     rate of LAPACK is counted in), a Cholesky factor for each λ (n³/3); and for the spectra of the
@@ -159,9 +160,10 @@ def reduction_flops(model: dict, config: dict, texts: int, layers: int) -> int:
     """
     lengths, width = config["spectra"]["n"], model["width"]
     kinds = len(config["context"]["lambdas"]) + len(config["entropy"]["eps2"])
-    of_text = 4 * max(lengths) ** 2 * width + kinds * max(lengths) ** 3 // 3
-    of_text += sum(18 * min(n, width) ** 3 + 4 * n * width**2 for n in lengths)
-    return texts * layers * of_text
+    of_text = 4 * max(lengths) ** 2 * width + kinds * max(lengths) ** 3 / 3
+    of_text += sum(18 * min(n, width) ** 3 for n in lengths)
+    of_corpus = 4 * sum(lengths) * width**2
+    return texts * layers * (of_text / TEXT_FLOPS + of_corpus / CORPUS_FLOPS)
 
 
 def memory_bytes(model: dict, states: dict, tokens: int | None, layers: int, dtype: str) -> int:
@@ -417,7 +419,7 @@ def _dump_seconds(model, config, texts, tokens, layers) -> float:
     if config["keep_hidden_states"]:
         return forward
     again = forward_flops({**model, "vocabulary": 0}, tokens, n) / speed  # without likelihoods
-    return forward + again + reduction_flops(model, config, texts, layers) / CORE_FLOPS
+    return forward + again + reduction_seconds(model, config, texts, layers)
 
 
 # ---------------------------------------------------------------- what a scheduler is asked for
