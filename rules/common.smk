@@ -114,6 +114,7 @@ def kept_states(corpus: str) -> dict:
         kept["sample"] = sample_fingerprint(corpus)
         kept["depths"] = CONFIG["sentences"]["depths"]
         kept["tolerance"] = CONFIG["scaling"]["depth_tolerance"]
+        kept["n"] = CONFIG["sentences"]["n"]
     return kept
 
 

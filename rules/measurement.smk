@@ -44,6 +44,7 @@ rule measure_states:
         draws=CONFIG["scaling"]["draws"],
         depths=CONFIG["sentences"]["depths"],
         depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
+        sentence_n=CONFIG["sentences"]["n"],
         seed=CONFIG["seed"],
         states_fingerprint=lambda w: states_fingerprint(w.model, w.corpus),
         spectra_fingerprint=lambda w: spectra_fingerprint(w.model, w.corpus),

@@ -23,6 +23,7 @@ if __name__ == "__main__":
             draws=params.draws,
             depths=params.depths,
             depth_tolerance=params.depth_tolerance,
+            sentence_n=params.sentence_n,
             seed=params.seed,
             fingerprints={
                 "states": params.states_fingerprint,

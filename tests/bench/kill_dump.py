@@ -75,6 +75,7 @@ def start(folder: Path, name: str, placement: str, what: str) -> int:
                 draws=99,
                 depths=[],
                 depth_tolerance=0.1,
+                sentence_n=8,
                 fingerprints={"states": "s", "spectra": "p", "gain": "g"},
                 **common,
             )

@@ -181,8 +181,9 @@ def test_bytes_of_a_reduced_store_are_those_of_a_real_one_at_most(config, tmp_pa
     assert row["reduced_states_bytes"] == stored - 4 * chunks
     (labelled,) = planned(config, tmp_path, corpora=[corpus_row(label_column="kind")])
     depths = {"final", *config["sentences"]["depths"]}
-    every = 2400 * (plan.TOKEN_BYTES + len(depths) * width * 4)
-    assert labelled["reduced_states_bytes"] == every < labelled["hidden_states_bytes"] + 2400 * 17
+    tokens = kept * 24 + (100 - kept) * config["sentences"]["n"]
+    expected = 2400 * plan.TOKEN_BYTES + tokens * len(depths) * width * 4
+    assert labelled["reduced_states_bytes"] == expected
 
 
 def test_without_stored_states_a_job_asks_for_two_passes_and_the_spectra_of_the_corpus(

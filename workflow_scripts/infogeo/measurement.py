@@ -49,6 +49,7 @@ def measure(
     draws: int,
     depths: list[str],
     depth_tolerance: float,
+    sentence_n: int,
     seed: int,
     fingerprints: dict,
     expected=(None, None, None),
@@ -74,8 +75,9 @@ def measure(
         See `dump.dump`.
     lambdas, eps2, draws
         See `information_gain.compute` and `tables`.
-    depths, depth_tolerance
-        Depths at which sentences are compared, whose layers are kept beside `final`.
+    depths, depth_tolerance, sentence_n
+        Depths at which sentences are compared, whose layers are kept beside `final`, and the
+        tokens to which they are cut.
     seed : int
         Of the sampled checks and of the bootstrap.
     fingerprints : dict
@@ -111,7 +113,7 @@ def measure(
         dtype=dtype,
         trust_remote_code=trust_remote_code,
         seed=seed,
-        determined_by=[fingerprints, settings, depths, depth_tolerance, expected[2]],
+        determined_by=[fingerprints, settings, depths, depth_tolerance, sentence_n, expected[2]],
         expected=expected[:2],
         placement=placement,
         workers=workers,
@@ -122,16 +124,19 @@ def measure(
     texts = work.corpus.iloc[work.encoded.kept]
     documents = spectra.Documents.of(texts["doc_id"], texts["source"], work.encoded.lengths, n)
     counts = {n: len(chosen) for n, chosen in documents.texts.items()}
-    kept_layers, kept = {"final"}, set(work.task["attention_texts"])
+    kept_layers, kept = {"final"}, {}  # text → how many of its tokens
+    lengths = work.encoded.lengths.tolist()
     if sample is not None:
         wanted = set(sample["doc_id"][sample["left_out"] == ""])
-        kept |= {text for text, doc_id in enumerate(documents.doc_ids) if doc_id in wanted}
+        sampled = [text for text, doc_id in enumerate(documents.doc_ids) if doc_id in wanted]
+        kept |= {text: min(lengths[text], sentence_n) for text in sampled}
         kept_layers |= set(
             layers_at(depths, work.card["layers"], work.layers, depth_tolerance).values()
         )
+    kept |= {text: lengths[text] for text in work.task["attention_texts"]}
     work.task |= {
         "settings": settings,
-        "kept": sorted(kept),
+        "kept": sorted(kept.items()),
         "kept_layers": [layer for layer in work.layers if layer in kept_layers],
         "counts": sorted(counts.items()),
         "widths": {layer: width_at(layer, work.card) for layer in work.layers},
@@ -184,7 +189,8 @@ def _require_room(work, missing, counts, outputs, kinds: int) -> None:
     of_layer = 16 * sum(count * min(length, width) for length, count in counts.items())
     eigenvalues = len(work.layers) * of_layer
     gains = len(work.layers) * 8 * counts[n] * n * (kinds + 1)
-    kept = len(work.task["kept"]) * n * len(work.task["kept_layers"]) * width * item
+    kept = sum(rows for _, rows in work.task["kept"])
+    kept *= len(work.task["kept_layers"]) * width * item
     token_arrays = tokens * sum(kind.itemsize for kind in TOKEN_ARRAYS.values())
     share = work.tokens(missing) / max(tokens, 1)
     # A worker's note replaces its last one, which is there until then.
@@ -242,25 +248,25 @@ def _write_shard(task, found, reducer, each_layer) -> None:
     reductions = each_layer(
         lambda layer: reducer.reduce(layer, widths[layer], found.shard, found.states(layer))
     )
-    places = [text - found.shard.start for text in task["kept"] if text in found.shard]
+    kept = [(text - found.shard.start, n) for text, n in task["kept"] if text in found.shard]
     with shards.shard_store(
         task,
         found,
         {layer: widths[layer] for layer in task["kept_layers"]},
-        state_texts=places,
+        state_texts=[place for place, _ in kept],
+        state_lengths=[n for _, n in kept],
     ) as store:
         for layer in task["kept_layers"]:
-            _write_states(store, layer, places, found.rows.offsets, shards.stored(hidden[layer]))
+            _write_states(store, layer, kept, found.rows.offsets, shards.stored(hidden[layer]))
         for layer, reduced in zip(task["layers"], reductions, strict=True):
             reduced.save(store.file.create_group(f"reductions/{layer}"))
 
 
-def _write_states(store, layer, places, offsets, states) -> None:
+def _write_states(store, layer, kept, offsets, states) -> None:
     row = 0
-    for place in places:
-        rows = states[offsets[place] : offsets[place + 1]]
-        store.write_hidden(layer, row, rows)
-        row += len(rows)
+    for place, n in kept:
+        store.write_hidden(layer, row, states[offsets[place] : offsets[place] + n])
+        row += n
 
 
 # ---------------------------------------------------------------- the second pass
@@ -456,7 +462,8 @@ def _write_store(task, output, described, arrays) -> None:
             temporary,
             widths={layer: task["widths"][layer] for layer in kept_layers},
             post_norm=post_norm,
-            state_texts=task["kept"],
+            state_texts=[text for text, _ in task["kept"]],
+            state_lengths=[n for _, n in task["kept"]],
             **described,
         ) as target:
             target.write_tokens(0, **arrays)

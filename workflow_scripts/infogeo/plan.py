@@ -42,8 +42,8 @@ GPU_SHARE = 0.75
 # Bytes of a token in a store beside its hidden states: see store.TOKEN_ARRAYS.
 TOKEN_BYTES = 17
 # What one core sustains where spectra and gains are taken while the model runs: in those of texts
-# (9 to 35 GFLOP/s for d of 64 to 4096 at n of 32 and 128, as measured), and in the products of those
-# of the corpus (12 to 71).
+# (9 to 35 GFLOP/s for d of 64 to 4096 at n of 32 and 128, as measured), and in the d × d products of
+# the corpus (12 to 71).
 TEXT_FLOPS, CORPUS_FLOPS = 1e10, 2.5e10
 # The least that a scheduler is asked for, for a job that runs a model.
 LEAST_MEGABYTES = 1500
@@ -141,14 +141,16 @@ def reduced_states_bytes(model: dict, config: dict, labelled: bool, texts, token
     """Bytes of a store without most hidden states (`keep_hidden_states: false`), at most.
 
     Kept are the last layer of the texts whose attention is stored, and of corpora with labels the
-    layers at which sentences are compared, of all texts at most.
+    first tokens of the other texts, all of which may be in the sample, at the depths at which
+    sentences are compared.
     """
-    n, chosen = max(config["spectra"]["n"]), {"final"}
-    kept = min(texts, config["states"]["attention_texts"])
+    attended, chosen = min(texts, config["states"]["attention_texts"]), {"final"}
+    kept = attended * max(config["spectra"]["n"])
     if labelled:
-        kept, chosen = texts, chosen | set(config["sentences"]["depths"])
+        kept += (texts - attended) * config["sentences"]["n"]
+        chosen |= set(config["sentences"]["depths"])
     layers = layers_stored(sorted(chosen), model["layers"])
-    return tokens * TOKEN_BYTES + hidden_states_bytes(model, kept * n, layers, dtype)
+    return tokens * TOKEN_BYTES + hidden_states_bytes(model, kept, layers, dtype)
 
 
 def reduction_seconds(model: dict, config: dict, texts: int, layers: int) -> float:

@@ -6,8 +6,8 @@ rows with a Fletcher-32 checksum and no compression (hidden states do not compre
 inputs give the same bytes: no times, hosts or job ids are stored.
 
 A reduced store (`keep_hidden_states: false`) holds the same of every text but hidden states, which
-it has of some texts and layers only: `/documents/state_texts` names the texts, and the rows under
-`/hidden` are theirs, one text after another.
+it has of some texts and layers only: `/documents/state_texts` names the texts, `state_lengths` says
+of how many of their first tokens, and the rows under `/hidden` are these, one text after another.
 """
 
 import contextlib
@@ -107,6 +107,7 @@ def create_store(
     first_row: int = 0,
     total_rows: int | None = None,
     state_texts=None,
+    state_lengths=None,
 ):
     """Create a store at `path` and yield its `StoreWriter`.
 
@@ -130,6 +131,8 @@ def create_store(
         cut the rows where those of the whole file do, so that most can be copied as they are.
     state_texts : sequence of int, optional
         For a reduced store: the texts, rising, whose hidden states it is to hold.
+    state_lengths : sequence of int, optional
+        Of how many of the first tokens of each of them; default: of all.
 
     Raises
     ------
@@ -144,7 +147,16 @@ def create_store(
         Path(path).write_bytes(bytes(1 << 16))
         file = h5py.File(path, "w", libver=("v110", "v110"), locking=False, rdcc_nbytes=0)
         writer = StoreWriter(
-            file, path, attrs, lengths, widths, dtype, first_row, total_rows, state_texts
+            file,
+            path,
+            attrs,
+            lengths,
+            widths,
+            dtype,
+            first_row,
+            total_rows,
+            state_texts,
+            state_lengths,
         )
         writer._documents(doc_ids, sources, labels)
         writer._layers(widths, post_norm)
@@ -165,14 +177,26 @@ class StoreWriter:
     """Writes the arrays of a store; made by `create_store`."""
 
     def __init__(
-        self, file, path, attrs, lengths, widths, dtype, first_row, total_rows, state_texts
+        self,
+        file,
+        path,
+        attrs,
+        lengths,
+        widths,
+        dtype,
+        first_row,
+        total_rows,
+        state_texts,
+        state_lengths,
     ):
         self.file, self.path, self.dtype = file, Path(path), dtype
         self.offsets = _offsets(lengths)
         self.state_texts = state_texts
         self.state_offsets = self.offsets
         if state_texts is not None:
-            self.state_offsets = _offsets(np.asarray(lengths)[list(state_texts)])
+            if state_lengths is None:
+                state_lengths = np.asarray(lengths)[list(state_texts)]
+            self.state_offsets = _offsets(state_lengths)
         self.first_row = first_row
         self.total_rows = int(self.state_offsets[-1]) if total_rows is None else total_rows
         for name, value in {
@@ -196,6 +220,8 @@ class StoreWriter:
         group.create_dataset("offsets", data=self.offsets)
         if self.state_texts is not None:
             group.create_dataset("state_texts", data=np.array(self.state_texts, "<i4"))
+            state_lengths = np.diff(self.state_offsets).astype("<i4")
+            group.create_dataset("state_lengths", data=state_lengths)
         rows = int(self.offsets[-1])
         for name, kind in TOKEN_ARRAYS.items():
             self.file.create_dataset(
@@ -394,9 +420,10 @@ class HiddenStates:
     reduced : bool
         Whether hidden states are there of some texts and layers only.
     state_texts : int ndarray
-        Indices of the texts whose hidden states are stored.
+        Indices of the texts whose hidden states are stored; in a reduced store perhaps those of
+        their first tokens alone.
     state_rows : int
-        Their tokens.
+        Tokens whose hidden states are stored.
     """
 
     def __init__(self, file, path):
@@ -415,7 +442,7 @@ class HiddenStates:
         self.state_texts, self._state_offsets = np.arange(len(self.lengths)), self.offsets
         if self.reduced:
             self.state_texts = documents["state_texts"][:]
-            self._state_offsets = _offsets(self.lengths[self.state_texts])
+            self._state_offsets = _offsets(documents["state_lengths"][:])
         self.state_rows = int(self._state_offsets[-1])
         self._hidden = {layer: file["hidden"][layer] for layer in self.layers}
         self._chunks = {layer: dataset.chunks[0] for layer, dataset in self._hidden.items()}
@@ -456,7 +483,7 @@ class HiddenStates:
             return self.file[name][:]
 
     def read(self, text: int, layer: str) -> np.ndarray:
-        """Hidden states of one text at one layer. (n, d) float32.
+        """Hidden states of one text at one layer. (n, d) float32; see `state_texts`.
 
         Raises
         ------
