@@ -42,8 +42,8 @@ GPU_SHARE = 0.75
 # Bytes of a token in a store beside its hidden states: see store.TOKEN_ARRAYS.
 TOKEN_BYTES = 17
 # What one core sustains where spectra and gains are taken while the model runs: in those of texts
-# (9 to 35 GFLOP/s for d of 64 to 4096 at n of 32 and 128, as measured), and in the d × d products of
-# the corpus (12 to 71).
+# (9 to 35 GFLOP/s for d of 64 to 4096 at n of 32 and 128, as measured), and in d × d products for
+# those of the corpus (12 to 71).
 TEXT_FLOPS, CORPUS_FLOPS = 1e10, 2.5e10
 # The least that a scheduler is asked for, for a job that runs a model.
 LEAST_MEGABYTES = 1500
