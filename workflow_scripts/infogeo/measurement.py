@@ -387,7 +387,17 @@ def assemble(task: dict) -> None:
 
     documents = spectra.Documents.of(*named, encoded.lengths, settings["n"])
     tokens = spectra.Tokens(encoded.offsets, **said)
-    layers = (_layer_spectra(task, layer) for layer in task["layers"])
+    with _layers_at_once(task) as each_layer:
+        corpora = each_layer(lambda layer: _corpus_spectra(task, layer))
+    layers = (
+        spectra.assembled(
+            layer,
+            task["widths"][layer],
+            reduction.text_spectra(_reductions(task, layer), documents.texts),
+            corpus,
+        )
+        for layer, corpus in zip(task["layers"], corpora, strict=True)
+    )
     fingerprints = task["fingerprints"]
     spectra.write(outputs["spectra"], documents, tokens, layers, fingerprints["spectra"])
 
@@ -428,7 +438,8 @@ def _token_arrays(task) -> dict:
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
-def _layer_spectra(task, layer: str) -> spectra.LayerSpectra:
+def _corpus_spectra(task, layer: str) -> dict:
+    """The spectra of the corpus at a layer, from what all workers have gathered."""
     counts, width = dict(task["counts"]), task["widths"][layer]
     gathered = []
     for note in task["notes"]:
@@ -437,8 +448,7 @@ def _layer_spectra(task, layer: str) -> spectra.LayerSpectra:
             gathered[-1].load(file[layer])
         if len(gathered) == 2:
             gathered[0].merge(gathered.pop())
-    of_texts = reduction.text_spectra(_reductions(task, layer), counts)
-    return spectra.assembled(layer, width, of_texts, gathered[0].spectra())
+    return gathered[0].spectra()
 
 
 def _gains(task, checks: list):

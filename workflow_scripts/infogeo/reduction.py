@@ -83,6 +83,7 @@ class Reducer:
         self.lengths, self.doc_ids, self.prefixes = np.asarray(lengths), doc_ids, sorted(prefixes)
         self.lambdas, self.eps2, self.seed = lambdas, eps2, seed
         self.whole = np.flatnonzero(self.lengths == self.prefixes[-1])
+        self.whole_ids = [doc_ids[text] for text in self.whole]
         self.checks: dict[str, Checks] = {}
 
     def reduce(self, layer: str, width: int, shard: range, states: Iterable) -> Reduction:
@@ -113,8 +114,7 @@ class Reducer:
         norms = np.empty((len(texts[n]), n))
         first = int(np.searchsorted(self.whole, shard.start))  # the shard's first text of n tokens
         if layer not in self.checks:
-            doc_ids = [self.doc_ids[text] for text in self.whole]
-            self.checks[layer] = Checks(doc_ids, n, self.seed)
+            self.checks[layer] = Checks(self.whole_ids, n, self.seed)
         checks = self.checks[layer]
 
         def work(chosen, Z):

@@ -210,6 +210,7 @@ class Work:
             waiting()
 
         if tasks:
+            self.claim.check()
             launch.spread(
                 function,
                 [self.task | task for task in tasks],
