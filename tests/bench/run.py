@@ -46,6 +46,7 @@ BENCHES = (
     ),
     ("Skills", ["skills.py"], ""),
     ("Cost against n, d and texts", ["cost.py", str(DOCS / "cost.png")], "![cost](cost.png)"),
+    ("Imports of each rule's job", ["imports.py"], ""),
     (
         "Snakemake's start",
         ["startup.py", "10", "100", "1000"],
