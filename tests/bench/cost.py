@@ -2,14 +2,13 @@
 
     python tests/bench/cost.py [figure.png]
 
-Processor time of one thread per text (of √JS: per pair of texts); the fastest of calls that take a
-second together. Along n the width is 1024, along d the length is 128. The slope is that of the
-last three points in the log-log plane. √JS is also run on 10 to 80 texts: cost per pair is flat.
+Processor time of one thread per text (of √JS: per pair of texts), medians. Along n the width is
+1024, along d the length is 128. The slope is that of the last three points in the log-log plane.
+√JS is also run on 10 to 80 texts: cost per pair is flat.
 """
 
 import os
 import sys
-import time
 from pathlib import Path
 
 for library in ("OMP", "OPENBLAS", "MKL"):
@@ -17,6 +16,7 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 import numpy as np  # noqa: E402  (after the number of threads is set)
+import timing  # noqa: E402
 
 from infogeo import sentences, spectra, token_selection  # noqa: E402
 from infogeo.information_gain import gains  # noqa: E402
@@ -62,15 +62,6 @@ def stages(n: int, d: int) -> dict:
     }
 
 
-def seconds(function) -> float:
-    times = []
-    while sum(times) < 1 or len(times) < 2:
-        start = time.process_time()
-        function()
-        times.append(time.process_time() - start)
-    return min(times)
-
-
 def slope(x, y) -> float:
     return float(np.polyfit(np.log(x[-3:]), np.log(y[-3:]), 1)[0])
 
@@ -84,12 +75,12 @@ def measure() -> dict:
             for stage, (call, count) in stages(n, d).items():
                 x, y = found.setdefault((stage, axis), ([], []))
                 x.append(value)
-                y.append(seconds(call) / count)
+                y.append(timing.median(call) / count)
     for value in TEXTS:
         call, count = distances(value, 32, D)
         x, y = found.setdefault(("√JS of a pair", "texts"), ([], []))
         x.append(value)
-        y.append(seconds(call) / count)
+        y.append(timing.median(call) / count)
     return found
 
 

@@ -3,7 +3,7 @@
     python tests/bench/selection.py
 
 n = 128 tokens of width 1024, supports up to k = 32, on the text and on both halves of four random
-rotations of it (9 problems, as in the workflow), one thread, processor time, medians of 5. The
+rotations of it (9 problems, as in the workflow), one thread, processor time, medians. The
 common way is `lasso_path` (coordinate descent, 100 penalties) on the d × n matrix, which finds a
 support of k members only by chance; `lars_path` on it finds each, and ours are asserted equal to
 those before any time counts. Forming Gram matrices is in ours. The floor is what LARS in Gram form
@@ -11,9 +11,7 @@ cannot do without: the Gram matrices, and one update of rank 1 for each token th
 """
 
 import os
-import statistics
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -22,11 +20,12 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 import numpy as np  # noqa: E402  (after the number of threads is set)
+import timing  # noqa: E402
 from sklearn.linear_model import lars_path, lasso_path  # noqa: E402
 
 from infogeo import token_selection  # noqa: E402
 
-N, D, KS, ROTATIONS, REPEATS = 128, 1024, (1, 2, 4, 8, 16, 32), 4, 5
+N, D, KS, ROTATIONS = 128, 1024, (1, 2, 4, 8, 16, 32), 4
 
 
 def texts() -> list[np.ndarray]:
@@ -71,22 +70,13 @@ def floor(rows):
         tableau -= column[:, :, None] * (1e-9 * column)[:, None, :]
 
 
-def seconds(function, repeats=REPEATS) -> float:
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        function()
-        times.append(time.process_time() - start)
-    return statistics.median(times)
-
-
 def main() -> None:
     rows = texts()
     mine = ours(rows)
     for problem, supports in enumerate(by_lars(rows)):
         for size, support in zip(mine, supports, strict=True):
             assert np.array_equal(size[problem], support), (problem, len(support))
-    took = seconds(lambda: ours(rows))
+    took = timing.median(lambda: ours(rows))
     print(f"n = {N}, d = {D}, {len(rows)} problems, k to {max(KS)}: supports equal to lars_path's")
     print(f"{'':38}{'ms per text':>13}{'÷ ours':>9}")
     for what, call in (
@@ -95,8 +85,9 @@ def main() -> None:
         ("ours", ours),
         ("floor: Gram matrices, rank-1 updates", floor),
     ):
-        elapsed = took if call is ours else seconds(lambda call=call: call(rows), 3)
+        elapsed = took if call is ours else timing.median(lambda call=call: call(rows))
         print(f"{what:38}{1e3 * elapsed:13.1f}{elapsed / took:9.2f}")
+    print(f"{'ours ÷ floor':38}{took / elapsed:13.2f}")
 
 
 if __name__ == "__main__":

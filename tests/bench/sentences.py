@@ -2,16 +2,15 @@
 
     python tests/bench/sentences.py
 
-One thread, and its processor time, which is the wall-clock time where the machine is otherwise
-idle. Before anything is timed, the divergences of the first texts are asserted equal to the d × d
-definition to 1e-9 nats. The d × d way would take very long: its pairs among these texts, and the
-entropy of each text, are timed and scaled up to all (marked ~). The floor is what no dual form can
-do without: one product of rows per pair, in blocks, and eigvalsh of the same 2n × 2n matrices.
+One thread, processor time, medians (of one call where it takes more than five seconds). Before
+anything is timed, the divergences of the first texts are asserted equal to the d × d definition to
+1e-9 nats. The d × d way would take very long: its pairs among these texts, and the entropy of each
+text, are timed and scaled up to all (marked ~). The floor is what no dual form can do without: one
+product of rows per pair, in blocks, and eigvalsh of the same 2n × 2n matrices.
 """
 
 import os
 import sys
-import time
 import tracemalloc
 from itertools import combinations
 from pathlib import Path
@@ -21,6 +20,7 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 import numpy as np  # noqa: E402  (after the number of threads is set)
+import timing  # noqa: E402
 
 from infogeo.sentences import CONVENTIONS, bures, jensen_shannon  # noqa: E402
 
@@ -52,25 +52,13 @@ def entropy(matrix) -> float:
     return -(eigenvalues * np.log(eigenvalues)).sum()
 
 
-def timed(function):
-    """(result, seconds) of one call."""
-    start = time.process_time()
-    result = function()
-    return result, time.process_time() - start
-
-
-def fastest(function, calls: int = 3):
-    """(result, seconds), the fastest of some calls."""
-    return min((timed(function) for _ in range(calls)), key=lambda pair: pair[1])
-
-
 def direct(Z, convention: str):
     """JS of the pairs of the first texts by d × d matrices, and seconds that all would take."""
     rows = scaled(Z[:CHECKED], convention)
-    rhos, forming = timed(lambda: [text.T @ text for text in rows])
-    alone, of_texts = timed(lambda: [entropy(rho) for rho in rhos])
+    forming, rhos = timing.once(lambda: [text.T @ text for text in rows])
+    of_texts, alone = timing.once(lambda: [entropy(rho) for rho in rhos])
     pairs = list(combinations(range(CHECKED), 2))
-    mixed, of_pairs = timed(lambda: [entropy((rhos[i] + rhos[j]) / 2) for i, j in pairs])
+    of_pairs, mixed = timing.once(lambda: [entropy((rhos[i] + rhos[j]) / 2) for i, j in pairs])
     found = {
         pair: s - (alone[pair[0]] + alone[pair[1]]) / 2
         for pair, s in zip(pairs, mixed, strict=True)
@@ -84,12 +72,12 @@ def floor(Z, convention: str) -> tuple[float, float]:
     n, pairs = Z.shape[1], TEXTS * (TEXTS - 1) / 2
     rows = scaled(Z[: 2 * BLOCK], convention)
     left, right = rows[:BLOCK].reshape(-1, WIDTH), rows[BLOCK:].reshape(-1, WIDTH)
-    _, products = fastest(lambda: left @ right.T, 5)
+    products = timing.median(lambda: left @ right.T)
     both = np.concatenate([rows[:BLOCK], rows[BLOCK:]], axis=1)  # (BLOCK, 2n, d)
     matrices = both @ both.swapaxes(1, 2) / 2
-    _, of_pairs = fastest(lambda: np.linalg.eigvalsh(matrices), 10)
+    of_pairs = timing.median(lambda: np.linalg.eigvalsh(matrices))
     own = np.ascontiguousarray(matrices[:, :n, :n])
-    _, of_texts = fastest(lambda: np.linalg.eigvalsh(own), 10)
+    of_texts = timing.median(lambda: np.linalg.eigvalsh(own))
     return products * pairs / BLOCK**2, of_pairs * pairs / BLOCK + of_texts * TEXTS / BLOCK
 
 
@@ -108,7 +96,8 @@ def bench(n: int) -> None:
     print(f"\n{TEXTS} texts, n = {n}, d = {WIDTH}: {pairs:,.0f} pairs")
     print(f"{'':36}{'s':>9}{'pairs/s':>11}{'÷ ours':>9}")
     for convention in CONVENTIONS:
-        ours, elapsed = fastest(lambda c=convention: jensen_shannon(Z, c))
+        first, ours = timing.once(lambda c=convention: jensen_shannon(Z, c))
+        elapsed = timing.median(lambda c=convention: jensen_shannon(Z, c), first)
         expected, by_definition = direct(Z, convention)
         worst = max(abs(ours[pair] - value) for pair, value in expected.items())
         assert worst < 1e-9, (n, convention, worst)
@@ -122,7 +111,7 @@ def bench(n: int) -> None:
         for name, seconds in rows.items():
             print(f"{name:36}{seconds:9.2f}{pairs / seconds:11,.0f}{seconds / elapsed:9.2f}")
         print(f"{'  ours ÷ floor':36}{elapsed / (products + eigenvalues):9.2f}", flush=True)
-    _, elapsed = timed(lambda: bures(Z, "centred"))
+    elapsed, _ = timing.once(lambda: bures(Z, "centred"))
     print(f"{'Bures distances, centred':36}{elapsed:9.2f}{pairs / elapsed:11,.0f}")
     memory = peak_memory(lambda: jensen_shannon(Z, "centred"))
     print(f"peak memory of the divergences: {memory:.0f} MB (states: {Z.nbytes / 2**20:.0f} MB)")

@@ -305,6 +305,9 @@ class Cluster:
 
     def start_now(self, job: str) -> None:
         """Spare a requeued job the two minutes that SLURM lets it wait."""
+        # A node refuses a job in the second in which it has killed it (credential revoked), and
+        # the controller then fails the job. With the two minutes this cannot happen.
+        time.sleep(2)
         self.wait_for(
             lambda: self.answers("scontrol", "update", f"JobId={job}", "StartTime=now"),
             f"job {job} to be allowed to start",

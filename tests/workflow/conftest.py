@@ -27,7 +27,7 @@ models: config/models.tsv
 corpora: config/corpora.tsv
 ladders:
   tiny: {corpus: stories, vocabulary: 300, context: 32, batch: 4, tokens: 8192,
-         head_width: 8, widths: [16, 32], depths: [1, 2], seeds: [0, 1]}
+         head_width: 8, widths: [16, 32], depths: [1, 2], seeds: [0]}
 states: {attention_texts: 12, batch_tokens: 1024, shard_tokens: 512}
 spectra: {n: [8, 24]}
 entropy: {eps2: [0.1, 0.5]}
@@ -47,7 +47,6 @@ w16-d1\ttiny\tladder\ttiny/w16-d1-s0\t\tfloat32\t\t
 w16-d2\ttiny\tladder\ttiny/w16-d2-s0\t\tfloat32\t\t
 w32-d1\ttiny\tladder\ttiny/w32-d1-s0\t\tfloat32\t\t
 w32-d2\ttiny\tladder\ttiny/w32-d2-s0\t\tfloat32\t\t
-w32-d2-s1\ttiny\tladder\ttiny/w32-d2-s1\t\tfloat32\t\t
 """
 
 CORPORA = """\

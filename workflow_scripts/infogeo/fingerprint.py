@@ -33,20 +33,35 @@ def canonical(node) -> str:
     and documentation do not count, and fields that newer Pythons add to nodes (empty unless
     the new syntax is used) do not either.
     """
+    parts: list[str] = []
+    _write(node, parts.append)
+    return "".join(parts)
+
+
+def _write(node, add) -> None:
+    """See `canonical`; every job walks the whole library once, so that this is kept fast."""
     if isinstance(node, ast.AST):
-        fields = dict(ast.iter_fields(node))
-        if "body" in fields and _is_docstring(node):
-            fields["body"] = fields["body"][1:]
-        fields.pop("type_comment", None)
-        inner = ",".join(
-            f"{name}={canonical(value)}"
-            for name, value in fields.items()
-            if value is not None and value != []
-        )
-        return f"{type(node).__name__}({inner})"
-    if isinstance(node, list):
-        return "[" + ",".join(canonical(item) for item in node) + "]"
-    return repr(node)
+        add(type(node).__name__)
+        mark = "("
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if name == "body" and _is_docstring(node):
+                value = value[1:]
+            if value is None or value == [] or name == "type_comment":
+                continue
+            add(f"{mark}{name}=")
+            _write(value, add)
+            mark = ","
+        add(")" if mark == "," else "()")
+    elif isinstance(node, list):
+        add("[")
+        for place, item in enumerate(node):
+            if place:
+                add(",")
+            _write(item, add)
+        add("]")
+    else:
+        add(repr(node))
 
 
 def _is_docstring(node) -> bool:
