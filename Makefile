@@ -27,6 +27,7 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+	$(BIN)/snakemake --lint --config keep_hidden_states=false
 
 # The full lock, transitive packages included, from the names in requirements.in.
 lock:

@@ -206,6 +206,12 @@ def test_a_section_whose_keys_are_all_commented_out_means_its_defaults():
     assert configuration.merged(yaml.safe_load("spectra:\n")) == configuration.merged({})
 
 
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False)])
+def test_what_a_command_line_gives_as_text_is_true_or_false(text, value):
+    # snakemake --config keep_hidden_states=false
+    assert configuration.merged({"keep_hidden_states": text})["keep_hidden_states"] is value
+
+
 def test_numbers_that_yaml_reads_as_text_are_numbers():
     given = yaml.safe_load("{plan: {flops_per_second: 5e13}, ladders: {big: {tokens: 1e9}}}")
     assert isinstance(given["plan"]["flops_per_second"], str)
