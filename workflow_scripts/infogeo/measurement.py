@@ -25,7 +25,7 @@ from infogeo.fingerprint import check
 from infogeo.reduction import LayerCorpus, Reducer
 from infogeo.regularisers import regularisers
 from infogeo.shards import Work
-from infogeo.store import STORED, TOKEN_ARRAYS, create_store, open_store
+from infogeo.store import STORED, TOKEN_ARRAYS, create_store, open_store, read_through
 
 CHECKPOINT_SECONDS = 300  # between the notes of a worker in the second pass
 TABLES = ("texts", "positions", "relations", "checks", "surprisal")
@@ -315,7 +315,7 @@ def _noted(path, key: str) -> int:
     try:
         with h5py.File(path, "r", locking=False) as file:
             check(path, file.attrs.get("key"), key)
-            spectra.read_through(file)
+            read_through(file)
             return int(file.attrs["shards"])
     except (OSError, RuntimeError, KeyError, InfogeoError):
         return 0

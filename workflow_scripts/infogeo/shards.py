@@ -25,8 +25,7 @@ from infogeo.errors import InfogeoError
 from infogeo.fingerprint import digest
 from infogeo.job_array import Claim
 from infogeo.progress import Heartbeat
-from infogeo.spectra import read_through
-from infogeo.store import STORED, create_store, open_store
+from infogeo.store import STORED, create_store, open_store, read_through
 
 SHARD_BYTES = 1 << 29  # most hidden states in a shard; two shards are in memory at once
 LATE_SECONDS = 90  # until a file that was written on another node is seen on this one

@@ -722,22 +722,6 @@ def put_checked(group, name: str, data: np.ndarray) -> None:
     _put(group, name, data, fletcher32=bool(data.size))
 
 
-def read_through(group) -> None:
-    """Read every array under an HDF5 group once, and with it check every checksum.
-
-    Raises
-    ------
-    OSError
-        Where one does not match.
-    """
-
-    def read(name, item):
-        if isinstance(item, h5py.Dataset):
-            item[()]
-
-    group.visititems(read)
-
-
 class SpectraFile:
     """Spectra on disk, read layer by layer.
 

@@ -386,6 +386,22 @@ def _reading(path, what):
         ) from error
 
 
+def read_through(group) -> None:
+    """Read every array under an HDF5 group once, and with it check every checksum.
+
+    Raises
+    ------
+    OSError
+        Where one does not match.
+    """
+
+    def read(name, item):
+        if isinstance(item, h5py.Dataset):
+            item[()]
+
+    group.visititems(read)
+
+
 def overflow(model: str, layer: str, doc_id: str) -> InfogeoError:
     """The error for a hidden state that float16 cannot hold."""
     return InfogeoError(
