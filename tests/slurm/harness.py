@@ -96,14 +96,21 @@ def variable(process: int, name: str) -> str | None:
 
 
 def kill_job(cluster, job: str) -> None:
-    """Kill every process of a job, SLURM's own included, as the loss of its node would."""
+    """Kill every process of a job, SLURM's own included, as the loss of its node would.
+
+    Another private cluster has jobs of the same numbers: theirs are left alone.
+    """
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            # Another private cluster has jobs of the same numbers.
-            if str(cluster.root) not in (variable(int(process.name), "PATH") or ""):
-                continue
-            of_slurm = (process / "cmdline").read_text().startswith(f"slurmstepd: [{job}.")
-            if of_slurm or variable(int(process.name), "SLURM_JOB_ID") == job:
+            if (process / "cmdline").read_text().startswith(f"slurmstepd: [{job}."):
+                # Its title lies over its environment, but its log is in the folder of the cluster.
+                files = [str(file.readlink()) for file in (process / "fd").iterdir()]
+                here = any(file.startswith(f"{cluster.root}/") for file in files)
+            else:
+                path = variable(int(process.name), "PATH") or ""
+                here = variable(int(process.name), "SLURM_JOB_ID") == job
+                here = here and str(cluster.root) in path
+            if here:
                 os.kill(int(process.name), signal.SIGKILL)
         except OSError:
             continue
