@@ -129,6 +129,26 @@ def test_workers_are_picked_up_again_after_the_head_was_killed(cluster, slow, sp
 
 
 @pytest.mark.long
+def test_an_array_measures_without_stored_states_as_one_machine_does(slow, spread, tmp_path):
+    local = slow.copy(tmp_path / "local")
+    settings = "keep_hidden_states: false\nlaunch: {placement: local, workers: 2}\n"
+    config = local.path("config/config.yaml")
+    config.write_text(config.read_text() + settings)
+    spread.edit(
+        "config/config.yaml", "launch: {placement", "keep_hidden_states: false\nlaunch: {placement"
+    )
+    made = ["results/spectra/stories/w32-d1.h5", "results/context/stories/w32-d1.gain.parquet"]
+    for run in (local.snakemake(*made), spread.slurm(*made)):
+        assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    log = spread.path("results/logs/measure_states/stories/w32-d1.log").read_text()
+    # Both passes and the assembly.
+    assert log.count("SLURM: submitted") == 3
+    for name in [*made, DUMP]:
+        assert spread.path(name).read_bytes() == local.path(name).read_bytes(), name
+    assert not spread.path("scratch").exists()
+
+
+@pytest.mark.long
 def test_ctrl_c_cancels_the_workers_and_the_next_run_goes_on(cluster, slow, spread):
     shards = Shards(spread)
     with Head(spread, DUMP) as head:
