@@ -456,9 +456,9 @@ def demand(wildcards) -> dict:
     return plan.demand(MODELS[model], corpus, CONFIG, "results", model_fingerprint(model))
 
 
-def megabytes(wildcards, attempt) -> int:
-    """For `mem_mb`: what running the model takes, more with each attempt."""
-    return attempt * demand(wildcards)["megabytes"]
+def megabytes(workers: int = 1):
+    """For `mem_mb`: what running the model takes in so many workers, more with each attempt."""
+    return lambda wildcards, attempt: attempt * workers * demand(wildcards)["megabytes"]
 
 
 def minutes(work: str):

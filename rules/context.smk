@@ -22,7 +22,7 @@ rule untrained_gain:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes,
+        mem_mb=megabytes(),
         runtime=minutes("twins"),
         gpu=gpus(),
     params:
@@ -98,7 +98,7 @@ rule token_ablation:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes,
+        mem_mb=megabytes(LOCAL_WORKERS),
         runtime=minutes("ablation"),
         gpu=gpus(LOCAL_WORKERS),
         arrays=int(CONFIG["launch"]["placement"] == "slurm"),

@@ -20,7 +20,7 @@ rule untrained_twins:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes,
+        mem_mb=megabytes(),
         runtime=minutes("twins"),
         gpu=gpus(),
     params:

@@ -18,7 +18,7 @@ rule dump_hidden_states:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes,
+        mem_mb=megabytes(LOCAL_WORKERS),
         runtime=minutes("dump"),
         gpu=gpus(LOCAL_WORKERS),
         arrays=int(CONFIG["launch"]["placement"] == "slurm"),

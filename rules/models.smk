@@ -53,7 +53,7 @@ rule train_ladder:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes,
+        mem_mb=megabytes(),
         runtime=minutes("training"),
     params:
         where=lambda w: MODELS[w.model]["where"],

@@ -78,7 +78,7 @@ rule untrained_sentences:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes,
+        mem_mb=megabytes(),
         runtime=minutes("twins"),
         gpu=gpus(),
     params:

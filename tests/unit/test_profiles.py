@@ -57,11 +57,15 @@ def test_the_rules_that_run_a_model_are_those_for_which_the_profile_asks_a_gpu()
 @pytest.mark.parametrize("rule", [*SLURM["set-resources"], "train_ladder"])
 def test_what_such_a_rule_asks_for_follows_from_the_model(rule):
     text = rules()[rule]
-    assert "mem_mb=megabytes," in text and re.search(r'runtime=minutes\("', text)
-    assert ("gpu=gpus(" in text) == (rule != "train_ladder")
+    memory, gpus = (re.search(rf"{of}\(([A-Z_]*)\),", text) for of in ("megabytes", "gpu=gpus"))
+    assert re.search(r'runtime=minutes\("', text)
+    assert (gpus is None) == (rule == "train_ladder")
+    # Workers that share a job share its memory too.
+    assert memory[1] == ("LOCAL_WORKERS" if "workers=" in text else "")
+    assert gpus is None or gpus[1] == memory[1]
 
 
 def test_every_job_asks_for_more_memory_when_it_is_tried_again():
     for name, text in rules().items():
         for asked in re.findall(r"mem_mb=(.*),", text):
-            assert asked == "megabytes" or asked.startswith("rising("), name
+            assert asked.startswith(("megabytes(", "rising(")), name

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from infogeo.plan import LEAST_MEGABYTES
+
 LAWS = {"fit_scaling_laws", "write_tables"}
 FIGURES = {
     "figure_entropy",
@@ -342,6 +344,10 @@ def test_where_work_runs_reruns_nothing(checkout):
         text + "launch: {placement: local, workers: 2}\n"
     )
     assert checkout.planned() == set()
+    # Only what a job asks for follows: each of its workers holds the model.
+    states = "results/hidden_states/stories/w16-d1.h5"
+    run = checkout.snakemake("--dry-run", "--force", states)
+    assert f"mem_mb={2 * LEAST_MEGABYTES}," in run.stdout
 
 
 def test_an_edited_corpus_file_runs_everything(checkout):

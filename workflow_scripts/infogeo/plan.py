@@ -446,9 +446,9 @@ def demand(model, corpus, config: dict, results, expected_model: str) -> dict:
     Returns
     -------
     dict
-        `gpus` (of one worker), `megabytes`, and minutes of `training`, `dump`, `twins` (of one of
-        the jobs that run them) and `ablation`. Where the model or the number of texts is not known
-        yet, what a job asks for that has next to nothing to do.
+        `gpus` and `megabytes` (of one worker), and minutes of `training`, `dump`, `twins` (of one
+        of the jobs that run them) and `ablation`. Where the model or the number of texts is not
+        known yet, what a job asks for that has next to nothing to do.
     """
     asked = dict.fromkeys(ASKED, START_MINUTES)
     gpu_bytes = config["plan"]["gpu_gigabytes"] * 1e9
@@ -544,8 +544,8 @@ def rendered_demand(rows: list[dict]) -> str:
     ]
     texts = _aligned([DEMAND_HEADER, *lines])
     notes = [
-        "What SLURM is first asked for: GPUs (of plan.gpu_gigabytes each, for one worker), memory,",
-        "and time (h:mm:ss). A job that failed asks for more memory and time.",
+        "What SLURM is first asked for: GPUs (of plan.gpu_gigabytes each) and memory, for one",
+        "worker, and time (h:mm:ss). A job that failed asks for more memory and time.",
     ]
     return "\n".join([texts[0], "-" * len(texts[0]), *texts[1:], "", *notes])
 
