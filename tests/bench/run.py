@@ -2,8 +2,8 @@
 
     python tests/bench/run.py
 
-Takes about a quarter of an hour on an otherwise idle machine. The load before each bench is
-printed: figures taken beside other work are worth little.
+Takes about half an hour on an otherwise idle machine; the page grows with each bench. The load
+before each is printed: figures taken beside other work are worth little.
 """
 
 import os
@@ -89,7 +89,7 @@ def main() -> None:
             f"```\n{run.stdout.strip()}\n```",
             *([remark] if remark else []),
         ]
-    (DOCS / "benchmarks.md").write_text("\n\n".join(parts) + "\n")
+        (DOCS / "benchmarks.md").write_text("\n\n".join(parts) + "\n")
 
 
 if __name__ == "__main__":

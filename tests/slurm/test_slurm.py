@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 
@@ -53,13 +54,16 @@ def rule_and_model(comment: str) -> str:
 # ---------------------------------------------------------------- whole runs
 @pytest.fixture(scope="module")
 def local(fresh, tmp_path_factory):
-    """The tables of the tiny run on this machine, without SLURM."""
+    """The tables of the tiny run on this machine, which come beside the run on SLURM: `process`."""
     checkout = fresh.copy(tmp_path_factory.mktemp("local") / "checkout")
-    begin = time.monotonic()
-    run = checkout.snakemake("tables")
-    assert run.returncode == 0, run.stderr[-6000:]
-    checkout.seconds = time.monotonic() - begin
-    return checkout
+    with checkout.path("run.log").open("w") as log:
+        checkout.process = subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--cores", "1", "tables"],
+            cwd=checkout.folder, stdout=log, stderr=log,
+        )  # fmt: skip
+    yield checkout
+    checkout.process.kill()
+    checkout.process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -70,18 +74,18 @@ def finished(fresh, cluster, tmp_path_factory):
     begin = time.monotonic()
     run = checkout.slurm()
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
-    checkout.seconds, checkout.ids = time.monotonic() - begin, submitted(run)
+    checkout.ids = submitted(run)
+    print(f"\nTiny run on SLURM: {time.monotonic() - begin:.0f} s, {len(checkout.ids)} jobs")
     return checkout
 
 
 def test_every_table_is_that_of_the_local_run_byte_for_byte(local, finished):
+    assert local.process.wait(600) == 0, local.path("run.log").read_text()[-6000:]
     tables = sorted(path.name for path in local.path("results/tables").glob("*.csv"))
     assert len(tables) >= 5
     for name in tables:
         theirs, ours = (run.path(f"results/tables/{name}") for run in (finished, local))
         assert theirs.read_bytes() == ours.read_bytes(), name
-    seconds = (local.seconds, finished.seconds, len(finished.ids))
-    print("\nTiny run: tables {:.0f} s local, all {:.0f} s on SLURM in {} jobs".format(*seconds))
 
 
 def test_jobs_that_run_a_model_hold_a_gpu_and_the_others_none(cluster, finished):
@@ -162,9 +166,9 @@ def test_where_slurm_does_not_answer_the_run_stops_with_one_message(cluster, fre
     assert "SLURM does not answer" in said and "Unable to contact" in said
 
 
-def test_what_sbatch_refuses_is_said_once_and_the_other_jobs_go_on(cluster, slow, tmp_path):
-    checkout = slow.copy(tmp_path / "checkout")
-    checkout.cluster = cluster
+def test_what_sbatch_refuses_is_said_once_and_the_other_jobs_go_on(cluster, finished, tmp_path):
+    checkout = finished.copy(tmp_path / "checkout")
+    shutil.rmtree(checkout.path("results/hidden_states"))
     # MB: no node has so much.
     refused = "mem_mb: \"10**6 if wildcards.model == 'w32-d1' else 1000\""
     rule = "  dump_hidden_states:\n"
