@@ -4,7 +4,7 @@
 
 Processor time of one thread per text (of √JS: per pair of texts), medians. Along n the width is
 1024, along d the length is 128. The slope is that of the last three points in the log-log plane.
-√JS is also run on 10 to 80 texts: cost per pair is flat.
+√JS is also run on 10 to 80 texts: cost per pair is flat; the others take one text after another.
 """
 
 import os
@@ -25,6 +25,7 @@ N, D = 128, 1024
 LENGTHS, WIDTHS, TEXTS = (32, 64, 128, 256, 512), (256, 512, 1024, 2048, 4096), (10, 20, 40, 80)
 KS, ROTATIONS, DRAWS, HEADS = (1, 2, 4, 8, 16), 4, 20, 8
 PAIRED = 8  # texts of the runs of √JS along n and d
+APART = 1.7  # from one label of the figure to the next, as a ratio of its axis
 
 
 def states(*shape: int) -> np.ndarray:
@@ -94,6 +95,7 @@ def draw(found: dict, path: str) -> None:
         figure = Figure(figsize=(plotting.WIDTH, 2.6), layout="constrained")
         panels = figure.subplots(1, 3, sharey=True)
         for ax, (axis, label) in zip(panels, labels.items(), strict=True):
+            ends = []  # of curves, whose slopes must not lie over each other
             for place, stage in enumerate(dict.fromkeys(stage for stage, _ in found)):
                 if (stage, axis) not in found:
                     continue
@@ -102,9 +104,13 @@ def draw(found: dict, path: str) -> None:
                     x, np.array(y) * 1e3, color=plotting.COLOURS[place], label=stage,
                     marker=plotting.MARKERS[place], linestyle=plotting.DASHES[place],
                 )  # fmt: skip
+                ends.append((y[-1] * 1e3, slope(x, y), plotting.COLOURS[place]))
+            lowest = 0.0
+            for end, steepness, colour in sorted(ends):
+                lowest = max(end, lowest * APART)
                 ax.annotate(
-                    f"{slope(x, y):.1f}".replace("-", "−"), (x[-1], y[-1] * 1e3), xytext=(4, 0),
-                    textcoords="offset points", va="center", color=plotting.COLOURS[place],
+                    f"{steepness:.1f}".replace("-", "−"), (x[-1], lowest), xytext=(4, 0),
+                    textcoords="offset points", va="center", color=colour,
                 )  # fmt: skip
             plotting.log_axis(ax, "x")
             plotting.log_axis(ax, "y")

@@ -47,13 +47,13 @@ def finished(results: Path) -> dict[str, tuple[int, float]]:
 
 
 def main(results: Path) -> None:
-    done = finished(results)
+    done = finished(results) if (results / "report.html").exists() else {}
     starts, spent = 0.0, 0.0
-    print(f"{'rule':28}{'imports s':>10}{'jobs':>6}{'CPU s':>8}")
+    print(f"{'rule':28}{'imports s':>10}" + (f"{'jobs':>6}{'CPU s':>8}" if done else ""))
     for script in sorted(SCRIPTS.glob("*.py")):
         jobs, took = done.get(script.stem, (0, 0.0))
         start = statistics.median(seconds(statements(script)) for _ in range(3))
-        print(f"{script.stem:28}{start:10.2f}{jobs:6}{took:8.1f}")
+        print(f"{script.stem:28}{start:10.2f}" + (f"{jobs:6}{took:8.1f}" if done else ""))
         starts, spent = starts + jobs * start, spent + took
     if spent:
         share = 1 - starts / spent

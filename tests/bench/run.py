@@ -21,7 +21,13 @@ PACKAGES += ("snakemake",)
 
 # Heading, program with its arguments, and why the distance to the floor is what it is.
 BENCHES = (
-    ("Spectra", ["spectra.py"], ""),
+    (
+        "Spectra",
+        ["spectra.py"],
+        "Above the floor: the Gram matrix, which every way through n × n matrices has to form and "
+        "the floor leaves out. By a profile it takes 1.7 ms of the first size and 4.6 ms of the "
+        "second; floor and Gram matrix together are 0.8 of ours.",
+    ),
     ("Information gain", ["context.py"], ""),
     (
         "Token selection",
@@ -41,7 +47,8 @@ BENCHES = (
     (
         "Scaling: bootstrap",
         ["bootstrap.py"],
-        "Above the floor: each draw needs its own standard error besides its slope. All 999 draws "
+        "Above the floor, which is one gather and one product: each draw needs its own standard "
+        "error (residuals: 57 % by a profile), and percentiles need an order (25 %). All 999 draws "
         "of a law take less than a millisecond.",
     ),
     ("Skills", ["skills.py"], ""),
@@ -49,7 +56,7 @@ BENCHES = (
     ("Imports of each rule's job", ["imports.py"], ""),
     (
         "Snakemake's start",
-        ["startup.py", "10", "100", "1000"],
+        ["startup.py", "10", "100"],
         "Goals: 30 s and 1 GB for 1,000 models on four corpora. They are not met: Snakemake itself "
         "spends about 2 ms on each job of a dry run, a quarter of it on printing, and a profile of "
         "200 models shows 9 % of the time in this project's rules and library. Fewer jobs a model "
@@ -83,10 +90,11 @@ def main() -> None:
         )  # fmt: skip
         print(f"{time.monotonic() - begin:.0f} s", flush=True)
         shown = " ".join([command[0], *(Path(argument).name for argument in command[1:])])
+        output = run.stdout.strip("\n")  # a header may begin with blanks
         parts += [
             f"## {heading}",
             f"`OMP_NUM_THREADS=1 python tests/bench/{shown}`, load before it {load:.1f}:",
-            f"```\n{run.stdout.strip()}\n```",
+            f"```\n{output}\n```",
             *([remark] if remark else []),
         ]
         (DOCS / "benchmarks.md").write_text("\n\n".join(parts) + "\n")
