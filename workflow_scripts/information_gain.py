@@ -38,12 +38,7 @@ if __name__ == "__main__":
             layers,
             checks.rows,
             texts,
-            {
-                ("surprisal", "own"): texts.scores(states.nll(), offsets, "surprisal"),
-                ("predictive_entropy", "own"): texts.scores(
-                    states.predictive_entropy(), offsets, "predictive entropy"
-                ),
-            },
+            texts.said(states.nll(), states.predictive_entropy(), offsets),
             draws=params.draws,
             seed=params.seed,
         )

@@ -28,16 +28,6 @@ def require_same_tokens(doc_ids, encoded, states) -> None:
         )
 
 
-def scores(texts, offsets, nll, predictive_entropy, reference: str) -> dict:
-    """Both scores of a model, as `relation_table` takes them."""
-    return {
-        ("surprisal", reference): texts.scores(nll, offsets, "surprisal"),
-        ("predictive_entropy", reference): texts.scores(
-            predictive_entropy, offsets, "predictive entropy"
-        ),
-    }
-
-
 if __name__ == "__main__":
     with logs.rule(snakemake):
         params = snakemake.params
@@ -53,7 +43,8 @@ if __name__ == "__main__":
         texts = Texts.of(kept["doc_id"], kept["source"], offsets, encoded.token_ids, n)
         with open_store(snakemake.input.states, params.expected[2]) as states:
             require_same_tokens(kept["doc_id"], encoded, states)
-            trained = scores(texts, offsets, states.nll(), states.predictive_entropy(), "trained")
+            said = states.nll(), states.predictive_entropy()
+            trained = texts.said(*said, offsets, "trained")
         layers = forward.choose_layers(params.layers, card["layers"])
         gains, relations = [], []
         twins = forward.twins(
@@ -69,7 +60,7 @@ if __name__ == "__main__":
             )
             # The twin's own likelihoods are known only after its last text.
             found = list(compute(states, texts, params.lambdas, params.eps2))
-            own = scores(texts, offsets, states.nll, states.predictive_entropy, "own")
+            own = texts.said(states.nll, states.predictive_entropy, offsets)
             gains += [text_table(layer, texts).assign(draw=draw) for layer in found]
             relations.append(relation_table(found, texts, own | trained).assign(draw=draw))
             print(f"{twin.name}: {len(found)} layers, {len(texts)} texts", flush=True)

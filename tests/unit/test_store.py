@@ -103,7 +103,9 @@ def test_what_is_read_is_what_was_written(tmp_path, small_chunks, dtype):
 @pytest.mark.parametrize("kept", [[0, 2, 3], [4], []])
 def test_a_reduced_store_gives_the_texts_that_it_keeps_and_no_others(tmp_path, small_chunks, kept):
     hidden, offsets = states(), np.concatenate([[0], np.cumsum(LENGTHS)])
-    with create_store(tmp_path / "a.h5", **described(), state_texts=kept) as writer:
+    with create_store(
+        tmp_path / "a.h5", **described(), kept={t: LENGTHS[t] for t in kept}
+    ) as writer:
         writer.write_tokens(0, **tokens())
         for layer, values in hidden.items():
             parts = [values[offsets[text] : offsets[text + 1]] for text in kept]
@@ -124,7 +126,7 @@ def test_a_reduced_store_gives_the_texts_that_it_keeps_and_no_others(tmp_path, s
 
 
 def test_a_reduced_store_without_its_rows_is_damaged(tmp_path, small_chunks):
-    with create_store(tmp_path / "a.h5", **described(), state_texts=[2]) as writer:
+    with create_store(tmp_path / "a.h5", **described(), kept={2: LENGTHS[2]}) as writer:
         writer.write_tokens(0, **tokens())
     with (
         open_store(tmp_path / "a.h5") as store,
@@ -182,7 +184,7 @@ def test_float16_overflow_names_model_layer_and_text(tmp_path):
         save(tmp_path / "a.h5", "float16", hidden)
     with (
         pytest.raises(InfogeoError, match=r"layer 1, text 'dé-3'"),
-        create_store(tmp_path / "b.h5", **described("float16"), state_texts=[1, 3]) as writer,
+        create_store(tmp_path / "b.h5", **described("float16"), kept={1: 1, 3: 12}) as writer,
     ):
         writer.write_hidden("1", 0, np.concatenate([np.zeros((1, 10)), np.full((12, 10), 1e5)]))
 

@@ -7,61 +7,21 @@ from pathlib import Path
 from infogeo import shards
 from infogeo.artefacts import remove_partial, replacing
 from infogeo.errors import InfogeoError
-from infogeo.shards import Work
+from infogeo.shards import Gathered, Work
 from infogeo.store import create_store, open_store
 
 
-def dump(
-    card_path,
-    corpus_path,
-    output,
-    *,
-    n: list[int],
-    layers,
-    attention_texts: int,
-    batch_tokens: int,
-    shard_tokens: int,
-    dtype: str,
-    trust_remote_code: bool,
-    seed: int,
-    fingerprint: str,
-    expected=(None, None),
-    placement: str = "debug",
-    workers: int = 1,
-    threads: int = 1,
-    resources=None,
-    scratch="scratch",
-) -> None:
+def dump(card_path, corpus_path, output, *, fingerprint: str, **settings) -> None:
     """Store the hidden states of the texts of a corpus under a model.
 
     Parameters
     ----------
     card_path, corpus_path, output : path
         model.json, the corpus's table, and the store to make.
-    n : list of int
-        Texts of fewer than min(n) tokens are left out, the others cut to max(n).
-    layers : 'all' or list
-        See `forward.choose_layers`.
-    attention_texts : int
-        The attention of the last token is stored for so many texts, spread evenly over those of
-        max(n) tokens.
-    batch_tokens, shard_tokens : int
-        Most tokens of a batch (padding included) and of a shard.
-    dtype : {'float32', 'float16', 'bfloat16'}
-        Of the computation and of the stored states.
-    trust_remote_code : bool
-    seed : int
-        Noted in the file; nothing here is random.
     fingerprint : str
         Of the result.
-    expected : (str, str)
-        Fingerprints that the model and the corpus must carry.
-    placement, workers, resources
-        See `launch.spread`.
-    threads : int
-        CPU threads of this job, or of each job of an array.
-    scratch : path
-        Folder for shards; removed at the end.
+    **settings
+        Of the work; see `shards.Work`. The seed is noted in the file; nothing here is random.
 
     Raises
     ------
@@ -70,26 +30,7 @@ def dump(
         computed or stored, or a worker fails. Finished shards stay, and the next call uses them.
     """
     output = Path(output)
-    work = Work(
-        "hidden_states",
-        card_path,
-        corpus_path,
-        n=n,
-        layers=layers,
-        attention_texts=attention_texts,
-        batch_tokens=batch_tokens,
-        shard_tokens=shard_tokens,
-        dtype=dtype,
-        trust_remote_code=trust_remote_code,
-        seed=seed,
-        determined_by=[fingerprint],
-        expected=expected,
-        placement=placement,
-        workers=workers,
-        threads=threads,
-        resources=resources,
-        scratch=scratch,
-    )
+    work = Work("hidden_states", card_path, corpus_path, determined_by=[fingerprint], **settings)
     missing = work.missing()
     needs = [
         (output.parent, len(work.encoded.token_ids) * work.per_token),
@@ -97,7 +38,7 @@ def dump(
     ]
     shards.require_room(needs, "hidden states (shards and the file made of them)")
     attrs = {"fingerprint": fingerprint, **work.attrs}
-    described = shards.described(work.corpus, work.encoded, dtype, attrs)
+    described = shards.described(work.corpus, work.encoded, work.dtype, attrs)
     stopped = threading.Event()
     with ThreadPoolExecutor(max_workers=1) as assembler:
         # Assembly goes along with the work, so that little is left to do when that ends.
@@ -150,21 +91,13 @@ def _assemble(work, output, described, stopped):
     shard = next(coming)
     widths = shard.widths
     post_norm = [layer for layer in shard.layers if shard.post_norm[layer]]
-    attention_problem = shard.attrs["attention_problem"]
-    attention, splits, text = ([], [], []), 0, 0
+    gathered = Gathered()
     with replacing(output) as temporary:
         with create_store(temporary, widths=widths, post_norm=post_norm, **described) as store:
             while shard is not None:
                 store.copy_rows(shard)
-                for place in shard.attention_texts:
-                    found = shard.attention_last_row(place), shard.rollout_row(place)
-                    for kept, new in zip(attention, (text + place, *found), strict=True):
-                        kept.append(new)
-                splits += shard.attrs["batches_split"]
-                text += len(shard.doc_ids)
+                gathered.take(shard)
                 shard = next(coming, None)
-            store.write_attention(*attention)
-            store.file.attrs["batches_split"] = splits
-            store.file.attrs["attention_problem"] = attention_problem
+            gathered.write(store)
         with open_store(temporary, described["attrs"]["fingerprint"]) as store:
             store.verify(hidden=False)  # these were read back as they were copied

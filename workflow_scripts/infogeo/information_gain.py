@@ -205,6 +205,23 @@ class Texts:
             )
         return values
 
+    def said(self, nll, predictive_entropy, offsets, reference: str = "own") -> dict:
+        """Both scores of a model, as `relation_table` takes them; see `scores`.
+
+        Parameters
+        ----------
+        nll, predictive_entropy : (T,) arrays
+        offsets : (texts + 1,) int array
+        reference : str
+            Whose they are.
+        """
+        return {
+            ("surprisal", reference): self.scores(nll, offsets, "surprisal"),
+            ("predictive_entropy", reference): self.scores(
+                predictive_entropy, offsets, "predictive entropy"
+            ),
+        }
+
 
 @dataclass(frozen=True)
 class LayerGains:

@@ -24,7 +24,7 @@ from infogeo.errors import InfogeoError
 from infogeo.fingerprint import check
 from infogeo.reduction import LayerCorpus, Reducer
 from infogeo.regularisers import regularisers
-from infogeo.shards import Work
+from infogeo.shards import Gathered, Work
 from infogeo.store import STORED, TOKEN_ARRAYS, create_store, open_store, read_through
 
 CHECKPOINT_SECONDS = 300  # between the notes of a worker in the second pass
@@ -37,27 +37,15 @@ def measure(
     sample_path,
     outputs: dict,
     *,
-    n: list[int],
-    layers,
-    attention_texts: int,
-    batch_tokens: int,
-    shard_tokens: int,
-    dtype: str,
-    trust_remote_code: bool,
     lambdas: list[float],
     eps2: list[float],
     draws: int,
     depths: list[str],
     depth_tolerance: float,
     sentence_n: int,
-    seed: int,
     fingerprints: dict,
-    expected=(None, None, None),
-    placement: str = "debug",
-    workers: int = 1,
-    threads: int = 1,
-    resources=None,
-    scratch="scratch",
+    expected_sample: str | None = None,
+    **settings,
 ) -> None:
     """Make what a dump, its spectra and its gains would be, without storing the hidden states.
 
@@ -69,23 +57,18 @@ def measure(
         Table of the sampled sentences (`sentences.labelled`), whose hidden states are kept.
     outputs : dict
         Paths: `states` (a reduced store), `spectra`, and the tables of the gains, `TABLES`.
-    n : list of int
-        Prefixes; texts of fewer than min(n) tokens are left out, the others cut to max(n).
-    layers, attention_texts, batch_tokens, shard_tokens, dtype, trust_remote_code
-        See `dump.dump`.
     lambdas, eps2, draws
         See `information_gain.compute` and `tables`.
     depths, depth_tolerance, sentence_n
         Depths at which sentences are compared, whose layers are kept beside `final`, and the
         tokens to which they are cut.
-    seed : int
-        Of the sampled checks and of the bootstrap.
     fingerprints : dict
         Of `states`, `spectra` and `gain`.
-    expected : (str, str, str)
-        Fingerprints that the model, the corpus and the sample must carry.
-    placement, workers, threads, resources, scratch
-        See `dump.dump`; as many layers are treated at once as there are threads.
+    expected_sample : str, optional
+        Fingerprint that the sample must carry.
+    **settings
+        Of the work; see `shards.Work`. n: the prefixes. seed: of the sampled checks and of the
+        bootstrap. threads: as many layers are treated at once.
 
     Raises
     ------
@@ -99,30 +82,19 @@ def measure(
     spectra, the tables, the likelihoods and the kept states.
     """
     outputs = {name: Path(path) for name, path in outputs.items()}
-    sample = read_table(sample_path, expected[2]) if sample_path else None
-    settings = {"n": n, "lambdas": lambdas, "eps2": eps2, "draws": draws, "seed": seed}
+    sample = read_table(sample_path, expected_sample) if sample_path else None
+    study = {"lambdas": lambdas, "eps2": eps2, "draws": draws}
+    kept_by = [depths, depth_tolerance, sentence_n, expected_sample]
     work = Work(
         "measurement",
         card_path,
         corpus_path,
-        n=n,
-        layers=layers,
-        attention_texts=attention_texts,
-        batch_tokens=batch_tokens,
-        shard_tokens=shard_tokens,
-        dtype=dtype,
-        trust_remote_code=trust_remote_code,
-        seed=seed,
-        determined_by=[fingerprints, settings, depths, depth_tolerance, sentence_n, expected[2]],
-        expected=expected[:2],
-        placement=placement,
-        workers=workers,
-        threads=threads,
-        resources=resources,
-        scratch=scratch,
+        determined_by=[fingerprints, study, *kept_by],
+        **settings,
     )
     texts = work.corpus.iloc[work.encoded.kept]
-    documents = spectra.Documents.of(texts["doc_id"], texts["source"], work.encoded.lengths, n)
+    named = texts["doc_id"], texts["source"]
+    documents = spectra.Documents.of(*named, work.encoded.lengths, work.n)
     counts = {n: len(chosen) for n, chosen in documents.texts.items()}
     kept_layers, kept = {"final"}, {}  # text → how many of its tokens
     lengths = work.encoded.lengths.tolist()
@@ -135,17 +107,17 @@ def measure(
         )
     kept |= {text: lengths[text] for text in work.task["attention_texts"]}
     work.task |= {
-        "settings": settings,
+        "study": study | {"n": work.n, "seed": work.seed},
         "kept": sorted(kept.items()),
         "kept_layers": [layer for layer in work.layers if layer in kept_layers],
         "counts": sorted(counts.items()),
         "widths": {layer: width_at(layer, work.card) for layer in work.layers},
     }
-    _require_memory(work, counts, placement)
+    _require_memory(work, counts)
     missing = work.missing()
     _require_room(work, missing, counts, outputs, len(lambdas) + len(eps2))
     work.make(make_shards, missing)
-    _sum_up(work, n)
+    _sum_up(work)
     notes = _accumulate(work)
     # This too where the passes run, which is not always where the head may do heavy work.
     work.spread(
@@ -165,11 +137,11 @@ def measure(
 
 
 # ---------------------------------------------------------------- before the work
-def _require_memory(work, counts, placement: str) -> None:
+def _require_memory(work, counts) -> None:
     """Stop where the spectra of the corpus would not fit the memory of this machine."""
-    if placement == "slurm":
+    if work.placement == "slurm":
         return  # the jobs of the array ask for what they need
-    at_once = work.workers if placement == "local" else 1
+    at_once = work.workers if work.placement == "local" else 1
     each = sum(spectra.corpus_bytes(counts, width) for width in work.task["widths"].values())
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if at_once * each > memory:
@@ -213,14 +185,14 @@ def make_shards(task: dict) -> None:
     if not wanted:
         return
     encoded, _, doc_ids = shards.read_plan(task["folder"])
-    settings = task["settings"]
+    study = task["study"]
     reducer = Reducer(
         encoded.lengths,
         doc_ids,
-        settings["n"],
-        settings["lambdas"],
-        settings["eps2"],
-        settings["seed"],
+        study["n"],
+        study["lambdas"],
+        study["eps2"],
+        study["seed"],
     )
     with _layers_at_once(task) as each_layer:
         shards.in_turn(
@@ -248,13 +220,12 @@ def _write_shard(task, found, reducer, each_layer) -> None:
     reductions = each_layer(
         lambda layer: reducer.reduce(layer, widths[layer], found.shard, found.states(layer))
     )
-    kept = [(text - found.shard.start, n) for text, n in task["kept"] if text in found.shard]
+    kept = {text - found.shard.start: n for text, n in task["kept"] if text in found.shard}
     with shards.shard_store(
         task,
         found,
         {layer: widths[layer] for layer in task["kept_layers"]},
-        state_texts=[place for place, _ in kept],
-        state_lengths=[n for _, n in kept],
+        kept=kept,
     ) as store:
         for layer in task["kept_layers"]:
             _write_states(store, layer, kept, found.rows.offsets, shards.stored(hidden[layer]))
@@ -264,18 +235,18 @@ def _write_shard(task, found, reducer, each_layer) -> None:
 
 def _write_states(store, layer, kept, offsets, states) -> None:
     row = 0
-    for place, n in kept:
+    for place, n in kept.items():
         store.write_hidden(layer, row, states[offsets[place] : offsets[place] + n])
         row += n
 
 
 # ---------------------------------------------------------------- the second pass
-def _sum_up(work, prefixes) -> None:
+def _sum_up(work) -> None:
     """Leave the mean over all tokens, for each layer and n, to the workers of the second pass."""
     with replacing(_centres_path(work.folder)) as temporary, h5py.File(temporary, "w") as file:
         for layer in work.layers:
             groups = _reductions(work.task | {"shards": range(len(work.shards))}, layer)
-            total = reduction.sums(groups, prefixes, work.task["widths"][layer])
+            total = reduction.sums(groups, work.n, work.task["widths"][layer])
             for n, centre in total.centres(dict(work.task["counts"])).items():
                 spectra.put_checked(file, f"{layer}/{n}", centre)
 
@@ -372,10 +343,8 @@ def _note(task, corpora, done: int) -> None:
 # ---------------------------------------------------------------- results
 def assemble(task: dict) -> None:
     """Put the results together, layer by layer, and move each into its place when whole."""
-    outputs, settings = (
-        {name: Path(path) for name, path in task["outputs"].items()},
-        task["settings"],
-    )
+    outputs = {name: Path(path) for name, path in task["outputs"].items()}
+    study = task["study"]
     for path in outputs.values():
         remove_partial(path)
     encoded = shards.read_plan(task["folder"])[0]
@@ -385,7 +354,7 @@ def assemble(task: dict) -> None:
     arrays = _token_arrays(task)
     said = {name: arrays[name] for name in ("nll", "predictive_entropy", "token_end_byte")}
 
-    documents = spectra.Documents.of(*named, encoded.lengths, settings["n"])
+    documents = spectra.Documents.of(*named, encoded.lengths, study["n"])
     tokens = spectra.Tokens(encoded.offsets, **said)
     with _layers_at_once(task) as each_layer:
         corpora = each_layer(lambda layer: _corpus_spectra(task, layer))
@@ -401,22 +370,17 @@ def assemble(task: dict) -> None:
     fingerprints = task["fingerprints"]
     spectra.write(outputs["spectra"], documents, tokens, layers, fingerprints["spectra"])
 
-    n = max(settings["n"])
+    n = max(study["n"])
     texts = information_gain.Texts.of(*named, encoded.offsets, encoded.token_ids, n)
-    scores = {
-        ("surprisal", "own"): texts.scores(said["nll"], encoded.offsets, "surprisal"),
-        ("predictive_entropy", "own"): texts.scores(
-            said["predictive_entropy"], encoded.offsets, "predictive entropy"
-        ),
-    }
+    scores = texts.said(said["nll"], said["predictive_entropy"], encoded.offsets)
     checks = []
     made = information_gain.tables(
         _gains(task, checks),
         checks,
         texts,
         scores,
-        draws=settings["draws"],
-        seed=settings["seed"],
+        draws=study["draws"],
+        seed=study["seed"],
     )
     for name in TABLES:
         write_table(made[name], outputs[name], fingerprints["gain"])
@@ -453,8 +417,8 @@ def _corpus_spectra(task, layer: str) -> dict:
 
 def _gains(task, checks: list):
     """The gains of every layer, one after another; its checks are added to the list."""
-    settings = task["settings"]
-    kinds, n = (settings["lambdas"], settings["eps2"]), max(settings["n"])
+    study = task["study"]
+    kinds, n = (study["lambdas"], study["eps2"]), max(study["n"])
     for layer in task["layers"]:
         of_width = regularisers(*kinds, n, task["widths"][layer])
         found, rows = reduction.layer_gains(_reductions(task, layer), layer, of_width)
@@ -464,33 +428,23 @@ def _gains(task, checks: list):
 
 def _write_store(task, output, described, arrays) -> None:
     """The reduced store, read back before it takes its name."""
-    kept_layers = task["kept_layers"]
-    first = next(_stores(task))
-    post_norm = [layer for layer, post in first.post_norm.items() if post]
+    kept_layers, gathered, row = task["kept_layers"], Gathered(), 0
+    with open_store(shards.shard_path(task["folder"], 0), task["key"]) as first:
+        post_norm = [layer for layer, post in first.post_norm.items() if post]
     with replacing(output) as temporary:
         with create_store(
             temporary,
             widths={layer: task["widths"][layer] for layer in kept_layers},
             post_norm=post_norm,
-            state_texts=[text for text, _ in task["kept"]],
-            state_lengths=[n for _, n in task["kept"]],
+            kept=dict(task["kept"]),
             **described,
         ) as target:
             target.write_tokens(0, **arrays)
-            attention, text, row, splits = ([], [], []), 0, 0, 0
             for store in _stores(task):
                 for layer in kept_layers:
                     target.write_hidden(layer, row, store.read_stored(layer, 0, store.state_rows))
-                for place in store.attention_texts:
-                    found = store.attention_last_row(place), store.rollout_row(place)
-                    for kept, new in zip(attention, (text + place, *found), strict=True):
-                        kept.append(new)
                 row += store.state_rows
-                text += len(store.doc_ids)
-                splits += store.attrs["batches_split"]
-                problem = store.attrs["attention_problem"]
-            target.write_attention(*attention)
-            target.file.attrs["batches_split"] = splits
-            target.file.attrs["attention_problem"] = problem
+                gathered.take(store)
+            gathered.write(target)
         with open_store(temporary, described["attrs"]["fingerprint"]) as store:
             store.verify()

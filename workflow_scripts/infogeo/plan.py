@@ -42,8 +42,8 @@ GPU_SHARE = 0.75
 # Bytes of a token in a store beside its hidden states: see store.TOKEN_ARRAYS.
 TOKEN_BYTES = 17
 # What one core sustains where spectra and gains are taken while the model runs: in those of texts
-# (9 to 35 GFLOP/s for d of 64 to 4096 at n of 32 and 128, as measured), and in d × d products for
-# those of the corpus (12 to 71).
+# (9 to 35 GFLOP/s for d of 64 to 4096 at n of 32 and 128: the operations of `reduction_seconds`
+# over the seconds of tests/bench/cost.py), and in d × d products for the corpus (12 to 71).
 TEXT_FLOPS, CORPUS_FLOPS = 1e10, 2.5e10
 # The least that a scheduler is asked for, for a job that runs a model.
 LEAST_MEGABYTES = 1500
@@ -458,25 +458,26 @@ def demand(model, corpus, config: dict, results, expected_model: str) -> dict:
     except InfogeoError:
         return asked  # it stops, with its message, in the job that fetches it
     n, launch = max(config["spectra"]["n"]), config["launch"]
-    flops, speed = {}, config["plan"]["flops_per_second"]
+    seconds, speed = {}, config["plan"]["flops_per_second"]
     layers = layers_stored(config["states"]["layers"], known["layers"])
     if model["source"] == "ladder":
         settings = config["ladders"][ladder_member(model["where"])["ladder"]]
-        flops["training"] = 3 * forward_flops(known, settings["tokens"], settings["context"])
+        training = 3 * forward_flops(known, settings["tokens"], settings["context"])
+        seconds["training"] = training / speed
     texts = corpus and (corpus["texts"] or _rows(results, corpus["slug"]))
     if texts:
         workers = 1 if launch["placement"] == "debug" else launch["workers"]
-        forward = forward_flops(known, texts * n, n)
-        flops["dump"] = speed * _dump_seconds(known, config, texts, texts * n, layers) / workers
-        flops["twins"] = config["controls"]["untrained_draws"] * forward
-        flops["ablation"] = ablation_flops(known, config, texts) / workers
+        twins = config["controls"]["untrained_draws"] * forward_flops(known, texts * n, n)
+        seconds["dump"] = _dump_seconds(known, config, texts, texts * n, layers) / workers
+        seconds["twins"] = twins / speed
+        seconds["ablation"] = ablation_flops(known, config, texts) / speed / workers
     if corpus:
         tokens = texts * n if texts else None
         needed = _memory(known, config, texts, tokens, layers, model["dtype"])
         asked["megabytes"] = max(LEAST_MEGABYTES, ceil(needed / 1e6))
         asked["gpus"] = gpus_needed(known["params_total"], model["dtype"], gpu_bytes)
     return asked | {
-        work: START_MINUTES + ceil(SLACK * count / (60 * speed)) for work, count in flops.items()
+        work: START_MINUTES + ceil(SLACK * needed / 60) for work, needed in seconds.items()
     }
 
 

@@ -67,8 +67,14 @@ class Work:
     card : dict
     corpus : DataFrame
     layers : list of str
+    n, seed, dtype, placement, workers
+        As given.
     attrs : dict
         Of the stores that are made: what the states come from.
+    key : str
+        What the shards carry as their fingerprint.
+    per_token : int
+        Bytes of the hidden states of a token.
     folder : Path
     claim : Claim
     encoded : forward.Encoded
@@ -137,7 +143,8 @@ class Work:
         self.folder = self.scratch / kind / self.key[:32]
         self.folder.mkdir(parents=True, exist_ok=True)
         self.claim = Claim(self.folder)
-        self.dtype, self.workers = dtype, workers
+        self.n, self.seed, self.dtype = n, seed, dtype
+        self.placement, self.workers = placement, workers
         self.per_token = len(self.layers) * card["width"] * STORED[dtype].itemsize
         self.encoded, self.shards = self._planned(n, shard_tokens, trust_remote_code)
         whole = np.flatnonzero(self.encoded.lengths == max(n))
@@ -257,6 +264,29 @@ def described(corpus, encoded: forward.Encoded, dtype: str, attrs: dict) -> dict
         "dtype": dtype,
         "attrs": attrs | {"texts_left_out": len(corpus) - len(encoded)},
     }
+
+
+class Gathered:
+    """What a store has of every shard beside its rows; shards are taken in order."""
+
+    def __init__(self):
+        self.attention, self.texts, self.splits, self.problem = ([], [], []), 0, 0, ""
+
+    def take(self, shard) -> None:
+        """Take the attention rows of a shard (HiddenStates), and what went on in its passes."""
+        for place in shard.attention_texts:
+            found = shard.attention_last_row(place), shard.rollout_row(place)
+            for kept, new in zip(self.attention, (self.texts + place, *found), strict=True):
+                kept.append(new)
+        self.texts += len(shard.doc_ids)
+        self.splits += shard.attrs["batches_split"]
+        self.problem = shard.attrs["attention_problem"]
+
+    def write(self, store) -> None:
+        """Leave all of it in a store (StoreWriter)."""
+        store.write_attention(*self.attention)
+        store.file.attrs["batches_split"] = self.splits
+        store.file.attrs["attention_problem"] = self.problem
 
 
 def spread_evenly(texts, count: int) -> list[int]:

@@ -106,8 +106,7 @@ def create_store(
     post_norm=(),
     first_row: int = 0,
     total_rows: int | None = None,
-    state_texts=None,
-    state_lengths=None,
+    kept: dict[int, int] | None = None,
 ):
     """Create a store at `path` and yield its `StoreWriter`.
 
@@ -129,10 +128,9 @@ def create_store(
     first_row, total_rows : int
         For a shard: where its rows lie in the whole file, and the rows of that. Its chunks then
         cut the rows where those of the whole file do, so that most can be copied as they are.
-    state_texts : sequence of int, optional
-        For a reduced store: the texts, rising, whose hidden states it is to hold.
-    state_lengths : sequence of int, optional
-        Of how many of the first tokens of each of them; default: of all.
+    kept : dict of int to int, optional
+        For a reduced store: the texts, rising, whose hidden states it is to hold, and of how many
+        of their first tokens.
 
     Raises
     ------
@@ -146,18 +144,7 @@ def create_store(
         # little is left to flush on one that fills up.
         Path(path).write_bytes(bytes(1 << 16))
         file = h5py.File(path, "w", libver=("v110", "v110"), locking=False, rdcc_nbytes=0)
-        writer = StoreWriter(
-            file,
-            path,
-            attrs,
-            lengths,
-            widths,
-            dtype,
-            first_row,
-            total_rows,
-            state_texts,
-            state_lengths,
-        )
+        writer = StoreWriter(file, path, attrs, lengths, widths, dtype, first_row, total_rows, kept)
         writer._documents(doc_ids, sources, labels)
         writer._layers(widths, post_norm)
         yield writer
@@ -176,27 +163,11 @@ def create_store(
 class StoreWriter:
     """Writes the arrays of a store; made by `create_store`."""
 
-    def __init__(
-        self,
-        file,
-        path,
-        attrs,
-        lengths,
-        widths,
-        dtype,
-        first_row,
-        total_rows,
-        state_texts,
-        state_lengths,
-    ):
+    def __init__(self, file, path, attrs, lengths, widths, dtype, first_row, total_rows, kept):
         self.file, self.path, self.dtype = file, Path(path), dtype
         self.offsets = _offsets(lengths)
-        self.state_texts = state_texts
-        self.state_offsets = self.offsets
-        if state_texts is not None:
-            if state_lengths is None:
-                state_lengths = np.asarray(lengths)[list(state_texts)]
-            self.state_offsets = _offsets(state_lengths)
+        self.kept = kept
+        self.state_offsets = self.offsets if kept is None else _offsets(list(kept.values()))
         self.first_row = first_row
         self.total_rows = int(self.state_offsets[-1]) if total_rows is None else total_rows
         for name, value in {
@@ -218,10 +189,9 @@ class StoreWriter:
             kind = h5py.string_dtype("utf-8", length)
             group.create_dataset(name, data=np.array(encoded, dtype=kind))
         group.create_dataset("offsets", data=self.offsets)
-        if self.state_texts is not None:
-            group.create_dataset("state_texts", data=np.array(self.state_texts, "<i4"))
-            state_lengths = np.diff(self.state_offsets).astype("<i4")
-            group.create_dataset("state_lengths", data=state_lengths)
+        if self.kept is not None:
+            group.create_dataset("state_texts", data=np.array(list(self.kept), "<i4"))
+            group.create_dataset("state_lengths", data=np.array(list(self.kept.values()), "<i4"))
         rows = int(self.offsets[-1])
         for name, kind in TOKEN_ARRAYS.items():
             self.file.create_dataset(
@@ -285,7 +255,7 @@ class StoreWriter:
 
     def _overflow(self, layer, row):
         text = int(np.searchsorted(self.state_offsets, row, side="right")) - 1
-        text = text if self.state_texts is None else self.state_texts[text]
+        text = text if self.kept is None else list(self.kept)[text]
         doc_id = _strings(self.file["documents/doc_id"])[text]
         raise overflow(self.file.attrs.get("model", ""), layer, doc_id)
 
