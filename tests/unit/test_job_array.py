@@ -90,6 +90,16 @@ def test_a_task_that_could_not_begin_shows_its_log_and_no_traceback_of_ours(monk
     assert fake.cancelled == {"7_0", "7_1"}
 
 
+def test_what_sbatch_refuses_is_said_with_the_place_to_change_it(monkeypatch, tmp_path):
+    def refuse(*_):
+        raise job_array.submitit.core.utils.FailedJobError("Requested node is not available")
+
+    monkeypatch.setattr(job_array.submitit.SlurmExecutor, "affinity", lambda _: 1)
+    monkeypatch.setattr(job_array.submitit.AutoExecutor, "map_array", refuse)
+    with pytest.raises(InfogeoError, match=r"refused(.|\n)*not available(.|\n)*profile\.yaml"):
+        job_array._submit(None, ["a"], tmp_path, "name", ASKED)
+
+
 @pytest.mark.parametrize("last", [{"7_0": "RUNNING", "7_1": "OUT_OF_MEMORY"}, {"7_0": "RUNNING"}])
 def test_a_task_that_is_gone_without_a_result_is_noticed(monkeypatch, tmp_path, last):
     fake = Fake(monkeypatch, {}, {"7_0": "RUNNING", "7_1": "RUNNING"}, last)

@@ -9,13 +9,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from infogeo import forward, information_gain, measurement, shards, spectra
 from infogeo.artefacts import read_table, write_table
 from infogeo.dump import dump
 from infogeo.errors import InfogeoError
 from infogeo.measurement import TABLES, measure
-from infogeo.store import open_store
+from infogeo.store import StoreWriter, open_store
 
 N, LAMBDAS, EPS2, DRAWS, SEED = [16, 24], [0.1], [0.5], 49, 7
 COMMON = {
@@ -198,8 +199,52 @@ def test_no_state_need_be_kept_at_all(run, whole):
 
 
 def test_nothing_is_left_beside_the_results(run, tmp_path):
-    run()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".states.h5.1.partial").touch()  # of an assembly that was killed
+    found = run()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert {path.name for path in found.iterdir()} == {*MEASURED, "states.h5"}
+
+
+def test_shards_of_other_fingerprints_are_not_used(run, monkeypatch):
+    with monkeypatch.context() as patched:
+        interrupt(patched, "_write_shard", 3)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    calls = interrupt(monkeypatch, "_write_shard", 10**6)
+    other = {"states": "reduced", "spectra": "spectra", "gain": "of other lambdas"}
+    run(fingerprints=other, lambdas=[0.2])
+    assert {found.index for _, found, *_ in calls} == set(range(len(calls)))
+
+
+def test_likelihoods_are_taken_in_the_first_pass_alone(run, monkeypatch):
+    scored, begun = [], []
+    score, accumulate = forward.LanguageModel._score, measurement.accumulate
+    monkeypatch.setattr(
+        forward.LanguageModel, "_score", lambda *given: scored.append(1) or score(*given)
+    )
+    monkeypatch.setattr(
+        measurement, "accumulate", lambda task: begun.append(len(scored)) or accumulate(task)
+    )
+    run()
+    assert begun == [len(scored)] and scored
+
+
+def test_a_store_without_its_states_never_takes_its_name(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(measurement, "_write_states", lambda *_: None)
+    monkeypatch.setattr(StoreWriter, "write_hidden", lambda *_: None)
+    with pytest.raises(InfogeoError, match="chunks are there"):
+        run()
+    assert not (tmp_path / "out" / "states.h5").exists()
+
+
+def test_layers_treated_at_once_have_a_thread_of_blas_each():
+    with (
+        threadpool_limits(2, user_api="blas"),
+        measurement._layers_at_once({"threads": 2, "layers": ["0", "1"]}) as each_layer,
+    ):
+        pools = each_layer(lambda _: [p for p in threadpool_info() if p["user_api"] == "blas"])
+    assert {pool["num_threads"] for found in pools for pool in found} == {1}
 
 
 @pytest.mark.parametrize(("interrupted", "after"), [("_write_shard", 3), ("_note", 2)])

@@ -21,7 +21,6 @@ from infogeo import information_gain, reduction, shards, spectra
 from infogeo.artefacts import read_table, remove_partial, replacing, write_table
 from infogeo.depths import layers_at, width_at
 from infogeo.errors import InfogeoError
-from infogeo.fingerprint import check
 from infogeo.reduction import LayerCorpus, Reducer
 from infogeo.regularisers import regularisers
 from infogeo.shards import Gathered, Work
@@ -63,7 +62,7 @@ def measure(
         Depths at which sentences are compared, whose layers are kept beside `final`, and the
         tokens to which they are cut.
     fingerprints : dict
-        Of `states`, `spectra` and `gain`.
+        Of `states`, `spectra` and `gain`; of all settings here. Shards of others are not used.
     expected_sample : str, optional
         Fingerprint that the sample must carry.
     **settings
@@ -83,15 +82,7 @@ def measure(
     """
     outputs = {name: Path(path) for name, path in outputs.items()}
     sample = read_table(sample_path, expected_sample) if sample_path else None
-    study = {"lambdas": lambdas, "eps2": eps2, "draws": draws}
-    kept_by = [depths, depth_tolerance, sentence_n, expected_sample]
-    work = Work(
-        "measurement",
-        card_path,
-        corpus_path,
-        determined_by=[fingerprints, study, *kept_by],
-        **settings,
-    )
+    work = Work("measurement", card_path, corpus_path, determined_by=[fingerprints], **settings)
     texts = work.corpus.iloc[work.encoded.kept]
     named = texts["doc_id"], texts["source"]
     documents = spectra.Documents.of(*named, work.encoded.lengths, work.n)
@@ -107,7 +98,13 @@ def measure(
         )
     kept |= {text: lengths[text] for text in work.task["attention_texts"]}
     work.task |= {
-        "study": study | {"n": work.n, "seed": work.seed},
+        "study": {
+            "n": work.n,
+            "lambdas": lambdas,
+            "eps2": eps2,
+            "draws": draws,
+            "seed": work.seed,
+        },
         "kept": sorted(kept.items()),
         "kept_layers": [layer for layer in work.layers if layer in kept_layers],
         "counts": sorted(counts.items()),
@@ -274,27 +271,26 @@ def _accumulate(work) -> list[str]:
     ]
 
     def unfinished():
-        return [task for task in tasks if _noted(task["note"], work.key) < len(task["shards"])]
+        return [task for task in tasks if _noted(task["note"]) < len(task["shards"])]
 
     work.spread(accumulate, unfinished())
     work.await_files(unfinished, "spectra of the corpus")
     return [task["note"] for task in tasks]
 
 
-def _noted(path, key: str) -> int:
+def _noted(path) -> int:
     """How many of its shards a worker has gathered, by its note; 0 where that is not sound."""
     try:
         with h5py.File(path, "r", locking=False) as file:
-            check(path, file.attrs.get("key"), key)
             read_through(file)
             return int(file.attrs["shards"])
-    except (OSError, RuntimeError, KeyError, InfogeoError):
+    except (OSError, RuntimeError, KeyError):
         return 0
 
 
 def accumulate(task: dict) -> None:
     """Gather the spectra of the corpus over some shards, in order; the work of one worker."""
-    done = _noted(task["note"], task["key"])
+    done = _noted(task["note"])
     wanted = task["shards"][done:]
     if not wanted:
         return
@@ -335,7 +331,7 @@ def _empty_corpora(task) -> dict[str, LayerCorpus]:
 
 def _note(task, corpora, done: int) -> None:
     with replacing(task["note"]) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs.update({"key": task["key"], "shards": done})
+        file.attrs["shards"] = done
         for layer, corpus in corpora.items():
             corpus.save(file.create_group(layer))
 

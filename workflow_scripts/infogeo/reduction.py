@@ -14,7 +14,7 @@ import numpy as np
 
 from infogeo.information_gain import Checks, LayerGains, of_pivots, pivots
 from infogeo.regularisers import regularisers
-from infogeo.rows import check_finite, unit_norm
+from infogeo.rows import unit_norm
 from infogeo.spectra import (
     CONVENTIONS,
     CorpusSpectra,
@@ -98,12 +98,7 @@ class Reducer:
         shard : range
             Of texts.
         states : iterable of (int, (n, d) float32 ndarray)
-            Each text of the shard, in order.
-
-        Raises
-        ------
-        InfogeoError
-            Where a state is not finite, naming text and layer.
+            Each text of the shard, in order; finite, as `forward.Rows` has seen to.
         """
         lengths, n = self.lengths[shard.start : shard.stop], self.prefixes[-1]
         texts = {n: shard.start + np.flatnonzero(lengths >= n) for n in self.prefixes}
@@ -133,7 +128,6 @@ class Reducer:
 
         stacks = Stacks(width, work)
         for text, Z in states:
-            check_finite(Z, f"text {self.doc_ids[text]!r}, layer {layer}")
             stacks.add(text, Z, longest_prefix(self.prefixes, len(Z)))
         stacks.flush()
         rows, checks.rows = checks.rows, []
