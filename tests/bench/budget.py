@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from infogeo import configuration, costs, plan  # noqa: E402  (after the path is set)
+from infogeo import configuration, costs, demand, plan  # noqa: E402  (after the path is set)
 
 # Layers, width, vocabulary as padded, parameters in all and without embeddings (2304.01373, table
 # 1; Llama 3 70B: 2407.21783, table 3).
@@ -84,8 +84,14 @@ def measured(results: Path) -> dict:
 
 def job(row, texts: int, layers="all") -> demand.Job:
     """The jobs of a model on so many texts, on the GPUs assumed here."""
+    compared = {} if layers == "all" else {"depths": layers}
     config = configuration.merged(
-        {"plan": {"flops_per_second": GPU_FLOPS}, "states": {"layers": layers}}
+        {
+            "plan": {"flops_per_second": GPU_FLOPS},
+            "states": {"layers": layers},
+            "scaling": compared,
+            "sentences": compared,
+        }
     )
     return demand.Job(shape(row), DTYPE, config, texts, texts * max(LENGTHS))
 

@@ -7,15 +7,12 @@ worker, who notes now and then what it has. What a dump and the jobs that read i
 the same shards is then put together, bit for bit where one worker did the work.
 """
 
-import contextlib
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from infogeo import information_gain, reduction, shards, spectra
 from infogeo.artefacts import read_table, remove_partial, replacing, write_table
@@ -25,6 +22,7 @@ from infogeo.reduction import LayerCorpus, Reducer
 from infogeo.regularisers import regularisers
 from infogeo.shards import Gathered, Work
 from infogeo.store import STORED, TOKEN_ARRAYS, create_store, open_store, read_through
+from infogeo.threads import side_by_side
 
 CHECKPOINT_SECONDS = 300  # between the notes of a worker in the second pass
 TABLES = ("texts", "positions", "relations", "checks", "surprisal")
@@ -217,31 +215,21 @@ def make_shards(task: dict) -> None:
         study["eps2"],
         study["seed"],
     )
-    with _layers_at_once(task) as each_layer:
+    with side_by_side(task["threads"]) as each:
         shards.in_turn(
             shards.passes(task, wanted),
-            lambda found: _write_shard(task, found, reducer, each_layer),
+            lambda found: _write_shard(task, found, reducer, each),
         )
 
 
-@contextlib.contextmanager
-def _layers_at_once(task):
-    """A `map` over layers in as many threads as the worker has, in each of which BLAS has one.
-
-    So that numbers do not depend on the threads: products differ in their last bits.
-    """
-    with (
-        threadpool_limits(1, user_api="blas"),
-        ThreadPoolExecutor(max_workers=task["threads"]) as pool,
-    ):
-        yield lambda function: list(pool.map(function, task["layers"]))
-
-
-def _write_shard(task, found, reducer, each_layer) -> None:
+def _write_shard(task, found, reducer, each) -> None:
     """Reduce a shard at every layer, and write what is kept of it."""
     hidden, widths = found.rows.hidden, task["widths"]
-    reductions = each_layer(
-        lambda layer: reducer.reduce(layer, widths[layer], found.shard, found.states(layer))
+    reductions = list(
+        each(
+            lambda layer: reducer.reduce(layer, widths[layer], found.shard, found.states(layer)),
+            task["layers"],
+        )
     )
     kept = {text - found.shard.start: n for text, n in task["kept"] if text in found.shard}
     with shards.shard_store(
@@ -329,16 +317,16 @@ def accumulate(task: dict) -> None:
 
     def take(found):
         nonlocal done, last
-        each_layer(lambda layer: corpora[layer].add(found.states(layer)))
+        list(each(lambda layer: corpora[layer].add(found.states(layer)), corpora))
         done += 1
         if done == len(task["shards"]):
-            each_layer(lambda layer: corpora[layer].flush())
+            list(each(lambda layer: corpora[layer].flush(), corpora))
         elif time.monotonic() - last < CHECKPOINT_SECONDS:
             return
         _note(task, corpora, done)
         last = time.monotonic()
 
-    with _layers_at_once(task) as each_layer:
+    with side_by_side(task["threads"]) as each:
         shards.in_turn(shards.passes(task, wanted, likelihoods=False), take)
 
 
@@ -408,8 +396,8 @@ def write_spectra(task, named, encoded, arrays, path, fingerprint: str) -> None:
     """
     documents = spectra.Documents.of(*named, encoded.lengths, task["study"]["n"])
     said = {name: arrays[name] for name in ("nll", "predictive_entropy", "token_end_byte")}
-    with _layers_at_once(task) as each_layer:
-        corpora = each_layer(lambda layer: _corpus_spectra(task, layer))
+    with side_by_side(task["threads"]) as each:
+        corpora = list(each(lambda layer: _corpus_spectra(task, layer), task["layers"]))
     layers = (
         spectra.assembled(
             layer,
