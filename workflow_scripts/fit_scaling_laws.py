@@ -23,9 +23,9 @@ FIELDS = (
 
 
 def spectra_of(files: dict[str, str], expected: dict[str, str]):
-    """The callable by which the laws read a reference model's spectra, one layer kept."""
+    """The callable by which the laws read a reference model's spectra."""
 
-    @lru_cache(maxsize=1)
+    @lru_cache(maxsize=2)  # a law of each axis in turn, whose reference models may differ
     def layer_of(slug: str, layer: str):
         file = spectra.read(files[slug], expected[slug])
         return file.documents, file.layer(layer)
