@@ -3,7 +3,9 @@
 python tests/bench/startup.py [models ...]     (default 10 100)
 
 Each number of models meets four corpora. Seconds of wall clock and of CPU, and the largest resident
-memory, of `snakemake -n` on a fresh checkout and of `snakemake` where everything is there.
+memory, of `snakemake -n` on a fresh checkout and of `snakemake` where everything is there. The
+floor is Snakemake alone: `snakemake -n` on as many jobs of bare rules, with one input and one
+output each.
 """
 
 import os
@@ -22,6 +24,7 @@ WIDTHS, DEPTHS = (32, 64, 128), (1, 2, 4)
 
 def checkout(folder: Path, models: int) -> Path:
     """A copy of the project whose tables have so many models and four corpora."""
+    folder.mkdir()
     for name in SOURCES:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         copy(ROOT / name, folder / name)
@@ -45,10 +48,43 @@ def checkout(folder: Path, models: int) -> Path:
     return folder
 
 
-def snakemake(folder: Path, *arguments: str) -> tuple[str, float, float, float]:
+BARE = """
+jobs = range({jobs})
+rule all:
+    input: [f"results/{{kind}}/{{job}}" for kind in "abcdefgh" for job in jobs]
+rule a:
+    output: "results/a/{{job}}"
+    script: "bare.py"
+for name in "bcdefgh":
+    rule:
+        name: name
+        input: "results/a/{{job}}"
+        output: f"results/{{name}}/{{{{job}}}}"
+        script: "bare.py"
+"""
+# Snakemake sleeps for 0.1 s at each job that it touches.
+TOUCH = """
+from snakemake.cli import main
+from snakemake.executors.touch import Executor
+Executor.SLEEPING_TIME = 0
+main()
+"""
+
+
+def bare(folder: Path, jobs: int) -> Path:
+    """A workflow of about so many jobs whose rules say next to nothing."""
+    folder.mkdir()
+    (folder / "Snakefile").write_text(BARE.format(jobs=jobs // 8))
+    (folder / "bare.py").touch()
+    return folder
+
+
+def snakemake(
+    folder: Path, *arguments: str, program=("-m", "snakemake")
+) -> tuple[str, float, float, float]:
     """What it printed, seconds of wall clock and of CPU, and its largest memory in MB."""
     begin = time.monotonic()
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
+    command = [sys.executable, *program, "--cores", "1", *arguments]
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(process.pid, 0)
@@ -63,17 +99,20 @@ def main(sizes: list[int]) -> None:
     print(f"{'models':>6} {'jobs':>6} {'what':<14} {'wall s':>7} {'CPU s':>7} {'MB':>6}")
     for models in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            made = checkout(Path(folder), models)
+            made = checkout(Path(folder) / "ours", models)
             text, *cost = snakemake(made, "-n")
             jobs = next(line.split()[1] for line in text.splitlines() if line.startswith("total "))
             report(models, jobs, "dry run", cost)
+            _, *cost = snakemake(bare(Path(folder) / "bare", int(jobs)), "-n")
+            report("", jobs, "floor of that", cost)
             summary, *_ = snakemake(made, "--summary")
             for line in summary.splitlines():
                 file = made / line.split("\t")[0]
                 if line.count("\t") >= 5 and not line.startswith("output_file"):
                     file.parent.mkdir(parents=True, exist_ok=True)
                     file.write_text("{}")
-            snakemake(made, "--touch", "--quiet", "all")
+            # With cores for all jobs, whatever is ready is touched at once.
+            snakemake(made, "--cores", "100000", "--touch", "--quiet", "all", program=("-c", TOUCH))
             text, *cost = snakemake(made)
             assert "Nothing to be done" in text
             report(models, 0, "nothing to do", cost)
