@@ -1,0 +1,114 @@
+"""Tables that need not fit into memory: read in parts, written in parts, or read when asked for."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from infogeo.artefacts import read_table, replacing
+
+ROWS = 2**20  # of a part
+
+
+class Parts:
+    """A parquet table of this workflow as an iterable of one or more DataFrames of at most 2²⁰ rows.
+
+    Nothing is kept: the file is read anew whenever it is walked through. `table[columns]` is, as of
+    a DataFrame, the same table with these columns alone.
+
+    Parameters
+    ----------
+    path : str or Path
+    fingerprint : str, optional
+        That the file must carry.
+    columns : list of str, optional
+        All where left out.
+
+    Raises
+    ------
+    InfogeoError
+        When it is walked through: as `infogeo.artefacts.read_table`.
+    """
+
+    def __init__(self, path, fingerprint: str | None = None, columns=None):
+        self.path, self.fingerprint, self.columns = path, fingerprint, columns
+
+    def __getitem__(self, columns: list[str]) -> "Parts":
+        return Parts(self.path, self.fingerprint, columns)
+
+    def __iter__(self):
+        read_table(self.path, self.fingerprint, columns=[])  # no column, but all of its checks
+        with pq.ParquetFile(self.path) as file:
+            if not file.metadata.num_rows:
+                yield file.read(self.columns).to_pandas()
+            for batch in file.iter_batches(ROWS, columns=self.columns):
+                yield batch.to_pandas()
+
+
+class Lazily(Mapping):
+    """Slug → what `read(path, fingerprint)` returns, called whenever it is asked for.
+
+    Parameters
+    ----------
+    read : callable
+    slugs, paths, fingerprints : sequences of equal length
+    """
+
+    def __init__(self, read, slugs, paths, fingerprints):
+        self._read = read
+        self._files = dict(zip(slugs, zip(paths, fingerprints, strict=True), strict=True))
+
+    def __getitem__(self, slug: str):
+        return self._read(*self._files[slug])
+
+    def __contains__(self, slug) -> bool:  # Mapping's own would read the file
+        return slug in self._files
+
+    def __iter__(self):
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+def write_parts(frames, path, fingerprint: str) -> None:
+    """Write DataFrames below each other: the file that `infogeo.artefacts.write_table` writes of
+    their concatenation, while about two parts of it are held.
+
+    Parameters
+    ----------
+    frames : iterable of pandas.DataFrame
+        At least one, of equal columns.
+    path : str or Path
+    fingerprint : str
+
+    Notes
+    -----
+    Verified against `infogeo.artefacts.write_table`, byte for byte.
+    """
+    with replacing(path) as temporary:
+        writer = None
+        for part in _of_rows(frames, ROWS):
+            table = pa.Table.from_pandas(part, preserve_index=False)
+            table = table.replace_schema_metadata(
+                {**table.schema.metadata, b"fingerprint": fingerprint}
+            )
+            writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
+            writer.write_table(table)
+        writer.close()
+
+
+def _of_rows(frames, rows: int):
+    """The rows of the frames in DataFrames of `rows` rows; the last one has what is left."""
+    held, count = [], 0
+    for frame in frames:
+        held.append(frame)
+        count += len(frame)
+        if count >= 2 * rows:  # not at every frame: each time the rest is copied
+            joined = pd.concat(held, ignore_index=True)
+            full = count // rows * rows
+            yield from (joined[i : i + rows] for i in range(0, full, rows))
+            held, count = [joined[full:]], count - full
+    joined = pd.concat(held, ignore_index=True)
+    yield from (joined[i : i + rows] for i in range(0, max(len(joined), 1), rows))
