@@ -12,10 +12,10 @@ ROWS = 2**20  # of a part
 
 
 class Parts:
-    """A parquet table of this workflow as an iterable of one or more DataFrames of at most 2²⁰ rows.
+    """A parquet table of this workflow as an iterable of DataFrames of at most 2²⁰ rows.
 
-    Nothing is kept: the file is read anew whenever it is walked through. `table[columns]` is, as of
-    a DataFrame, the same table with these columns alone.
+    An empty table is one empty DataFrame. Nothing is kept: the file is read anew whenever it is
+    walked through. `table[columns]` is, as of a DataFrame, the table with these columns alone.
 
     Parameters
     ----------
