@@ -20,7 +20,7 @@ def long_table():
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    monkeypatch.setattr(parts, "ROWS", 4)
+    monkeypatch.setattr(parts, "READ", 4)
     artefacts.write_table(long_table(), tmp_path / "t.parquet", "print")
     return tmp_path / "t.parquet"
 
@@ -69,7 +69,7 @@ def test_a_text_that_stands_in_two_parts_twice_is_refused(path):
 
 
 def test_tables_written_in_parts_are_the_same_bytes(tmp_path):
-    rows = 2**20
+    rows = parts.WRITTEN
     frame = pd.DataFrame({"name": "m", "value": np.arange(2 * rows + 9.0)})
     cuts = [0, 5, rows + 7, 2 * rows + 1, len(frame)]
     pieces = (frame[a:b] for a, b in pairwise(cuts))

@@ -129,6 +129,11 @@ def crowding(models: int) -> float:
     return max(min(1.0, (CROWD / max(models, 1)) ** 0.5), 0.3)
 
 
+def pale(small: float) -> float | None:
+    """Opacity of the intervals of marks that shrink by a factor: less than that of the marks."""
+    return small if small < 1 else None
+
+
 def legend_height(styles: dict, others: int, columns: int) -> float:
     """Inches of the rows after the first of a legend of the families and other entries."""
     entries = len(family_handles(styles)) + others
@@ -226,13 +231,17 @@ def draw_against_n(
     small = crowding(rows["model"].nunique())
     for family, mine in rows.groupby("family"):
         look, mine = looks[family], mine.sort_values(["N", "model"])
-        look = look | {"markersize": look["markersize"] * small}
+        sizes = ("markersize", "markeredgewidth")
+        look = look | {name: look[name] * small for name in sizes if name in look}
         for line in guides(mine, value):
-            ax.plot(line["N"], line[value], **look | {"marker": "", "linewidth": 0.7}, alpha=0.7)
+            ax.plot(
+                line["N"], line[value], **look | {"marker": "", "linewidth": 0.7 * small}, alpha=0.7
+            )
         if low:
             ax.vlines(
                 mine["N"], mine[low], mine[high],
-                color=look["color"], linewidth=0.9 * small, gid=f"{gid} interval/{family}",
+                color=look["color"], linewidth=0.9 * small, alpha=pale(small),
+                gid=f"{gid} interval/{family}",
             )  # fmt: skip
         ax.plot(mine["N"], mine[value], gid=f"{gid}/{family}", **look | {"linestyle": "none"})
 
@@ -614,7 +623,8 @@ def draw_win_marks(ax, rows: pd.DataFrame, styles: dict, gid: str) -> None:
         colour, marker = styles[family]
         ax.vlines(
             mine["N"], mine["lasso_wins_low"], mine["lasso_wins_high"],
-            color=colour, linewidth=0.9 * small, gid=f"{gid} interval/{family}",
+            color=colour, linewidth=0.9 * small, alpha=pale(small),
+            gid=f"{gid} interval/{family}",
         )  # fmt: skip
         filled = mine["wilcoxon_p_holm"] < SIGNIFICANT
         for some, fill, kind in ((filled, colour, "significant"), (~filled, "white", "open")):

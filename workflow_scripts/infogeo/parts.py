@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 
 from infogeo.artefacts import read_table, replacing
 
-ROWS = 2**20  # of a part
+READ = 2**18  # rows of a part that is read
+WRITTEN = 2**20  # of one that is written: pyarrow's row groups
 
 
 class Parts:
-    """A parquet table of this workflow as an iterable of DataFrames of at most 2²⁰ rows.
+    """A parquet table of this workflow as an iterable of DataFrames of at most 2¹⁸ rows.
 
     An empty table is one empty DataFrame. Nothing is kept: the file is read anew whenever it is
     walked through. `table[columns]` is, as of a DataFrame, the table with these columns alone.
@@ -42,7 +43,7 @@ class Parts:
         with pq.ParquetFile(self.path) as file:
             if not file.metadata.num_rows:
                 yield file.read(self.columns).to_pandas()
-            for batch in file.iter_batches(ROWS, columns=self.columns):
+            for batch in file.iter_batches(READ, columns=self.columns):
                 yield batch.to_pandas()
 
 
@@ -89,7 +90,7 @@ def write_parts(frames, path, fingerprint: str) -> None:
     """
     with replacing(path) as temporary:
         writer = None
-        for part in _of_rows(frames, ROWS):
+        for part in _of_rows(frames, WRITTEN):
             table = pa.Table.from_pandas(part, preserve_index=False)
             table = table.replace_schema_metadata(
                 {**table.schema.metadata, b"fingerprint": fingerprint}
