@@ -75,7 +75,7 @@ class Lazily(Mapping):
 
 def write_parts(frames, path, fingerprint: str) -> None:
     """Write DataFrames below each other: the file that `infogeo.artefacts.write_table` writes of
-    their concatenation, while about two parts of it are held.
+    their concatenation, while a part of it is held.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def _of_rows(frames, rows: int):
     for frame in frames:
         held.append(frame)
         count += len(frame)
-        if count >= 2 * rows:  # not at every frame: each time the rest is copied
+        if count >= rows:
             joined = pd.concat(held, ignore_index=True)
             full = count // rows * rows
             yield from (joined[i : i + rows] for i in range(0, full, rows))
