@@ -6,7 +6,7 @@ import pandas as pd
 
 from infogeo import artefacts, cards, context_summary, logs, tables
 from infogeo.distribution import distribution
-from infogeo.parts import Lazily, Parts, write_parts
+from infogeo.parts import Lazily, Parts, in_parts
 
 FIELDS = ("params_total", "params_non_embedding", "width", "final_width", "layers", "commit")
 RULE_OF = {  # the list of expected fingerprints by which each input is checked
@@ -50,7 +50,8 @@ def main(files, params, output) -> None:
                          **settings)
         )  # fmt: skip
     for name, frames in at_final.items():
-        write_parts(chain.from_iterable(frames), output[name], params.fingerprint)
+        parts = in_parts(chain.from_iterable(frames))
+        artefacts.write_table(parts, output[name], params.fingerprint)
     for name in SUMMARIES:
         found[name] = pd.concat(found[name], ignore_index=True)
         found[name] = cards.with_commits(found[name], models)

@@ -9,7 +9,7 @@ import pytest
 from infogeo import artefacts, parts
 from infogeo.context_summary import Sample
 from infogeo.errors import InfogeoError
-from infogeo.parts import Lazily, Parts, write_parts
+from infogeo.parts import Lazily, Parts, in_parts
 
 
 def long_table():
@@ -73,7 +73,7 @@ def test_tables_written_in_parts_are_the_same_bytes(tmp_path):
     frame = pd.DataFrame({"name": "m", "value": np.arange(2 * rows + 9.0)})
     cuts = [0, 5, rows + 7, 2 * rows + 1, len(frame)]
     pieces = (frame[a:b] for a, b in pairwise(cuts))
-    write_parts(pieces, tmp_path / "parts.parquet", "print")
+    artefacts.write_table(in_parts(pieces), tmp_path / "parts.parquet", "print")
     artefacts.write_table(frame, tmp_path / "whole.parquet", "print")
     same = (tmp_path / name for name in ("parts.parquet", "whole.parquet"))
     first, second = (path.read_bytes() for path in same)

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infogeo.artefacts import read_table, replacing
+from infogeo.artefacts import read_table
 
 READ = 2**18  # rows of a part that is read
 WRITTEN = 2**20  # of one that is written: pyarrow's row groups
@@ -73,43 +72,33 @@ class Lazily(Mapping):
         return len(self._files)
 
 
-def write_parts(frames, path, fingerprint: str) -> None:
-    """Write DataFrames below each other: the file that `infogeo.artefacts.write_table` writes of
-    their concatenation, while a part of it is held.
+def in_parts(frames):
+    """The rows of DataFrames in DataFrames of 2²⁰ rows, the last one of what is left.
+
+    So `infogeo.artefacts.write_table` holds one part, and makes the file that it makes of all rows
+    at once.
 
     Parameters
     ----------
     frames : iterable of pandas.DataFrame
         At least one, of equal columns.
-    path : str or Path
-    fingerprint : str
+
+    Yields
+    ------
+    pandas.DataFrame
 
     Notes
     -----
-    Verified against `infogeo.artefacts.write_table`, byte for byte.
+    Verified against `infogeo.artefacts.write_table` of the whole table, byte for byte.
     """
-    with replacing(path) as temporary:
-        writer = None
-        for part in _of_rows(frames, WRITTEN):
-            table = pa.Table.from_pandas(part, preserve_index=False)
-            table = table.replace_schema_metadata(
-                {**table.schema.metadata, b"fingerprint": fingerprint}
-            )
-            writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
-            writer.write_table(table)
-        writer.close()
-
-
-def _of_rows(frames, rows: int):
-    """The rows of the frames in DataFrames of `rows` rows; the last one has what is left."""
-    held, count = [], 0
+    held, count, yielded = [], 0, False
     for frame in frames:
         held.append(frame)
         count += len(frame)
-        if count >= rows:
+        if count >= WRITTEN:
             joined = pd.concat(held, ignore_index=True)
-            full = count // rows * rows
-            yield from (joined[i : i + rows] for i in range(0, full, rows))
-            held, count = [joined[full:]], count - full
-    joined = pd.concat(held, ignore_index=True)
-    yield from (joined[i : i + rows] for i in range(0, max(len(joined), 1), rows))
+            full = count // WRITTEN * WRITTEN
+            yield from (joined[i : i + WRITTEN] for i in range(0, full, WRITTEN))
+            held, count, yielded = [joined[full:]], count - full, True
+    if count or not yielded:
+        yield pd.concat(held, ignore_index=True)
