@@ -1,16 +1,18 @@
 """Figure: information gain, its identity with ridge regression, and surprisal."""
 
 from infogeo import context_figures, logs
-from infogeo.artefacts import read_table
+from infogeo.parts import Parts
 from infogeo.plotting import save
 
 if __name__ == "__main__":
     with logs.rule(snakemake):
+        corpus, eps2 = snakemake.wildcards.corpus, snakemake.params.eps2
+        drawn = {"corpus": corpus}, *[{"corpus": corpus, "regulariser": f"eps2={eps2:g}"}] * 3
         tables = (
-            read_table(path, expected)
-            for path, expected in zip(snakemake.input, snakemake.params.expected, strict=True)
+            context_figures.of_figure(Parts(path, expected), name, **keys)
+            for (name, path), expected, keys in zip(
+                snakemake.input.items(), snakemake.params.expected, drawn, strict=True
+            )
         )
-        figure = context_figures.information_gain(
-            *tables, corpus=snakemake.wildcards.corpus, eps2=snakemake.params.eps2
-        )
+        figure = context_figures.information_gain(*tables, corpus=corpus, eps2=eps2)
         save(figure, snakemake.output)

@@ -3,19 +3,20 @@
 import pandas as pd
 
 from infogeo import artefacts, cards, logs, sentence_summary, sentences, tables
+from infogeo.parts import Lazily
 
 FIELDS = ("params_total", "params_non_embedding", "width", "layers", "commit")
 
 
 def main(files, params, output) -> None:
-    """Judge one corpus after the other, and write the tables."""
+    """Judge one corpus after the other, one model at a time, and write the tables."""
     models = cards.described(files.models, FIELDS, slug=params.models, family=params.families)
     scores, trends = [], []
     per_corpus = len(params.models)
     for i, corpus in enumerate(params.corpora):
         part = slice(i * per_corpus, (i + 1) * per_corpus)
         trained, untrained = (
-            dict(zip(params.models, map(sentences.load, paths[part], expected[part]), strict=True))
+            Lazily(sentences.load, params.models, paths[part], expected[part])
             for paths, expected in (
                 (files.trained, params.expected),
                 (files.untrained, params.expected_untrained),

@@ -2,21 +2,18 @@
 
 from infogeo import logs, text_view
 from infogeo.artefacts import read_table
+from infogeo.parts import Lazily
 
 if __name__ == "__main__":
     with logs.rule(snakemake):
-        frames = (
-            read_table(path, expected)
-            for path, expected in zip(
-                snakemake.input.tokens, snakemake.params.expected, strict=True
-            )
-        )
-        corpus = read_table(snakemake.input.corpus, snakemake.params.expected_corpus)
+        params = snakemake.params
+        models = Lazily(read_table, params.models, snakemake.input.tokens, params.expected)
+        corpus = read_table(snakemake.input.corpus, params.expected_corpus)
         text_view.write(
             snakemake.output[0],
-            list(zip(snakemake.params.models, frames, strict=True)),
+            models.items(),
             dict(zip(corpus["doc_id"], corpus["text"], strict=True)),
             corpus=snakemake.wildcards.corpus,
-            k=snakemake.params.k,
-            most=snakemake.params.view_texts,
+            k=params.k,
+            most=params.view_texts,
         )

@@ -384,3 +384,45 @@ def test_selectors_differ_in_grey_and_three_stand_out():
 def test_of_models_of_one_size_the_first_by_name_is_taken():
     frame = pd.DataFrame({"family": "f", "model": ["b", "a", "d", "c"], "N": [9, 9, 1, 1]})
     assert context_figures.extremes(frame) == [("f", "largest", "a"), ("f", "smallest", "c")]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_of_many_families_those_with_most_models_have_panels_and_it_says_so(name, monkeypatch):
+    monkeypatch.setattr(context_figures, "MOST", 1)
+    figure = draw(name, frames(TWO))
+    assert "the 1 of 2 families with most models" in texts(figure).replace("\n", " ")
+    # Panels and curves of single models name them; marks of all models stand on.
+    gids = {str(artist.get_gid()) for artist in figure.findobj()}
+    assert any("/ladder-w" in gid for gid in gids) and not any("/other-w" in gid for gid in gids)
+    assert any(gid.endswith("/other") for gid in gids)
+
+
+def test_a_legend_of_many_families_names_the_first_and_counts_the_rest(monkeypatch):
+    monkeypatch.setattr(context_figures, "LISTED", 2)
+    styles = dict.fromkeys("abcde", ("red", "o"))
+    labels = [handle.get_label() for handle in context_figures.family_handles(styles)]
+    assert labels == ["a", "b", "and 3 more"]
+
+
+def test_marks_and_intervals_of_many_models_shrink(monkeypatch):
+    tables = frames()
+    before = artists(draw("gain", tables), "gain_mean/ladder")[0]
+    monkeypatch.setattr(context_figures, "CROWD", len(LADDER) / 4)
+    figure = draw("gain", tables)
+    after = artists(figure, "gain_mean/ladder")[0]
+    assert after.get_markersize() == pytest.approx(before.get_markersize() / 2)
+    assert artists(figure, "gain_mean interval/ladder")[0].get_alpha() == pytest.approx(0.5)
+
+
+def test_of_many_models_that_were_not_ablated_some_are_named_and_the_rest_counted():
+    assert context_figures.named("abc", most=3) == "a, b, c"
+    assert context_figures.named("abcde", most=3) == "a, b, c, and 2 more"
+
+
+def test_a_figure_reads_the_rows_of_its_corpus_alone_and_refuses_a_table_that_lacks_a_column():
+    table = frames()["gain_surprisal"]
+    parts = [table.iloc[:100], table.iloc[100:].assign(corpus="another")]
+    found = context_figures.of_figure(parts, "gain_surprisal", corpus="docs")
+    pd.testing.assert_frame_equal(found, table.iloc[:100])
+    with pytest.raises(InfogeoError, match=r"gain_surprisal.*corpus"):
+        context_figures.of_figure([table.drop(columns="corpus")], "gain_surprisal", corpus="docs")

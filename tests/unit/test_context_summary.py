@@ -19,6 +19,7 @@ N, TEXTS, DRAWS, SEED = 21, 12, 199, 3
 SELECTORS = ("lasso", "attention_mean", "recency", "random")
 SHAPES = [("a-small", "a", 8, 1), ("a-large", "a", 16, 2), ("b-only", "b", 8, 2)]
 LAYERS = ("0", "1", "final")
+OUTPUTS = (*summarise_context.SUMMARIES, *summarise_context.AT_FINAL)
 REGULARISERS = (("lambda=0.1", 0.1), ("eps2=0.5", 1.3))
 
 
@@ -413,7 +414,7 @@ def run(read, tmp_path_factory):
         families=[family for _, family, *_ in SHAPES], headline_eps2=0.5, n=N,
         draws=DRAWS, seed=SEED, fingerprint="f", expected_null="null", **expected,
     )  # fmt: skip
-    names = {name: f"{name}.parquet" for name in summarise_context.TABLES}
+    names = {name: f"{name}.parquet" for name in OUTPUTS}
     names |= {f"{name}_table": f"{name}.csv" for name in ("gain", "selection", "ablation")}
     names |= {"markdown": "context.md", "terminal": "context.txt"}
     output = Outputs({name: folder / file for name, file in names.items()})
@@ -422,7 +423,7 @@ def run(read, tmp_path_factory):
 
 
 def test_the_script_writes_every_corpus_and_model_of_every_table(run, gain):
-    for name in summarise_context.TABLES:
+    for name in OUTPUTS:
         found = artefacts.read_table(run.output[name], "f")
         pairs = set(zip(found["corpus"], found["model"], strict=True))
         assert len(pairs) == (5 if name == "ablation" else 6), name

@@ -85,6 +85,10 @@ SINKS = {
 }
 SIGNIFICANT = 0.05
 NARROW = 26  # characters that fit into the panels of these figures
+MOST = 8  # families with curves or panels of their own
+LISTED = 24  # families in a legend
+BESIDE = 5  # families whose names fit beside the panels of the information-gain figure
+CROWD = 60  # models whose marks fit into a panel as they are
 ARROW = [(-0.4, -1), (0.4, -1), (0.4, 0), (1, 0), (0, 1), (-1, 0), (-0.4, 0), (-0.4, -1)]  # open
 
 
@@ -105,6 +109,48 @@ def extremes(frame: pd.DataFrame) -> list[tuple[str, str, str]]:
         if smallest != largest:
             found.append((family, "smallest", smallest))
     return found
+
+
+def largest_families(rows: pd.DataFrame) -> list[str]:
+    """The `MOST` families with most models, by name; of equal ones the first by name."""
+    counts = rows.groupby("family")["model"].nunique()  # in the order of names
+    return sorted(counts.sort_values(ascending=False, kind="stable").index[:MOST])
+
+
+def which_families(styles: dict, what: str) -> str:
+    """A note where not every family has `what`; "" where all have."""
+    if len(styles) <= MOST:
+        return ""
+    return f"{what}: the {MOST} of {len(styles)} families with most models"
+
+
+def crowding(models: int) -> float:
+    """Factor by which marks shrink, so that many cover no more than `CROWD` do; at least 0.3."""
+    return max(min(1.0, (CROWD / max(models, 1)) ** 0.5), 0.3)
+
+
+def pale(small: float) -> float | None:
+    """Opacity of the intervals of marks that shrink by a factor: less than that of the marks."""
+    return small if small < 1 else None
+
+
+def legend_height(styles: dict, others: int, columns: int) -> float:
+    """Inches of the rows after the first of a legend of the families and other entries."""
+    entries = len(family_handles(styles)) + others
+    return 0.16 * (-(-entries // columns) - 1)
+
+
+def named(models, most: int = 6) -> str:
+    """Names of models; of many the first ones, and how many more there are."""
+    names = list(models)
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*names[:most], *more])
+
+
+def remark(figure, text: str) -> None:
+    """A small line above a figure, where there is something to say."""
+    if text:
+        figure.suptitle(text, fontsize=5.5, color=GREY, style="italic")
 
 
 def curve_look(role: str, colour: str, marker: str) -> dict:
@@ -143,8 +189,11 @@ def without(rows: pd.DataFrame, column: str, what: str) -> str:
 
 
 def draw_curves(ax, rows: pd.DataFrame, x: str, y: str, styles: dict, gid: str) -> None:
-    """`y` against `x` with its band (low, high), for each family's largest and smallest model."""
-    for family, role, model in extremes(rows):
+    """`y` against `x` with its band (low, high), for each family's largest and smallest model.
+
+    Of many families, those with most models are drawn.
+    """
+    for family, role, model in extremes(rows[rows["family"].isin(largest_families(rows))]):
         look = curve_look(role, *styles[family])
         line = rows[rows["model"] == model].sort_values(x)
         ax.fill_between(
@@ -179,14 +228,20 @@ def draw_against_n(
     gid : str
         Mark of the artists: gid/family.
     """
+    small = crowding(rows["model"].nunique())
     for family, mine in rows.groupby("family"):
         look, mine = looks[family], mine.sort_values(["N", "model"])
+        sizes = ("markersize", "markeredgewidth")
+        look = look | {name: look[name] * small for name in sizes if name in look}
         for line in guides(mine, value):
-            ax.plot(line["N"], line[value], **look | {"marker": "", "linewidth": 0.7}, alpha=0.7)
+            ax.plot(
+                line["N"], line[value], **look | {"marker": "", "linewidth": 0.7 * small}, alpha=0.7
+            )
         if low:
             ax.vlines(
                 mine["N"], mine[low], mine[high],
-                color=look["color"], linewidth=0.9, gid=f"{gid} interval/{family}",
+                color=look["color"], linewidth=0.9 * small, alpha=pale(small),
+                gid=f"{gid} interval/{family}",
             )  # fmt: skip
         ax.plot(mine["N"], mine[value], gid=f"{gid}/{family}", **look | {"linestyle": "none"})
 
@@ -248,7 +303,9 @@ def information_gain(gain, positions, checks, surprisal, *, corpus: str, eps2: f
         for table in tables.values()
     )
     with styled():
-        figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
+        below = len(styles) > BESIDE  # families stand under the panels
+        more = legend_height(styles, 0, 6) + 0.3 if below else 0
+        figure = Figure(figsize=(WIDTH, 6.6 + more), layout="constrained")
         axes = figure.subplots(3, 3).flat
         curves = [
             ("gain", "Gain by position", "gain of a token (nats)"),
@@ -272,8 +329,32 @@ def information_gain(gain, positions, checks, surprisal, *, corpus: str, eps2: f
             ax.set(xlabel="surprisal of the token (nats)", ylabel="gain of a token (nats)")
         draw_relation(next(axes), gain, "g", "surprisal", styles)
         draw_relation(next(axes), gain, "h", "predictive_entropy", styles)
-        gain_legend(next(axes), styles)
+        gain_legend(next(axes), styles, [] if below else family_handles(styles))
+        if below:
+            figure.legend(handles=family_handles(styles), loc="outside lower center", ncols=6)
     return figure
+
+
+def of_figure(table, name: str, **keys) -> pd.DataFrame:
+    """The rows of a table that a figure draws: those in which every named column has its value.
+
+    Parameters
+    ----------
+    table : infogeo.parts.Parts
+        Such as results/context/gain_positions.parquet, of a thousand models millions of rows.
+    name : str
+        As in `check_columns`.
+
+    Raises
+    ------
+    InfogeoError
+        Where the table lacks a column.
+    """
+    found = []
+    for part in table:
+        check_columns(part, name, NEEDED, "context")
+        found.append(select(part, **keys))
+    return pd.concat(found, ignore_index=True)
 
 
 def draw_identity(ax, checks: pd.DataFrame, gain: pd.DataFrame, styles: dict) -> None:
@@ -338,15 +419,13 @@ def draw_relation(ax, gain: pd.DataFrame, letter: str, relation: str, styles: di
     ax.set(xlabel=N_LABEL, ylabel="partial Spearman ρ")
 
 
-def gain_legend(ax, styles: dict) -> None:
+def gain_legend(ax, styles: dict, families: list[Line2D]) -> None:
     """What the marks of the information-gain figure mean, in a panel of its own."""
     ax.set_axis_off()
     many = len(styles) > 1
     colour, marker = (INK, "o") if many else next(iter(styles.values()), (INK, "o"))
     handles = [
-        Line2D([], [], color=c, marker=m, label=family) for family, (c, m) in styles.items() if many
-    ]
-    handles += [
+        *families,
         Line2D([], [], **curve_look("largest", colour, marker), label="a–c, f: largest model"),
         Line2D([], [], **curve_look("smallest", colour, marker), label="a–c, f: smallest model"),
         Patch(color=colour, alpha=0.2, linewidth=0, label="a–c, f: 95 % band"),
@@ -360,7 +439,10 @@ def gain_legend(ax, styles: dict) -> None:
         Line2D([], [], **own_control(colour, marker),
                label="g, h: untrained geometry,\ntrained likelihoods"),
     ]  # fmt: skip
-    ax.legend(handles=handles, loc="upper left", borderaxespad=0)
+    ax.legend(
+        handles=handles, loc="upper left", borderaxespad=0,
+        title=textwrap.fill(which_families(styles, "a–c, f"), 30), title_fontsize=6,
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------------- selectors
@@ -396,12 +478,16 @@ def selector_handles(frame: pd.DataFrame) -> list[Line2D]:
 
 
 def family_handles(styles: dict) -> list[Line2D]:
-    """Legend entries of the families, where there is more than one."""
-    return [
+    """Legend entries of the families, where there is more than one; of many the first ones."""
+    if len(styles) <= 1:
+        return []
+    handles = [
         Line2D([], [], color=colour, marker=marker, linestyle="", label=family)
-        for family, (colour, marker) in styles.items()
-        if len(styles) > 1
+        for family, (colour, marker) in list(styles.items())[:LISTED]
     ]
+    if len(styles) > LISTED:
+        handles.append(Line2D([], [], linestyle="", label=f"and {len(styles) - LISTED} more"))
+    return handles
 
 
 # ---------------------------------------------------------------------------- token selection
@@ -429,9 +515,10 @@ def token_selection(selection, *, corpus: str) -> Figure:
     rows = select(selection, corpus=corpus)
     styles = family_styles(selection, corpus)
     with styled():
-        families = max(len(styles), 1)
-        figure = Figure(figsize=(WIDTH, 3.5 * families + 3.9), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=[3.5 * families + 0.5, 3.4])
+        families = min(max(len(styles), 1), MOST)
+        legend = legend_height(styles, 3, 5)
+        figure = Figure(figsize=(WIDTH, 3.5 * families + 3.9 + legend), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=[3.5 * families + 0.5, 3.4 + legend])
         if not len(rows):
             say(above.subplots(), f"no token selection on {corpus}")
             return figure
@@ -441,15 +528,20 @@ def token_selection(selection, *, corpus: str) -> Figure:
 
 
 def draw_explained(figure, rows: pd.DataFrame, styles: dict) -> None:
-    """Held-out and in-sample shares against k: four panels a row, two rows a family."""
-    axes = figure.subplots(2 * len(styles), 4, sharex=True, squeeze=False)
+    """Held-out and in-sample shares against k: four panels a row, two rows a family.
+
+    Of many families, those with most models have panels.
+    """
+    shown = largest_families(rows)
+    remark(figure, which_families(styles, "Explained shares"))
+    axes = figure.subplots(2 * len(shown), 4, sharex=True, squeeze=False)
     roles = {(family, role): model for family, role, model in extremes(rows)}
     scores = [
         ("held_out", "explained share,\nheld out"),
         ("in_sample", "explained share,\nin sample"),
     ]
     ks = sorted(rows["k"].unique())
-    for i, family in enumerate(styles):
+    for i, family in enumerate(shown):
         columns = [("largest", sink) for sink in SINKS] + [("smallest", "free")]
         for j, (role, sink) in enumerate(columns):
             model = roles.get((family, role))
@@ -525,16 +617,19 @@ def draw_wins(figure, rows: pd.DataFrame, styles: dict, most: int = 6) -> None:
 
 def draw_win_marks(ax, rows: pd.DataFrame, styles: dict, gid: str) -> None:
     """Shares of wins with intervals; filled where the paired test is significant."""
+    small = crowding(len(rows))
+    size = 3.2 * small
     for family, mine in rows.groupby("family"):
         colour, marker = styles[family]
         ax.vlines(
             mine["N"], mine["lasso_wins_low"], mine["lasso_wins_high"],
-            color=colour, linewidth=0.9, gid=f"{gid} interval/{family}",
+            color=colour, linewidth=0.9 * small, alpha=pale(small),
+            gid=f"{gid} interval/{family}",
         )  # fmt: skip
         filled = mine["wilcoxon_p_holm"] < SIGNIFICANT
         for some, fill, kind in ((filled, colour, "significant"), (~filled, "white", "open")):
             ax.plot(
-                mine["N"][some], mine["lasso_wins"][some], marker, color=colour, markersize=3.2,
+                mine["N"][some], mine["lasso_wins"][some], marker, color=colour, markersize=size,
                 markerfacecolor=fill, markeredgewidth=0.8, gid=f"{gid} {kind}/{family}",
             )  # fmt: skip
 
@@ -566,10 +661,11 @@ def token_ablation(ablation, distribution, *, corpus: str) -> Figure:
     rows, models = select(ablation, corpus=corpus), select(distribution, corpus=corpus)
     with styled():
         columns = 2 if len(styles) <= 1 else 4  # of one family, larger panels
-        count = 4 // columns * max(len(styles), 1)
+        count = 4 // columns * min(max(len(styles), 1), MOST)
         high = 2.3 if columns == 2 else 1.9
-        figure = Figure(figsize=(WIDTH, high * count + 3.3), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=[high * count + 0.6, 2.7])
+        legend = legend_height(styles, 4, 6)
+        figure = Figure(figsize=(WIDTH, high * count + 3.3 + legend), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=[high * count + 0.6, 2.7 + legend])
         if not len(models):
             say(above.subplots(), f"no token ablation on {corpus}")
             return figure
@@ -579,10 +675,15 @@ def token_ablation(ablation, distribution, *, corpus: str) -> Figure:
 
 
 def draw_recovery(figure, rows, models, styles: dict, columns: int) -> None:
-    """Recovery of each family's largest model that could be ablated, kept and dropped."""
-    axes = figure.subplots(4 // columns * len(styles), columns, sharey=True, squeeze=False)
+    """Recovery of each family's largest model that could be ablated, kept and dropped.
+
+    Of many families, those with most models have panels.
+    """
+    shown = largest_families(models)
+    remark(figure, which_families(styles, "Recovery"))
+    axes = figure.subplots(4 // columns * len(shown), columns, sharey=True, squeeze=False)
     places = axes.flat
-    for family in styles:
+    for family in shown:
         mine = select(rows, family=family)
         model = next((name for _, role, name in extremes(mine)), None) if len(mine) else None
         for mode in ("keep", "drop"):
@@ -643,12 +744,11 @@ def draw_needed(figure, models: pd.DataFrame, styles: dict) -> None:
             linear_axis(ax.yaxis, most=6)
             n_axis(ax, models)
     left_out = [
-        f"{problem} ({', '.join(rows['model'])})"
+        f"{problem} ({named(rows['model'])})"
         for problem, rows in models[models["problem"] != ""].groupby("problem")
     ]
     if left_out:
-        note = textwrap.fill("Not ablated: " + "; ".join(left_out), 150)
-        figure.suptitle(note, fontsize=5.5, color=GREY, style="italic")
+        remark(figure, textwrap.fill("Not ablated: " + "; ".join(left_out), 150))
     marks = {"linestyle": "", "markersize": 4}
     handles = [
         *family_handles(styles),
@@ -666,9 +766,10 @@ def draw_shares(
 ) -> None:
     """Shares needed against N with intervals; an open arrow at 1 where 90 % is not reached."""
     draw_against_n(ax, models[~censored], column, f"{column}_low", f"{column}_high", looks, column)
+    small = crowding(np.count_nonzero(censored))
     for family, rows in models[censored].groupby("family"):
         ax.plot(
             rows["N"], np.ones(len(rows)), color=looks[family]["color"], marker=ARROW,
-            markerfacecolor="white", markeredgewidth=0.7, markersize=high, linestyle="",
+            markerfacecolor="white", markeredgewidth=0.7, markersize=high * small, linestyle="",
             gid=f"{column} censored/{family}",
         )  # fmt: skip

@@ -4,6 +4,9 @@ Every mean is over the texts that all models of a family have (models with no te
 out), every interval a 95 % percentile interval over resampled text clusters.
 """
 
+from collections import defaultdict
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -37,7 +40,7 @@ class Sample:
 
     Parameters
     ----------
-    frames : iterable of pandas.DataFrame
+    frames : iterable of pandas.DataFrame or infogeo.parts.Parts
         Long tables with doc_id and source, one per model; empty ones are passed over.
     draws, seed : int
 
@@ -50,7 +53,7 @@ class Sample:
     """
 
     def __init__(self, frames, *, draws: int, seed: int):
-        frames = [frame.drop_duplicates("doc_id") for frame in frames if len(frame)]
+        frames = [texts for texts in map(_texts, frames) if len(texts)]
         shared = set.intersection(*(set(frame["doc_id"]) for frame in frames)) if frames else set()
         self.doc_ids, self.clusters = [], np.zeros(0, dtype=str)
         self.weights = np.zeros((draws, 0))
@@ -60,8 +63,14 @@ class Sample:
             self.clusters = resampling.clusters(texts["doc_id"], texts["source"])
             self.weights = resampling.text_weights(self.clusters, draws=draws, seed=seed)
 
-    def wide(self, frame: pd.DataFrame, keys: list[str], column: str):
+    def wide(self, table, keys: list[str], column: str):
         """One column of a long table as an array.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame or infogeo.parts.Parts
+        keys : list of str
+        column : str
 
         Returns
         -------
@@ -73,20 +82,26 @@ class Sample:
         Raises
         ------
         InfogeoError
-            Where a text has a row twice.
+            Where a text that models share has a row twice.
         """
-        index = frame[keys].drop_duplicates(ignore_index=True)
-        places = index.assign(_column=np.arange(len(index)))
-        columns = frame[keys].merge(places, on=keys, how="left")["_column"].to_numpy()
-        rows = pd.Index(self.doc_ids).get_indexer(frame["doc_id"])  # −1: not a shared text
-        if pd.DataFrame({"text": frame["doc_id"].to_numpy(), "at": columns}).duplicated().any():
-            raise InfogeoError(
-                f"a table of the context study holds a text's {column} twice for one "
-                f"({', '.join(keys)}); make the table anew"
-            )
-        values = np.full((len(self.doc_ids), len(index)), np.nan)
-        known = rows >= 0
-        values[rows[known], columns[known]] = frame[column].to_numpy(float)[known]
+        index, values = None, np.full((len(self.doc_ids), 0), np.nan)
+        given = values.astype(bool)  # (texts, keys): whether there was such a row
+        for part in _parts(table[["doc_id", *keys, column]]):
+            index, columns = _places(index, part[keys])
+            new = len(index) - values.shape[1]
+            values = np.pad(values, [(0, 0), (0, new)], constant_values=np.nan)
+            given = np.pad(given, [(0, 0), (0, new)])
+            rows = pd.Index(self.doc_ids).get_indexer(part["doc_id"])  # −1: not a shared text
+            known = rows >= 0
+            cells = rows[known], columns[known]
+            flat = np.ravel_multi_index(cells, values.shape) if known.any() else cells[0]
+            if given[cells].any() or pd.Index(flat).has_duplicates:
+                raise InfogeoError(
+                    f"a table of the context study holds a text's {column} twice for one "
+                    f"({', '.join(keys)}); make the table anew"
+                )
+            given[cells] = True
+            values[cells] = part[column].to_numpy(float)[known]
         return index, values
 
     def mean(self, values):
@@ -105,8 +120,37 @@ class Sample:
         filled = np.where(present, values, 0.0)
         with np.errstate(invalid="ignore"):
             resampled = (self.weights @ filled) / (self.weights @ present)
-            mean = filled.sum(0) / present.sum(0)
-        return mean, *resampling.interval(resampled)
+        return over_texts(values), *resampling.interval(resampled)
+
+
+def over_texts(values):
+    """Means over texts (texts, columns); a text whose value is NaN is left out. (columns,)"""
+    present = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(present, values, 0.0).sum(0) / present.sum(0)
+
+
+def _parts(table):
+    """A table as an iterable of DataFrames."""
+    return [table] if isinstance(table, pd.DataFrame) else table
+
+
+def _texts(table) -> pd.DataFrame:
+    """doc_id and source of the texts of a long table, in its order."""
+    parts = [part.drop_duplicates("doc_id") for part in _parts(table[["doc_id", "source"]])]
+    return pd.concat(parts, ignore_index=True).drop_duplicates("doc_id")
+
+
+def _places(index: pd.DataFrame | None, keys: pd.DataFrame):
+    """`index` with the keys that it lacks below it, and the place of each row of `keys` in it."""
+    groups = keys.groupby(list(keys), sort=False, dropna=False).ngroup().to_numpy()
+    first = np.unique(groups, return_index=True)[1]  # groups are counted as they come
+    found = keys.iloc[first].reset_index(drop=True)
+    if index is None:
+        return found, groups
+    index = pd.concat([index, found], ignore_index=True).drop_duplicates(ignore_index=True)
+    numbered = index.assign(_place=np.arange(len(index)))
+    return index, found.merge(numbered, "left", list(keys))["_place"].to_numpy()[groups]
 
 
 def families(models: list[dict]) -> list[list[dict]]:
@@ -135,6 +179,9 @@ def _joined(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 # ---------------------------------------------------------------- information gain
 
 PLACE = ["layer", "regulariser", "lam", "n", "metric"]
+GAIN_TABLES = (
+    "gain", "gain_relations", "gain_checks", "untrained_gain", "untrained_relations",
+)  # fmt: skip
 
 
 def gain(corpus: str, models: list[dict], read: dict, random, *, draws: int, seed: int):
@@ -146,7 +193,8 @@ def gain(corpus: str, models: list[dict], read: dict, random, *, draws: int, see
     models : list of dict
         slug, family, params_non_embedding, params_total, width, layers.
     read : dict
-        gain, gain_relations, gain_checks, untrained_gain, untrained_relations: slug → table.
+        gain, gain_relations, gain_checks, untrained_gain, untrained_relations: slug → table; gain
+        and untrained_gain may be infogeo.parts.Parts.
     random : pandas.DataFrame
         results/nulls/random.parquet.
     draws, seed : int
@@ -171,7 +219,7 @@ def gain(corpus: str, models: list[dict], read: dict, random, *, draws: int, see
     for family in families(models):
         sample = Sample((read["gain"][m["slug"]] for m in family), draws=draws, seed=seed)
         for model in family:
-            of_model = {name: frames[model["slug"]] for name, frames in read.items()}
+            of_model = {name: read[name][model["slug"]] for name in GAIN_TABLES}
             rows = pd.concat([_gains(sample, of_model), _relations(of_model)], ignore_index=True)
             null = [_null(nulls, width_at(row.layer, model), row) for row in rows.itertuples()]
             rows[["random", "random_low", "random_high"]] = np.reshape(null, (-1, 3))
@@ -190,7 +238,7 @@ def _gains(sample: Sample, of_model: dict) -> pd.DataFrame:
     mean, low, high = sample.mean(values)
     rows = index.assign(y=mean, low=low, high=high, texts=np.isfinite(values).sum(0))
     twins, values = sample.wide(of_model["untrained_gain"], [*PLACE, "draw"], "value")
-    return rows.merge(_over_draws(twins.assign(value=sample.mean(values)[0])), "left", PLACE)
+    return rows.merge(_over_draws(twins.assign(value=over_texts(values))), "left", PLACE)
 
 
 def _over_draws(twins: pd.DataFrame) -> pd.DataFrame:
@@ -239,16 +287,14 @@ def _residuals(checks: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
-def at_final(corpus: str, models: list[dict], frames: dict) -> pd.DataFrame:
-    """The tables of all models (slug → table) at layer `final`, below each other."""
+def at_final(corpus: str, models: list[dict], frames: dict) -> Iterator[pd.DataFrame]:
+    """The table of each model (slug → table) at layer `final`, the model's columns before it."""
     about = ["corpus", "family", "model", "N", "width"]
-    parts = []
     for model in models:
         frame = frames[model["slug"]]
         row = described(corpus, model)
         part = frame[frame["layer"] == "final"].assign(**{name: row[name] for name in about})
-        parts.append(part[[*about, *frame.columns]])
-    return pd.concat(parts, ignore_index=True)
+        yield part[[*about, *frame.columns]]
 
 
 # ---------------------------------------------------------------- token selection
@@ -440,14 +486,22 @@ def _at(frame: pd.DataFrame, **where) -> pd.Series:
     return found.iloc[0] if len(found) else pd.Series(np.nan, index=frame.columns)
 
 
-def _cells(gain, selection, distribution_row, regulariser: str, k: int) -> list[str]:
-    """One model's line in the terminal."""
-    row = distribution_row
-    at = {"corpus": row["corpus"], "model": row["model"]}
-    place = at | {"layer": "final", "regulariser": regulariser}
-    mean = _at(gain, **place, metric="gain_mean")["y"]
-    partial = _at(gain, **place, metric="partial_surprisal")
-    rival = _at(selection, **at, selector="attention_mean", sink="free", k=k)
+def _by_model(frame: pd.DataFrame, **where) -> dict[tuple, pd.DataFrame]:
+    """(corpus, model) → its rows where the columns have these values; none for all others.
+
+    So that a line of one model does not search the rows of a thousand.
+    """
+    some = np.logical_and.reduce([frame[name] == value for name, value in where.items()])
+    empty = frame.iloc[:0]
+    return defaultdict(lambda: empty, iter(frame[some].groupby(["corpus", "model"], sort=False)))
+
+
+def _cells(gain: dict, selection: dict, row: pd.Series, k: int) -> list[str]:
+    """One model's line in the terminal, from its row of the distribution."""
+    at = row["corpus"], row["model"]
+    mean = _at(gain[at], metric="gain_mean")["y"]
+    partial = _at(gain[at], metric="partial_surprisal")
+    rival = _at(selection[at], sink="free", k=k)
     wins = "n/a"
     if np.isfinite(rival["lasso_wins"]):
         wins = f"{_percent(rival['lasso_wins'])} p {_p(rival['wilcoxon_p_holm'])}"
@@ -479,10 +533,12 @@ def terminal_text(gain, selection, distribution, headline_eps2: float) -> str:
     """
     k, regulariser = shown_k(selection), f"eps2={headline_eps2:g}"
     lines = [f"Context: last layer, λ = nε²/d with ε² = {headline_eps2:g}; 95 % intervals"]
+    gain = _by_model(gain, layer="final", regulariser=regulariser)
+    selection = _by_model(selection, selector="attention_mean")
     head = ["model", "N", "gain", "and surprisal", "twins", f"lasso k={k}", "for 90 %",
             "under", "random", "verdict"]  # fmt: skip
     for corpus, models in distribution.groupby("corpus", sort=False):
-        rows = [head, *(_cells(gain, selection, row, regulariser, k)
+        rows = [head, *(_cells(gain, selection, row, k)
                         for _, row in models.iterrows())]  # fmt: skip
         lines += ["", f"{corpus}, texts of {models['n'].iloc[0]} tokens"]
         widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
@@ -515,16 +571,17 @@ def markdown_text(gain, selection, distribution, headline_eps2: float) -> str:
         "given position and log token frequency. Columns: results/README.md; the verdict: "
         "docs/verdicts.md.",
     ]
+    ks = sorted(selection["k"].unique())
+    gain = _by_model(gain, layer="final", regulariser=regulariser)
+    selection = _by_model(selection, selector="attention_mean")
     for (corpus, family), models in distribution.groupby(["corpus", "family"], sort=False):
         by_size = models.sort_values("N", kind="stable")
         shown = by_size.iloc[[0, -1]].drop_duplicates("model")
         lines += ["", f"## {family} on {corpus}", ""]
         rows = []
         for _, row in shown.iterrows():
-            place = {"corpus": corpus, "model": row["model"], "layer": "final",
-                     "regulariser": regulariser}  # fmt: skip
             mean, ridge, partial = (
-                _at(gain, **place, metric=name)
+                _at(gain[corpus, row["model"]], metric=name)
                 for name in ("gain_mean", "ridge_share", "partial_surprisal")
             )
             residual = max(mean["largest_residual_ridge"], mean["largest_residual_slogdet"])
@@ -543,17 +600,17 @@ def markdown_text(gain, selection, distribution, headline_eps2: float) -> str:
         )  # fmt: skip
         lines += ["", "Share of texts in which lasso explains more of the held-out coordinates than"
                   " mean attention (p: Wilcoxon, Holm over k).", ""]  # fmt: skip
-        lines += _lasso_table(selection, corpus, shown)
+        lines += _lasso_table({name: selection[corpus, name] for name in shown["model"]}, ks)
         lines += ["", *(f"- {row['sentence']}" for _, row in models.iterrows())]
     return "\n".join([*lines, ""])
 
 
-def _lasso_table(selection: pd.DataFrame, corpus: str, shown: pd.DataFrame) -> list[str]:
-    ks, rows = sorted(selection["k"].unique()), []
-    for name in shown["model"]:
+def _lasso_table(models: dict[str, pd.DataFrame], ks: list) -> list[str]:
+    """Name → a model's rows of the selector attention_mean, as lines of a table."""
+    rows = []
+    for name, mine in models.items():
         for sink in ("free", "forced", "excluded"):
-            cells = [_at(selection, corpus=corpus, model=name, selector="attention_mean",
-                         sink=sink, k=k) for k in ks]  # fmt: skip
+            cells = [_at(mine, sink=sink, k=k) for k in ks]
             rows.append([name, sink, *(
                 f"{_percent(cell['lasso_wins'])} (p {_p(cell['wilcoxon_p_holm'])})"
                 if np.isfinite(cell["lasso_wins"]) else "n/a"

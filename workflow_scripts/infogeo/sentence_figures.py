@@ -21,6 +21,7 @@ from infogeo.context_figures import (
     draw_against_n,
     extremes,
     family_handles,
+    legend_height,
     n_axis,
     panel,
 )
@@ -276,8 +277,10 @@ def sentence_distances(scores, sentences, *, corpus: str, depth: str) -> Figure:
     models = shown_models(scores, corpus)
     auc = select(scores, corpus=corpus, score="auc")
     with styled():
-        figure = Figure(figsize=(WIDTH, 8.6), layout="constrained")
-        above, middle, below = figure.subfigures(3, 1, height_ratios=[3.7, 2.5, 2.4])
+        styles = family_styles(scores, corpus)
+        legend = legend_height(styles, 5, 5)
+        figure = Figure(figsize=(WIDTH, 8.6 + legend), layout="constrained")
+        above, middle, below = figure.subfigures(3, 1, height_ratios=[3.7, 2.5, 2.4 + legend])
         if not models:
             for part in (above, middle, below):
                 say(part.subplots(), f"no scores of models on {corpus}")
@@ -286,7 +289,7 @@ def sentence_distances(scores, sentences, *, corpus: str, depth: str) -> Figure:
                        depth)  # fmt: skip
         letters = iter("cdefg")
         draw_separations(middle, letters, scores, models, corpus, depth)
-        draw_separation_by_size(below, letters, auc, family_styles(scores, corpus), depth)
+        draw_separation_by_size(below, letters, auc, styles, depth)
     return figure
 
 

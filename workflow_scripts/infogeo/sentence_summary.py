@@ -114,7 +114,7 @@ def study(
     models : list of dict
         slug, family, params_total, params_non_embedding, width, layers.
     trained, untrained : dict
-        Slug → infogeo.sentences.Sentences; a model may lack twins.
+        Slug → infogeo.sentences.Sentences, of which one is held at a time; a model may lack twins.
     neighbours, permutations, seed : int
         As for `infogeo.separation.Separation`.
 
@@ -124,17 +124,21 @@ def study(
         Where no text is in all models, a text has two labels or sources, or labels cannot be
         judged.
     """
-    found = [trained[model["slug"]] for model in models]
-    found += [untrained[model["slug"]] for model in models if model["slug"] in untrained]
+    slugs = [model["slug"] for model in models]
     about: dict[str, tuple] = {}
-    for sentences in found:
-        for text in zip(sentences.doc_ids, sentences.labels, sentences.sources, strict=True):
-            if about.setdefault(text[0], text[1:]) != text[1:]:
-                raise InfogeoError(
-                    f"results/sentences/{corpus}: the text {text[0]!r} has another label or source "
-                    "in one model than in another. Make them anew: snakemake -R sentence_geometry"
-                )
-    shared = set(about).intersection(*(sentences.doc_ids for sentences in found))
+    shared, total = None, 0
+    for part in (trained, untrained):
+        for sentences in (part[slug] for slug in slugs if slug in part):
+            for text in zip(sentences.doc_ids, sentences.labels, sentences.sources, strict=True):
+                if about.setdefault(text[0], text[1:]) != text[1:]:
+                    raise InfogeoError(
+                        f"results/sentences/{corpus}: the text {text[0]!r} has another label or "
+                        "source in one model than in another. Make them anew: "
+                        "snakemake -R sentence_geometry"
+                    )
+            own = set(sentences.doc_ids)
+            shared = own if shared is None else shared & own
+            total += len(sentences.distances)
     doc_ids = [doc_id for doc_id in about if doc_id in shared]
     if not doc_ids:
         raise InfogeoError(
@@ -145,20 +149,20 @@ def study(
     separation = Separation(labels, resampling.clusters(doc_ids, sources), neighbours=neighbours,
                             permutations=permutations, seed=seed)  # fmt: skip
     cells, twins = {}, {}
-    total = sum(len(sentences.distances) for sentences in found)
     beat = Heartbeat(f"separation of labels of {corpus}", total, "distances")
     done = 0
-    for slug in (model["slug"] for model in models):
+    for slug in slugs:
         for (_, depth, name), distance in _distances(trained[slug], doc_ids):
             cells[slug, depth, name] = separation.judge(distance)
+            done += 1
         draws: dict[tuple, list] = {}
         for (_, depth, name), distance in _distances(untrained.get(slug), doc_ids):
             scores = separation.values(distance), separation.influence(distance)
             draws.setdefault((slug, depth, name), []).append(scores)
+            done += 1
         for key, scores in draws.items():
             values, influence = (np.stack(part) for part in zip(*scores, strict=True))
             twins[key] = values, influence.mean(axis=0)
-        done += sum(len(part[slug].distances) for part in (trained, untrained) if slug in part)
         beat.update(done)
     beat.close()
     left_out = len(about) - len(doc_ids) + separation.left_out

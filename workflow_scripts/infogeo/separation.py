@@ -195,29 +195,38 @@ class Separation:
         Verified against `values` of the smaller set of texts.
         """
         distance = self._checked(distance)
-        sums, counts = self._tables(distance)
-        pairs, away = self._sorted_pairs(distance), self._away(distance)
+        away = self._away(distance)
         hits, near = self._hits(away)
+        aucs = aucs_without_each(*self._sorted_pairs(distance), self.sources)
         scores = np.empty((len(self.members), len(SCORES)))
-        for source, texts in enumerate(self.members):
-            weights, own = np.ones(len(distance)), self.onehot[texts]  # own: (k, labels)
-            weights[texts] = 0
-            apart = self.different[:, texts].astype(float)
-            tables = sums - (apart * distance[:, texts]) @ own, counts - apart @ own
-            rest = weights > 0
-            judged = self._judged(tables[1]) & rest
+        for source, (values, counts) in enumerate(self._silhouettes_without_each(distance)):
+            texts = self.members[source]
+            rest = np.ones(len(distance), bool)
+            rest[texts] = False
+            judged = self._judged(counts) & rest
             # Only where one of these texts is among the nearest does another take its place.
             rows = np.flatnonzero(near[:, texts].any(axis=1) & rest)
             fewer = away[rows]
             fewer[:, texts] = np.inf
             left = hits.copy()
             left[:, rows], _ = self._hits(fewer, rows)
-            scores[source] = [
-                weighted_auc(*pairs, weights),
-                np.nanmean(silhouettes(*tables, self.labels)[rest]),
-                *_mean(left, judged),
-            ]
+            scores[source] = [aucs[source], np.nanmean(values[rest]), *_mean(left, judged)]
         return scores
+
+    def _silhouettes_without_each(self, distance):
+        """Silhouettes (m,) without each source in turn, and how many texts of each label, (m,
+        labels), they rest on."""
+        sums, counts = self._tables(distance)
+        step = max(1, BLOCK // sums.size)
+        for first in range(0, len(self.members), step):
+            tables = []
+            for texts in self.members[first : first + step]:
+                own, apart = self.onehot[texts], self.different[:, texts].astype(float)
+                less = sums - (apart * distance[:, texts]) @ own, counts - apart @ own
+                tables.append(less)
+            block = tuple(np.stack(part) for part in zip(*tables, strict=True))
+            labels = np.broadcast_to(self.labels, block[0].shape[:-1])
+            yield from zip(silhouettes(*block, labels), block[1], strict=True)
 
     @cached_property
     def _pairs(self):
@@ -393,6 +402,38 @@ def weighted_auc(same, other, left, right, weights) -> float:
     below = np.concatenate([[0.0], np.cumsum(weights[other[0]] * weights[other[1]])])
     pairs = weights[same[0]] * weights[same[1]]
     return 1 - pairs @ (below[left] + below[right]) / (2 * pairs.sum() * below[-1])
+
+
+def aucs_without_each(same, other, left, right, sources) -> np.ndarray:
+    """`weighted_auc` without the texts of each source (m,) in turn, (sources,).
+
+    A place is a pair of two labels that lies before a same-label pair. Of all places those are
+    taken away that have a text of the source in either pair, and given back that have in both:
+    whole numbers, so the very number of `weighted_auc` where the source weighs 0.
+
+    Notes
+    -----
+    Verified against `weighted_auc`.
+    """
+    places = left + right
+    before = np.arange(other.shape[1])
+    after = sum(len(end) - np.searchsorted(np.sort(end), before, "right") for end in (left, right))
+    found, pairs = [], []
+    for own, others in zip(_by_source(same, sources), _by_source(other, sources), strict=True):
+        both = sum(
+            len(own) * len(others) - np.searchsorted(np.sort(end[own]), others, "right").sum()
+            for end in (left, right)
+        )
+        found.append(places.sum() - places[own].sum() - after[others].sum() + both)
+        pairs.append((same.shape[1] - len(own)) * (other.shape[1] - len(others)))
+    return 1 - np.array(found, float) / (2 * np.array(pairs, float))
+
+
+def _by_source(pairs, sources) -> list[np.ndarray]:
+    """Positions of the pairs (2, pairs) that have a text of each source."""
+    codes = sources[pairs].ravel()
+    order = np.argsort(codes, kind="stable") % pairs.shape[1]
+    return np.split(order, np.cumsum(np.bincount(codes, minlength=sources.max() + 1))[:-1])
 
 
 def silhouettes(sums, counts, labels) -> np.ndarray:

@@ -7,6 +7,7 @@ is in a table below and under the pointer.
 
 import html
 import json
+from itertools import islice
 from string import Template
 
 from infogeo.artefacts import replacing
@@ -50,8 +51,9 @@ def page(models, texts: dict, *, corpus: str, k, most: int) -> str:
 
     Parameters
     ----------
-    models : list of (str, pandas.DataFrame)
-        Name and table {model}.selection_tokens.parquet: one row per token, in any order.
+    models : iterable of (str, pandas.DataFrame)
+        Name and table {model}.selection_tokens.parquet: one row per token, in any order. Walked
+        through twice, and one table is held at a time.
     texts : dict
         doc_id → text of the corpus.
     corpus : str
@@ -83,7 +85,7 @@ def page(models, texts: dict, *, corpus: str, k, most: int) -> str:
                 "name": name,
                 "texts": [
                     _text(name, doc_id, frame[frame["doc_id"] == doc_id], texts[doc_id], k)
-                    for doc_id in [d for d in ranked if (frame["doc_id"] == d).any()][:most]
+                    for doc_id in _first(ranked, set(frame["doc_id"]), most)
                 ],
             }
             for name, frame in models
@@ -92,6 +94,11 @@ def page(models, texts: dict, *, corpus: str, k, most: int) -> str:
     # ASCII escapes hold U+2028 back, \u003c whatever could end the script element.
     embedded = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return Template(PAGE).substitute(corpus=html.escape(corpus), data=embedded)
+
+
+def _first(ranked: list[str], own: set[str], most: int) -> list[str]:
+    """The first `most` of the ranked texts that a model has."""
+    return list(islice((doc_id for doc_id in ranked if doc_id in own), most))
 
 
 def _check(name: str, frame, texts: dict) -> None:
