@@ -1,5 +1,7 @@
 """Information gain in untrained twins, against their own likelihoods and those of the model."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import torch
@@ -7,7 +9,7 @@ import torch
 from infogeo import cards, forward, logs
 from infogeo.artefacts import read_table, write_table
 from infogeo.errors import InfogeoError
-from infogeo.information_gain import Texts, compute, relation_table, text_table
+from infogeo.information_gain import Texts, compute, on_disk, relation_table, text_table
 from infogeo.store import open_store
 
 
@@ -46,6 +48,8 @@ if __name__ == "__main__":
             said = states.nll(), states.predictive_entropy()
             trained = texts.said(*said, offsets, "trained")
         layers = forward.choose_layers(params.layers, card["layers"])
+        # States come in blocks of texts, and no layer is whole before the last.
+        empty = on_disk(Path(snakemake.output.texts).parent)
         gains, relations = [], []
         twins = forward.twins(
             card,
@@ -59,10 +63,11 @@ if __name__ == "__main__":
                 twin, encoded, list(kept["doc_id"]), layers, params.batch_tokens
             )
             # The twin's own likelihoods are known only after its last text.
-            found = list(compute(states, texts, params.lambdas, params.eps2))
+            found = list(compute(states, texts, params.lambdas, params.eps2, empty=empty))
             own = texts.said(states.nll, states.predictive_entropy, offsets)
             gains += [text_table(layer, texts).assign(draw=draw) for layer in found]
-            relations.append(relation_table(found, texts, own | trained).assign(draw=draw))
+            said = own | trained
+            relations += [relation_table(layer, texts, said).assign(draw=draw) for layer in found]
             print(f"{twin.name}: {len(found)} layers, {len(texts)} texts", flush=True)
         for frames, path in ((gains, "texts"), (relations, "relations")):
             table = pd.concat(frames, ignore_index=True)

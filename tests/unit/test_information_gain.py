@@ -1,5 +1,7 @@
 """Gains against a spectrum, scikit-learn, determinants and closed forms; their tables."""
 
+import errno
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -14,12 +16,12 @@ from infogeo.information_gain import (
     Texts,
     compute,
     gains,
+    on_disk,
     position_table,
     regularisers,
     relation_table,
     ridge_optimum,
     surprisal_table,
-    tables,
     text_table,
 )
 from infogeo.rows import unit_norm
@@ -196,6 +198,23 @@ def test_layers_equal_each_text_alone(texts, by_text, monkeypatch):
             np.testing.assert_array_equal(layer.rho[:, place], rho)
 
 
+def test_gains_on_disk_are_those_in_memory_and_leave_nothing(texts, tmp_path):
+    found = compute(states, texts, [0.1], [0.5], empty=on_disk(tmp_path))
+    for layer, expected in zip(found, made_layers(texts), strict=True):
+        assert not list(tmp_path.iterdir())
+        for name in ("gain", "rho", "norms"):
+            np.testing.assert_array_equal(getattr(layer, name), getattr(expected, name))
+
+
+def test_a_disk_too_small_for_the_gains_is_named(tmp_path, monkeypatch):
+    def fallocate(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", fallocate)
+    with pytest.raises(InfogeoError, match=f"{tmp_path}: no space left"):
+        on_disk(tmp_path)((2, 3))
+
+
 def test_text_table_holds_means_over_tokens(texts):
     layer = made_layers(texts)[1]
     table = text_table(layer, texts)
@@ -250,8 +269,8 @@ def test_relations_find_what_is_planted_given_the_position(texts):
     layer, surprisal = planted(texts, rng)
     noise = rng.standard_normal(surprisal.shape)
     scores = {("surprisal", "own"): surprisal, ("predictive_entropy", "own"): noise}
-    weights = resampling.text_weights(texts.clusters, draws=99, seed=1)
-    table = relation_table([layer], texts, scores, weights).set_index("relation")
+    copies = resampling.text_copies(texts.clusters, draws=99, seed=1)
+    table = relation_table(layer, texts, scores, copies).set_index("relation")
     found = table.loc["surprisal"]
     assert found["spearman"] < 0.4 < 0.8 < found["within_position"]
     assert found["low"] < found["partial_spearman"] < found["high"]
@@ -264,12 +283,12 @@ def test_relations_find_what_is_planted_given_the_position(texts):
 def test_relations_of_constant_gains_are_nan_and_without_weights_have_no_interval(texts):
     layer, surprisal = planted(texts, np.random.default_rng(0))
     scores = {("surprisal", "own"): surprisal}
-    row = relation_table([layer], texts, scores).iloc[0]
+    row = relation_table(layer, texts, scores).iloc[0]
     assert np.isfinite(row["partial_spearman"])
     assert np.isnan(row["low"])
     assert np.isnan(row["high"])
     layer.gain[:] = 1.0
-    row = relation_table([layer], texts, scores).iloc[0]
+    row = relation_table(layer, texts, scores).iloc[0]
     assert np.isnan([row["partial_spearman"], row["within_position"], row["spearman"]]).all()
 
 
@@ -285,22 +304,3 @@ def test_bins_of_surprisal_hold_all_tokens_once(texts):
     np.testing.assert_allclose(table["gain"], 2 * table["surprisal"])
     surprisal[:] = 4.0  # all alike: one bin
     assert surprisal_table(layer, surprisal, weights)["tokens"].tolist() == [surprisal.size]
-
-
-def test_relations_do_not_depend_on_how_many_layers_wait(texts, monkeypatch):
-    rng = np.random.default_rng(0)
-    scores = {("surprisal", "own"): rng.exponential(3.0, (COUNT, N - 1))}
-
-    def made():
-        checks = Checks(texts.doc_ids, N, seed=1)
-        layers = compute(states, texts, [0.1], [0.5], checks.watch)
-        return tables(layers, checks.rows, texts, scores, draws=49, seed=1)
-
-    together = made()
-    monkeypatch.setattr("infogeo.information_gain.RELATION_BYTES", 1)
-    alone = made()
-    assert together["relations"]["layer"].tolist() == ["0", "0", "final", "final"]
-    for name, table in together.items():
-        assert np.allclose(
-            table.select_dtypes("number"), alone[name].select_dtypes("number"), equal_nan=True
-        ), name

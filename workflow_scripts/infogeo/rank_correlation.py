@@ -8,11 +8,11 @@ from scipy import stats
 NOTHING = 1e-10
 
 
-def partial_spearman(x, y, controls, texts, weights) -> np.ndarray:
-    """Partial Spearman correlations under weights of the texts.
+def partial_spearman(x, y, controls, texts, copies) -> np.ndarray:
+    """Partial Spearman correlations in resamples of the texts.
 
     All variables become midranks, and the partial correlations are those of the ranks. Ranks are
-    taken anew under each row of weights: a text of weight 2 counts as if it were there twice.
+    taken anew in each resample, in which a text is there as often as it was drawn.
 
     Parameters
     ----------
@@ -23,8 +23,8 @@ def partial_spearman(x, y, controls, texts, weights) -> np.ndarray:
         one that follows from the others, changes nothing.
     texts : (tokens,) array of int
         The text that each token belongs to.
-    weights : (draws, texts) array
-        As `infogeo.resampling.text_weights` gives them; their scale does not matter.
+    copies : (draws, texts) int array
+        As `infogeo.resampling.text_copies` gives them.
 
     Returns
     -------
@@ -33,35 +33,38 @@ def partial_spearman(x, y, controls, texts, weights) -> np.ndarray:
 
     Notes
     -----
-    Each variable is sorted once; a draw is then one cumulative sum. Memory holds 9 bytes for each
-    token of a variable, and 16 more of a target or control. Verified against
-    scipy.stats.spearmanr, residuals of an explicit regression of ranks, and a loop that repeats
-    the tokens of the drawn texts.
+    Each variable is sorted once; a draw is then one cumulative sum of integers, which is exact.
+    Memory holds 9 bytes for each token of a variable, and 8 more of a target or control. Verified
+    against scipy.stats.spearmanr, residuals of an explicit regression of ranks, and a loop that
+    repeats the tokens of the drawn texts.
     """
     from infogeo.rank_kernels import midranks  # numba takes a second to load
 
-    y, controls = (np.atleast_2d(np.asarray(part, float)) for part in (y, controls))
-    texts = np.asarray(texts)
-    weights = np.asarray(weights, float)
-    counts = np.bincount(texts, minlength=weights.shape[1])
-    weights = weights / (weights @ counts)[:, None]  # the weights of the tokens sum to 1
-    of_x = [_sorted(row, texts) for row in np.atleast_2d(x)]
-    others = [_sorted(row, texts) for row in (*y, *controls.reshape(-1, len(texts)))]
-    ranks_x, middle, of_token = np.empty((3, len(texts)))
-    ranks, weighted = np.empty((2, len(others), len(texts)))
-    variance_x = np.empty((len(weights), len(of_x)))
-    variance = np.empty((len(weights), len(others)))
-    crossed = np.empty((len(weights), len(of_x), len(others)))
-    among = np.empty((len(weights), len(others), len(others)))
-    for draw, row in enumerate(weights):
+    x, y, controls = (np.atleast_2d(np.asarray(part, float)) for part in (x, y, controls))
+    texts, copies = np.asarray(texts), np.asarray(copies, np.int32)
+    # In the order of one variable, ranks of others like it stand near each other in memory.
+    order = np.argsort(x[len(x) // 2], kind="stable")
+    texts = texts[order]
+    of_x = [_sorted(row[order], texts) for row in x]
+    others = [_sorted(row[order], texts) for row in (*y, *controls.reshape(-1, len(texts)))]
+    middle, ranks = np.empty(len(texts), np.int32), np.empty(len(texts))
+    weighted = np.empty((len(others), len(texts)))
+    variance_x = np.empty((len(copies), len(of_x)))
+    variance = np.empty((len(copies), len(others)))
+    crossed = np.empty((len(copies), len(of_x), len(others)))
+    among = np.empty((len(copies), len(others), len(others)))
+    for draw, row in enumerate(copies):
+        of_token = row[texts]
+        total = int(of_token.sum())
+        of_token = of_token / total
         for place, variable in enumerate(others):
-            variance[draw, place] = midranks(*variable, row, middle, ranks[place])
-        np.multiply(ranks, np.take(row, texts, out=of_token, mode="clip"), out=weighted)
-        for place, of_other in enumerate(ranks):
-            among[draw, place] = weighted @ of_other
+            variance[draw, place] = midranks(*variable, row, total, middle, ranks)
+            np.multiply(ranks, of_token, out=weighted[place])
+            pairs = weighted[: place + 1] @ ranks
+            among[draw, place, : place + 1] = among[draw, : place + 1, place] = pairs
         for place, variable in enumerate(of_x):
-            variance_x[draw, place] = midranks(*variable, row, middle, ranks_x)
-            crossed[draw, place] = weighted @ ranks_x  # of one at a time: it is in the cache
+            variance_x[draw, place] = midranks(*variable, row, total, middle, ranks)
+            crossed[draw, place] = weighted @ ranks
     return _partial(variance_x, crossed, variance, among, len(y))
 
 

@@ -4,21 +4,24 @@ from numba import njit
 
 
 @njit
-def midranks(texts, last, places, weights, middle, ranks) -> float:
-    """Put midranks under weights of the texts, scaled and centred to (−½, ½), into `ranks`.
+def midranks(texts, last, places, copies, total, middle, ranks) -> float:
+    """Put midranks in a resample of texts, scaled and centred to (−½, ½), into `ranks`.
 
     Parameters
     ----------
-    texts : (tokens,) int array
+    texts : (tokens,) int32 array
         Text of each token, in the order of the variable.
     last : (tokens,) bool array
         Whether a token is the last of those that are tied with it, in that order.
-    places : (tokens,) int array
-        For each token where it stands among the different values.
-    weights : (texts,) float64 array
-        Such that those of the tokens sum to 1.
-    middle : (tokens,) float64 array
-        Room for the midrank of each value.
+    places : (tokens,) int32 array
+        For each token, where its value stands among the different ones.
+    copies : (texts,) int32 array
+        How often each text is there.
+    total : int
+        How many tokens that makes.
+    middle : (tokens,) int32 array
+        Room for the midranks of the values: integers are exact, and half as large as float64, so
+        that more of them stay in the cache.
     ranks : (tokens,) float64 array
         Written.
 
@@ -27,16 +30,17 @@ def midranks(texts, last, places, weights, middle, ranks) -> float:
     float
         The variance of the ranks.
     """
-    total = cubes = mass = 0.0
-    value = 0
+    below = mass = value = 0
+    cubes = 0.0
     for token in range(len(texts)):
-        mass += weights[texts[token]]
+        mass += copies[texts[token]]
         if last[token]:
-            total += mass
-            middle[value] = total - 0.5 * mass - 0.5
-            cubes += mass * mass * mass
-            mass = 0.0
+            middle[value] = 2 * below + mass - total
+            below += mass
+            cubes += float(mass) ** 3
+            mass = 0
             value += 1
+    scale = 0.5 / total
     for token in range(len(places)):
-        ranks[token] = middle[places[token]]
-    return (1.0 - cubes) / 12.0  # tied ranks vary less
+        ranks[token] = scale * middle[places[token]]
+    return (1.0 - cubes / float(total) ** 3) / 12.0  # tied ranks vary less
