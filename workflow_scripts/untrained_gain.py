@@ -1,7 +1,5 @@
 """Information gain in untrained twins, against their own likelihoods and those of the model."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import torch
@@ -9,7 +7,7 @@ import torch
 from infogeo import cards, forward, logs
 from infogeo.artefacts import read_table, write_table
 from infogeo.errors import InfogeoError
-from infogeo.information_gain import Texts, compute, on_disk, relation_table, text_table
+from infogeo.information_gain import Texts, compute, relation_table, text_table
 from infogeo.store import open_store
 
 
@@ -48,8 +46,6 @@ if __name__ == "__main__":
             said = states.nll(), states.predictive_entropy()
             trained = texts.said(*said, offsets, "trained")
         layers = forward.choose_layers(params.layers, card["layers"])
-        # States come in blocks of texts, and no layer is whole before the last.
-        empty = on_disk(Path(snakemake.output.texts).parent)
         gains, relations = [], []
         twins = forward.twins(
             card,
@@ -63,11 +59,10 @@ if __name__ == "__main__":
                 twin, encoded, list(kept["doc_id"]), layers, params.batch_tokens
             )
             # The twin's own likelihoods are known only after its last text.
-            found = list(compute(states, texts, params.lambdas, params.eps2, empty=empty))
+            found = list(compute(states, texts, params.lambdas, params.eps2))
             own = texts.said(states.nll, states.predictive_entropy, offsets)
             gains += [text_table(layer, texts).assign(draw=draw) for layer in found]
-            said = own | trained
-            relations += [relation_table(layer, texts, said).assign(draw=draw) for layer in found]
+            relations.append(relation_table(found, texts, own | trained).assign(draw=draw))
             print(f"{twin.name}: {len(found)} layers, {len(texts)} texts", flush=True)
         for frames, path in ((gains, "texts"), (relations, "relations")):
             table = pd.concat(frames, ignore_index=True)

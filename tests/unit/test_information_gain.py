@@ -1,7 +1,5 @@
 """Gains against a spectrum, scikit-learn, determinants and closed forms; their tables."""
 
-import errno
-
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -16,7 +14,6 @@ from infogeo.information_gain import (
     Texts,
     compute,
     gains,
-    on_disk,
     position_table,
     regularisers,
     relation_table,
@@ -196,23 +193,6 @@ def test_layers_equal_each_text_alone(texts, by_text, monkeypatch):
             gain, rho = gains(Z, [0.1, N * 0.5 / D])
             np.testing.assert_array_equal(layer.gain[:, place], gain)
             np.testing.assert_array_equal(layer.rho[:, place], rho)
-
-
-def test_gains_on_disk_are_those_in_memory_and_leave_nothing(texts, tmp_path):
-    found = compute(states, texts, [0.1], [0.5], empty=on_disk(tmp_path))
-    for layer, expected in zip(found, made_layers(texts), strict=True):
-        assert not list(tmp_path.iterdir())
-        for name in ("gain", "rho", "norms"):
-            np.testing.assert_array_equal(getattr(layer, name), getattr(expected, name))
-
-
-def test_a_disk_too_small_for_the_gains_is_named(tmp_path, monkeypatch):
-    def fallocate(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("os.posix_fallocate", fallocate)
-    with pytest.raises(InfogeoError, match=f"{tmp_path}: no space left"):
-        on_disk(tmp_path)((2, 3))
 
 
 def test_text_table_holds_means_over_tokens(texts):

@@ -7,9 +7,6 @@ with G_i the Gram matrix of the first i unit rows (2402.03471). One Cholesky ``L
 a text gives all of its tokens: ``gain_i = 2 ln L_ii``, ``ρ_i = λ(L_ii² − 1)``.
 """
 
-import math
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,7 +14,6 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf
 
 from infogeo import resampling
-from infogeo.artefacts import disk_full, is_disk_full
 from infogeo.errors import InfogeoError
 from infogeo.rank_correlation import partial_spearman, within_levels
 from infogeo.regularisers import regularisers
@@ -254,7 +250,6 @@ def compute(
     lambdas,
     eps2,
     watch: Callable | None = None,
-    empty: Callable = np.empty,
 ) -> Iterator[LayerGains]:
     """Gains of every layer, as soon as it is complete.
 
@@ -270,8 +265,6 @@ def compute(
     watch : callable, optional
         Told of every text: layer, its place in `texts`, the regularisers, its unit rows (n, d),
         gain and rho (regularisers, n).
-    empty : callable
-        Makes the arrays of a layer, of a shape; see `on_disk`.
 
     Raises
     ------
@@ -317,30 +310,6 @@ def compute(
             work(layer)
         if not missing[layer]:
             yield layers.pop(layer)
-
-
-def on_disk(folder) -> Callable:
-    """What makes the arrays of `compute` where those of all layers are too much for memory.
-
-    They lie in files without a name in a folder, which are gone with the process, however it ends.
-
-    Raises
-    ------
-    InfogeoError
-        By what is returned, where the disk is full.
-    """
-
-    def empty(shape):
-        with tempfile.TemporaryFile(dir=folder) as file:
-            try:
-                os.posix_fallocate(file.fileno(), 0, 8 * math.prod(shape))
-            except OSError as error:
-                if is_disk_full(error):
-                    raise disk_full(folder) from error
-                raise
-            return np.asarray(np.memmap(file, float, "r+", shape=shape))
-
-    return empty
 
 
 class Checks:
