@@ -215,11 +215,10 @@ def spectra_fingerprint(model: str, corpus: str) -> str:
 def untrained_fingerprint(model: str, corpus: str) -> str:
     return fingerprint.digest(
         {
-            "model": model_fingerprint(model),
-            "corpus": corpus_fingerprint(corpus),
-            "dtype": MODELS[model]["dtype"],
+            "states": states_fingerprint(model, corpus),  # of model, corpus, dtype and layers too
             "n": CONFIG["spectra"]["n"],
-            "states": CONFIG["states"],
+            "lambdas": CONFIG["context"]["lambdas"],
+            "eps2": CONFIG["entropy"]["eps2"],
             "draws": CONFIG["controls"]["untrained_draws"],
             "seed": CONFIG["seed"],
             "logic": logic("untrained_twins"),
@@ -284,20 +283,6 @@ def gain_fingerprint(model: str, corpus: str) -> str:
 
 
 @cache
-def untrained_gain_fingerprint(model: str, corpus: str) -> str:
-    return fingerprint.digest(
-        {
-            "states": states_fingerprint(model, corpus),  # of model, corpus and n
-            "lambdas": CONFIG["context"]["lambdas"],
-            "eps2": CONFIG["entropy"]["eps2"],
-            "draws": CONFIG["controls"]["untrained_draws"],
-            "seed": CONFIG["seed"],
-            "logic": logic("untrained_gain"),
-        }
-    )
-
-
-@cache
 def selection_fingerprint(model: str, corpus: str) -> str:
     keys = ("k", "lambdas", "random_draws", "rotations", "centred")
     return fingerprint.digest(
@@ -326,7 +311,7 @@ def ablation_fingerprint(model: str, corpus: str) -> str:
 
 @cache
 def context_fingerprint() -> str:
-    parts = (gain_fingerprint, untrained_gain_fingerprint, selection_fingerprint)
+    parts = (gain_fingerprint, untrained_fingerprint, selection_fingerprint)
     return fingerprint.digest(
         {
             "parts": [
@@ -447,32 +432,41 @@ def published_fingerprint() -> str:
 
 
 # ---------------------------------------------------------------- what a scheduler is asked for
-def demand(wildcards) -> dict:
-    """What the jobs of a model ask for, on a corpus if there is one; see plan.demand."""
-    from infogeo import plan  # here, since few jobs need it and it imports numpy
+def demand(rule: str, wildcards, threads: int) -> dict:
+    """What the job of a rule of a model asks for, on a corpus if there is one; see demand.py."""
+    from infogeo.demand import demand  # here, since few jobs need it and it imports numpy
 
     model = wildcards.model
     corpus = CORPORA[wildcards.corpus] if "corpus" in wildcards.keys() else None
-    return plan.demand(MODELS[model], corpus, CONFIG, "results", model_fingerprint(model))
+    expected = model_fingerprint(model)
+    return demand(rule, MODELS[model], corpus, CONFIG, "results", expected, threads)
 
 
-def megabytes(workers: int = 1):
-    """For `mem_mb`: what running the model takes in so many workers, more with each attempt."""
-    return lambda wildcards, attempt: attempt * workers * demand(wildcards)["megabytes"]
+def megabytes(rule: str, workers: int = 1):
+    """For `mem_mb`: what the rule takes in so many workers, more with each attempt."""
+
+    def asked(wildcards, attempt, threads):
+        return attempt * workers * demand(rule, wildcards, threads)["megabytes"]
+
+    return asked
 
 
-def minutes(work: str):
-    """For `runtime`: from the operations of `work` (a key of plan.demand), more with each attempt."""
-    return lambda wildcards, attempt: attempt * demand(wildcards)[work]
+def minutes(rule: str):
+    """For `runtime`: from what the rule computes, more with each attempt."""
+
+    def asked(wildcards, attempt, threads):
+        return attempt * demand(rule, wildcards, threads)["minutes"]
+
+    return asked
 
 
 def gpus(workers: int = 1):
-    """For `gpu`: what so many workers on one node need to hold the model."""
-    return lambda wildcards: workers * demand(wildcards)["gpus"]
+    """For `gpu`: what so many workers on one node need to hold the model, in whatever job."""
+    return lambda wildcards: workers * demand("dump_hidden_states", wildcards, 1)["gpus"]
 
 
 def rising(least: int):
-    """For `mem_mb` where no model is run: more with each attempt."""
+    """For `mem_mb` where texts and layers do not matter: more with each attempt."""
     return lambda wildcards, attempt: attempt * least
 
 

@@ -5,47 +5,6 @@
 CONTEXT_N = max(CONFIG["spectra"]["n"])
 
 
-rule untrained_gain:
-    """The same of the untrained twins, whose states are never stored."""
-    input:
-        model="results/models/{model}/model.json",
-        corpus="results/corpora/{corpus}.parquet",
-        states="results/hidden_states/{corpus}/{model}.h5",
-    output:
-        texts="results/context/{corpus}/{model}.untrained_gain.parquet",
-        relations="results/context/{corpus}/{model}.untrained_relations.parquet",
-    log:
-        "results/logs/untrained_gain/{corpus}/{model}.log",
-    benchmark:
-        "results/benchmarks/untrained_gain/{corpus}/{model}.tsv"
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=megabytes(),
-        runtime=minutes("twins"),
-        gpu=gpus(),
-    params:
-        n_range=[min(CONFIG["spectra"]["n"]), CONTEXT_N],
-        lambdas=CONFIG["context"]["lambdas"],
-        eps2=CONFIG["entropy"]["eps2"],
-        draws=CONFIG["controls"]["untrained_draws"],
-        layers=CONFIG["states"]["layers"],
-        batch_tokens=CONFIG["states"]["batch_tokens"],
-        dtype=lambda w: MODELS[w.model]["dtype"],
-        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
-        seed=CONFIG["seed"],
-        fingerprint=lambda w: untrained_gain_fingerprint(w.model, w.corpus),
-        expected=lambda w: [
-            model_fingerprint(w.model),
-            corpus_fingerprint(w.corpus),
-            states_fingerprint(w.model, w.corpus),
-        ],
-        logic=logic("untrained_gain"),
-    script:
-        "../workflow_scripts/untrained_gain.py"
-
-
 rule token_selection:
     """Choose the earlier tokens that explain the last one best: lasso against attention and others."""
     input:
@@ -98,8 +57,8 @@ rule token_ablation:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(LOCAL_WORKERS),
-        runtime=minutes("ablation"),
+        mem_mb=megabytes("token_ablation", LOCAL_WORKERS),
+        runtime=minutes("token_ablation"),
         gpu=gpus(LOCAL_WORKERS),
         arrays=int(CONFIG["launch"]["placement"] == "slurm"),
         placement=CONFIG["launch"]["placement"],
@@ -197,7 +156,7 @@ rule summarise_context:
         seed=CONFIG["seed"],
         fingerprint=context_fingerprint(),
         expected_gain=[gain_fingerprint(m, c) for c in CORPORA for m in MODELS],
-        expected_untrained=[untrained_gain_fingerprint(m, c) for c in CORPORA for m in MODELS],
+        expected_untrained=[untrained_fingerprint(m, c) for c in CORPORA for m in MODELS],
         expected_selection=[selection_fingerprint(m, c) for c in CORPORA for m in MODELS],
         expected_ablation=[ablation_fingerprint(m, c) for c in CORPORA for m in MODELS],
         expected_null=null_fingerprint(),

@@ -1,37 +1,51 @@
-# Needs: stored hidden states; for the controls only a model's architecture, or no model at all. Makes: the
-# spectra of every text and layer, and every entropy from them.
+# Needs: spectra; for the controls a model's architecture and the likelihoods of its store, or no model at
+# all. Makes: spectra and information gains of the untrained twins, and every entropy from spectra.
 
 
 rule untrained_twins:
-    """The spectra of the same architecture with seeded random weights, in several draws."""
+    """Spectra and gains of the same architecture with seeded random weights, in several draws."""
     input:
         model="results/models/{model}/model.json",
         corpus="results/corpora/{corpus}.parquet",
+        states="results/hidden_states/{corpus}/{model}.h5",
     output:
-        expand(
+        spectra=expand(
             "results/spectra/{{corpus}}/{{model}}.untrained-{draw}.h5",
             draw=range(CONFIG["controls"]["untrained_draws"]),
         ),
+        gain="results/context/{corpus}/{model}.untrained_gain.parquet",
+        relations="results/context/{corpus}/{model}.untrained_relations.parquet",
     log:
         "results/logs/untrained_twins/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/untrained_twins/{corpus}/{model}.tsv"
+    localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(),
-        runtime=minutes("twins"),
-        gpu=gpus(),
+        mem_mb=megabytes("untrained_twins", LOCAL_WORKERS),
+        runtime=minutes("untrained_twins"),
+        gpu=gpus(LOCAL_WORKERS),
+        arrays=int(CONFIG["launch"]["placement"] == "slurm"),
+        placement=CONFIG["launch"]["placement"],
+        workers=CONFIG["launch"]["workers"],
     params:
         n=CONFIG["spectra"]["n"],
         layers=CONFIG["states"]["layers"],
         batch_tokens=CONFIG["states"]["batch_tokens"],
+        shard_tokens=CONFIG["states"]["shard_tokens"],
         dtype=lambda w: MODELS[w.model]["dtype"],
         trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+        lambdas=CONFIG["context"]["lambdas"],
+        eps2=CONFIG["entropy"]["eps2"],
         seed=CONFIG["seed"],
         fingerprint=lambda w: untrained_fingerprint(w.model, w.corpus),
-        expected=lambda w: [model_fingerprint(w.model), corpus_fingerprint(w.corpus)],
+        expected=lambda w: [
+            model_fingerprint(w.model),
+            corpus_fingerprint(w.corpus),
+            states_fingerprint(w.model, w.corpus),
+        ],
         logic=logic("untrained_twins"),
     script:
         "../workflow_scripts/untrained_twins.py"
@@ -41,7 +55,7 @@ rule compute_entropy:
     """Every entropy of a model, and of its untrained twins, from their spectra."""
     input:
         trained="results/spectra/{corpus}/{model}.h5",
-        untrained=rules.untrained_twins.output,
+        untrained=rules.untrained_twins.output.spectra,
     output:
         trained="results/entropy/{corpus}/{model}.parquet",
         untrained="results/entropy/{corpus}/{model}.untrained.parquet",
@@ -53,7 +67,8 @@ rule compute_entropy:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(1000),
+        mem_mb=megabytes("compute_entropy"),
+        runtime=minutes("compute_entropy"),
     params:
         eps2=CONFIG["entropy"]["eps2"],
         lambdas=CONFIG["context"]["lambdas"],

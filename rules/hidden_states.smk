@@ -18,8 +18,8 @@ rule dump_hidden_states:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(LOCAL_WORKERS),
-        runtime=minutes("dump"),
+        mem_mb=megabytes("dump_hidden_states", LOCAL_WORKERS),
+        runtime=minutes("dump_hidden_states"),
         gpu=gpus(LOCAL_WORKERS),
         arrays=int(CONFIG["launch"]["placement"] == "slurm"),
         placement=CONFIG["launch"]["placement"],
@@ -54,7 +54,8 @@ rule compute_spectra:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(2000),
+        mem_mb=megabytes("compute_spectra"),
+        runtime=minutes("compute_spectra"),
     params:
         n=CONFIG["spectra"]["n"],
         fingerprint=lambda w: spectra_fingerprint(w.model, w.corpus),
@@ -82,7 +83,8 @@ rule information_gain:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(1500),
+        mem_mb=megabytes("information_gain"),
+        runtime=minutes("information_gain"),
     params:
         n=max(CONFIG["spectra"]["n"]),
         lambdas=CONFIG["context"]["lambdas"],

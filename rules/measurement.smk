@@ -25,8 +25,8 @@ rule measure_states:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(LOCAL_WORKERS),
-        runtime=minutes("dump"),
+        mem_mb=megabytes("measure_states", LOCAL_WORKERS),
+        runtime=minutes("measure_states"),
         gpu=gpus(LOCAL_WORKERS),
         arrays=int(CONFIG["launch"]["placement"] == "slurm"),
         placement=CONFIG["launch"]["placement"],

@@ -53,8 +53,8 @@ rule train_ladder:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(),
-        runtime=minutes("training"),
+        mem_mb=megabytes("train_ladder"),
+        runtime=minutes("train_ladder"),
     params:
         where=lambda w: MODELS[w.model]["where"],
         width=lambda w: member(w.model)["width"],

@@ -78,8 +78,8 @@ rule untrained_sentences:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(),
-        runtime=minutes("twins"),
+        mem_mb=megabytes("untrained_sentences"),
+        runtime=minutes("untrained_sentences"),
         gpu=gpus(),
     params:
         n=CONFIG["sentences"]["n"],

@@ -1,7 +1,5 @@
 """Every entropy of a model, and of its untrained twins, from their spectra."""
 
-import pandas as pd
-
 from infogeo import logs
 from infogeo.artefacts import write_table
 from infogeo.entropy import entropies
@@ -13,8 +11,9 @@ if __name__ == "__main__":
         of_model, of_twins = params.expected
         trained = entropies(read(snakemake.input.trained, of_model), params.eps2, params.lambdas)
         write_table(trained, snakemake.output.trained, params.fingerprint)
-        untrained = pd.concat(
-            entropies(read(path, of_twins), params.eps2, params.lambdas).assign(draw=draw)
+        untrained = (
+            part.assign(draw=draw)
             for draw, path in enumerate(snakemake.input.untrained)
+            for part in entropies(read(path, of_twins), params.eps2, params.lambdas)
         )
         write_table(untrained, snakemake.output.untrained, params.fingerprint)

@@ -1,30 +1,18 @@
 """The eigenvalue spectra of every text at every layer, both conventions, from one Gram each."""
 
+from itertools import count
+
 from infogeo import logs
 from infogeo.progress import Heartbeat
 from infogeo.spectra import Documents, Tokens, compute, write
 from infogeo.store import open_store
-
-
-def watched(states, what: str):
-    """The states of a store as `compute` wants them, counted as they come: twice each."""
-    heartbeat = Heartbeat(what, 2 * len(states.doc_ids) * len(states.layers), "texts × layers")
-    done = 0
-
-    def fresh():
-        nonlocal done
-        for item in states.states():
-            heartbeat.update(done)
-            yield item
-            done += 1
-
-    return fresh
-
+from infogeo.threads import side_by_side
 
 if __name__ == "__main__":
     with (
         logs.rule(snakemake),
         open_store(snakemake.input[0], snakemake.params.expected[0]) as states,
+        side_by_side(snakemake.threads) as each,
     ):
         documents = Documents.of(states.doc_ids, states.sources, states.lengths, snakemake.params.n)
         tokens = Tokens(
@@ -33,5 +21,20 @@ if __name__ == "__main__":
             predictive_entropy=states.predictive_entropy(),
             token_end_byte=states.token_end_byte(),
         )
-        layers = compute(watched(states, snakemake.wildcards.model), documents)
+        total = 2 * len(states.doc_ids) * len(states.layers)  # every text comes twice
+        heartbeat = Heartbeat(snakemake.wildcards.model, total, "texts × layers")
+        done = count()
+
+        def of_layer(layer):
+            """The spectra of a layer, of which every text is counted as it comes."""
+
+            def watched():
+                for item in states.states([layer]):
+                    heartbeat.update(next(done))
+                    yield item
+
+            (found,) = compute(watched, documents)
+            return found
+
+        layers = each(of_layer, states.layers)
         write(snakemake.output[0], documents, tokens, layers, snakemake.params.fingerprint)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from infogeo import artefacts, cards, logs, spectra
+from infogeo.depths import layers_at
 from infogeo.laws import Settings, scaling_laws, with_q_values
-from infogeo.measured import Measured, Texts, profiles
+from infogeo.measured import Measured, Texts, profile
 
 FIELDS = (
     "params_total",
@@ -39,6 +40,34 @@ def spectra_of(files: dict[str, str], expected: dict[str, str]):
     return read
 
 
+class Measurements:
+    """What was measured of the models on a corpus, read one model at a time.
+
+    Attributes
+    ----------
+    texts : Texts
+        Of the models read so far.
+    profiles : dict
+        Slug → means of every layer of the models read so far.
+    """
+
+    def __init__(self, corpus: str, files, params):
+        self.corpus, self.params = corpus, params
+        # Slug → entropies of the model, of its twins, and the fingerprint of both.
+        self.files = dict(zip(params.models, files, strict=True))
+        self.texts, self.profiles = Texts(), {}
+
+    def of(self, model: dict) -> list[Measured]:
+        """Of a model and of its twins, the layers at the depths of the laws."""
+        params, (*files, expected) = self.params, self.files[model["slug"]]
+        both = [Measured(artefacts.read_parts(file, expected), self.texts) for file in files]
+        self.profiles[model["slug"]] = profile(
+            self.corpus, model, *both, self.texts, draws=params.draws, seed=params.seed
+        )
+        layers = layers_at(params.depths, model["layers"], both[0].layers, params.depth_tolerance)
+        return [measured.only(layers.values()) for measured in both]
+
+
 def main(files, params, output) -> None:
     """Read one corpus after the other, fit, and write the four tables."""
     settings = Settings(
@@ -63,28 +92,19 @@ def main(files, params, output) -> None:
     per_corpus = len(params.models)
     for i, corpus in enumerate(params.corpora):
         part = slice(i * per_corpus, (i + 1) * per_corpus)
-        texts = Texts()
-        trained, untrained = (
-            {
-                slug: Measured(artefacts.read_table(file, expected), texts)
-                for slug, file, expected in zip(
-                    params.models, table[part], params.expected[part], strict=True
-                )
-            }
-            for table in (files.entropy, files.untrained)
-        )
+        of_corpus = (files.entropy[part], files.untrained[part], params.expected[part])
+        measurements = Measurements(corpus, zip(*of_corpus, strict=True), params)
         read = spectra_of(
             dict(zip(params.models, files.spectra[part], strict=True)),
             dict(zip(params.models, params.expected_spectra[part], strict=True)),
         )
-        laws, points, pairs = scaling_laws(
-            corpus, models, trained, untrained, texts, random, read, settings
+        found = scaling_laws(
+            corpus, models, measurements.of, measurements.texts, random, read, settings
         )
-        means = profiles(
-            corpus, models, trained, untrained, texts, draws=params.draws, seed=params.seed
+        profiles = pd.concat(
+            [measurements.profiles[slug] for slug in params.models], ignore_index=True
         )
-        means = cards.with_commits(means, models)
-        for name, frame in zip(tables, (laws, points, pairs, means), strict=True):
+        for name, frame in zip(tables, (*found, cards.with_commits(profiles, models)), strict=True):
             tables[name].append(frame)
     tables = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
     tables["laws"] = with_q_values(tables["laws"])

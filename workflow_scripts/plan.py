@@ -18,5 +18,5 @@ if __name__ == "__main__":
         plan.write(rows, params.table)
         print(f"\n{plan.rendered(rows, params.config)}\n")
         if shutil.which("sbatch"):
-            print(f"{plan.rendered_demand(rows)}\n")
+            print(f"{plan.rendered_demand(rows, params.config)}\n")
         print(f"The same in full: {params.table}\n")

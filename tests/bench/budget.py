@@ -11,12 +11,13 @@ million, with the states of the last layer or of all; and what a run without sto
 
 import csv
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from infogeo import configuration, plan, spectra  # noqa: E402  (after the path is set)
+from infogeo import configuration, costs, demand, plan  # noqa: E402  (after the path is set)
 
 # Layers, width, vocabulary as padded, parameters in all and without embeddings (2304.01373, table
 # 1; Llama 3 70B: 2407.21783, table 3).
@@ -81,60 +82,80 @@ def measured(results: Path) -> dict:
     return {stage: sum(found) / len(found) for stage, found in sizes.items()}
 
 
+def job(row, texts: int, layers="all") -> demand.Job:
+    """The jobs of a model on so many texts, on the GPUs assumed here."""
+    compared = {} if layers == "all" else {"depths": layers}
+    config = configuration.merged(
+        {
+            "plan": {"flops_per_second": GPU_FLOPS},
+            "states": {"layers": layers},
+            "scaling": compared,
+            "sentences": compared,
+        }
+    )
+    return demand.Job(shape(row), DTYPE, config, texts, texts * max(LENGTHS))
+
+
 def projected(models: dict, texts: int, per_text_layer: dict) -> None:
-    config = configuration.merged({})
     n = max(LENGTHS)
-    tokens = texts * n
     print(f"\n{texts:,} texts of {n} tokens, {DTYPE}, {GPU_FLOPS:.0e} FLOP/s and "
           f"{GPU_BYTES / 1e9:.0f} GB a GPU")  # fmt: skip
-    print(f"{'model':14}{'GPUs':>5}{'forward':>12}{'dump':>8}{'twins':>8}{'ablation':>10}"
+    print(f"{'model':14}{'GPUs':>5}{'forward':>12}{'dump':>8}{'ablation':>10}"
           f"{'states: last':>14}{'all':>9}{'spectra':>9}{'tables':>9}")  # fmt: skip
-    print(f"{'':14}{'':>5}{'':>12}{'h':>8}{'h':>8}{'h':>10}"
+    print(f"{'':14}{'':>5}{'':>12}{'h':>8}{'h':>10}"
           f"{'':>14}{'layers':>9}{'':>9}{'':>9}")  # fmt: skip
     for name, row in models.items():
-        model = shape(row)
-        layers = model["layers"] + 2
-        forward = plan.forward_flops(model, tokens, n)
-        hours = GPU_FLOPS * 3600
-        gpus = plan.gpus_needed(model["params_total"], DTYPE, GPU_BYTES)
-        twins = 3 * config["controls"]["untrained_draws"] * forward / hours
-        ablation = plan.ablation_flops(model, config, texts) / hours
+        of_all, of_last = job(row, texts), job(row, texts, ["final"])
+        gpus = costs.gpus_needed(of_all.model["params_total"], DTYPE, GPU_BYTES)
+        hours = (work()[1] / 3600 for work in (of_all.dump_hidden_states, of_all.token_ablation))
         one, every = (
-            plan.hidden_states_bytes(model, tokens, count, DTYPE) for count in (1, layers)
+            costs.hidden_states_bytes(of.model, of.tokens, of.layers, DTYPE)
+            for of in (of_last, of_all)
         )
         tables = sum(per_text_layer.values()) * texts
-        cells = (plan.human(forward, "FLOP"), forward / hours, twins, ablation)
-        print(f"{name:14}{gpus:5}{cells[0]:>12}{cells[1]:8.2f}{cells[2]:8.2f}{cells[3]:10.2f}"
+        width = of_all.model["width"]
+        print(f"{name:14}{gpus:5}{plan.human(of_all.forward(), 'FLOP'):>12}"
+              f"{next(hours):8.2f}{next(hours):10.2f}"
               f"{plan.human(one, 'B'):>14}{plan.human(every, 'B'):>9}"
-              f"{plan.human(spectra_bytes(model['width'], texts, 1), 'B'):>9}"
+              f"{plan.human(spectra_bytes(width, texts, 1), 'B'):>9}"
               f"{plan.human(int(tables), 'B'):>9}")  # fmt: skip
+
+
+def requested(models: dict, texts: int) -> None:
+    """Memory and hours of the jobs that take spectra and gains, of one thread and of 16."""
+    print(f"\n{texts:,} texts: GB and hours of a job, one thread / 16 threads")
+    works = ("compute_spectra", "information_gain", "untrained_twins", "compute_entropy")
+    print(f"{'model':14}{'layers':>8}" + "".join(f"{work:>32}" for work in works))
+    for name, row in models.items():
+        for layers in ("all", ["final"]):
+            one = job(row, texts, layers)
+            cells = []
+            for work in works:
+                found = [getattr(replace(one, threads=threads), work)() for threads in (1, 16)]
+                cells.append(" / ".join(f"{size / 1e9:,.3g}, {s / 3600:,.3g}" for size, s in found))
+            print(f"{name:14}{one.layers:8}" + "".join(f"{cell:>32}" for cell in cells))
 
 
 def unstored(models: dict, texts: int) -> None:
     """What a run without stored states leaves and needs, of all layers and of the last alone."""
-    config = configuration.merged({})
     n = max(LENGTHS)
-    kinds = len(config["context"]["lambdas"]) + len(config["entropy"]["eps2"])
     print(f"\nwithout stored states, {texts:,} unlabelled texts of {n} tokens, {DTYPE}")
     print(f"{'model':14}{'layers':>8}{'states':>10}{'store':>10}{'ratio':>10}{'shards':>10}"
           f"{'memory':>10}{'passes h':>10}{'core h':>10}")  # fmt: skip
     for name, row in models.items():
-        model = shape(row)
-        of_corpus = spectra.corpus_bytes(dict.fromkeys(LENGTHS, texts), model["width"])
-        for layers in (model["layers"] + 2, 1):
-            whole = plan.hidden_states_bytes(model, texts * n, layers, DTYPE)
-            left = plan.reduced_states_bytes(model, config, False, texts, texts * n, DTYPE)
-            gains = 8 * texts * n * (kinds + 1) * layers
-            shards = gains + spectra_bytes(model["width"], texts, layers) + left
-            passes = sum(
-                plan.forward_flops({**model, "vocabulary": words}, texts * n, n)
-                for words in (model["vocabulary"], 0)
-            )
-            core = plan.reduction_seconds(model, config, texts, layers) / 3600
-            sizes = (f"{plan.human(size, 'B'):>10}" for size in (shards, layers * of_corpus))
-            print(f"{name:14}{layers:8}{plan.human(whole, 'B'):>10}{plan.human(left, 'B'):>10}"
-                  f"{left / whole:10.5f}{''.join(sizes)}{passes / GPU_FLOPS / 3600:10.2f}"
-                  f"{core:10.1f}")  # fmt: skip
+        for layers in ("all", ["final"]):
+            of = job(row, texts, layers)
+            given = of.model, of.config
+            whole = costs.hidden_states_bytes(of.model, of.tokens, of.layers, DTYPE)
+            left = costs.reduced_states_bytes(*given, False, texts, of.tokens, DTYPE)
+            gains = costs.gain_bytes(of.config, texts) * of.layers // 2  # pivots alone
+            shards = gains + spectra_bytes(of.model["width"], texts, of.layers) + left
+            passes = of.passes(of.forward() + of.forward(likelihoods=False)) / 3600
+            core = (of.spectra() + of.gains()) / 3600
+            held = costs.accumulator_bytes(*given, texts, of.layers)
+            sizes = (f"{plan.human(size, 'B'):>10}" for size in (shards, held))
+            print(f"{name:14}{of.layers:8}{plan.human(whole, 'B'):>10}{plan.human(left, 'B'):>10}"
+                  f"{left / whole:10.5f}{''.join(sizes)}{passes:10.2f}{core:10.1f}")  # fmt: skip
 
 
 def main(results: Path) -> None:
@@ -143,6 +164,8 @@ def main(results: Path) -> None:
     print(f"\nbytes per text and layer: {sizes}")
     projected(PYTHIA, 10_000, per_text_layer)
     projected(LARGE, 1_000_000, per_text_layer)
+    requested(PYTHIA, 10_000)
+    requested(LARGE, 1_000_000)
     unstored(PYTHIA, 10_000)
     unstored(LARGE, 1_000_000)
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 GPU_RULES = {
-    "dump_hidden_states", "untrained_twins", "untrained_gain", "untrained_sentences",
+    "dump_hidden_states", "untrained_twins", "untrained_sentences",
     "token_ablation",
 }  # fmt: skip
 PER_MODEL = GPU_RULES | {

@@ -1,6 +1,7 @@
 """Entropies in closed form, and the table of them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from infogeo.entropy import (
@@ -179,7 +180,9 @@ def table(tmp_path):
         items = states(**options)
         layers = compute(lambda: iter(items), DOCUMENTS)
         write(tmp_path / "model.h5", DOCUMENTS, tokens(), layers, "f")
-        return items, entropies(read(tmp_path / "model.h5"), EPS2, LAMBDAS)
+        return items, pd.concat(
+            entropies(read(tmp_path / "model.h5"), EPS2, LAMBDAS), ignore_index=True
+        )
 
     return make
 

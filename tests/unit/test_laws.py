@@ -78,17 +78,20 @@ class World:
         return [f"t{i}" for i in range(TEXTS)], self.spectrum, np.full(TEXTS, 16)
 
     def fit(self, **settings):
-        trained, twins = (
-            {slug: measured.Measured(frame, self.texts) for slug, frame in tables.items()}
-            for tables in (self.trained, self.twins)
-        )
+        def measure(model):
+            frames = (tables.get(model["slug"]) for tables in (self.trained, self.twins))
+            return [
+                None if frame is None else measured.Measured([frame], self.texts)
+                for frame in frames
+            ]
+
         random = pd.DataFrame(
             self.random, columns=["d", "n", "convention", "metric", "draw", "value"]
         ).drop_duplicates(["d", "n", "convention", "metric", "draw"])
         chosen = {"depths": ("final",), "axes": ("non_embedding",), "draws": 199,
                   "headline": HEADLINE} | settings  # fmt: skip
         return laws.scaling_laws(
-            "c", self.models, trained, twins, self.texts, random, self.spectra,
+            "c", self.models, measure, self.texts, random, self.spectra,
             laws.Settings(**chosen),
         )  # fmt: skip
 

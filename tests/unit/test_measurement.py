@@ -9,7 +9,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from infogeo import forward, information_gain, measurement, shards, spectra
 from infogeo.artefacts import read_table, write_table
@@ -236,15 +235,6 @@ def test_a_store_without_its_states_never_takes_its_name(run, tmp_path, monkeypa
     with pytest.raises(InfogeoError, match="chunks are there"):
         run()
     assert not (tmp_path / "out" / "states.h5").exists()
-
-
-def test_layers_treated_at_once_have_a_thread_of_blas_each():
-    with (
-        threadpool_limits(2, user_api="blas"),
-        measurement._layers_at_once({"threads": 2, "layers": ["0", "1"]}) as each_layer,
-    ):
-        pools = each_layer(lambda _: [p for p in threadpool_info() if p["user_api"] == "blas"])
-    assert {pool["num_threads"] for found in pools for pool in found} == {1}
 
 
 @pytest.mark.parametrize(("interrupted", "after"), [("_write_shard", 3), ("_note", 2)])

@@ -5,9 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infogeo import configuration, ladder, plan, token_selection
+from infogeo import configuration, costs, demand, ladder, plan, token_selection
 from infogeo.artefacts import write_table
 from infogeo.errors import InfogeoError
+from infogeo.spectra import corpus_bytes
 
 MODEL = {"params_total": 1300, "params_non_embedding": 1000, "width": 10, "layers": 2,
          "vocabulary": 30}  # fmt: skip
@@ -57,7 +58,7 @@ def planned(config, folder, models=None, corpora=None, expected_models=None, exp
 # ---------------------------------------------------------------- arithmetic
 def test_forward_flops_by_hand():
     # per token: 2·1000 weights, 4·5·10·2 attention, 2·10·30 logits
-    assert plan.forward_flops(MODEL, tokens=7, n=5) == 7 * (2000 + 400 + 600)
+    assert costs.forward_flops(MODEL, tokens=7, n=5) == 7 * (2000 + 400 + 600)
 
 
 @pytest.mark.parametrize(("width", "depth", "vocabulary"), MEMBERS)
@@ -75,7 +76,7 @@ def test_forward_flops_are_those_that_pytorch_counts(width, depth, vocabulary):
              "layers": depth, "vocabulary": vocabulary}  # fmt: skip
     # PyTorch counts the rotary frequencies too, one small product per pass.
     assert counter.get_total_flops() == pytest.approx(
-        plan.forward_flops(shape, texts * n, n), rel=1e-3
+        costs.forward_flops(shape, texts * n, n), rel=1e-3
     )
 
 
@@ -85,7 +86,7 @@ def test_parameters_of_a_ladder_model_are_those_of_the_real_one(
 ):
     config["ladders"]["tiny"]["vocabulary"] = vocabulary
     row = ladder_row(where=f"tiny/w{width}-d{depth}-s0")
-    found = plan.describe_model(row, config, tmp_path, None)
+    found = demand.describe_model(row, config, tmp_path, None)
     model = neox(width, depth, vocabulary)
     total = sum(w.numel() for w in model.parameters())
     assert found["params_total"] == total
@@ -98,7 +99,7 @@ def test_parameters_of_a_ladder_model_are_those_of_the_real_one(
 def test_as_many_layers_are_planned_as_a_dump_stores(layers, depth):
     from infogeo.forward import choose_layers
 
-    assert plan.layers_stored(layers, depth) == len(choose_layers(layers, depth))
+    assert costs.layers_stored(layers, depth) == len(choose_layers(layers, depth))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
@@ -123,7 +124,7 @@ def test_bytes_of_hidden_states_are_those_of_a_real_store(dtype, tmp_path):
     )
     with h5py.File(tmp_path / "s.h5") as file:
         stored = sum(file["hidden"][layer].id.get_storage_size() for layer in layers)
-    planned = plan.hidden_states_bytes(MODEL, 21, len(layers), dtype)
+    planned = costs.hidden_states_bytes(MODEL, 21, len(layers), dtype)
     assert stored == planned + 4 * len(layers)  # a checksum of four bytes per chunk
 
 
@@ -131,15 +132,17 @@ def test_memory_is_that_of_weights_batch_and_two_shards():
     states = {"batch_tokens": 100, "shard_tokens": 1000}
 
     def grows(tokens=5000, layers=3, **changed):
-        base = plan.memory_bytes(MODEL, states, 5000, 3, "float32")
-        return plan.memory_bytes(MODEL | changed, states, tokens, layers, "float32") - base
+        base = costs.memory_bytes(MODEL, states, 5000, 3, "float32")
+        return costs.memory_bytes(MODEL | changed, states, tokens, layers, "float32") - base
 
     assert grows(params_total=1400) == 4 * 100
     assert grows(layers=4) == 4 * 2 * 1000 * 10
     assert grows(tokens=None) == grows(tokens=1000) == 0  # a shard is full
     assert grows(tokens=900) == -4 * 2 * 100 * 10 * 3
-    halves = [plan.memory_bytes(MODEL, states, 5000, 3, dtype) for dtype in ("float16", "bfloat16")]
-    assert halves[0] == halves[1] < plan.memory_bytes(MODEL, states, 5000, 3, "float32")
+    halves = [
+        costs.memory_bytes(MODEL, states, 5000, 3, dtype) for dtype in ("float16", "bfloat16")
+    ]
+    assert halves[0] == halves[1] < costs.memory_bytes(MODEL, states, 5000, 3, "float32")
 
 
 def test_shards_are_bounded_in_bytes_too():
@@ -147,9 +150,9 @@ def test_shards_are_bounded_in_bytes_too():
 
     states = {"batch_tokens": 1, "shard_tokens": 10**9}
     wide = MODEL | {"width": 1000}
-    few, many = (plan.memory_bytes(wide, states, 10**9, k, "float32") for k in (2, 4))
+    few, many = (costs.memory_bytes(wide, states, 10**9, k, "float32") for k in (2, 4))
     assert few == many
-    assert plan.SHARD_BYTES == shards.SHARD_BYTES
+    assert costs.SHARD_BYTES == shards.SHARD_BYTES
 
 
 def test_bytes_of_a_reduced_store_are_those_of_a_real_one_at_most(config, tmp_path):
@@ -182,31 +185,27 @@ def test_bytes_of_a_reduced_store_are_those_of_a_real_one_at_most(config, tmp_pa
     (labelled,) = planned(config, tmp_path, corpora=[corpus_row(label_column="kind")])
     depths = {"final", *config["sentences"]["depths"]}
     tokens = kept * 24 + (100 - kept) * config["sentences"]["n"]
-    expected = 2400 * plan.TOKEN_BYTES + tokens * len(depths) * width * 4
+    expected = 2400 * costs.TOKEN_BYTES + tokens * len(depths) * width * 4
     assert labelled["reduced_states_bytes"] == expected
 
 
-def test_without_stored_states_a_job_asks_for_two_passes_and_the_spectra_of_the_corpus(
+def test_without_stored_states_one_job_takes_two_passes_and_the_spectra_of_the_corpus(
     config, tmp_path
 ):
-    from infogeo.spectra import corpus_bytes
-
     (stored,) = planned(config, tmp_path)
     config["keep_hidden_states"] = False
     (row,) = planned(config, tmp_path)
     accumulators = 3 * corpus_bytes({8: 100, 24: 100}, 16)  # embeddings, a block, the final norm
     assert row["memory_bytes"] == stored["memory_bytes"] + accumulators
-    model = plan.describe_model(ladder_row(), config, tmp_path, None)
-    # The second pass has no logits; spectra and gains take the time of a core.
-    again = plan.forward_flops(model | {"vocabulary": 0}, 2400, 24)
-    passes = stored["dump_hours"] * 3600 + again / config["plan"]["flops_per_second"]
-    cores = row["dump_hours"] * 3600 - passes
-    assert cores == pytest.approx(plan.reduction_seconds(model, config, 100, 3)) and cores > 0
+    # The passes, spectra and gains of one twin take as long.
+    assert row["dump_hours"] == pytest.approx(stored["twins_hours"] / 3)
+    assert row["spectra_hours"] is row["asked_gains_minutes"] is None
     assert row["hidden_states_bytes"] == stored["hidden_states_bytes"]
     said = plan.rendered([row], config)
     assert "These are not stored in this run." in said
-    minutes = plan.START_MINUTES + int(np.ceil(120 * row["dump_hours"]))
-    assert asked(config, tmp_path)["dump"] == minutes > plan.START_MINUTES
+    assert "spectra" not in said.splitlines()[0] and "twins" in said.splitlines()[0]
+    minutes = demand.START_MINUTES + int(np.ceil(120 * row["dump_hours"]))
+    assert asked("measure_states", config, tmp_path)["minutes"] == minutes > demand.START_MINUTES
 
 
 # ---------------------------------------------------------------- what is known, and how surely
@@ -265,7 +264,7 @@ def test_a_local_model_is_counted_from_its_files(config, tmp_path, tiny_model_di
     directory = tiny_model_dir()
     real = json.loads((directory / "model.json").read_text())
     row = ladder_row(source="local", where=str(directory), trust_remote_code=False)
-    found = plan.describe_model(row, config, tmp_path, None)
+    found = demand.describe_model(row, config, tmp_path, None)
     for key in ("params_total", "params_non_embedding", "width", "layers", "vocabulary"):
         assert found[key] == real[key], key
     (line,) = planned(config, tmp_path, models=[row])
@@ -275,10 +274,19 @@ def test_a_local_model_is_counted_from_its_files(config, tmp_path, tiny_model_di
 def test_hours_follow_from_flops_and_throughput(config, tmp_path):
     (row,) = planned(config, tmp_path)
     shape = {key: row[key] for key in ("params_non_embedding", "width", "layers", "vocabulary")}
-    assert row["forward_flops"] == plan.forward_flops(shape, 2400, 24)
+    assert row["forward_flops"] == costs.forward_flops(shape, 2400, 24)
     assert row["dump_hours"] == pytest.approx(row["forward_flops"] / 1e6 / 3600)
-    assert row["twins_hours"] == pytest.approx(2 * 3 * row["dump_hours"])
-    assert row["training_flops"] == 3 * plan.forward_flops(shape, 1_000_000, 128)
+    job = demand.Job(shape, "float32", config, 100, 2400)
+    assert row["spectra_hours"] == pytest.approx(
+        costs.spectra_seconds(shape, config, 100, 3) / 3600
+    )
+    assert row["gains_hours"] > costs.gain_seconds(shape, config, 100, 3) / 3600 > 0
+    # Three draws, each in two passes, of which the second has no logits.
+    again = costs.forward_flops(shape | {"vocabulary": 0}, 2400, 24) / 1e6 / 3600
+    once = row["dump_hours"] + again + row["spectra_hours"] + row["gains_hours"]
+    assert row["twins_hours"] == pytest.approx(3 * once)
+    assert row["entropy_hours"] * 3600 == job.compute_entropy()[1] > 0
+    assert row["training_flops"] == 3 * costs.forward_flops(shape, 1_000_000, 128)
     assert row["training_hours"] == pytest.approx(row["training_flops"] / 1e6 / 3600)
 
 
@@ -291,7 +299,7 @@ def test_the_ablation_is_counted_as_it_runs(config, tmp_path):
     runs = (
         5 * (len(token_selection.SELECTORS) - 1 + 3) * 2 * 2
     )  # texts, orders, first token forced or not, shares
-    expected = plan.forward_flops(shape, runs * 24, 24) / 1e6 / 3600
+    expected = costs.forward_flops(shape, runs * 24, 24) / 1e6 / 3600
     assert row["ablation_hours"] == pytest.approx(expected)
 
 
@@ -346,31 +354,63 @@ def test_times_are_readable(hours, text):
 
 
 # ---------------------------------------------------------------- what a scheduler is asked for
-def asked(config, folder, row=None, texts=100, corpus=True):
+def asked(rule, config, folder, row=None, texts=100, corpus=True, threads=1):
     corpus = corpus_row("stories", texts) if corpus else None
-    return plan.demand(row or ladder_row(), corpus, config, folder, "fm")
+    return demand.demand(rule, row or ladder_row(), corpus, config, folder, "fm", threads)
 
 
 def test_a_job_asks_for_its_planned_time_twice_over(config, tmp_path):
     row = planned(config, tmp_path)[0]  # at most 100 texts of 24 tokens, as here
-    found, start = asked(config, tmp_path), plan.START_MINUTES
-    hours = {work: row[f"{work}_hours"] for work in ("dump", "ablation", "training")}
-    # The plan counts both jobs that run the twins.
-    hours["twins"] = row["twins_hours"] / 2
-    expected = {work: start + int(np.ceil(120 * value)) for work, value in hours.items()}
-    assert {work: found[work] for work in hours} == expected
-    assert min(expected.values()) > start
-    assert found["megabytes"] == max(plan.LEAST_MEGABYTES, row["memory_bytes"] / 1e6)
-    # And the plan says so before anything is submitted.
-    assert {work: row[f"asked_{work}_minutes"] for work in hours} == expected
-    assert (row["asked_megabytes"], row["asked_gpus"]) == (found["megabytes"], found["gpus"])
+    for work, rule in plan.WORKS.items():
+        found = asked(rule, config, tmp_path)
+        expected = demand.START_MINUTES + int(np.ceil(120 * row[f"{work}_hours"]))
+        assert found["minutes"] == expected > demand.START_MINUTES
+        # And the plan says so before anything is submitted.
+        assert row[f"asked_{work}_minutes"] == found["minutes"]
+        assert row[f"asked_{work}_megabytes"] == found["megabytes"]
+        assert row["asked_gpus"] == found["gpus"]
 
 
 def test_memory_asked_for_grows_with_the_model(config, tmp_path):
     config["states"] = {**config["states"], "batch_tokens": 1 << 21, "shard_tokens": 1 << 21}
     row = planned(config, tmp_path, corpora=[corpus_row("stories", 10**6)])[0]
-    found = asked(config, tmp_path, texts=10**6)["megabytes"]
-    assert found == int(np.ceil(row["memory_bytes"] / 1e6)) > plan.LEAST_MEGABYTES
+    found = asked("dump_hidden_states", config, tmp_path, texts=10**6)["megabytes"]
+    assert found == int(np.ceil(row["memory_bytes"] / 1e6)) > demand.LEAST_MEGABYTES
+
+
+def test_what_is_asked_for_grows_with_texts_and_layers(config, tmp_path):
+    deep = ladder_row(where="tiny/w16-d30-s0")
+    for rule in ("compute_spectra", "information_gain", "compute_entropy", "untrained_twins"):
+        few, many, layers = (
+            asked(rule, config, tmp_path, row, texts)
+            for row, texts in ((None, 10**7), (None, 10**8), (deep, 10**7))
+        )
+        assert few["megabytes"] < many["megabytes"] and few["minutes"] < many["minutes"]
+        assert few["minutes"] < layers["minutes"]
+    # All but the twins hold one layer at a time.
+    few, layers = (
+        asked("compute_entropy", config, tmp_path, row, 10**7)["megabytes"] for row in (None, deep)
+    )
+    assert few == layers
+
+
+def test_layers_side_by_side_take_less_time_and_more_memory(config, tmp_path):
+    deep = ladder_row(where="tiny/w16-d30-s0")
+    one, eight, many = (
+        asked("compute_spectra", config, tmp_path, deep, 10**6, threads=threads)
+        for threads in (1, 8, 32)
+    )
+    assert one["minutes"] > 7 * (eight["minutes"] - demand.START_MINUTES - 1)
+    assert one["megabytes"] < eight["megabytes"]
+    more = asked("compute_spectra", config, tmp_path, deep, 10**6, threads=64)
+    assert more == many  # there are no more layers
+
+
+def test_twins_are_made_in_float32(config, tmp_path):
+    half = ladder_row(dtype="bfloat16")
+    row = planned(config, tmp_path, models=[half])[0]
+    job = demand.Job(demand.describe_model(half, config, tmp_path, None), "bfloat16", config, 0, 0)
+    assert job.running("float32") - job.running() == 2 * row["params_total"]
 
 
 @pytest.mark.parametrize(
@@ -385,7 +425,7 @@ def test_memory_asked_for_grows_with_the_model(config, tmp_path):
     ],
 )
 def test_gpus_follow_from_weights(parameters, dtype, gigabytes, gpus):
-    assert plan.gpus_needed(int(parameters), dtype, gigabytes * 1e9) == gpus
+    assert costs.gpus_needed(int(parameters), dtype, gigabytes * 1e9) == gpus
 
 
 @pytest.mark.parametrize("gigabytes", [16, 24, 80])
@@ -393,57 +433,57 @@ def test_the_gpus_that_a_job_asks_for_suffice_where_weights_are_loaded(gigabytes
     from infogeo import forward
 
     for parameters in np.geomspace(1e8, 2e11, 200).astype(int):
-        gpus = plan.gpus_needed(parameters, "bfloat16", gigabytes * 1e9)
-        free = [int(gigabytes * 1e9 - plan.CUDA_BYTES)] * gpus
+        gpus = costs.gpus_needed(parameters, "bfloat16", gigabytes * 1e9)
+        free = [int(gigabytes * 1e9 - costs.CUDA_BYTES)] * gpus
         placed = forward.device_map(2 * int(parameters), free, "m")  # else it would raise
         assert ("max_memory" in placed) == (gpus > 1)
 
 
 def test_what_slurm_is_asked_for_is_printed_per_model_and_corpus(config, tmp_path):
     rows = planned(config, tmp_path)
-    lines = plan.rendered_demand(rows).splitlines()
-    assert lines[0].split() == plan.DEMAND_HEADER
+    lines = plan.rendered_demand(rows, config).splitlines()
+    assert lines[0].split() == ["corpus", "model", "GPUs", *plan.WORKS]
     cells = lines[2].split()
     assert cells[1] == rows[0]["model"] and cells[2] == "1"
-    assert cells[3:5] == ["1.50", "GB"]
-    assert cells[5] == f"{rows[0]['asked_dump_minutes']}:00"
+    assert cells[3:6] == ["1.50", "GB,", f"{rows[0]['asked_dump_minutes']}:00"]
 
 
-def test_workers_on_one_machine_share_the_time_of_dump_and_ablation(config, tmp_path):
-    alone = asked(config, tmp_path)
+@pytest.mark.parametrize("rule", ["dump_hidden_states", "untrained_twins", "token_ablation"])
+def test_workers_on_one_machine_share_the_time(rule, config, tmp_path):
+    alone = asked(rule, config, tmp_path)["minutes"]
     config["launch"] = {"placement": "local", "workers": 4}
-    shared, start = asked(config, tmp_path), plan.START_MINUTES
-    for work in ("dump", "ablation"):
-        assert (shared[work] - start) == pytest.approx((alone[work] - start) / 4, abs=1)
-    assert (shared["twins"], shared["training"]) == (alone["twins"], alone["training"])
+    shared, start = asked(rule, config, tmp_path)["minutes"], demand.START_MINUTES
+    # Tables are made by one of them.
+    assert 0.9 * (alone - start) / 4 <= shared - start <= 0.35 * (alone - start) + 1
 
 
 def test_texts_are_counted_once_the_corpus_is_there(config, tmp_path):
-    before = asked(config, tmp_path, texts=0)
-    assert (before["dump"], before["twins"]) == (plan.START_MINUTES,) * 2
+    rules = ("dump_hidden_states", "untrained_twins", "compute_spectra")
+    before = [asked(rule, config, tmp_path, texts=0)["minutes"] for rule in rules]
+    assert before == [demand.START_MINUTES] * 3
     frame = pd.DataFrame({"doc_id": ["a"] * 100, "text": ["b"] * 100})
     (tmp_path / "corpora").mkdir()
     write_table(frame, tmp_path / "corpora/stories.parquet", "of whatever settings")
-    assert asked(config, tmp_path, texts=0) == asked(config, tmp_path, texts=100)
+    for rule in rules:
+        counted = asked(rule, config, tmp_path, texts=0)
+        assert counted == asked(rule, config, tmp_path, texts=100)
 
 
 def test_a_damaged_marker_says_nothing(config, tmp_path):
-    before = asked(config, tmp_path)
+    before = asked("dump_hidden_states", config, tmp_path)
     marker = tmp_path / "models/small/model.json"
     marker.parent.mkdir(parents=True)
     for damaged in ("", '{"fingerprint": "of other settings", "width": 4096}'):
         marker.write_text(damaged)
-        assert asked(config, tmp_path) == before
+        assert asked("dump_hidden_states", config, tmp_path) == before
 
 
 def test_a_model_that_is_not_there_yet_asks_for_little(config, tmp_path):
     row = ladder_row(source="local", where=str(tmp_path / "none"), trust_remote_code=False)
-    start = plan.START_MINUTES
-    expected = dict.fromkeys(plan.ASKED, start)
-    expected |= {"megabytes": plan.LEAST_MEGABYTES, "gpus": 1}
-    assert asked(config, tmp_path, row) == expected
+    little = {"minutes": demand.START_MINUTES, "megabytes": demand.LEAST_MEGABYTES, "gpus": 1}
+    assert asked("untrained_twins", config, tmp_path, row) == little
     config["plan"] = {**config["plan"], "gpu_gigabytes": 0}
-    assert asked(config, tmp_path, row)["gpus"] == 0
+    assert asked("untrained_twins", config, tmp_path, row)["gpus"] == 0
 
 
 def test_a_hub_model_that_is_not_there_yet_is_planned_from_its_row(config, tmp_path):
@@ -455,7 +495,7 @@ def test_a_hub_model_that_is_not_there_yet_is_planned_from_its_row(config, tmp_p
         params_non_embedding=5_000_000,
     )
     with pytest.raises(InfogeoError, match="org/model has not been downloaded yet"):
-        plan.describe_model(row, config, tmp_path, "fm")
+        demand.describe_model(row, config, tmp_path, "fm")
     lines = planned(config, tmp_path, models=[row, ladder_row("b")])
     assert (lines[0]["params_total"], lines[0]["tokens"]) == (7_000_000, 2400)
     unknown = ("width", "layers", "forward_flops", "hidden_states_bytes", "memory_bytes")
@@ -464,4 +504,5 @@ def test_a_hub_model_that_is_not_there_yet_is_planned_from_its_row(config, tmp_p
     assert lines[1]["memory_bytes"] > 0
     printed = plan.rendered(lines, config)
     assert "7.00 M" in printed and "?" in printed
-    assert asked(config, tmp_path, row)["megabytes"] == plan.LEAST_MEGABYTES
+    found = asked("dump_hidden_states", config, tmp_path, row)
+    assert found["megabytes"] == demand.LEAST_MEGABYTES

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from infogeo.demand import Job
+
 ROOT = Path(__file__).parents[2]
 DEFAULT, SLURM = (
     yaml.safe_load((ROOT / "profiles" / name / "profile.yaml").read_text())
@@ -54,15 +56,19 @@ def test_the_rules_that_run_a_model_are_those_for_which_the_profile_asks_a_gpu()
     assert all(asked == {"slurm_partition": "gpu"} for asked in SLURM["set-resources"].values())
 
 
-@pytest.mark.parametrize("rule", [*SLURM["set-resources"], "train_ladder"])
+BY_TEXTS = ("compute_spectra", "information_gain", "compute_entropy")
+
+
+@pytest.mark.parametrize("rule", [*SLURM["set-resources"], "train_ladder", *BY_TEXTS])
 def test_what_such_a_rule_asks_for_follows_from_the_model(rule):
     text = rules()[rule]
-    memory, gpus = (re.search(rf"{of}\(([A-Z_]*)\),", text) for of in ("megabytes", "gpu=gpus"))
-    assert re.search(r'runtime=minutes\("', text)
-    assert (gpus is None) == (rule == "train_ladder")
-    # Workers that share a job share its memory too.
-    assert memory[1] == ("LOCAL_WORKERS" if "workers=" in text else "")
-    assert gpus is None or gpus[1] == memory[1]
+    # Workers that share a job share its memory and GPUs too.
+    workers = "LOCAL_WORKERS" if "workers=" in text else ""
+    comma = ", " if workers else ""
+    assert f'mem_mb=megabytes("{rule}"{comma}{workers}),' in text
+    assert f'runtime=minutes("{rule}"),' in text
+    assert (f"gpu=gpus({workers})," in text) == (rule in SLURM["set-resources"])
+    assert callable(getattr(Job, rule))
 
 
 def test_every_job_asks_for_more_memory_when_it_is_tried_again():

@@ -12,7 +12,6 @@ WITH_TORCH = {
     "measure_states",
     "token_ablation",
     "train_ladder",
-    "untrained_gain",
     "untrained_sentences",
     "untrained_twins",
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infogeo import configuration, plan
+from infogeo import configuration, costs
 from infogeo.models import count_parameters
 
 ROOT = Path(__file__).parents[2]
@@ -196,7 +196,7 @@ def test_the_gpu_memory_that_a_suite_states_is_that_of_one_gpu_as_planned(name):
 def gigabytes(row: dict) -> int:
     """The least memory of a GPU that runs a model alone, in whole 10⁹ bytes."""
     sizes = (
-        size for size in count(2) if plan.gpus_needed(row["params"], row["dtype"], size * 1e9) == 1
+        size for size in count(2) if costs.gpus_needed(row["params"], row["dtype"], size * 1e9) == 1
     )
     return next(sizes)
 

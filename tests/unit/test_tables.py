@@ -61,13 +61,13 @@ def run(tmp_path_factory):
             )
             file = folder / f"{slug}.{kind}.h5"
             spectra.write(file, documents, tokens, spectra.compute(read, documents), "s")
-            frame = entropies(spectra.read(file), [0.5], [1.0])
+            parts = entropies(spectra.read(file), [0.5], [1.0])
             if kind == "untrained":
-                frame = frame.assign(draw=0)
+                parts = (part.assign(draw=0) for part in parts)
             else:
                 files["spectra"].append(file)
             path = folder / f"{slug}.{kind}.parquet"
-            artefacts.write_table(frame, path, "e")
+            artefacts.write_table(parts, path, "e")
             files[kind].append(path)
     files["null"] = folder / "random.parquet"
     null = nulls.random_null([8, 16], [TOKENS], [0.5], [1.0], 4, 0)

@@ -34,7 +34,7 @@ AGGREGATES = {"random_null", "text_view", "compare_theory", "write_claims"}
 AGGREGATES |= LAWS | FIGURES | CONTEXT | SENTENCES
 MODELS = ("w16-d1", "w16-d2", "w32-d1", "w32-d2")
 ENTROPY = ("compute_spectra", "untrained_twins", "compute_entropy")
-GAIN_AND_SELECTION = ("information_gain", "untrained_gain", "token_selection")
+GAIN_AND_SELECTION = ("information_gain", "token_selection")
 GEOMETRY = ("sentence_geometry", "untrained_sentences")
 PER_MODEL = ("dump_hidden_states", *ENTROPY, *GAIN_AND_SELECTION, "token_ablation", *GEOMETRY)
 

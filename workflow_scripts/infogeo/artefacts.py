@@ -64,14 +64,30 @@ def sha256_file(path) -> str:
 
 
 def write_table(frame, path, fingerprint: str) -> None:
-    """Write a DataFrame as parquet, its fingerprint in the schema's metadata."""
+    """Write a table as parquet, its fingerprint in the schema's metadata.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, or iterable of them
+        Several, of the same columns, are written as they come, so that one is in memory.
+    path : path-like
+    fingerprint : str
+    """
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    table = table.replace_schema_metadata({**table.schema.metadata, b"fingerprint": fingerprint})
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    writer = None
+    with replacing(path) as temporary, contextlib.ExitStack() as opened:
+        for part in [frame] if isinstance(frame, pd.DataFrame) else frame:
+            table = pa.Table.from_pandas(part, preserve_index=False)
+            if writer is None:
+                metadata = {**table.schema.metadata, b"fingerprint": fingerprint}
+                schema = table.schema.with_metadata(metadata)
+                writer = opened.enter_context(
+                    pq.ParquetWriter(temporary, schema, compression="zstd")
+                )
+            writer.write_table(table.replace_schema_metadata(writer.schema.metadata))
 
 
 def read_table(path, fingerprint: str | None = None, columns=None):
@@ -82,17 +98,41 @@ def read_table(path, fingerprint: str | None = None, columns=None):
     InfogeoError
         Where the file is missing, is not parquet, or carries another fingerprint than expected.
     """
+    with _opened(path, fingerprint) as file:
+        return file.read(columns=columns).to_pandas()
+
+
+def read_parts(path, fingerprint: str | None = None):
+    """Read a parquet table part by part, as it was written.
+
+    Yields
+    ------
+    pandas.DataFrame
+
+    Raises
+    ------
+    InfogeoError
+        See `read_table`.
+    """
+    with _opened(path, fingerprint) as file:
+        for part in range(file.num_row_groups):
+            yield file.read_row_group(part).to_pandas()
+
+
+@contextlib.contextmanager
+def _opened(path, fingerprint: str | None):
+    """The ParquetFile at `path`, its fingerprint checked."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=columns, partitioning=None)
+        with pq.ParquetFile(path) as file:
+            found = (file.schema_arrow.metadata or {}).get(b"fingerprint")
+            check(path, found.decode() if found else None, fingerprint)
+            yield file
     except FileNotFoundError as error:
         raise InfogeoError(f"{path}: no such file. Run the workflow to make it.") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise InfogeoError(
             f"{path}: not a readable parquet file ({error}). Make it anew: snakemake -R {path}"
         ) from error
-    found = (table.schema.metadata or {}).get(b"fingerprint")
-    check(path, found.decode() if found else None, fingerprint)
-    return table.to_pandas()

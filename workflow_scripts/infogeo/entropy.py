@@ -1,7 +1,7 @@
 """Every entropy as a function of a spectrum, and the table of them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -158,8 +158,8 @@ def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
     )
 
 
-def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[float]):
-    """All entropies of a model and corpus as a long table.
+def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[float]) -> Iterator:
+    """All entropies of a model and corpus as a long table, layer by layer.
 
     Parameters
     ----------
@@ -170,32 +170,41 @@ def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[flo
     lambdas : iterable of float
         The λ of the mean gains.
 
-    Returns
-    -------
+    Yields
+    ------
     pandas.DataFrame
         doc_id, source, scope, layer, convention, n, metric, value. Scope ``text`` has a row per
-        text, ``tokens`` and ``means`` one per corpus with empty doc_id and source. Conditional
-        entropies (nll and predictive_entropy: nats per token; bits_per_byte) have an empty layer
-        and convention.
+        text, ``tokens`` and ``means`` one per corpus with empty doc_id and source. The last part
+        holds the conditional entropies (nll and predictive_entropy: nats per token;
+        bits_per_byte), with an empty layer and convention.
 
     Raises
     ------
     InfogeoError
         Where a conditional entropy is not finite.
     """
-    import pandas as pd
-
     eps2, lambdas, documents = list(eps2), list(lambdas), spectra.documents
-    parts = []
     for layer in spectra:
+        parts = []
         for (scope, convention, n), spectrum in layer.spectra.items():
             rows = spectrum.rows - spectrum.zero_rows  # (k,)
             for metric in metric_names(convention, eps2, lambdas):
                 value = evaluate(metric, spectrum.eigenvalues, layer.width, rows, convention)
                 parts.append((scope, layer.layer, convention, n, metric, value))
-    for n in documents.texts:
-        for metric, value in conditional_entropies(spectra.tokens, documents, n).items():
-            parts.append(("text", "", "", n, metric, value))
+        yield _long(parts, documents)
+    yield _long(
+        [
+            ("text", "", "", n, metric, value)
+            for n in documents.texts
+            for metric, value in conditional_entropies(spectra.tokens, documents, n).items()
+        ],
+        documents,
+    )
+
+
+def _long(parts: list[tuple], documents: Documents):
+    """One long table of (scope, layer, convention, n, metric, values (k,))."""
+    import pandas as pd
 
     doc_ids, sources = (np.array(x, dtype=object) for x in (documents.doc_ids, documents.sources))
     whole = np.array([""], dtype=object)

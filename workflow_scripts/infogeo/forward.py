@@ -320,23 +320,32 @@ def _spread(model, max_memory: dict):
     return dispatch_model(model, infer_auto_device_map(model, max_memory, whole))
 
 
-def twins(card: dict, draws: int, *, dtype: str, seed: int, trust_remote_code: bool = False):
-    """The untrained twins of the model of a card, one after another.
+def twin(
+    directory, draw: int, *, dtype: str, name: str, seed: int, trust_remote_code: bool = False
+) -> "LanguageModel":
+    """An untrained twin of the model in a directory.
 
-    The seed of a twin is drawn such that no two (seed, draw) share their random numbers. A twin is
-    there until the next is asked for: memory never holds two.
+    Its seed is drawn such that no two (seed, draw) share their random numbers.
+    """
+    words = np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)
+    return untrained_model(
+        directory,
+        dtype=dtype,
+        name=f"{name}, untrained, draw {draw}",
+        seed=int(words[0]),
+        trust_remote_code=trust_remote_code,
+    )
+
+
+def twins(card: dict, draws: int, **options):
+    """The untrained twins of the model of a card, one after another; for options see `twin`.
+
+    A twin is there until the next is asked for: memory never holds two.
     """
     for draw in range(draws):
-        words = np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)
-        twin = untrained_model(
-            card["directory"],
-            dtype=dtype,
-            name=f"{card['slug']}, untrained, draw {draw}",
-            seed=int(words[0]),
-            trust_remote_code=trust_remote_code,
-        )
-        yield twin
-        twin.model.to("meta")  # whoever still holds it
+        made = twin(card["directory"], draw, name=card["slug"], **options)
+        yield made
+        made.model.to("meta")  # whoever still holds it
 
 
 def _config(directory, trust_remote_code):

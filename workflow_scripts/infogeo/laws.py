@@ -196,14 +196,18 @@ def truncate(eigenvalues, d: int) -> np.ndarray:
 class Laws:
     """Fits every law of one corpus; see `scaling_laws`, whose parameters it takes."""
 
-    def __init__(self, corpus, models, trained, untrained, texts, random, spectra, settings):
+    def __init__(self, corpus, models, measure, texts, random, spectra, settings):
         self.corpus, self.models, self.settings = corpus, models, settings
-        self.trained, self.untrained, self.texts = trained, untrained, texts
-        self.sources = np.array(texts.sources)
+        self.measure, self.texts = measure, texts
         names = ["d", "n", "convention", "metric"]
         self.random = {key: group.to_numpy() for key, group in random.groupby(names)["value"]}
         self.spectra = spectra
         self.reference: tuple = (None, None)  # the spectra read last, and their key
+        # Of the family at hand: what was measured, slug → Measured; the texts' clusters; and their
+        # resamples.
+        self.trained: dict[str, Measured] = {}
+        self.untrained: dict[str, Measured | None] = {}
+        self.sources = np.array([])
         self.resamples: dict[bytes, np.ndarray] = {}
         self.laws: list[dict] = []
         self.points: list[dict] = []
@@ -211,29 +215,38 @@ class Laws:
         self.fitted: dict[tuple, list] = {}  # for the exponents common to families
 
     def fit_all(self) -> None:
-        """Every family, key, depth and axis."""
-        settings = self.settings
+        """Every family, key, depth and axis; one family's measurements are in memory."""
         families: dict[str, list[dict]] = {}
         for model in self.models:
             families.setdefault(model["family"], []).append(model)
-        jobs = []
         for family, models in families.items():
-            keys = dict.fromkeys(
-                (scope, convention, n, metric)
-                for model in models
-                for scope, _, convention, n, metric in self.trained[model["slug"]].row
-            )
-            # Neighbours share the reference's spectra: depth first, then the rest.
-            jobs += [
-                (family, models, depth, *key)
-                for depth in (*settings.depths, "")
-                for key in keys
-                if (key[-1] in CONDITIONAL) == (depth == "")
-            ]
-        beat = Heartbeat(f"scaling laws of {self.corpus}", len(jobs) * len(settings.axes), "laws")
+            self.trained, self.untrained, self.resamples = {}, {}, {}
+            for model in models:
+                slug = model["slug"]
+                self.trained[slug], self.untrained[slug] = self.measure(model)
+            self.sources = np.array(self.texts.sources)
+            self.fit_family(family, models)
+
+    def fit_family(self, family: str, models: list[dict]) -> None:
+        """Every key, depth and axis of one family."""
+        depths, axes = self.settings.depths, self.settings.axes
+        keys = dict.fromkeys(
+            (scope, convention, n, metric)
+            for model in models
+            for scope, _, convention, n, metric in self.trained[model["slug"]].row
+        )
+        # Neighbours share the reference's spectra: depth first, then the rest.
+        jobs = [
+            (family, models, depth, *key)
+            for depth in (*depths, "")
+            for key in keys
+            if (key[-1] in CONDITIONAL) == (depth == "")
+        ]
+        beat = Heartbeat(f"scaling laws of {family}, {self.corpus}", len(jobs) * len(axes), "laws")
+        done = len(self.laws)
         for job in jobs:
             self.compare(*job)
-            beat.update(len(self.laws))
+            beat.update(len(self.laws) - done)
         beat.close()
 
     def compare(self, family, models, depth, scope, convention, n, metric) -> None:
@@ -333,7 +346,7 @@ class Laws:
         """The twins' curve over models and each draw's mean (models, draws), or None."""
         key, tables = compared.key, []
         for model, layer in zip(compared.models, compared.layers, strict=True):
-            twin = self.untrained.get(model["slug"])
+            twin = self.untrained[model["slug"]]
             name = (key["scope"], layer, key["convention"], key["n"], key["metric"])
             found = twin and twin.get(name, len(self.sources))
             if found is None or not np.isfinite(found[:, compared.used]).all():
@@ -480,8 +493,7 @@ def same_width(key: dict, points: dict, y, shifts) -> list[dict]:
 def scaling_laws(
     corpus: str,
     models: list[dict],
-    trained: dict[str, Measured],
-    untrained: dict[str, Measured],
+    measure: Callable[[dict], tuple[Measured, Measured | None]],
     texts: Texts,
     random: pd.DataFrame,
     spectra: Spectra,
@@ -495,10 +507,11 @@ def scaling_laws(
     models : list of dict
         slug, family, params_total, params_non_embedding, width, layers, train_tokens (int or
         None), dtype, tokenizer_sha256 of every model.
-    trained, untrained : dict
-        Slug → Measured. A model may lack twins; its laws then say so.
+    measure : callable
+        Given a model, what was measured of it at the settings' depths and of its twins, or None: a
+        model may lack twins; its laws then say so. Called once for each, family by family.
     texts : Texts
-        Those to which the measurements were added.
+        Those to which it adds the texts.
     random : pandas.DataFrame
         The random null: d, n, convention, metric, draw, value.
     spectra : callable
@@ -517,7 +530,7 @@ def scaling_laws(
         Where tables do not belong together. What cannot be estimated is NaN, and the law's
         `problems` say why.
     """
-    run = Laws(corpus, models, trained, untrained, texts, random, spectra, settings)
+    run = Laws(corpus, models, measure, texts, random, spectra, settings)
     run.fit_all()
     run.across_families()
     points = {

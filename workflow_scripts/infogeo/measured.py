@@ -1,5 +1,8 @@
 """Long tables of measurements as arrays over texts, and their means per model."""
 
+from collections.abc import Iterable
+from copy import copy
+
 import numpy as np
 import pandas as pd
 
@@ -42,8 +45,9 @@ class Measured:
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        doc_id, source, scope, layer, convention, n, metric, value; draw (int) for twins.
+    parts : iterable of pandas.DataFrame
+        doc_id, source, scope, layer, convention, n, metric, value; draw (int) for twins. One of
+        them is in memory at a time.
     texts : Texts
         Shared by the models of a corpus; grows.
 
@@ -59,41 +63,32 @@ class Measured:
         Where a value occurs twice.
     """
 
-    def __init__(self, frame: pd.DataFrame, texts: Texts):
-        code, levels = np.zeros(len(frame), np.int64), []
-        for name in KEYS:
-            codes, values = pd.factorize(frame[name])
-            levels.append(list(values))
-            code = code * max(len(values), 1) + codes
-        code, rows = np.unique(code, return_inverse=True)
-        places = np.unravel_index(code, [max(len(values), 1) for values in levels])
-        self.row: dict[tuple, int] = {}
-        for row, place in enumerate(zip(*places, strict=True)):
-            scope, layer, convention, n, metric = (
-                values[i] for values, i in zip(levels, place, strict=True)
-            )
-            self.row[scope, layer, convention, int(n), metric] = row
+    def __init__(self, parts: Iterable[pd.DataFrame], texts: Texts):
+        found: dict[tuple, dict[int, list]] = {}  # key → draw → (positions, values) of each part
+        ranks: list[dict] = [{} for _ in KEYS]  # the values of each column, in order of appearance
+        for frame in parts:
+            for key, draw, positions, values in _pieces(frame, texts, ranks):
+                found.setdefault(key, {}).setdefault(draw, []).append((positions, values))
+        shape = 1 + max((max(draws) for draws in found.values()), default=0), len(texts.sources)
+        self.row: dict[tuple, np.ndarray] = {}  # (draws, texts)
+        for key in sorted(found, key=lambda key: [r[k] for r, k in zip(ranks, key, strict=True)]):
+            rows = np.full(shape if key[0] == "text" else (shape[0], 1), np.nan)
+            for draw, pieces in found.pop(key).items():
+                positions, values = (np.concatenate(part) for part in zip(*pieces, strict=True))
+                if len(np.unique(positions)) < len(positions):
+                    raise InfogeoError(
+                        "a table of measurements holds a text's value twice; make the table anew"
+                    )
+                rows[draw, positions] = np.where(np.isfinite(values), values, np.inf)
+            self.row[key] = rows
         self.layers = list(dict.fromkeys(layer for _, layer, *_ in self.row if layer))
 
-        ids, doc_ids = pd.factorize(frame["doc_id"])
-        first = np.zeros(len(doc_ids), np.int64)
-        first[ids[::-1]] = np.arange(len(frame))[::-1]
-        sources = frame["source"].to_numpy()[first]
-        position = np.zeros(len(doc_ids), np.int64)
-        named = np.array([doc_id != "" for doc_id in doc_ids], bool)
-        position[named] = texts.add(np.asarray(doc_ids)[named], sources[named])
-        draw = np.asarray(frame["draw"]) if "draw" in frame else np.zeros(len(frame), np.int64)
-        shape = (len(self.row), int(draw.max(initial=0)) + 1, max(len(texts.sources), 1))
-        cell = np.ravel_multi_index((rows, draw, position[ids]), shape)
-        filled = np.zeros(np.prod(shape), bool)
-        filled[cell] = True
-        if filled.sum() < len(cell):
-            raise InfogeoError(
-                "a table of measurements holds a text's value twice; make the table anew"
-            )
-        value = frame["value"].to_numpy(float)
-        self.values = np.full(shape, np.nan)  # (keys, draws, texts)
-        self.values.ravel()[cell] = np.where(np.isfinite(value), value, np.inf)
+    def only(self, layers) -> "Measured":
+        """Some of the layers, and what belongs to none; the others may be forgotten."""
+        kept = copy(self)
+        kept.row = {key: rows for key, rows in self.row.items() if key[1] in (*layers, "")}
+        kept.layers = [layer for layer in self.layers if layer in layers]
+        return kept
 
     def get(self, key: tuple, count: int) -> np.ndarray | None:
         """Values (draws, count), one column for a dataset scope; None where there is no such key.
@@ -102,11 +97,41 @@ class Measured:
         """
         if key not in self.row:
             return None
-        values = self.values[self.row[key]]
+        values = self.row[key]
         if key[0] != "text":
-            return values[:, :1]
+            return values
         missing = count - values.shape[1]
         return np.pad(values, [(0, 0), (0, missing)], constant_values=np.nan) if missing else values
+
+
+def _pieces(frame: pd.DataFrame, texts: Texts, ranks: list[dict]):
+    """Yield (key, draw, positions, values) of what a table holds; outside scope text position 0.
+
+    What is new in a column of the key gets the next rank in the column's dict.
+    """
+    ids, doc_ids = pd.factorize(frame["doc_id"])
+    first = np.zeros(len(doc_ids), np.int64)
+    first[ids[::-1]] = np.arange(len(frame))[::-1]
+    sources = frame["source"].to_numpy()[first]
+    position = np.zeros(len(doc_ids), np.int64)
+    named = np.array([doc_id != "" for doc_id in doc_ids], bool)
+    position[named] = texts.add(np.asarray(doc_ids)[named], sources[named])
+    position, measured = position[ids], frame["value"].to_numpy(float)
+
+    code, levels = np.zeros(len(frame), np.int64), []
+    for name in [*KEYS, "draw"]:
+        codes, values = pd.factorize(frame[name]) if name in frame else (0, [0])
+        levels.append([int(value) if name in ("n", "draw") else value for value in values])
+        code = code * max(len(values), 1) + codes
+    for rank, values in zip(ranks, levels, strict=False):
+        for value in values:
+            rank.setdefault(value, len(rank))
+    order = np.argsort(code, kind="stable")
+    code, starts = np.unique(code[order], return_index=True)
+    places = np.unravel_index(code, [max(len(values), 1) for values in levels])
+    for place, rows in zip(zip(*places, strict=True), np.split(order, starts[1:]), strict=True):
+        *key, draw = (values[i] for values, i in zip(levels, place, strict=True))
+        yield tuple(key), draw, position[rows], measured[rows]
 
 
 # ---------------------------------------------------------------- means per model and layer
@@ -119,25 +144,25 @@ PROFILE_COLUMNS = [
 ]  # fmt: skip
 
 
-def profiles(
+def profile(
     corpus: str,
-    models: list[dict],
-    trained: dict[str, Measured],
-    untrained: dict[str, Measured],
+    model: dict,
+    trained: Measured,
+    untrained: Measured | None,
     texts: Texts,
     *,
     draws: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Means of every metric per model and layer, over all texts that the model has.
+    """Means of every metric of a model per layer, over all texts that the model has.
 
     Parameters
     ----------
     corpus : str
-    models : list of dict
+    model : dict
         slug, family, params_non_embedding, params_total, width, final_width, layers.
-    trained, untrained : dict
-        Slug → Measured.
+    trained, untrained : Measured
+        Of the model, and of its twins if it has any.
     texts : Texts
     draws, seed : int
         Of the bootstrap over text clusters.
@@ -149,16 +174,13 @@ def profiles(
         the largest draw of the twins. Rows of metric diff_effective_rank are
         exp(mean H untrained) − exp(mean H trained) (Wei, Tan et al. 2024, 2401.17139).
     """
-    sources, rows = np.array(texts.sources), []
-    for model in models:
-        slug = model["slug"]
-        fixed = {
-            "corpus": corpus, "family": model["family"], "model": slug,
-            "N": model["params_non_embedding"], "params_total": model["params_total"],
-            "layers": model["layers"],
-        }  # fmt: skip
-        means = _means(model["layers"], trained[slug], untrained.get(slug), sources, draws, seed)
-        rows += [fixed | row | {"width": width_at(row["layer"], model)} for row in means]
+    fixed = {
+        "corpus": corpus, "family": model["family"], "model": model["slug"],
+        "N": model["params_non_embedding"], "params_total": model["params_total"],
+        "layers": model["layers"],
+    }  # fmt: skip
+    means = _means(model["layers"], trained, untrained, np.array(texts.sources), draws, seed)
+    rows = [fixed | row | {"width": width_at(row["layer"], model)} for row in means]
     return pd.DataFrame(rows, columns=PROFILE_COLUMNS)
 
 

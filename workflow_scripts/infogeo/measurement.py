@@ -7,15 +7,12 @@ worker, who notes now and then what it has. What a dump and the jobs that read i
 the same shards is then put together, bit for bit where one worker did the work.
 """
 
-import contextlib
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from infogeo import information_gain, reduction, shards, spectra
 from infogeo.artefacts import read_table, remove_partial, replacing, write_table
@@ -25,6 +22,7 @@ from infogeo.reduction import LayerCorpus, Reducer
 from infogeo.regularisers import regularisers
 from infogeo.shards import Gathered, Work
 from infogeo.store import STORED, TOKEN_ARRAYS, create_store, open_store, read_through
+from infogeo.threads import side_by_side
 
 CHECKPOINT_SECONDS = 300  # between the notes of a worker in the second pass
 TABLES = ("texts", "positions", "relations", "checks", "surprisal")
@@ -83,54 +81,80 @@ def measure(
     outputs = {name: Path(path) for name, path in outputs.items()}
     sample = read_table(sample_path, expected_sample) if sample_path else None
     work = Work("measurement", card_path, corpus_path, determined_by=[fingerprints], **settings)
-    texts = work.corpus.iloc[work.encoded.kept]
-    named = texts["doc_id"], texts["source"]
-    documents = spectra.Documents.of(*named, work.encoded.lengths, work.n)
-    counts = {n: len(chosen) for n, chosen in documents.texts.items()}
     kept_layers, kept = {"final"}, {}  # text → how many of its tokens
     lengths = work.encoded.lengths.tolist()
     if sample is not None:
         wanted = set(sample["doc_id"][sample["left_out"] == ""])
-        sampled = [text for text, doc_id in enumerate(documents.doc_ids) if doc_id in wanted]
+        doc_ids = work.corpus["doc_id"].iloc[work.encoded.kept]
+        sampled = [text for text, doc_id in enumerate(doc_ids) if doc_id in wanted]
         kept |= {text: min(lengths[text], sentence_n) for text in sampled}
         kept_layers |= set(
             layers_at(depths, work.card["layers"], work.layers, depth_tolerance).values()
         )
     kept |= {text: lengths[text] for text in work.task["attention_texts"]}
-    work.task |= {
-        "study": {
-            "n": work.n,
-            "lambdas": lambdas,
-            "eps2": eps2,
-            "draws": draws,
-            "seed": work.seed,
-        },
-        "kept": sorted(kept.items()),
-        "kept_layers": [layer for layer in work.layers if layer in kept_layers],
-        "counts": sorted(counts.items()),
-        "widths": {layer: width_at(layer, work.card) for layer in work.layers},
-    }
-    _require_memory(work, counts)
-    missing = work.missing()
-    _require_room(work, missing, counts, outputs, len(lambdas) + len(eps2))
-    work.make(make_shards, missing)
-    _sum_up(work)
-    notes = _accumulate(work)
+    both_passes(
+        work,
+        lambdas=lambdas,
+        eps2=eps2,
+        folders=(outputs["spectra"].parent, outputs["states"].parent),
+        kept=kept,
+        kept_layers=kept_layers,
+    )
     # This too where the passes run, which is not always where the head may do heavy work.
     work.spread(
         assemble,
         [
             {
                 "corpus": str(corpus_path),
-                "shards": list(range(len(work.shards))),
-                "notes": notes,
                 "outputs": {name: str(path) for name, path in outputs.items()},
                 "fingerprints": fingerprints,
                 "attrs": work.attrs,
+                "draws": draws,
             }
         ],
     )
     work.close()
+
+
+def both_passes(work: Work, *, lambdas, eps2, folders, kept=(), kept_layers=()) -> None:
+    """Reduce every shard that is not there, and gather the spectra of the corpus.
+
+    Afterwards the work's task names all shards and notes, as the functions that put the results
+    together want it.
+
+    Parameters
+    ----------
+    work : Work
+    lambdas, eps2 : lists of float
+    folders : (path, path)
+        Where spectra and kept hidden states will go.
+    kept : dict of int to int
+        Texts whose hidden states are kept, and of how many of their tokens.
+    kept_layers : collection of str
+        At which layers.
+
+    Raises
+    ------
+    InfogeoError
+        Where disk or memory do not suffice, or a worker fails.
+    """
+    texts = work.corpus.iloc[work.encoded.kept]
+    documents = spectra.Documents.of(texts["doc_id"], texts["source"], work.encoded.lengths, work.n)
+    counts = {n: len(chosen) for n, chosen in documents.texts.items()}
+    work.task |= {
+        "study": {"n": work.n, "lambdas": lambdas, "eps2": eps2, "seed": work.seed},
+        "kept": sorted(dict(kept).items()),
+        "kept_layers": [layer for layer in work.layers if layer in kept_layers],
+        "counts": sorted(counts.items()),
+        "widths": {layer: width_at(layer, work.card) for layer in work.layers},
+    }
+    _require_memory(work, counts)
+    missing = work.missing()
+    _require_room(work, missing, counts, folders, len(lambdas) + len(eps2))
+    work.make(make_shards, missing)
+    _sum_up(work)
+    notes = _accumulate(work)
+    work.task |= {"shards": list(range(len(work.shards))), "notes": notes}
 
 
 # ---------------------------------------------------------------- before the work
@@ -151,7 +175,7 @@ def _require_memory(work, counts) -> None:
         )
 
 
-def _require_room(work, missing, counts, outputs, kinds: int) -> None:
+def _require_room(work, missing, counts, folders, kinds: int) -> None:
     """Stop where scratch folder and results would not fit the disks."""
     width, n, tokens = work.card["width"], max(counts), len(work.encoded.token_ids)
     item = STORED[work.dtype].itemsize
@@ -165,8 +189,8 @@ def _require_room(work, missing, counts, outputs, kinds: int) -> None:
     # A worker's note replaces its last one, which is there until then.
     notes = 2 * work.workers * len(work.layers) * spectra.corpus_bytes(counts, width)
     needs = [
-        (outputs["states"].parent, kept + token_arrays),
-        (outputs["spectra"].parent, eigenvalues),
+        (folders[0], eigenvalues + token_arrays),
+        (folders[1], kept + token_arrays),
         (work.folder, int(share * (eigenvalues + gains + kept + token_arrays)) + notes),
     ]
     shards.require_room(needs, "spectra, gains and kept hidden states")
@@ -191,31 +215,21 @@ def make_shards(task: dict) -> None:
         study["eps2"],
         study["seed"],
     )
-    with _layers_at_once(task) as each_layer:
+    with side_by_side(task["threads"]) as each:
         shards.in_turn(
             shards.passes(task, wanted),
-            lambda found: _write_shard(task, found, reducer, each_layer),
+            lambda found: _write_shard(task, found, reducer, each),
         )
 
 
-@contextlib.contextmanager
-def _layers_at_once(task):
-    """A `map` over layers in as many threads as the worker has, in each of which BLAS has one.
-
-    So that numbers do not depend on the threads: products differ in their last bits.
-    """
-    with (
-        threadpool_limits(1, user_api="blas"),
-        ThreadPoolExecutor(max_workers=task["threads"]) as pool,
-    ):
-        yield lambda function: list(pool.map(function, task["layers"]))
-
-
-def _write_shard(task, found, reducer, each_layer) -> None:
+def _write_shard(task, found, reducer, each) -> None:
     """Reduce a shard at every layer, and write what is kept of it."""
     hidden, widths = found.rows.hidden, task["widths"]
-    reductions = each_layer(
-        lambda layer: reducer.reduce(layer, widths[layer], found.shard, found.states(layer))
+    reductions = list(
+        each(
+            lambda layer: reducer.reduce(layer, widths[layer], found.shard, found.states(layer)),
+            task["layers"],
+        )
     )
     kept = {text - found.shard.start: n for text, n in task["kept"] if text in found.shard}
     with shards.shard_store(
@@ -303,16 +317,16 @@ def accumulate(task: dict) -> None:
 
     def take(found):
         nonlocal done, last
-        each_layer(lambda layer: corpora[layer].add(found.states(layer)))
+        list(each(lambda layer: corpora[layer].add(found.states(layer)), corpora))
         done += 1
         if done == len(task["shards"]):
-            each_layer(lambda layer: corpora[layer].flush())
+            list(each(lambda layer: corpora[layer].flush(), corpora))
         elif time.monotonic() - last < CHECKPOINT_SECONDS:
             return
         _note(task, corpora, done)
         last = time.monotonic()
 
-    with _layers_at_once(task) as each_layer:
+    with side_by_side(task["threads"]) as each:
         shards.in_turn(shards.passes(task, wanted, likelihoods=False), take)
 
 
@@ -340,20 +354,50 @@ def _note(task, corpora, done: int) -> None:
 def assemble(task: dict) -> None:
     """Put the results together, layer by layer, and move each into its place when whole."""
     outputs = {name: Path(path) for name, path in task["outputs"].items()}
-    study = task["study"]
+    study, fingerprints = task["study"], task["fingerprints"]
     for path in outputs.values():
         remove_partial(path)
     encoded = shards.read_plan(task["folder"])[0]
-    attrs = {"fingerprint": task["fingerprints"]["states"], **task["attrs"]}
+    attrs = {"fingerprint": fingerprints["states"], **task["attrs"]}
     described = shards.described(read_table(task["corpus"]), encoded, task["dtype"], attrs)
     named = described["doc_ids"], described["sources"]
-    arrays = _token_arrays(task)
-    said = {name: arrays[name] for name in ("nll", "predictive_entropy", "token_end_byte")}
+    arrays = token_arrays(task)
+    write_spectra(task, named, encoded, arrays, outputs["spectra"], fingerprints["spectra"])
 
-    documents = spectra.Documents.of(*named, encoded.lengths, study["n"])
-    tokens = spectra.Tokens(encoded.offsets, **said)
-    with _layers_at_once(task) as each_layer:
-        corpora = each_layer(lambda layer: _corpus_spectra(task, layer))
+    texts = information_gain.Texts.of(*named, encoded.offsets, encoded.token_ids, max(study["n"]))
+    scores = texts.said(arrays["nll"], arrays["predictive_entropy"], encoded.offsets)
+    checks = []
+    made = information_gain.tables(
+        gains(task, checks),
+        checks,
+        texts,
+        scores,
+        draws=task["draws"],
+        seed=study["seed"],
+    )
+    for name in TABLES:
+        write_table(made[name], outputs[name], fingerprints["gain"])
+    _write_store(task, outputs["states"], described, arrays)
+
+
+def write_spectra(task, named, encoded, arrays, path, fingerprint: str) -> None:
+    """Write the spectra of all texts and of the corpus.
+
+    Parameters
+    ----------
+    task : dict
+        See `both_passes`.
+    named : (doc_ids, sources)
+    encoded : forward.Encoded
+    arrays : dict
+        See `token_arrays`.
+    path : path
+    fingerprint : str
+    """
+    documents = spectra.Documents.of(*named, encoded.lengths, task["study"]["n"])
+    said = {name: arrays[name] for name in ("nll", "predictive_entropy", "token_end_byte")}
+    with side_by_side(task["threads"]) as each:
+        corpora = list(each(lambda layer: _corpus_spectra(task, layer), task["layers"]))
     layers = (
         spectra.assembled(
             layer,
@@ -363,24 +407,7 @@ def assemble(task: dict) -> None:
         )
         for layer, corpus in zip(task["layers"], corpora, strict=True)
     )
-    fingerprints = task["fingerprints"]
-    spectra.write(outputs["spectra"], documents, tokens, layers, fingerprints["spectra"])
-
-    n = max(study["n"])
-    texts = information_gain.Texts.of(*named, encoded.offsets, encoded.token_ids, n)
-    scores = texts.said(said["nll"], said["predictive_entropy"], encoded.offsets)
-    checks = []
-    made = information_gain.tables(
-        _gains(task, checks),
-        checks,
-        texts,
-        scores,
-        draws=study["draws"],
-        seed=study["seed"],
-    )
-    for name in TABLES:
-        write_table(made[name], outputs[name], fingerprints["gain"])
-    _write_store(task, outputs["states"], described, arrays)
+    spectra.write(path, documents, spectra.Tokens(encoded.offsets, **said), layers, fingerprint)
 
 
 def _stores(task):
@@ -390,7 +417,8 @@ def _stores(task):
             yield store
 
 
-def _token_arrays(task) -> dict:
+def token_arrays(task) -> dict:
+    """The arrays of `store.TOKEN_ARRAYS` of all shards."""
     parts = {name: [] for name in TOKEN_ARRAYS}
     for store in _stores(task):
         for name, values in parts.items():
@@ -411,7 +439,7 @@ def _corpus_spectra(task, layer: str) -> dict:
     return gathered[0].spectra()
 
 
-def _gains(task, checks: list):
+def gains(task, checks: list):
     """The gains of every layer, one after another; its checks are added to the list."""
     study = task["study"]
     kinds, n = (study["lambdas"], study["eps2"]), max(study["n"])

@@ -12,6 +12,7 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -56,6 +57,8 @@ class Work:
         What else determines the bytes of a shard, such as the fingerprint of the result.
     expected : (str, str)
         Fingerprints that the model and the corpus must carry.
+    twin : int, optional
+        The draw of the untrained twin that takes the model's place; see `forward.twin`.
     placement, workers, resources
         See `launch.spread`.
     threads : int
@@ -104,6 +107,7 @@ class Work:
         seed: int,
         determined_by: list,
         expected=(None, None),
+        twin: int | None = None,
         placement: str = "debug",
         workers: int = 1,
         threads: int = 1,
@@ -130,6 +134,7 @@ class Work:
             "directory": card["directory"],
             "trust_remote_code": trust_remote_code,
             "dtype": dtype,
+            "twin": None if twin is None else {"draw": twin, "seed": seed},
             "layers": self.layers,
             "batch_tokens": batch_tokens,
             "device": launch.device(placement, resources, torch.cuda.is_available()),
@@ -409,7 +414,8 @@ def passes(task: dict, wanted: list[int], likelihoods: bool = True):
     """
     torch.set_num_threads(task["threads"])
     encoded, shards, doc_ids = read_plan(task["folder"])
-    model = forward.load_model(
+    load = forward.load_model if task["twin"] is None else partial(forward.twin, **task["twin"])
+    model = load(
         task["directory"],
         dtype=task["dtype"],
         name=task["name"],
@@ -421,7 +427,7 @@ def passes(task: dict, wanted: list[int], likelihoods: bool = True):
     if attention_problem:
         print(f"No attention is stored: {attention_problem}", flush=True)
     total = tokens_in(encoded, shards, wanted)
-    heartbeat, done = Heartbeat(f"{task['name']}: forward", total, "tokens"), 0
+    heartbeat, done = Heartbeat(f"{model.name}: forward", total, "tokens"), 0
     heartbeat.update(0)
     most = max(tokens_in(encoded, shards, [index]) for index in wanted)
     rooms = [forward.make_room(model, task["layers"], most) for _ in range(2)]
