@@ -300,7 +300,7 @@ def compute(
             of_width = regularisers(lambdas, eps2, texts.n, Z.shape[1])
             shape = (len(of_width), len(texts), texts.n)
             layers[layer] = LayerGains(
-                layer, of_width, empty(shape), empty(shape), empty(shape[1:])
+                layer, of_width, np.empty(shape), np.empty(shape), np.empty(shape[1:])
             )
             missing[layer] = len(texts)
         check_finite(Z, f"text {texts.doc_ids[places[index]]!r}, layer {layer}")
