@@ -510,7 +510,7 @@ def relation_table(found: LayerGains, texts: Texts, scores: dict, copies=None):
     position = np.tile(np.arange(1, texts.n), len(texts))
     frequency = texts.frequency[:, 1:].ravel()
     of_text = np.repeat(np.arange(len(texts)), texts.n - 1)
-    controls, once = [position, frequency], np.ones((1, len(texts)), np.int32)
+    controls, once = [position, frequency], np.ones((1, len(texts)), np.int16)
     drawn = once if copies is None else np.concatenate([once, copies])
     partial = partial_spearman(gain, targets, controls, of_text, drawn)
     low = high = np.full(partial.shape[1:], np.nan)

@@ -41,7 +41,7 @@ def partial_spearman(x, y, controls, texts, copies) -> np.ndarray:
     from infogeo.rank_kernels import midranks  # numba takes a second to load
 
     x, y, controls = (np.atleast_2d(np.asarray(part, float)) for part in (x, y, controls))
-    texts, copies = np.asarray(texts), np.asarray(copies, np.int32)
+    texts, copies = np.asarray(texts), np.asarray(copies)
     # In the order of one variable, ranks of others like it stand near each other in memory.
     order = np.argsort(x[len(x) // 2], kind="stable")
     texts = texts[order]

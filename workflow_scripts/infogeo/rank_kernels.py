@@ -15,7 +15,7 @@ def midranks(texts, last, places, copies, total, middle, ranks) -> float:
         Whether a token is the last of those that are tied with it, in that order.
     places : (tokens,) int32 array
         For each token, where its value stands among the different ones.
-    copies : (texts,) int32 array
+    copies : (texts,) int array
         How often each text is there.
     total : int
         How many tokens that makes.

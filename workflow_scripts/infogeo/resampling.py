@@ -8,7 +8,7 @@ import numpy as np
 @lru_cache(maxsize=32)
 def _cluster_counts(clusters: int, draws: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng([seed, clusters])
-    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), draws).astype(np.int32)
+    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), draws).astype(np.int16)
 
 
 def text_copies(clusters, *, draws: int, seed: int) -> np.ndarray:
@@ -22,7 +22,7 @@ def text_copies(clusters, *, draws: int, seed: int) -> np.ndarray:
 
     Returns
     -------
-    (draws, texts) int32 array
+    (draws, texts) int16 array
         Zero rows cannot occur: every draw holds as many clusters as there are.
     """
     names, codes = np.unique(clusters, return_inverse=True)
