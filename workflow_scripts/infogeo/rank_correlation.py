@@ -6,6 +6,7 @@ from scipy import stats
 # Below this variance of a rank (scaled to [0, 1]), or share of it that the controls leave over, a
 # variable counts as constant.
 NOTHING = 1e-10
+CHUNK = 2**12  # tokens whose ranks are multiplied at once: those of ten variables fit the cache
 
 
 def partial_spearman(x, y, controls, texts, copies) -> np.ndarray:
@@ -34,38 +35,35 @@ def partial_spearman(x, y, controls, texts, copies) -> np.ndarray:
     Notes
     -----
     Each variable is sorted once; a draw is then one cumulative sum of integers, which is exact.
-    Memory holds 9 bytes for each token of a variable, and 8 more of a target or control. Verified
-    against scipy.stats.spearmanr, residuals of an explicit regression of ranks, and a loop that
-    repeats the tokens of the drawn texts.
+    Memory holds 13 bytes for each token of a variable, target or control. Verified against
+    scipy.stats.spearmanr, residuals of an explicit regression of ranks, and a loop that repeats
+    the tokens of the drawn texts.
     """
     from infogeo.rank_kernels import midranks  # numba takes a second to load
 
     x, y, controls = (np.atleast_2d(np.asarray(part, float)) for part in (x, y, controls))
     texts, copies = np.asarray(texts), np.asarray(copies)
+    controls = controls.reshape(-1, len(texts))
     # In the order of one variable, ranks of others like it stand near each other in memory.
     order = np.argsort(x[len(x) // 2], kind="stable")
     texts = texts[order]
-    of_x = [_sorted(row[order], texts) for row in x]
-    others = [_sorted(row[order], texts) for row in (*y, *controls.reshape(-1, len(texts)))]
-    middle, ranks = np.empty(len(texts), np.int32), np.empty(len(texts))
-    weighted = np.empty((len(others), len(texts)))
-    variance_x = np.empty((len(copies), len(of_x)))
-    variance = np.empty((len(copies), len(others)))
-    crossed = np.empty((len(copies), len(of_x), len(others)))
-    among = np.empty((len(copies), len(others), len(others)))
+    fixed, variables = len(y) + len(controls), len(y) + len(controls) + len(x)
+    of_sorted = [_sorted(row[order], texts) for row in (*y, *controls, *x)]
+    middle, ranks = np.empty(len(texts), np.int32), np.empty((variables, len(texts)), np.int32)
+    variance = np.empty((len(copies), variables))
+    crossed = np.zeros((len(copies), fixed, variables))
     for draw, row in enumerate(copies):
         of_token = row[texts]
         total = int(of_token.sum())
-        of_token = of_token / total
-        for place, variable in enumerate(others):
-            variance[draw, place] = midranks(*variable, row, total, middle, ranks)
-            np.multiply(ranks, of_token, out=weighted[place])
-            pairs = weighted[: place + 1] @ ranks
-            among[draw, place, : place + 1] = among[draw, : place + 1, place] = pairs
-        for place, variable in enumerate(of_x):
-            variance_x[draw, place] = midranks(*variable, row, total, middle, ranks)
-            crossed[draw, place] = weighted @ ranks
-    return _partial(variance_x, crossed, variance, among, len(y))
+        for place, variable in enumerate(of_sorted):
+            variance[draw, place] = midranks(*variable, row, total, middle, ranks[place])
+        for start in range(0, len(texts), CHUNK):
+            part = slice(start, start + CHUNK)
+            shares = ranks[:, part] * (0.5 / total)  # in (−½, ½)
+            crossed[draw] += (shares[:fixed] * (of_token[part] / total)) @ shares.T
+    of_x = crossed[..., fixed:].swapaxes(-1, -2)
+    others = variance[:, :fixed], crossed[..., :fixed]
+    return _partial(variance[:, fixed:], of_x, *others, len(y))
 
 
 def within_levels(x, y, controls, levels) -> np.ndarray:
@@ -106,7 +104,7 @@ def within_levels(x, y, controls, levels) -> np.ndarray:
 
 
 def _sorted(values, texts):
-    """A variable, sorted once, as `rank_kernels.midranks` takes it; 9 bytes for each token."""
+    """Texts, last of ties and places of a variable, as `rank_kernels` takes them."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     new = np.concatenate([[True], ordered[1:] != ordered[:-1]])

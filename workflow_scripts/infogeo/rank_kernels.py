@@ -1,11 +1,13 @@
-"""The loop over tokens in `rank_correlation`, compiled: numpy would go through memory six times."""
+"""The loop over tokens in `rank_correlation`, compiled: numpy would go through memory often."""
 
 from numba import njit
 
 
 @njit
 def midranks(texts, last, places, copies, total, middle, ranks) -> float:
-    """Put midranks in a resample of texts, scaled and centred to (−½, ½), into `ranks`.
+    """Midranks of the tokens in a resample of texts.
+
+    Integers are exact, and half as large as float64, so that more of them stay in the cache.
 
     Parameters
     ----------
@@ -20,15 +22,14 @@ def midranks(texts, last, places, copies, total, middle, ranks) -> float:
     total : int
         How many tokens that makes.
     middle : (tokens,) int32 array
-        Room for the midranks of the values: integers are exact, and half as large as float64, so
-        that more of them stay in the cache.
-    ranks : (tokens,) float64 array
-        Written.
+        Room for the midranks of the values.
+    ranks : (tokens,) int32 array
+        Written: twice the midrank of each token, less `total`.
 
     Returns
     -------
     float
-        The variance of the ranks.
+        The variance of the midranks as shares of `total`.
     """
     below = mass = value = 0
     cubes = 0.0
@@ -40,7 +41,6 @@ def midranks(texts, last, places, copies, total, middle, ranks) -> float:
             cubes += float(mass) ** 3
             mass = 0
             value += 1
-    scale = 0.5 / total
     for token in range(len(places)):
-        ranks[token] = scale * middle[places[token]]
+        ranks[token] = middle[places[token]]
     return (1.0 - cubes / float(total) ** 3) / 12.0  # tied ranks vary less
