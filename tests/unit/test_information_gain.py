@@ -19,7 +19,6 @@ from infogeo.information_gain import (
     relation_table,
     ridge_optimum,
     surprisal_table,
-    tables,
     text_table,
 )
 from infogeo.rows import unit_norm
@@ -250,8 +249,8 @@ def test_relations_find_what_is_planted_given_the_position(texts):
     layer, surprisal = planted(texts, rng)
     noise = rng.standard_normal(surprisal.shape)
     scores = {("surprisal", "own"): surprisal, ("predictive_entropy", "own"): noise}
-    weights = resampling.text_weights(texts.clusters, draws=99, seed=1)
-    table = relation_table([layer], texts, scores, weights).set_index("relation")
+    copies = resampling.text_copies(texts.clusters, draws=99, seed=1)
+    table = relation_table(layer, texts, scores, copies).set_index("relation")
     found = table.loc["surprisal"]
     assert found["spearman"] < 0.4 < 0.8 < found["within_position"]
     assert found["low"] < found["partial_spearman"] < found["high"]
@@ -264,12 +263,12 @@ def test_relations_find_what_is_planted_given_the_position(texts):
 def test_relations_of_constant_gains_are_nan_and_without_weights_have_no_interval(texts):
     layer, surprisal = planted(texts, np.random.default_rng(0))
     scores = {("surprisal", "own"): surprisal}
-    row = relation_table([layer], texts, scores).iloc[0]
+    row = relation_table(layer, texts, scores).iloc[0]
     assert np.isfinite(row["partial_spearman"])
     assert np.isnan(row["low"])
     assert np.isnan(row["high"])
     layer.gain[:] = 1.0
-    row = relation_table([layer], texts, scores).iloc[0]
+    row = relation_table(layer, texts, scores).iloc[0]
     assert np.isnan([row["partial_spearman"], row["within_position"], row["spearman"]]).all()
 
 
@@ -285,22 +284,3 @@ def test_bins_of_surprisal_hold_all_tokens_once(texts):
     np.testing.assert_allclose(table["gain"], 2 * table["surprisal"])
     surprisal[:] = 4.0  # all alike: one bin
     assert surprisal_table(layer, surprisal, weights)["tokens"].tolist() == [surprisal.size]
-
-
-def test_relations_do_not_depend_on_how_many_layers_wait(texts, monkeypatch):
-    rng = np.random.default_rng(0)
-    scores = {("surprisal", "own"): rng.exponential(3.0, (COUNT, N - 1))}
-
-    def made():
-        checks = Checks(texts.doc_ids, N, seed=1)
-        layers = compute(states, texts, [0.1], [0.5], checks.watch)
-        return tables(layers, checks.rows, texts, scores, draws=49, seed=1)
-
-    together = made()
-    monkeypatch.setattr("infogeo.information_gain.RELATION_BYTES", 1)
-    alone = made()
-    assert together["relations"]["layer"].tolist() == ["0", "0", "final", "final"]
-    for name, table in together.items():
-        assert np.allclose(
-            table.select_dtypes("number"), alone[name].select_dtypes("number"), equal_nan=True
-        ), name

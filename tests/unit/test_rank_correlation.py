@@ -9,7 +9,7 @@ from infogeo.rank_correlation import partial_spearman, within_levels
 TEXTS, LENGTH = 12, 15
 OF_TEXT = np.repeat(np.arange(TEXTS), LENGTH)
 POSITION = np.tile(np.arange(LENGTH), TEXTS)
-ONCE = np.ones((1, TEXTS))
+ONCE = np.ones((1, TEXTS), int)
 
 
 def variables(seed=0, ties=False):
@@ -65,10 +65,10 @@ def test_a_factor_is_a_regression_on_one_dummy_per_level(ties):
 
 
 @pytest.mark.parametrize("ties", [False, True])
-def test_weights_equal_repeated_rows(ties):
+def test_resamples_equal_repeated_rows(ties):
     x, y, controls = variables(ties=ties)
     counts = np.random.default_rng(1).multinomial(TEXTS, np.full(TEXTS, 1 / TEXTS), 7)
-    drawn = partial_spearman(x, y, controls, OF_TEXT, counts / counts.sum(axis=1)[:, None])
+    drawn = partial_spearman(x, y, controls, OF_TEXT, counts)
     for draw, count in enumerate(counts):
         rows = np.concatenate([np.tile(np.flatnonzero(t == OF_TEXT), count[t]) for t in range(12)])
         ranks = stats.rankdata(controls[:, rows], axis=1)
@@ -85,7 +85,7 @@ def test_a_relation_that_is_the_position_alone_vanishes_given_the_position():
     position = np.tile(np.arange(length), texts)
     x, y = np.exp(0.2 * position + rng.standard_normal((2, texts * length)))
     of_text = np.repeat(np.arange(texts), length)
-    once = np.ones((1, texts))
+    once = np.ones((1, texts), int)
     assert partial_spearman(x, y, [], of_text, once).item() > 0.7
     assert abs(within_levels(x, y, [0 * x], position).item()) < 0.05
     assert abs(partial_spearman(x, y, [position], of_text, once).item()) < 0.2

@@ -90,9 +90,7 @@ def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tin
         assert filecmp.cmp(folder / "spectra.h5", found["spectra"][draw], shallow=False)
         expected = {
             "gain": [information_gain.text_table(layer, texts) for layer in gains],
-            "relations": [
-                information_gain.relation_table([layer], texts, scores) for layer in gains
-            ],
+            "relations": [information_gain.relation_table(layer, texts, scores) for layer in gains],
         }
         for name, parts in expected.items():
             made = tables[name].query("draw == @draw").drop(columns="draw").reset_index(drop=True)

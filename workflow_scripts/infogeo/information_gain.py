@@ -24,8 +24,6 @@ CHECKED = 32  # tokens of a layer and regulariser whose gain is computed a secon
 # d³ for each of them that is checked by d × d determinants too: all up to d = 400, 4 of them at
 # d = 768, and at least 1.
 SLOGDET_BUDGET = 2**31
-# Gains of so many bytes are correlated together: the ranks that they share are taken once.
-RELATION_BYTES = 2**27
 BATCH_BYTES = 2**23  # float64 rows of the texts that are treated together; they fit the cache
 
 
@@ -117,11 +115,14 @@ def ridge_optimum(target, earlier, lam: float) -> float:
 
 def slogdet_gain(rows, lam: float) -> float:
     """Gain of the last of rows (i, d), from two d × d determinants."""
-    d = rows.shape[1]
-    with_it, without = (
-        np.linalg.slogdet(np.eye(d) + part.T @ part / lam)[1] for part in (rows, rows[:-1])
-    )
-    return with_it - without
+
+    def logdet(part):
+        matrix = part.T @ part
+        matrix /= lam
+        matrix[np.diag_indices_from(matrix)] += 1.0
+        return np.linalg.slogdet(matrix)[1]
+
+    return logdet(rows) - logdet(rows[:-1])
 
 
 # ---------------------------------------------------------------- texts and layers
@@ -256,7 +257,7 @@ def compute(
     ----------
     states : callable
         Gives a fresh iterator over (text, layer, Z (n, d)). Where the texts of a layer come
-        together, one layer is held in memory; else the gains of all layers.
+        together, the gains of one layer are held at once; else those of all layers.
     texts : Texts
         Others may come and are passed over.
     lambdas, eps2
@@ -272,12 +273,11 @@ def compute(
     """
     places = {int(index): place for place, index in enumerate(texts.index)}
     layers: dict[str, LayerGains] = {}
-    batches: dict[str, tuple[list[int], np.ndarray]] = {}
-    done: dict[str, int] = {}
+    missing: dict[str, int] = {}
+    chosen: list[int] = []  # places of the texts that wait in the stack
 
     def work(layer):
-        found, (chosen, stack) = layers[layer], batches[layer]
-        rows = unit_norm(stack[: len(chosen)])
+        found, rows = layers[layer], unit_norm(stack[: len(chosen)])
         values = [lam for _, lam in found.regularisers]
         gain, rho = of_pivots(pivots(rows, values), values)
         found.gain[:, chosen], found.rho[:, chosen] = gain, rho
@@ -285,29 +285,30 @@ def compute(
         if watch:
             for at, place in enumerate(chosen):
                 watch(layer, place, found.regularisers, rows[at], gain[:, at], rho[:, at])
-        done[layer] += len(chosen)
+        missing[layer] -= len(chosen)
         chosen.clear()
 
+    last = stack = None
     for index, layer, Z in states():
         if index not in places:
             continue
+        if layer != last:
+            if chosen:
+                work(last)
+            last, stack = layer, np.empty((max(1, BATCH_BYTES // (8 * Z.size)), *Z.shape))
         if layer not in layers:
             of_width = regularisers(lambdas, eps2, texts.n, Z.shape[1])
             shape = (len(of_width), len(texts), texts.n)
             layers[layer] = LayerGains(
                 layer, of_width, np.empty(shape), np.empty(shape), np.empty(shape[1:])
             )
-            size = max(1, BATCH_BYTES // (8 * Z.size))
-            batches[layer] = [], np.empty((size, *Z.shape))
-            done[layer] = 0
-        chosen, stack = batches[layer]
+            missing[layer] = len(texts)
         check_finite(Z, f"text {texts.doc_ids[places[index]]!r}, layer {layer}")
         stack[len(chosen)] = Z
         chosen.append(places[index])
-        if len(chosen) == len(stack) or done[layer] + len(chosen) == len(texts):
+        if len(chosen) in (len(stack), missing[layer]):
             work(layer)
-        if done[layer] == len(texts):
-            del batches[layer]
+        if not missing[layer]:
             yield layers.pop(layer)
 
 
@@ -483,19 +484,19 @@ def surprisal_table(found: LayerGains, surprisal, weights):
     return _long(found, columns)
 
 
-def relation_table(layers: list[LayerGains], texts: Texts, scores: dict, weights=None):
+def relation_table(found: LayerGains, texts: Texts, scores: dict, copies=None):
     """Partial Spearman correlations of the gain with what a model says of the same tokens.
 
     Given are the position and the frequency of the token; all tokens 2 … n count.
 
     Parameters
     ----------
-    layers : list of LayerGains
+    found : LayerGains
     texts : Texts
     scores : dict
         (relation, reference) → (texts, n − 1) array, such as the surprisal of each token.
-    weights : (draws, texts) array, optional
-        Resamples of text clusters for 95 % intervals; NaN without.
+    copies : (draws, texts) int array, optional
+        Resamples of text clusters for 95 % intervals (NaN without), see `resampling.text_copies`.
 
     Returns
     -------
@@ -504,34 +505,32 @@ def relation_table(layers: list[LayerGains], texts: Texts, scores: dict, weights
         within_position (the same with a level per position in place of its rank), spearman
         (nothing held fixed), tokens, texts. NaN where a variable is constant.
     """
-    import pandas as pd
-
-    kinds = [(found.layer, *kind) for found in layers for kind in found.regularisers]
-    gain = np.concatenate([found.gain[..., 1:].reshape(len(found.gain), -1) for found in layers])
+    gain = found.gain[..., 1:].reshape(len(found.gain), -1)
     targets = np.stack([values.ravel() for values in scores.values()])
     position = np.tile(np.arange(1, texts.n), len(texts))
     frequency = texts.frequency[:, 1:].ravel()
     of_text = np.repeat(np.arange(len(texts)), texts.n - 1)
-    controls, once = [position, frequency], np.ones((1, len(texts)))
+    controls, once = [position, frequency], np.ones((1, len(texts)), np.int16)
+    drawn = once if copies is None else np.concatenate([once, copies])
+    partial = partial_spearman(gain, targets, controls, of_text, drawn)
+    low = high = np.full(partial.shape[1:], np.nan)
+    if copies is not None:
+        low, high = resampling.interval(partial[1:])
     columns = {
-        "partial_spearman": partial_spearman(gain, targets, controls, of_text, once)[0],
-        "low": np.full((len(gain), len(targets)), np.nan),
-        "high": np.full((len(gain), len(targets)), np.nan),
+        "partial_spearman": partial[0],
+        "low": low,
+        "high": high,
         "within_position": within_levels(gain, targets, [frequency], position),
         "spearman": partial_spearman(gain, targets, controls[:0], of_text, once)[0],
     }  # (kinds, targets) each
-    if weights is not None:
-        drawn = partial_spearman(gain, targets, controls, of_text, weights)
-        columns["low"], columns["high"] = resampling.interval(drawn)
-    frames = [
-        pd.DataFrame(kinds, columns=["layer", "regulariser", "lam"]).assign(
-            n=texts.n, relation=relation, reference=reference,
-            **{name: values[:, target] for name, values in columns.items()},
-            tokens=len(position), texts=len(texts),
-        )
-        for target, (relation, reference) in enumerate(scores)
+    relations, references = zip(*scores, strict=True)
+    of_kinds = [
+        {"n": texts.n, "relation": relations, "reference": references,
+         **{name: values[kind] for name, values in columns.items()},
+         "tokens": len(position), "texts": len(texts)}
+        for kind in range(len(gain))
     ]  # fmt: skip
-    return pd.concat(frames, ignore_index=True)
+    return _long(found, of_kinds)
 
 
 def tables(layers, checks: list, texts: Texts, scores: dict, *, draws: int, seed: int) -> dict:
@@ -559,22 +558,13 @@ def tables(layers, checks: list, texts: Texts, scores: dict, *, draws: int, seed
     """
     import pandas as pd
 
-    weights = resampling.text_weights(texts.clusters, draws=draws, seed=seed)
+    resamples = {"clusters": texts.clusters, "draws": draws, "seed": seed}
+    copies, weights = resampling.text_copies(**resamples), resampling.text_weights(**resamples)
     parts = {"texts": [], "positions": [], "surprisal": [], "relations": []}
-    waiting: list[LayerGains] = []
-
-    def relate():
-        if waiting:
-            parts["relations"].append(relation_table(waiting, texts, scores, weights))
-            waiting.clear()
-
     for found in layers:
         parts["texts"].append(text_table(found, texts))
         parts["positions"].append(position_table(found, weights))
         parts["surprisal"].append(surprisal_table(found, scores["surprisal", "own"], weights))
-        waiting.append(found)
-        if (len(waiting) + 1) * found.gain.nbytes > RELATION_BYTES:
-            relate()
-    relate()
+        parts["relations"].append(relation_table(found, texts, scores, copies))
     made = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
     return made | {"checks": pd.DataFrame(checks)}

@@ -6,13 +6,14 @@ from scipy import stats
 # Below this variance of a rank (scaled to [0, 1]), or share of it that the controls leave over, a
 # variable counts as constant.
 NOTHING = 1e-10
+CHUNK = 2**12  # tokens whose ranks are multiplied at once: those of ten variables fit the cache
 
 
-def partial_spearman(x, y, controls, texts, weights) -> np.ndarray:
-    """Partial Spearman correlations under weights of the texts.
+def partial_spearman(x, y, controls, texts, copies) -> np.ndarray:
+    """Partial Spearman correlations in resamples of the texts.
 
     All variables become midranks, and the partial correlations are those of the ranks. Ranks are
-    taken anew under each row of weights: a text of weight 2 counts as if it were there twice.
+    taken anew in each resample, in which a text is there as often as it was drawn.
 
     Parameters
     ----------
@@ -23,8 +24,8 @@ def partial_spearman(x, y, controls, texts, weights) -> np.ndarray:
         one that follows from the others, changes nothing.
     texts : (tokens,) array of int
         The text that each token belongs to.
-    weights : (draws, texts) array
-        As `infogeo.resampling.text_weights` gives them; their scale does not matter.
+    copies : (draws, texts) int array
+        As `infogeo.resampling.text_copies` gives them.
 
     Returns
     -------
@@ -33,31 +34,36 @@ def partial_spearman(x, y, controls, texts, weights) -> np.ndarray:
 
     Notes
     -----
-    Each variable is sorted once; a draw is then one cumulative sum. Verified against
+    Each variable is sorted once; a draw is then one cumulative sum of integers, which is exact.
+    Memory holds 13 bytes for each token of a variable, target or control. Verified against
     scipy.stats.spearmanr, residuals of an explicit regression of ranks, and a loop that repeats
     the tokens of the drawn texts.
     """
+    from infogeo.rank_kernels import midranks  # numba takes a second to load
+
     x, y, controls = (np.atleast_2d(np.asarray(part, float)) for part in (x, y, controls))
-    texts = np.asarray(texts)
-    weights = np.asarray(weights, float)
-    counts = np.bincount(texts, minlength=weights.shape[1])
-    weights = weights / (weights @ counts)[:, None]  # the weights of the tokens sum to 1
-    of_x = [_Sorted(row, texts) for row in x]
-    others = [_Sorted(row, texts) for row in (*y, *controls.reshape(-1, len(texts)))]
-    ranks_x, ranks = np.empty((len(of_x), len(texts))), np.empty((len(others), len(texts)))
-    variance_x = np.empty((len(weights), len(of_x)))
-    variance = np.empty((len(weights), len(others)))
-    crossed = np.empty((len(weights), len(of_x), len(others)))
-    among = np.empty((len(weights), len(others), len(others)))
-    for draw, row in enumerate(weights):
-        for place, variable in enumerate(others):
-            variance[draw, place] = variable.midranks(row, out=ranks[place])
-        for place, variable in enumerate(of_x):
-            variance_x[draw, place] = variable.midranks(row, out=ranks_x[place])
-        weighted = ranks * row[texts]
-        crossed[draw] = ranks_x @ weighted.T
-        among[draw] = ranks @ weighted.T
-    return _partial(variance_x, crossed, variance, among, len(y))
+    texts, copies = np.asarray(texts), np.asarray(copies)
+    controls = controls.reshape(-1, len(texts))
+    # In the order of one variable, ranks of others like it stand near each other in memory.
+    order = np.argsort(x[len(x) // 2], kind="stable")
+    texts = texts[order]
+    fixed, variables = len(y) + len(controls), len(y) + len(controls) + len(x)
+    of_sorted = [_sorted(row[order], texts) for row in (*y, *controls, *x)]
+    middle, ranks = np.empty(len(texts), np.int32), np.empty((variables, len(texts)), np.int32)
+    variance = np.empty((len(copies), variables))
+    crossed = np.zeros((len(copies), fixed, variables))
+    for draw, row in enumerate(copies):
+        of_token = row[texts]
+        total = int(of_token.sum())
+        for place, variable in enumerate(of_sorted):
+            variance[draw, place] = midranks(*variable, row, total, middle, ranks[place])
+        for start in range(0, len(texts), CHUNK):
+            part = slice(start, start + CHUNK)
+            shares = ranks[:, part] * (0.5 / total)  # in (−½, ½)
+            crossed[draw] += (shares[:fixed] * (of_token[part] / total)) @ shares.T
+    of_x = crossed[..., fixed:].swapaxes(-1, -2)
+    others = variance[:, :fixed], crossed[..., :fixed]
+    return _partial(variance[:, fixed:], of_x, *others, len(y))
 
 
 def within_levels(x, y, controls, levels) -> np.ndarray:
@@ -83,42 +89,28 @@ def within_levels(x, y, controls, levels) -> np.ndarray:
     levels = np.unique(levels, return_inverse=True)[1]
     counts = np.bincount(levels)
 
-    def residuals(rows):
-        ranks = stats.rankdata(np.atleast_2d(rows), axis=1) / len(levels)
-        for row in ranks:
-            row -= (np.bincount(levels, row) / counts)[levels]
-        return ranks
+    def residuals(row):
+        ranks = stats.rankdata(row) / len(levels)
+        return ranks - (np.bincount(levels, ranks) / counts)[levels]
 
-    x, others = residuals(x), np.concatenate([residuals(y), residuals(controls)])
-    tokens = len(levels)
-    among = others @ others.T / tokens
-    return _partial(
-        (x**2).sum(axis=1) / tokens, x @ others.T / tokens, np.diagonal(among), among, len(y)
-    )
+    others = np.array([residuals(row) for row in (*y, *np.atleast_2d(controls))])
+    among = others @ others.T / len(levels)
+    variance_x, crossed = [], []
+    for row in np.atleast_2d(x):
+        ranks = residuals(row)
+        variance_x.append(ranks @ ranks / len(levels))
+        crossed.append(others @ ranks / len(levels))
+    return _partial(np.array(variance_x), np.array(crossed), np.diagonal(among), among, len(y))
 
 
-class _Sorted:
-    """A variable, sorted once, of which midranks under any weights of the texts follow."""
-
-    def __init__(self, values, texts):
-        order = np.argsort(values, kind="stable")
-        ordered = values[order]
-        new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
-        self.texts = texts[order]
-        self.starts = None if new.all() else np.flatnonzero(new)  # of ties
-        self.place = np.empty(len(values), np.intp)
-        self.place[order] = np.cumsum(new) - 1
-
-    def midranks(self, weights, out) -> float:
-        """Put midranks, scaled and centred to (−½, ½), into `out`; return their variance."""
-        mass = weights.take(self.texts, mode="clip")
-        if self.starts is not None:
-            mass = np.add.reduceat(mass, self.starts)
-        middle = np.cumsum(mass)
-        middle -= 0.5 * mass
-        middle -= 0.5
-        np.take(middle, self.place, out=out, mode="clip")
-        return (1.0 - np.dot(mass * mass, mass)) / 12.0  # tied ranks vary less
+def _sorted(values, texts):
+    """Texts, last of ties and places of a variable, as `rank_kernels` takes them."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    places = np.empty(len(values), np.int32)
+    places[order] = np.cumsum(new) - 1
+    return texts[order].astype(np.int32), np.append(new[1:], True), places
 
 
 def _partial(variance_x, crossed, variance, among, targets: int):

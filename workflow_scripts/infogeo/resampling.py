@@ -8,11 +8,11 @@ import numpy as np
 @lru_cache(maxsize=32)
 def _cluster_counts(clusters: int, draws: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng([seed, clusters])
-    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), draws).astype(float)
+    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), draws).astype(np.int16)
 
 
-def text_weights(clusters, *, draws: int, seed: int) -> np.ndarray:
-    """Weights of the texts in resamples of whole clusters; each row sums to 1.
+def text_copies(clusters, *, draws: int, seed: int) -> np.ndarray:
+    """How often each text is there in resamples of whole clusters.
 
     Parameters
     ----------
@@ -22,12 +22,17 @@ def text_weights(clusters, *, draws: int, seed: int) -> np.ndarray:
 
     Returns
     -------
-    (draws, texts) float64 array
+    (draws, texts) int16 array
         Zero rows cannot occur: every draw holds as many clusters as there are.
     """
     names, codes = np.unique(clusters, return_inverse=True)
-    weights = _cluster_counts(len(names), draws, seed)[:, codes]
-    return weights / weights.sum(-1, keepdims=True)
+    return _cluster_counts(len(names), draws, seed)[:, codes]
+
+
+def text_weights(clusters, *, draws: int, seed: int) -> np.ndarray:
+    """`text_copies` as weights: (draws, texts) float64 array whose rows sum to 1."""
+    copies = text_copies(clusters, draws=draws, seed=seed)
+    return copies / copies.sum(-1, keepdims=True)
 
 
 def percentiles(draws) -> np.ndarray:

@@ -186,7 +186,7 @@ def slope(X, y, shifts=None, shifts_df=np.inf) -> Slope:
     degrees of freedom, add up as squares: degrees of freedom joined after Satterthwaite follow
     whichever part looks larger, and cover 92 % where five models are noisy at both ends.
 
-    Verified against: tests/bench/coverage.py (coverage), a loop over statsmodels in the tests.
+    Verified against: tests/bench/intervals.py (coverage), a loop over statsmodels in the tests.
     """
     problem = why_not(X[:, 0], y)
     if not problem and len(y) <= X.shape[1]:

@@ -137,6 +137,6 @@ def assemble(task: dict) -> None:
     made = {name: [] for name in TABLES}
     for layer in gains(task, []):
         made["gain"].append(information_gain.text_table(layer, texts))
-        made["relations"].append(information_gain.relation_table([layer], texts, scores))
+        made["relations"].append(information_gain.relation_table(layer, texts, scores))
     for name, parts in made.items():
         write_table(parts, _table_path(task["folder"], name), task["fingerprint"])

@@ -1,6 +1,6 @@
 """Coverage of every stated 95 % interval on simulated laws.
 
-    python tests/bench/coverage.py [laws per row, default 2000]
+    python tests/bench/intervals.py [laws per row, default 2000]
 
 Each row simulates laws ln y = a − 0.05 ln N + noise, N as in real families of 5, 8 and 10 models,
 and counts how often an interval holds the truth: the exponent, or for `predict` the value of the
