@@ -3,6 +3,7 @@
 from infogeo import logs
 from infogeo.artefacts import write_table
 from infogeo.entropy import entropies
+from infogeo.parts import in_parts
 from infogeo.spectra import read
 
 if __name__ == "__main__":
@@ -10,10 +11,10 @@ if __name__ == "__main__":
         params = snakemake.params
         of_model, of_twins = params.expected
         trained = entropies(read(snakemake.input.trained, of_model), params.eps2, params.lambdas)
-        write_table(trained, snakemake.output.trained, params.fingerprint)
+        write_table(in_parts(trained), snakemake.output.trained, params.fingerprint)
         untrained = (
             part.assign(draw=draw)
             for draw, path in enumerate(snakemake.input.untrained)
             for part in entropies(read(path, of_twins), params.eps2, params.lambdas)
         )
-        write_table(untrained, snakemake.output.untrained, params.fingerprint)
+        write_table(in_parts(untrained), snakemake.output.untrained, params.fingerprint)

@@ -1,7 +1,5 @@
 """The eigenvalue spectra of every text at every layer, both conventions, from one Gram each."""
 
-from itertools import count
-
 from infogeo import logs
 from infogeo.progress import Heartbeat
 from infogeo.spectra import Documents, Tokens, compute, write
@@ -23,17 +21,9 @@ if __name__ == "__main__":
         )
         total = 2 * len(states.doc_ids) * len(states.layers)  # every text comes twice
         heartbeat = Heartbeat(snakemake.wildcards.model, total, "texts × layers")
-        done = count()
 
         def of_layer(layer):
-            """The spectra of a layer, of which every text is counted as it comes."""
-
-            def watched():
-                for item in states.states([layer]):
-                    heartbeat.update(next(done))
-                    yield item
-
-            (found,) = compute(watched, documents)
+            (found,) = compute(lambda: heartbeat.counted(states.states([layer])), documents)
             return found
 
         layers = each(of_layer, states.layers)

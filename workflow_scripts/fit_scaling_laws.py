@@ -9,6 +9,7 @@ from infogeo import artefacts, cards, logs, spectra
 from infogeo.depths import layers_at
 from infogeo.laws import Settings, scaling_laws, with_q_values
 from infogeo.measured import Measured, Texts, profile
+from infogeo.parts import Parts
 
 FIELDS = (
     "params_total",
@@ -60,7 +61,7 @@ class Measurements:
     def of(self, model: dict) -> list[Measured]:
         """Of a model and of its twins, the layers at the depths of the laws."""
         params, (*files, expected) = self.params, self.files[model["slug"]]
-        both = [Measured(artefacts.read_parts(file, expected), self.texts) for file in files]
+        both = [Measured(Parts(file, expected), self.texts) for file in files]
         self.profiles[model["slug"]] = profile(
             self.corpus, model, *both, self.texts, draws=params.draws, seed=params.seed
         )

@@ -1,53 +1,42 @@
 """The information gain of every token over those before it, and its relation to surprisal."""
 
-from infogeo import logs
-from infogeo.artefacts import write_table
-from infogeo.information_gain import Checks, Texts, compute, tables
+from infogeo import logs, resampling
+from infogeo.artefacts import read_table
+from infogeo.information_gain import Checks, Texts, compute, layer_tables
+from infogeo.parts import write_tables
 from infogeo.progress import Heartbeat
 from infogeo.store import open_store
-
-
-def watched(states, what: str):
-    """The states of a store, counted as they come."""
-    heartbeat = Heartbeat(what, len(states.doc_ids) * len(states.layers), "texts × layers")
-
-    def fresh():
-        for done, item in enumerate(states.states()):
-            heartbeat.update(done)
-            yield item
-
-    return fresh
-
+from infogeo.threads import side_by_side
 
 if __name__ == "__main__":
     with (
         logs.rule(snakemake),
         open_store(snakemake.input[0], snakemake.params.expected[0]) as states,
+        side_by_side(snakemake.threads) as each,
     ):
-        params, offsets = snakemake.params, states.offsets
+        params, output, offsets = snakemake.params, snakemake.output, states.offsets
         texts = Texts.of(states.doc_ids, states.sources, offsets, states.token_ids(), params.n)
-        checks = Checks(texts.doc_ids, texts.n, params.seed)
-        layers = compute(
-            watched(states, snakemake.wildcards.model),
-            texts,
-            params.lambdas,
-            params.eps2,
-            checks.watch,
-        )
-        made = tables(
-            layers,
-            checks.rows,
-            texts,
-            texts.said(states.nll(), states.predictive_entropy(), offsets),
-            draws=params.draws,
-            seed=params.seed,
-        )
-        left_out = len(states.doc_ids) - len(texts)
-        checks = made["checks"][["residual_ridge", "residual_slogdet"]].max()
+        scores = texts.said(states.nll(), states.predictive_entropy(), offsets)
+        copies = resampling.text_copies(texts.clusters, draws=params.draws, seed=params.seed)
+        total = len(states.doc_ids) * len(states.layers)
+        heartbeat = Heartbeat(snakemake.wildcards.model, total, "texts × layers")
+
+        def of_layer(layer):
+            checks = Checks(texts.doc_ids, texts.n, params.seed)
+            (found,) = compute(
+                lambda: heartbeat.counted(states.states([layer])),
+                texts,
+                params.lambdas,
+                params.eps2,
+                checks.watch,
+            )
+            return layer_tables(found, checks.rows, texts, scores, copies)
+
+        write_tables(each(of_layer, states.layers), dict(output.items()), params.fingerprint)
+        checks = read_table(output.checks, columns=["residual_ridge", "residual_slogdet"])
+        left_out, worst = len(states.doc_ids) - len(texts), checks.max()
         print(
             f"{len(texts)} texts of {params.n} tokens; {left_out} shorter ones left out. "
-            f"{len(made['checks']):,} gains checked: at most {checks['residual_ridge']:.0e} nats "
-            f"from scikit-learn's Ridge, {checks['residual_slogdet']:.0e} from slogdet."
+            f"{len(checks):,} gains checked: at most {worst['residual_ridge']:.0e} nats "
+            f"from scikit-learn's Ridge, {worst['residual_slogdet']:.0e} from slogdet."
         )
-        for name, path in snakemake.output.items():
-            write_table(made[name], path, params.fingerprint)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
-from infogeo import forward, information_gain, measurement, shards, spectra
+from infogeo import forward, information_gain, measurement, resampling, shards, spectra
 from infogeo.artefacts import read_table, write_table
 from infogeo.dump import dump
 from infogeo.errors import InfogeoError
@@ -64,9 +65,14 @@ def stored(folder, card, corpus, dtype) -> Path:
         scores = texts.said(*said, store.offsets)
         checks = information_gain.Checks(texts.doc_ids, texts.n, SEED)
         gains = information_gain.compute(store.states, texts, LAMBDAS, EPS2, checks.watch)
-        made = information_gain.tables(gains, checks.rows, texts, scores, draws=DRAWS, seed=SEED)
+        copies = resampling.text_copies(texts.clusters, draws=DRAWS, seed=SEED)
+        parts = []
+        for found in gains:
+            rows, checks.rows = checks.rows, []
+            parts.append(information_gain.layer_tables(found, rows, texts, scores, copies))
     for name in TABLES:
-        write_table(made[name], folder / f"{name}.parquet", "gain")
+        made = pd.concat([part[name] for part in parts], ignore_index=True)
+        write_table(made, folder / f"{name}.parquet", "gain")
     return folder
 
 

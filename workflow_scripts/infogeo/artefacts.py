@@ -98,41 +98,17 @@ def read_table(path, fingerprint: str | None = None, columns=None):
     InfogeoError
         Where the file is missing, is not parquet, or carries another fingerprint than expected.
     """
-    with _opened(path, fingerprint) as file:
-        return file.read(columns=columns).to_pandas()
-
-
-def read_parts(path, fingerprint: str | None = None):
-    """Read a parquet table part by part, as it was written.
-
-    Yields
-    ------
-    pandas.DataFrame
-
-    Raises
-    ------
-    InfogeoError
-        See `read_table`.
-    """
-    with _opened(path, fingerprint) as file:
-        for part in range(file.num_row_groups):
-            yield file.read_row_group(part).to_pandas()
-
-
-@contextlib.contextmanager
-def _opened(path, fingerprint: str | None):
-    """The ParquetFile at `path`, its fingerprint checked."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
-            found = (file.schema_arrow.metadata or {}).get(b"fingerprint")
-            check(path, found.decode() if found else None, fingerprint)
-            yield file
+        table = pq.read_table(path, columns=columns, partitioning=None)
     except FileNotFoundError as error:
         raise InfogeoError(f"{path}: no such file. Run the workflow to make it.") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise InfogeoError(
             f"{path}: not a readable parquet file ({error}). Make it anew: snakemake -R {path}"
         ) from error
+    found = (table.schema.metadata or {}).get(b"fingerprint")
+    check(path, found.decode() if found else None, fingerprint)
+    return table.to_pandas()

@@ -533,20 +533,19 @@ def relation_table(found: LayerGains, texts: Texts, scores: dict, copies=None):
     return _long(found, of_kinds)
 
 
-def tables(layers, checks: list, texts: Texts, scores: dict, *, draws: int, seed: int) -> dict:
-    """All tables of a model and corpus.
+def layer_tables(found: LayerGains, checks: list, texts: Texts, scores: dict, copies) -> dict:
+    """All tables of a layer.
 
     Parameters
     ----------
-    layers : iterable of LayerGains
-        See `compute`.
+    found : LayerGains
     checks : list of dict
-        Rows of `Checks`, complete once all layers have come.
+        Its rows of `Checks`.
     texts : Texts
     scores : dict
         See `relation_table`; the surprisal is ("surprisal", "own").
-    draws, seed : int
-        Of the bootstrap over text clusters.
+    copies : (draws, texts) int array
+        Of the bootstrap over text clusters; see `resampling.text_copies`.
 
     Returns
     -------
@@ -558,13 +557,11 @@ def tables(layers, checks: list, texts: Texts, scores: dict, *, draws: int, seed
     """
     import pandas as pd
 
-    resamples = {"clusters": texts.clusters, "draws": draws, "seed": seed}
-    copies, weights = resampling.text_copies(**resamples), resampling.text_weights(**resamples)
-    parts = {"texts": [], "positions": [], "surprisal": [], "relations": []}
-    for found in layers:
-        parts["texts"].append(text_table(found, texts))
-        parts["positions"].append(position_table(found, weights))
-        parts["surprisal"].append(surprisal_table(found, scores["surprisal", "own"], weights))
-        parts["relations"].append(relation_table(found, texts, scores, copies))
-    made = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
-    return made | {"checks": pd.DataFrame(checks)}
+    weights = resampling.as_weights(copies)
+    return {
+        "texts": text_table(found, texts),
+        "positions": position_table(found, weights),
+        "relations": relation_table(found, texts, scores, copies),
+        "checks": pd.DataFrame(checks),
+        "surprisal": surprisal_table(found, scores["surprisal", "own"], weights),
+    }

@@ -14,10 +14,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from infogeo import information_gain, reduction, shards, spectra
-from infogeo.artefacts import read_table, remove_partial, replacing, write_table
+from infogeo import information_gain, reduction, resampling, shards, spectra
+from infogeo.artefacts import read_table, remove_partial, replacing
 from infogeo.depths import layers_at, width_at
 from infogeo.errors import InfogeoError
+from infogeo.parts import write_tables
 from infogeo.reduction import LayerCorpus, Reducer
 from infogeo.regularisers import regularisers
 from infogeo.shards import Gathered, Work
@@ -366,17 +367,15 @@ def assemble(task: dict) -> None:
 
     texts = information_gain.Texts.of(*named, encoded.offsets, encoded.token_ids, max(study["n"]))
     scores = texts.said(arrays["nll"], arrays["predictive_entropy"], encoded.offsets)
-    checks = []
-    made = information_gain.tables(
-        gains(task, checks),
-        checks,
-        texts,
-        scores,
-        draws=task["draws"],
-        seed=study["seed"],
-    )
-    for name in TABLES:
-        write_table(made[name], outputs[name], fingerprints["gain"])
+    copies = resampling.text_copies(texts.clusters, draws=task["draws"], seed=study["seed"])
+
+    def of_layer(layer):
+        found, checks = gains(task, layer)
+        return information_gain.layer_tables(found, checks, texts, scores, copies)
+
+    with side_by_side(task["threads"]) as each:
+        tables = {name: outputs[name] for name in TABLES}
+        write_tables(each(of_layer, task["layers"]), tables, fingerprints["gain"])
     _write_store(task, outputs["states"], described, arrays)
 
 
@@ -439,15 +438,12 @@ def _corpus_spectra(task, layer: str) -> dict:
     return gathered[0].spectra()
 
 
-def gains(task, checks: list):
-    """The gains of every layer, one after another; its checks are added to the list."""
+def gains(task: dict, layer: str):
+    """The gains of all texts at a layer and their checks; see `reduction.layer_gains`."""
     study = task["study"]
     kinds, n = (study["lambdas"], study["eps2"]), max(study["n"])
-    for layer in task["layers"]:
-        of_width = regularisers(*kinds, n, task["widths"][layer])
-        found, rows = reduction.layer_gains(_reductions(task, layer), layer, of_width)
-        checks += rows
-        yield found
+    of_width = regularisers(*kinds, n, task["widths"][layer])
+    return reduction.layer_gains(_reductions(task, layer), layer, of_width)
 
 
 def _write_store(task, output, described, arrays) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 import pyarrow.parquet as pq
 
-from infogeo.artefacts import read_table
+from infogeo.artefacts import read_table, write_table
 
 READ = 2**18  # rows of a part that is read
 WRITTEN = 2**20  # of one that is written: pyarrow's row groups
@@ -102,3 +102,29 @@ def in_parts(frames):
             held, count, yielded = [joined[full:]], count - full, True
     if count or not yielded:
         yield pd.concat(held, ignore_index=True)
+
+
+def write_tables(pieces, paths: dict, fingerprint: str) -> None:
+    """Write tables to each of which every piece adds rows.
+
+    Parameters
+    ----------
+    pieces : iterable of dict
+        Name → DataFrame.
+    paths : dict
+        Name → path. The first table is written in parts as it comes; the others, which are small,
+        are held.
+    fingerprint : str
+    """
+    first, *others = paths
+    held = {name: [] for name in others}
+
+    def rows():
+        for piece in pieces:
+            for name, frames in held.items():
+                frames.append(piece[name])
+            yield piece[first]
+
+    write_table(in_parts(rows()), paths[first], fingerprint)
+    for name, frames in held.items():
+        write_table(pd.concat(frames, ignore_index=True), paths[name], fingerprint)

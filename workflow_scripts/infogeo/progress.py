@@ -2,6 +2,7 @@
 
 import sys
 import time
+from itertools import count
 
 
 def duration(seconds: float) -> str:
@@ -30,6 +31,7 @@ class Heartbeat:
         self.what, self.total, self.unit = what, total, unit
         self.start = self.last = time.monotonic()
         self.first: int | None = None  # what was done already when this process began
+        self._counter = count()
 
     def update(self, done: int, note: str = "") -> None:
         """Say that `done` of the total is done; prints only when it is time to."""
@@ -40,6 +42,12 @@ class Heartbeat:
         if now - self.last >= self.every:
             self.last = now
             self._print(done, now, note)
+
+    def counted(self, items):
+        """Pass items on, each counted as it comes; several threads may do so at once."""
+        for item in items:
+            self.update(next(self._counter))
+            yield item
 
     def close(self, note: str = "") -> None:
         """Print the closing line."""

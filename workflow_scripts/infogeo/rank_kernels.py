@@ -3,7 +3,7 @@
 from numba import njit
 
 
-@njit
+@njit(nogil=True)  # so that layers side by side do not wait for each other
 def midranks(texts, last, places, copies, total, middle, ranks) -> float:
     """Midranks of the tokens in a resample of texts.
 

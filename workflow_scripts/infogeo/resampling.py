@@ -31,7 +31,11 @@ def text_copies(clusters, *, draws: int, seed: int) -> np.ndarray:
 
 def text_weights(clusters, *, draws: int, seed: int) -> np.ndarray:
     """`text_copies` as weights: (draws, texts) float64 array whose rows sum to 1."""
-    copies = text_copies(clusters, draws=draws, seed=seed)
+    return as_weights(text_copies(clusters, draws=draws, seed=seed))
+
+
+def as_weights(copies) -> np.ndarray:
+    """Rows (draws, texts) as float64, scaled to sum 1."""
     return copies / copies.sum(-1, keepdims=True)
 
 

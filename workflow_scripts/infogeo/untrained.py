@@ -12,8 +12,10 @@ from infogeo import information_gain, shards
 from infogeo.artefacts import read_table, remove_partial, write_table
 from infogeo.errors import InfogeoError
 from infogeo.measurement import both_passes, gains, token_arrays, write_spectra
+from infogeo.parts import Parts, in_parts, write_tables
 from infogeo.shards import Work
 from infogeo.store import open_store
+from infogeo.threads import side_by_side
 
 TABLES = ("gain", "relations")
 
@@ -92,10 +94,11 @@ def measure_twins(
         works.append(work)
     for name in TABLES:
         parts = (
-            read_table(_table_path(work.folder, name)).assign(draw=draw)
+            part.assign(draw=draw)
             for draw, work in enumerate(works)
+            for part in Parts(_table_path(work.folder, name))
         )
-        write_table(parts, outputs[name], fingerprint)
+        write_table(in_parts(parts), outputs[name], fingerprint)
     for work in works:
         work.close()
 
@@ -134,9 +137,14 @@ def assemble(task: dict) -> None:
     scores = texts.said(arrays["nll"], arrays["predictive_entropy"], offsets)
     with open_store(task["states"]) as states:
         scores |= texts.said(states.nll(), states.predictive_entropy(), offsets, "trained")
-    made = {name: [] for name in TABLES}
-    for layer in gains(task, []):
-        made["gain"].append(information_gain.text_table(layer, texts))
-        made["relations"].append(information_gain.relation_table(layer, texts, scores))
-    for name, parts in made.items():
-        write_table(parts, _table_path(task["folder"], name), task["fingerprint"])
+
+    def of_layer(layer):
+        found, _ = gains(task, layer)
+        return {
+            "gain": information_gain.text_table(found, texts),
+            "relations": information_gain.relation_table(found, texts, scores),
+        }
+
+    with side_by_side(task["threads"]) as each:
+        paths = {name: _table_path(task["folder"], name) for name in TABLES}
+        write_tables(each(of_layer, task["layers"]), paths, task["fingerprint"])
