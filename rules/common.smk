@@ -465,6 +465,26 @@ def gpus(workers: int = 1):
     return lambda wildcards: workers * demand("dump_hidden_states", wildcards, 1)["gpus"]
 
 
+@cache
+def summary(rule: str) -> dict:
+    """What the job of a rule over all models asks for; see demand.py."""
+    from infogeo.demand import summary
+
+    expected = [model_fingerprint(model) for model in MODELS]
+    rows = list(MODELS.values()), list(CORPORA.values())
+    return summary(rule, *rows, CONFIG, "results", expected)
+
+
+def megabytes_over_all(rule: str):
+    """For `mem_mb` of a job over all models, more with each attempt."""
+    return lambda wildcards, attempt: attempt * summary(rule)["megabytes"]
+
+
+def minutes_over_all(rule: str):
+    """For `runtime` of a job over all models, more with each attempt."""
+    return lambda wildcards, attempt: attempt * summary(rule)["minutes"]
+
+
 def rising(least: int):
     """For `mem_mb` where texts and layers do not matter: more with each attempt."""
     return lambda wildcards, attempt: attempt * least

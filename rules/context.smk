@@ -145,7 +145,8 @@ rule summarise_context:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(2000),
+        mem_mb=megabytes_over_all("summarise_context"),
+        runtime=minutes_over_all("summarise_context"),
     params:
         corpora=list(CORPORA),
         models=list(MODELS),

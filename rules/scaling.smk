@@ -23,7 +23,8 @@ rule fit_scaling_laws:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(2000),
+        mem_mb=megabytes_over_all("fit_scaling_laws"),
+        runtime=minutes_over_all("fit_scaling_laws"),
     params:
         corpora=list(CORPORA),
         models=list(MODELS),
@@ -75,7 +76,8 @@ rule write_tables:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(1000),
+        mem_mb=megabytes_over_all("write_tables"),
+        runtime=minutes_over_all("write_tables"),
     params:
         expected=[laws_fingerprint()] * 2,
         logic=logic("write_tables"),

@@ -131,7 +131,8 @@ rule summarise_sentences:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(2000),
+        mem_mb=megabytes_over_all("summarise_sentences"),
+        runtime=minutes_over_all("summarise_sentences"),
     params:
         corpora=LABELLED,
         models=list(MODELS),
@@ -163,7 +164,8 @@ rule sentence_maps:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(1500),
+        mem_mb=megabytes_over_all("sentence_maps"),
+        runtime=minutes_over_all("sentence_maps"),
     params:
         models=list(MODELS),
         umap_neighbours=CONFIG["sentences"]["umap_neighbours"],

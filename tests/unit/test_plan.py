@@ -197,8 +197,10 @@ def test_without_stored_states_one_job_takes_two_passes_and_the_spectra_of_the_c
     (row,) = planned(config, tmp_path)
     accumulators = 3 * corpus_bytes({8: 100, 24: 100}, 16)  # embeddings, a block, the final norm
     assert row["memory_bytes"] == stored["memory_bytes"] + accumulators
-    # The passes, spectra and gains of one twin take as long.
-    assert row["dump_hours"] == pytest.approx(stored["twins_hours"] / 3)
+    # One twin takes as long, but for the intervals of the relations.
+    with_draws, without = (costs.gain_table_seconds(config, 100, 3, draws) for draws in (999, 0))
+    expected = stored["twins_hours"] / 3 + (with_draws - without) / 3600
+    assert row["dump_hours"] == pytest.approx(expected)
     assert row["spectra_hours"] is row["asked_gains_minutes"] is None
     assert row["hidden_states_bytes"] == stored["hidden_states_bytes"]
     said = plan.rendered([row], config)
@@ -283,7 +285,8 @@ def test_hours_follow_from_flops_and_throughput(config, tmp_path):
     assert row["gains_hours"] > costs.gain_seconds(shape, config, 100, 3) / 3600 > 0
     # Three draws, each in two passes, of which the second has no logits.
     again = costs.forward_flops(shape | {"vocabulary": 0}, 2400, 24) / 1e6 / 3600
-    once = row["dump_hours"] + again + row["spectra_hours"] + row["gains_hours"]
+    tables = costs.gain_table_seconds(config, 100, 3, 0) / 3600
+    once = row["dump_hours"] + again + spectra + gains + tables
     assert row["twins_hours"] == pytest.approx(3 * once)
     assert row["entropy_hours"] * 3600 == job.compute_entropy()[1] > 0
     assert row["training_flops"] == 3 * costs.forward_flops(shape, 1_000_000, 128)
@@ -404,6 +407,28 @@ def test_layers_side_by_side_take_less_time_and_more_memory(config, tmp_path):
     assert one["megabytes"] < eight["megabytes"]
     more = asked("compute_spectra", config, tmp_path, deep, 10**6, threads=64)
     assert more == many  # there are no more layers
+
+
+@pytest.mark.parametrize(
+    "rule", ["fit_scaling_laws", "write_tables", "summarise_context", "summarise_sentences"]
+)
+def test_a_job_over_all_models_asks_for_more_where_there_are_more(rule, config, tmp_path):
+    def asked(models, corpora=1, texts=400):
+        rows = [ladder_row(f"m{i}") | {"family": f"family{i % 20}"} for i in range(models)]
+        corpora = [corpus_row(f"c{i}", texts) for i in range(corpora)]
+        return demand.summary(rule, rows, corpora, config, tmp_path, ["fm"] * models)
+
+    few, many, corpora = asked(20), asked(1000), asked(1000, 4)
+    assert few["megabytes"] <= many["megabytes"] < corpora["megabytes"]
+    assert few["minutes"] <= many["minutes"] < corpora["minutes"]
+    if rule in ("fit_scaling_laws", "summarise_context"):
+        longer = asked(1000, texts=10**5)
+        assert many["megabytes"] < longer["megabytes"] and many["minutes"] < longer["minutes"]
+
+
+def test_as_many_laws_are_counted_as_are_fitted():
+    # Three scopes, 7 metrics in two conventions, 15 of unit alone, two n, four depths; two axes.
+    assert costs.laws(configuration.merged({})) == (3 * (2 * 7 + 15) * 2 * 4 + 3 * 2) * 2 == 1404
 
 
 def test_twins_are_made_in_float32(config, tmp_path):

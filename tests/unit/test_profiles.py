@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infogeo.demand import Job
+from infogeo.demand import Job, Summary
 
 ROOT = Path(__file__).parents[2]
 DEFAULT, SLURM = (
@@ -71,7 +71,24 @@ def test_what_such_a_rule_asks_for_follows_from_the_model(rule):
     assert callable(getattr(Job, rule))
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "fit_scaling_laws",
+        "write_tables",
+        "summarise_context",
+        "summarise_sentences",
+        "sentence_maps",
+    ],
+)
+def test_what_a_job_over_all_models_asks_for_follows_from_their_number(rule):
+    text = rules()[rule]
+    assert f'mem_mb=megabytes_over_all("{rule}"),' in text
+    assert f'runtime=minutes_over_all("{rule}"),' in text
+    assert callable(getattr(Summary, rule))
+
+
 def test_every_job_asks_for_more_memory_when_it_is_tried_again():
     for name, text in rules().items():
         for asked in re.findall(r"mem_mb=(.*),", text):
-            assert asked.startswith(("megabytes(", "rising(")), name
+            assert asked.startswith(("megabytes(", "megabytes_over_all(", "rising(")), name

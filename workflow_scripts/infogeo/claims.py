@@ -13,10 +13,10 @@ from scipy import special
 
 from infogeo import scaling, tables
 from infogeo.context_summary import shown_k
+from infogeo.entropy import CONDITIONAL
 from infogeo.law import CONTROLS
 
 NORMALISED = ("entropy_over_ln_d", "entropy_over_ln_rank", "coding_rate_paper", "coding_rate_rank")
-CONDITIONAL = ("nll", "bits_per_byte", "predictive_entropy")
 IDENTITY = 1e-9  # nats: what rounding may leave of an identity
 RARELY = 0.05  # share of texts that is "never" for practical purposes
 NOMINAL = 0.95  # coverage

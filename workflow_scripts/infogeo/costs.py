@@ -9,8 +9,8 @@ three times that. See Kaplan et al. 2020 (2001.08361), section 2.1.
 
 from math import ceil
 
-from infogeo.entropy import metric_names
-from infogeo.spectra import CONVENTIONS, corpus_bytes
+from infogeo.entropy import CONDITIONAL, metric_names
+from infogeo.spectra import CONVENTIONS, SCOPES, corpus_bytes
 from infogeo.token_selection import SELECTORS
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -126,6 +126,30 @@ def gain_seconds(model: dict, config: dict, texts: int, layers: int) -> float:
     return texts * layers * flops / TEXT_FLOPS
 
 
+def gain_table_seconds(config: dict, texts: int, layers: int, draws: int) -> float:
+    """Seconds of one core in the tables of gains with so many bootstrap draws, at most.
+
+    Of each draw the ranks of every token in each variable: what is related to the gains of each λ,
+    two of them, and two controls (6 to 12 ns measured for each).
+    """
+    tokens = texts * (max(config["spectra"]["n"]) - 1)
+    ranks = 1.5e-8 * (1 + draws) * tokens * (_regularisers(config) + 4)
+    return layers * (ranks + 4e-4 * texts)
+
+
+def laws(config: dict) -> int:
+    """How many laws are fitted for a family on a corpus: see `laws.Laws.fit_family`."""
+    lengths = len(config["spectra"]["n"])
+    keys = len(SCOPES) * _metrics(config) * lengths * len(config["scaling"]["depths"])
+    return (keys + len(CONDITIONAL) * lengths) * len(config["scaling"]["axes"])
+
+
+def _metrics(config: dict) -> int:
+    """Metrics of spectra, of both conventions."""
+    kinds = config["entropy"]["eps2"], config["context"]["lambdas"]
+    return sum(len(metric_names(convention, *kinds)) for convention in CONVENTIONS)
+
+
 def _regularisers(config: dict) -> int:
     return len(config["context"]["lambdas"]) + len(config["entropy"]["eps2"])
 
@@ -150,9 +174,7 @@ def gain_bytes(config: dict, texts: int) -> int:
 
 def entropy_rows(config: dict, texts: int) -> int:
     """Rows of the table of entropies of one layer."""
-    kinds = config["entropy"]["eps2"], config["context"]["lambdas"]
-    names = sum(len(metric_names(convention, *kinds)) for convention in CONVENTIONS)
-    return names * len(config["spectra"]["n"]) * texts
+    return _metrics(config) * len(config["spectra"]["n"]) * texts
 
 
 def memory_bytes(model: dict, states: dict, tokens: int | None, layers: int, dtype: str) -> int:

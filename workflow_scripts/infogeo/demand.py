@@ -1,4 +1,4 @@
-"""What a scheduler is asked for: GPUs, memory and minutes of the jobs of a model."""
+"""What a scheduler is asked for: GPUs, memory and minutes, of jobs of a model or over all models."""
 
 import contextlib
 from dataclasses import dataclass
@@ -18,10 +18,16 @@ START_MINUTES = 15
 SLACK = 2
 # Bytes of a process that has imported NumPy, pandas and Arrow.
 PROCESS_BYTES = 250_000_000
-# What a table of entropies or gains takes for each row while it is made, and seconds of the same.
+# What a table of entropies takes for each row while it is made, and seconds of the same.
 ROW_BYTES, ROW_SECONDS = 600, 4e-6
-# Tables of gains: seconds for each text and layer, and bytes in multiples of one layer's gains.
-GAIN_TABLE_SECONDS, GAIN_COPIES = 0.02, 8
+# Bytes of the part of a table that is being written, and of the loop over ranks once compiled.
+TABLE_BYTES = 200_000_000
+# Bytes of tables of gains, in multiples of the gains of a layer.
+GAIN_COPIES = 5
+# Seconds of a law, with all its controls and intervals (0.015 to 0.03 of up to 20 models).
+LAW_SECONDS = 0.03
+# Bytes of a row of the means of every model and layer, while they are gathered and written.
+MEAN_BYTES = 1000
 
 
 @dataclass(frozen=True)
@@ -88,9 +94,10 @@ class Job:
         given = self.model, self.config, self.texts, self.layers
         return costs.gain_seconds(*given) / min(self.threads, self.layers)
 
-    def gain_tables(self) -> float:
-        """Seconds of the tables made of gains."""
-        return GAIN_TABLE_SECONDS * self.layers * self.texts
+    def gain_tables(self, draws: int = 0) -> float:
+        """Seconds of the tables made of gains, with so many bootstrap draws."""
+        seconds = costs.gain_table_seconds(self.config, self.texts, self.layers, draws)
+        return seconds / min(self.threads, self.layers)
 
     def both_passes(self) -> float:
         """Seconds of two passes of the model while spectra and gains are taken."""
@@ -98,13 +105,14 @@ class Job:
         return self.passes(flops) + (self.spectra() + self.gains()) / self.workers
 
     def accumulators(self) -> float:
-        """Bytes of the spectra of the corpus at all layers, and of one layer's gains at the end."""
+        """Bytes of the spectra of the corpus at all layers, or of gains when they are done."""
         of_corpus = costs.accumulator_bytes(self.model, self.config, self.texts, self.layers)
-        return max(of_corpus, self.one_layer_of_gains())
+        return max(of_corpus, self.gains_held())
 
-    def one_layer_of_gains(self) -> float:
-        """Bytes of gains at one layer and of what is made of them."""
-        return GAIN_COPIES * costs.gain_bytes(self.config, self.texts)
+    def gains_held(self) -> float:
+        """Bytes of gains, and of what is made of them, at as many layers as there are threads."""
+        at_once = min(self.threads, self.layers)
+        return TABLE_BYTES + GAIN_COPIES * at_once * costs.gain_bytes(self.config, self.texts)
 
     # -------- the jobs, by rule: (bytes, seconds)
 
@@ -119,7 +127,7 @@ class Job:
 
     def measure_states(self):
         memory = self.running() + self.accumulators()
-        return memory, self.both_passes() + self.gain_tables()
+        return memory, self.both_passes() + self.gain_tables(self.config["scaling"]["draws"])
 
     def untrained_twins(self):
         """Twins are made in float32, one after another."""
@@ -142,13 +150,84 @@ class Job:
         return PROCESS_BYTES + corpus + found + costs.TOKEN_BYTES * self.tokens, self.spectra()
 
     def information_gain(self):
-        memory = PROCESS_BYTES + self.one_layer_of_gains()
-        return memory, self.gains() + self.gain_tables()
+        seconds = self.gains() + self.gain_tables(self.config["scaling"]["draws"])
+        return PROCESS_BYTES + self.gains_held(), seconds
 
     def compute_entropy(self):
         rows = costs.entropy_rows(self.config, self.texts)
         seconds = ROW_SECONDS * rows * self.layers * (1 + self.draws)
-        return PROCESS_BYTES + ROW_BYTES * rows + costs.TOKEN_BYTES * self.tokens, seconds
+        needed = PROCESS_BYTES + TABLE_BYTES + ROW_BYTES * rows + costs.TOKEN_BYTES * self.tokens
+        return needed, seconds
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What determines the costs of a job over all models.
+
+    Attributes
+    ----------
+    families : list of int
+        Models of each.
+    corpora : list of int
+        Texts of each; 0 where their number is not known.
+    layers : int
+        Of the deepest model, as far as known.
+    config : dict
+    """
+
+    families: list[int]
+    corpora: list[int]
+    layers: int
+    config: dict
+
+    @property
+    def models(self) -> int:
+        return sum(self.families)
+
+    @property
+    def pairs(self) -> int:
+        return self.models * len(self.corpora)
+
+    @property
+    def draws(self) -> int:
+        return self.config["controls"]["untrained_draws"]
+
+    @property
+    def texts(self) -> int:
+        return max(self.corpora, default=0)
+
+    # -------- the jobs, by rule: (bytes, seconds)
+
+    def fit_scaling_laws(self):
+        """The largest family at the depths of the laws is in memory, and the means of all."""
+        rows = costs.entropy_rows(self.config, 1)
+        held = 8 * (1 + self.draws) * rows * self.texts * len(self.config["scaling"]["depths"])
+        of_model = 8 * (1 + self.draws) * rows * self.texts * self.layers
+        means = MEAN_BYTES * 3 * rows * self.layers * self.pairs
+        laws = len(self.families) * len(self.corpora) * costs.laws(self.config)
+        read = self.models * (1 + self.draws) * self.layers * rows * sum(self.corpora)
+        needed = PROCESS_BYTES + TABLE_BYTES + max(self.families) * held + of_model + means
+        return needed, LAW_SECONDS * laws + ROW_SECONDS * read
+
+    def write_tables(self):
+        """The means of all models."""
+        rows = 3 * costs.entropy_rows(self.config, 1) * self.layers * self.pairs
+        return PROCESS_BYTES + MEAN_BYTES * rows, 1e-4 * rows
+
+    def summarise_context(self):
+        """Measured with up to 200 models, and 2 of 36 layers on 10,000 texts."""
+        of_texts = 735 * self.draws * self.texts * self.layers + 8000 * self.texts
+        seconds = 10 + self.pairs * 0.65 + 6.5e-5 * self.models * sum(self.corpora) * self.layers
+        return 900e6 + 5e5 * self.pairs + of_texts, seconds
+
+    def summarise_sentences(self):
+        """Measured with 13 models and 174 sampled texts, of whose square most of it follows."""
+        seconds = 10 + 3.2 * self.pairs + 30 * len(self.corpora)
+        return 300e6 + 6e5 * self.pairs, seconds
+
+    def sentence_maps(self):
+        """Measured with up to 52 models; one corpus."""
+        return 470e6 + 2e5 * self.models, 15 + self.models
 
 
 def demand(
@@ -206,6 +285,41 @@ def demand(
     asked["megabytes"] = max(LEAST_MEGABYTES, ceil(needed / 1e6))
     asked["minutes"] += ceil(SLACK * seconds / 60)
     return asked
+
+
+def summary(rule: str, models, corpora, config: dict, results, expected_models) -> dict:
+    """What to ask a scheduler for, for the job of a rule over all models.
+
+    Parameters
+    ----------
+    rule : str
+        Its name, a method of `Summary`.
+    models, corpora : lists of dict
+        Rows of both tables.
+    config : dict
+        The complete configuration.
+    results : path-like
+        The folder results/.
+    expected_models : list of str
+        Fingerprints that finished models must carry to be believed.
+
+    Returns
+    -------
+    dict
+        `megabytes` and `minutes`.
+    """
+    families, layers = {}, [1]
+    for model, expected in zip(models, expected_models, strict=True):
+        families[model["family"]] = families.get(model["family"], 0) + 1
+        with contextlib.suppress(InfogeoError):  # its own job tells
+            blocks = describe_model(model, config, Path(results), expected)["layers"]
+            layers.append(costs.layers_stored(config["states"]["layers"], blocks))
+    texts = [corpus["texts"] or _rows(results, corpus["slug"]) for corpus in corpora]
+    needed, seconds = getattr(Summary(list(families.values()), texts, max(layers), config), rule)()
+    return {
+        "megabytes": max(LEAST_MEGABYTES, ceil(needed / 1e6)),
+        "minutes": START_MINUTES + ceil(SLACK * seconds / 60),
+    }
 
 
 def ladder_settings(model: dict, config: dict) -> dict | None:

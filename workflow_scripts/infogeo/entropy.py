@@ -102,6 +102,10 @@ CODING = {
 }
 
 
+# Entropies of the text rather than of hidden states; see `conditional_entropies`.
+CONDITIONAL = ("nll", "bits_per_byte", "predictive_entropy")
+
+
 def metric_names(convention: str, eps2: Iterable[float], lambdas: Iterable[float]) -> list[str]:
     """The metrics of a convention; ``coding_rate[eps2=0.5]``, ``mean_gain[lambda=1]``: ``unit``."""
     coding = [f"{name}[eps2={value:g}]" for name in CODING for value in eps2]

@@ -13,14 +13,13 @@ import pandas as pd
 
 from infogeo import resampling, scaling
 from infogeo.depths import layer_at, width_at
-from infogeo.entropy import evaluate
+from infogeo.entropy import CONDITIONAL, evaluate
 from infogeo.errors import InfogeoError
 from infogeo.law import Curve, judge
 from infogeo.measured import Measured, Texts
 from infogeo.progress import Heartbeat
 
 KEY = ["corpus", "family", "scope", "metric", "depth", "convention", "n", "axis"]
-CONDITIONAL = ("nll", "bits_per_byte", "predictive_entropy")
 
 LAW_COLUMNS = [
     *KEY, "headline",
