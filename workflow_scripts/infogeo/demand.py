@@ -1,4 +1,4 @@
-"""What a scheduler is asked for: GPUs, memory and minutes, of jobs of a model or over all models."""
+"""What a scheduler is asked for: GPUs, memory, minutes, of jobs of a model or over all models."""
 
 import contextlib
 from dataclasses import dataclass
