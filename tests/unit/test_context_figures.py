@@ -388,7 +388,8 @@ def test_of_models_of_one_size_the_first_by_name_is_taken():
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_of_many_families_those_with_most_models_have_panels_and_it_says_so(name, monkeypatch):
-    monkeypatch.setattr(context_figures, "MOST", 1)
+    for module in (context_figures, plotting):
+        monkeypatch.setattr(module, "MOST", 1)
     figure = draw(name, frames(TWO))
     assert "the 1 of 2 families with most models" in texts(figure).replace("\n", " ")
     # Panels and curves of single models name them; marks of all models stand on.

@@ -65,7 +65,7 @@ def size(width, layers):
 def a_law(metric, points, numbers, rng):
     slope, width_slope = numbers[1:3]
     law = {
-        "points": points, "texts": 300, "problems": "",
+        "points": points, "models": points + 2, "texts": 300, "problems": "",
         "falls_verdict": "width artefact" if metric.endswith("ln_d") else "inconclusive",
     }  # fmt: skip
     values = slope, slope - width_slope / 2, slope / 2, slope / 3, slope / 2
@@ -445,3 +445,22 @@ def test_log_axes_have_a_readable_number_of_ticks(low, high):
     ticks = [tick for tick in plotting.LogTicks().tick_values(low, high) if low <= tick <= high]
     assert 3 <= len(ticks) <= 8
     assert len({f"{tick:.4g}" for tick in ticks}) == len(ticks)
+
+
+@pytest.mark.parametrize("name", ["entropy", "conditional", "depth", "pairs"])
+def test_of_many_families_those_with_most_models_are_drawn_and_it_says_so(name, monkeypatch):
+    monkeypatch.setattr(plotting, "MOST", 2)
+    tables = frames({"big": GRID, "equal": GRID, "little": GRID[:4]})
+    found = texts(draw(name, tables))
+    assert "the 2 of 3 families with most models" in found
+    assert "little" not in found and "equal" in found
+    monkeypatch.setattr(plotting, "MOST", 3)
+    assert "families with most models" not in texts(draw(name, tables))
+
+
+def test_figures_grow_with_their_families():
+    one, many = (
+        [draw(name, frames(families)).get_figheight() for name in ("entropy", "conditional")]
+        for families in ({"f0": GRID}, {f"f{i}": GRID for i in range(8)})
+    )
+    assert all(np.subtract(many, one) > 1)

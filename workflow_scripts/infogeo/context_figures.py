@@ -19,6 +19,7 @@ from infogeo.plotting import (
     GREY,
     INK,
     MARKERS,
+    MOST,
     WIDTH,
     check_columns,
     compact,
@@ -26,9 +27,12 @@ from infogeo.plotting import (
     family_styles,
     linear_axis,
     log_axis,
+    remark,
     say,
     select,
     styled,
+    which_families,
+    with_most_models,
 )
 
 LAYER = "final"
@@ -85,7 +89,6 @@ SINKS = {
 }
 SIGNIFICANT = 0.05
 NARROW = 26  # characters that fit into the panels of these figures
-MOST = 8  # families with curves or panels of their own
 LISTED = 24  # families in a legend
 BESIDE = 5  # families whose names fit beside the panels of the information-gain figure
 CROWD = 60  # models whose marks fit into a panel as they are
@@ -112,16 +115,8 @@ def extremes(frame: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 
 def largest_families(rows: pd.DataFrame) -> list[str]:
-    """The `MOST` families with most models, by name; of equal ones the first by name."""
-    counts = rows.groupby("family")["model"].nunique()  # in the order of names
-    return sorted(counts.sort_values(ascending=False, kind="stable").index[:MOST])
-
-
-def which_families(styles: dict, what: str) -> str:
-    """A note where not every family has `what`; "" where all have."""
-    if len(styles) <= MOST:
-        return ""
-    return f"{what}: the {MOST} of {len(styles)} families with most models"
+    """The `MOST` families with most models, by name."""
+    return with_most_models(rows.groupby("family")["model"].nunique())
 
 
 def crowding(models: int) -> float:
@@ -145,12 +140,6 @@ def named(models, most: int = 6) -> str:
     names = list(models)
     more = [f"and {len(names) - most} more"] if len(names) > most else []
     return ", ".join([*names[:most], *more])
-
-
-def remark(figure, text: str) -> None:
-    """A small line above a figure, where there is something to say."""
-    if text:
-        figure.suptitle(text, fontsize=5.5, color=GREY, style="italic")
 
 
 def curve_look(role: str, colour: str, marker: str) -> dict:

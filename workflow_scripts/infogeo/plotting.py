@@ -70,6 +70,7 @@ EXPONENTS = [
     ("depth_exponent", "at fixed width"),
 ]
 
+MOST = 8  # families that are drawn, or have panels of their own
 ENTROPY_PANELS = [
     ("coding_rate_paper[eps2={eps2:g}]", "unit"),
     ("coding_rate_rank[eps2={eps2:g}]", "unit"),
@@ -83,7 +84,7 @@ DEPTH_PANELS = [ENTROPY_PANELS[0], ENTROPY_PANELS[1], ENTROPY_PANELS[3]]
 KEY = ["corpus", "family", "scope", "metric", "depth", "convention", "n", "axis"]
 NEEDED = {
     "laws": [
-        *KEY, "points", "texts", "falls_verdict", "problems",
+        *KEY, "points", "models", "texts", "falls_verdict", "problems",
         *(f"{name}{end}" for name, _ in EXPONENTS for end in ("", "_low", "_high")),
     ],
     "points": [
@@ -174,6 +175,37 @@ def family_styles(laws: pd.DataFrame, corpus: str) -> dict[str, tuple[str, str]]
         family: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
         for i, family in enumerate(families)
     }
+
+
+def with_most_models(counts: pd.Series) -> list[str]:
+    """The `MOST` families with most models, by name; of equal ones the first by name.
+
+    Parameters
+    ----------
+    counts : pandas.Series
+        Models of each family, in the order of names.
+    """
+    return sorted(counts.sort_values(ascending=False, kind="stable").index[:MOST])
+
+
+def which_families(styles: dict, what: str) -> str:
+    """A note where not every family has `what`; "" where all have."""
+    if len(styles) <= MOST:
+        return ""
+    return f"{what}: the {MOST} of {len(styles)} families with most models"
+
+
+def remark(figure, text: str) -> None:
+    """A small line above a figure, where there is something to say."""
+    if text:
+        figure.suptitle(text, fontsize=5.5, color=GREY, style="italic")
+
+
+def drawn(laws: pd.DataFrame, corpus: str) -> tuple[dict[str, tuple[str, str]], str]:
+    """Styles of the families that a figure of laws draws, and a note where these are not all."""
+    styles = family_styles(laws, corpus)
+    shown = with_most_models(select(laws, corpus=corpus).groupby("family")["models"].max())
+    return {family: styles[family] for family in shown}, which_families(styles, "Drawn")
 
 
 def of_depth(metric: str, depth: str) -> str:
@@ -450,14 +482,17 @@ def draw_exponents(ax, laws: pd.DataFrame, styles: dict, kinds, labels: bool) ->
     linear_axis(ax.xaxis)
 
 
-def family_legend(figure: Figure, styles: dict, where: str = "lower") -> None:
-    """The families' colours and markers, where there is more than one family."""
+def family_legend(figure: Figure, styles: dict, where: str = "lower", note: str = "") -> None:
+    """The families' colours and markers, where there is more than one family, under a note."""
     if len(styles) > 1:
         handles = [
             Line2D([], [], color=colour, marker=marker, label=family)
             for family, (colour, marker) in styles.items()
         ]
-        figure.legend(handles=handles, loc=f"outside {where} center", ncols=min(len(handles), 6))
+        figure.legend(
+            handles=handles, loc=f"outside {where} center", ncols=min(len(handles), 6),
+            title=note or None, title_fontsize=5.5,
+        )  # fmt: skip
 
 
 def law_legend(figure: Figure, styles: dict, controls: list[str]) -> None:
@@ -545,12 +580,15 @@ def entropy_scaling(laws, points, *, corpus, n, eps2, depth, axis) -> Figure:
     """
     check_columns(laws, "laws")
     check_columns(points, "points")
-    styles = family_styles(laws, corpus)
+    styles, note = drawn(laws, corpus)
+    laws, points = (frame[frame["family"].isin(styles)] for frame in (laws, points))
     controls = list(CONTROLS)
     with styled():
+        tall = 2.35 + heading_height(styles)
         rows = 0.75 + 0.2 * len(styles)  # inches for a row of exponents
-        figure = Figure(figsize=(WIDTH, 2 * (2.35 + rows) + 0.4), layout="constrained")
-        grid = figure.add_gridspec(4, 2, height_ratios=[2.35, rows, 2.35, rows])
+        figure = Figure(figsize=(WIDTH, 2 * (tall + rows) + 0.4), layout="constrained")
+        remark(figure, note)
+        grid = figure.add_gridspec(4, 2, height_ratios=[tall, rows, tall, rows])
         for i, (metric, convention) in enumerate(ENTROPY_PANELS):
             metric = metric.format(eps2=eps2)
             top = figure.add_subplot(grid[2 * (i // 2), i % 2])
@@ -583,12 +621,16 @@ def conditional_entropy(laws, points, *, corpus, n, axis) -> Figure:
     """
     check_columns(laws, "laws")
     check_columns(points, "points")
-    styles = family_styles(laws, corpus)
+    styles, note = drawn(laws, corpus)
+    laws, points = (frame[frame["family"].isin(styles)] for frame in (laws, points))
     control = "untrained twins"
     kinds = [EXPONENTS[0], EXPONENTS[3], EXPONENTS[4]]
     with styled():
-        figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
-        grid = figure.add_gridspec(2, 2, height_ratios=[3.2, 0.8 + 0.1 * len(styles)])
+        tall = 3.02 + heading_height(styles)
+        rows = 0.65 + 0.2 * len(styles)  # inches for a row of exponents
+        figure = Figure(figsize=(WIDTH, tall + rows + 0.13), layout="constrained")
+        remark(figure, note)
+        grid = figure.add_gridspec(2, 2, height_ratios=[tall, rows])
         for i, (metric, convention) in enumerate(CONDITIONAL_PANELS):
             ax, below = (figure.add_subplot(grid[row, i]) for row in (0, 1))
             mine, here = (
@@ -612,6 +654,11 @@ def conditional_entropy(laws, points, *, corpus, n, axis) -> Figure:
             heading(above, "ab"[i], title(metric, convention), mine, styles)
         law_legend(figure, styles, [control])
     return figure
+
+
+def heading_height(styles: dict) -> float:
+    """Inches of the lines that more families than one add to the heading of a panel."""
+    return 0.13 * (max(len(styles), 1) - 1)
 
 
 def broken_axis(ax):
@@ -656,9 +703,11 @@ def depth_profiles(laws, profiles, *, corpus, n, eps2, axis) -> Figure:
     """
     check_columns(laws, "laws")
     check_columns(profiles, "profiles")
-    styles = family_styles(laws, corpus)
+    styles, note = drawn(laws, corpus)
+    laws, profiles = (frame[frame["family"].isin(styles)] for frame in (laws, profiles))
     with styled():
         figure = Figure(figsize=(WIDTH, 2.0 * len(DEPTH_PANELS) + 0.4), layout="constrained")
+        remark(figure, note)
         grid = figure.add_gridspec(
             len(DEPTH_PANELS), 1 + len(EXPONENTS), width_ratios=[2.6, *[1] * len(EXPONENTS)]
         )
@@ -779,7 +828,8 @@ def width_pairs(laws, pairs, *, corpus, n, eps2, depth, metrics) -> Figure:
     check_columns(laws, "laws")
     check_columns(pairs, "pairs")
     mine = select(pairs, corpus=corpus, scope="text", n=n)
-    styles = family_styles(laws, corpus)
+    styles, note = drawn(laws, corpus)
+    mine = mine[mine["family"].isin(styles)]
     styles = {family: styles[family] for family in styles if family in set(mine["family"])}
     key = ["family", "width", "layers_low", "layers_high"]
     rows = mine[key].drop_duplicates().sort_values(key).reset_index(drop=True)
@@ -815,6 +865,6 @@ def width_pairs(laws, pairs, *, corpus, n, eps2, depth, metrics) -> Figure:
                 ax.plot(some["ln_ratio"], some["row"], marker, color=colour, markersize=3.5)
             ax.axvline(0, color=INK, linewidth=0.6)
             linear_axis(ax.xaxis, most=3)
-        family_legend(figure, styles, "upper")
+        family_legend(figure, styles, "upper", note)
         figure.supxlabel("ln ratio of the metric, deeper over shallower model", fontsize=7)
     return figure
