@@ -145,7 +145,7 @@ def test_a_partition_that_would_not_do_stops_the_run_before_it_starts(cluster, f
     checkout.edit("profiles/slurm/profile.yaml", "runtime: 60 * attempt", "runtime: 121 * attempt")
     run = checkout.slurm()
     assert run.returncode != 0 and not submitted(run)
-    assert "summarise_context (1 job): slurm_partition 'cpu' allows 120 minutes" in (
+    assert "random_null (1 job): slurm_partition 'cpu' allows 120 minutes" in (
         run.stdout + run.stderr
     )
 
