@@ -138,6 +138,9 @@ def test_an_array_measures_without_stored_states_as_one_machine_does(slow, sprea
         "config/config.yaml", "launch: {placement", "keep_hidden_states: false\nlaunch: {placement"
     )
     made = ["results/spectra/stories/w32-d1.h5", "results/context/stories/w32-d1.gain.parquet"]
+    # So are the twins, in either mode.
+    made += ["results/spectra/stories/w32-d1.untrained-0.h5"]
+    made += ["results/context/stories/w32-d1.untrained_relations.parquet"]
     for run in (local.snakemake(*made), spread.slurm(*made)):
         assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
     log = spread.path("results/logs/measure_states/stories/w32-d1.log").read_text()
