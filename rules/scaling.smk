@@ -76,8 +76,7 @@ rule write_tables:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes_over_all("write_tables"),
-        runtime=minutes_over_all("write_tables"),
+        mem_mb=rising(1000),
     params:
         expected=[laws_fingerprint()] * 2,
         logic=logic("write_tables"),

@@ -3,7 +3,7 @@
 from infogeo import logs, resampling
 from infogeo.artefacts import read_table
 from infogeo.information_gain import Checks, Texts, compute, layer_tables
-from infogeo.parts import write_tables
+from infogeo.parts import write_pieces
 from infogeo.progress import Heartbeat
 from infogeo.store import open_store
 from infogeo.threads import side_by_side
@@ -32,7 +32,7 @@ if __name__ == "__main__":
             )
             return layer_tables(found, checks.rows, texts, scores, copies)
 
-        write_tables(each(of_layer, states.layers), dict(output.items()), params.fingerprint)
+        write_pieces(each(of_layer, states.layers), dict(output.items()), params.fingerprint)
         checks = read_table(output.checks, columns=["residual_ridge", "residual_slogdet"])
         left_out, worst = len(states.doc_ids) - len(texts), checks.max()
         print(

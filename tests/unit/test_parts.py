@@ -37,6 +37,24 @@ def test_parts_can_be_narrowed_to_columns_and_walked_through_twice(path):
         assert [list(part) for part in table] == [["doc_id", "value"]] * 2
 
 
+def test_a_damaged_table_is_named_with_what_mends_it(path):
+    content = bytearray(path.read_bytes())
+    content[8:200] = bytes(192)  # of the first column, not of the footer
+    path.write_bytes(content)
+    for read in (lambda: list(Parts(path, "print")), lambda: artefacts.read_table(path, "print")):
+        with pytest.raises(InfogeoError, match=r"(?s)t\.parquet: not a readable.*snakemake -R"):
+            read()
+
+
+def test_pieces_are_put_together_table_by_table(tmp_path):
+    pieces = [{"a": long_table()[i : i + 2], "b": long_table()[i : i + 1]} for i in (0, 2, 4)]
+    paths = {name: tmp_path / f"{name}.parquet" for name in "ab"}
+    parts.write_pieces(iter(pieces), paths, "print")
+    for name, rows in (("a", slice(None)), ("b", slice(None, None, 2))):
+        expected = long_table()[rows].reset_index(drop=True)
+        pd.testing.assert_frame_equal(artefacts.read_table(paths[name], "print"), expected)
+
+
 def test_a_table_without_rows_is_one_empty_part(tmp_path):
     artefacts.write_table(long_table().iloc[:0], tmp_path / "t.parquet", "print")
     (part,) = Parts(tmp_path / "t.parquet", "print")

@@ -34,6 +34,7 @@ AGGREGATES = {"random_null", "text_view", "compare_theory", "write_claims"}
 AGGREGATES |= LAWS | FIGURES | CONTEXT | SENTENCES
 MODELS = ("w16-d1", "w16-d2", "w32-d1", "w32-d2")
 ENTROPY = ("compute_spectra", "untrained_twins", "compute_entropy")
+GAIN_TABLES = ("gain", "gain_positions", "gain_relations", "gain_checks", "gain_surprisal")
 GAIN_AND_SELECTION = ("information_gain", "token_selection")
 GEOMETRY = ("sentence_geometry", "untrained_sentences")
 PER_MODEL = ("dump_hidden_states", *ENTROPY, *GAIN_AND_SELECTION, "token_ablation", *GEOMETRY)
@@ -226,8 +227,7 @@ def test_without_stored_states_one_job_takes_the_place_of_three_and_all_numbers_
 
     # Of one model whatever is made of it: of equal parts the tables over all models are equal.
     of_model = "stories/w32-d2"
-    parts = ["gain", "gain_positions", "gain_relations", "gain_checks", "gain_surprisal"]
-    parts += ["selection", "selection_tokens", "ridge", "ablation", "ablation_status"]
+    parts = [*GAIN_TABLES, "selection", "selection_tokens", "ridge", "ablation", "ablation_status"]
     frames = [f"results/context/{of_model}.{part}.parquet" for part in parts]
     frames += [f"results/entropy/{of_model}.parquet"]
     arrays = [f"results/spectra/{of_model}.h5", f"results/sentences/{of_model}.h5"]
@@ -259,6 +259,20 @@ def test_changing_a_dtype_runs_that_model_from_its_dump_on_and_the_aggregates(ch
     checkout.edit("config/models.tsv", "w32-d1-s0\t\tfloat32", "w32-d1-s0\t\tbfloat16")
     expected = jobs(*PER_MODEL, models=["w32-d1"]) | AGGREGATES - {"random_null"}
     assert checkout.planned() == expected
+
+
+def test_layers_side_by_side_make_the_same_bytes(checkout, finished):
+    files = ["results/spectra/stories/w32-d2.h5"]
+    files += [f"results/context/stories/w32-d2.{name}.parquet" for name in GAIN_TABLES]
+    for name in files:
+        checkout.path(name).unlink()
+    rules = ("compute_spectra", "information_gain")
+    threads = ["--cores", "3", "--set-threads", *(f"{rule}=3" for rule in rules)]
+    run = checkout.snakemake(*threads, "--", *files)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    assert run.stderr.count("threads: 3") == 2
+    for name in files:
+        assert checkout.path(name).read_bytes() == finished.path(name).read_bytes(), name
 
 
 def test_changing_an_eps2_computes_entropies_again_from_the_stored_spectra(checkout):

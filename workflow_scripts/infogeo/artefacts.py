@@ -98,17 +98,24 @@ def read_table(path, fingerprint: str | None = None, columns=None):
     InfogeoError
         Where the file is missing, is not parquet, or carries another fingerprint than expected.
     """
+    with opened_table(path, fingerprint) as file:
+        return file.read(columns=columns).to_pandas()
+
+
+@contextlib.contextmanager
+def opened_table(path, fingerprint: str | None):
+    """Yield the pyarrow.parquet.ParquetFile at `path`; see `read_table`, also for errors in it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=columns, partitioning=None)
+        with pq.ParquetFile(path) as file:
+            found = (file.schema_arrow.metadata or {}).get(b"fingerprint")
+            check(path, found.decode() if found else None, fingerprint)
+            yield file
     except FileNotFoundError as error:
         raise InfogeoError(f"{path}: no such file. Run the workflow to make it.") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise InfogeoError(
             f"{path}: not a readable parquet file ({error}). Make it anew: snakemake -R {path}"
         ) from error
-    found = (table.schema.metadata or {}).get(b"fingerprint")
-    check(path, found.decode() if found else None, fingerprint)
-    return table.to_pandas()

@@ -33,8 +33,8 @@ GPU_SHARE = 0.75
 # Bytes of a token in a store beside its hidden states: see store.TOKEN_ARRAYS.
 TOKEN_BYTES = 17
 # What one core sustains in spectra and gains of texts (9 to 35 GFLOP/s for d of 64 to 4096 at n of
-# 32 and 128: the operations of `spectra_flops` and `gain_flops` over the seconds of
-# tests/bench/cost.py), and in d × d products for the corpus (12 to 71).
+# 32 and 128: the operations of `spectra_seconds` and `gain_seconds` over the
+# seconds of tests/bench/cost.py), and in d × d products for the corpus (12 to 71).
 TEXT_FLOPS, CORPUS_FLOPS = 1e10, 2.5e10
 
 
@@ -154,10 +154,12 @@ def _regularisers(config: dict) -> int:
     return len(config["context"]["lambdas"]) + len(config["entropy"]["eps2"])
 
 
-def accumulator_bytes(model: dict, config: dict, texts: int | None, layers: int) -> int:
-    """Bytes of the spectra of the corpus at so many layers, while they are gathered."""
-    # Of texts whose number is not known there may be any.
-    counts = dict.fromkeys(config["spectra"]["n"], 10**9 if texts is None else texts)
+def accumulator_bytes(model: dict, config: dict, texts: int, layers: int) -> int:
+    """Bytes of the spectra of the corpus at so many layers, while they are gathered.
+
+    Of texts whose number is not known (0) there may be any.
+    """
+    counts = dict.fromkeys(config["spectra"]["n"], texts or 10**9)
     return layers * corpus_bytes(counts, model["width"])
 
 

@@ -17,7 +17,7 @@ LEAST_MEGABYTES = 1500
 START_MINUTES = 15
 SLACK = 2
 # Bytes of a process that has imported NumPy, pandas and Arrow.
-PROCESS_BYTES = 250_000_000
+NUMPY_BYTES = 250_000_000
 # What a table of entropies takes for each row while it is made, and seconds of the same.
 ROW_BYTES, ROW_SECONDS = 600, 4e-6
 # Bytes of the part of a table that is being written, and of the loop over ranks once compiled.
@@ -75,6 +75,11 @@ class Job:
         model = self.model if likelihoods else {**self.model, "vocabulary": 0}
         return costs.forward_flops(model, self.tokens, max(self.config["spectra"]["n"]))
 
+    def training_flops(self) -> int:
+        """Three times a forward pass over all tokens of the training."""
+        settings = self.training
+        return 3 * costs.forward_flops(self.model, settings["tokens"], settings["context"])
+
     def running(self, made_in: str | None = None) -> float:
         """Bytes of a process that runs the model, whose weights may be made in another dtype."""
         states, tokens = self.config["states"], self.tokens or None
@@ -117,10 +122,7 @@ class Job:
     # -------- the jobs, by rule: (bytes, seconds)
 
     def train_ladder(self):
-        """Three times a forward pass over all tokens of the training."""
-        settings = self.training
-        flops = 3 * costs.forward_flops(self.model, settings["tokens"], settings["context"])
-        return 0, flops / self.config["plan"]["flops_per_second"]
+        return 0, self.training_flops() / self.config["plan"]["flops_per_second"]
 
     def dump_hidden_states(self):
         return self.running(), self.passes(self.forward())
@@ -147,16 +149,16 @@ class Job:
         at_once = min(self.threads, self.layers)
         corpus = costs.accumulator_bytes(self.model, self.config, self.texts, at_once) / 2
         found = (at_once + 1) * costs.eigenvalue_bytes(self.model, self.config, self.texts)
-        return PROCESS_BYTES + corpus + found + costs.TOKEN_BYTES * self.tokens, self.spectra()
+        return NUMPY_BYTES + corpus + found + costs.TOKEN_BYTES * self.tokens, self.spectra()
 
     def information_gain(self):
         seconds = self.gains() + self.gain_tables(self.config["scaling"]["draws"])
-        return PROCESS_BYTES + self.gains_held(), seconds
+        return NUMPY_BYTES + self.gains_held(), seconds
 
     def compute_entropy(self):
         rows = costs.entropy_rows(self.config, self.texts)
         seconds = ROW_SECONDS * rows * self.layers * (1 + self.draws)
-        needed = PROCESS_BYTES + TABLE_BYTES + ROW_BYTES * rows + costs.TOKEN_BYTES * self.tokens
+        needed = NUMPY_BYTES + TABLE_BYTES + ROW_BYTES * rows + costs.TOKEN_BYTES * self.tokens
         return needed, seconds
 
 
@@ -206,13 +208,8 @@ class Summary:
         means = MEAN_BYTES * 3 * rows * self.layers * self.pairs
         laws = len(self.families) * len(self.corpora) * costs.laws(self.config)
         read = self.models * (1 + self.draws) * self.layers * rows * sum(self.corpora)
-        needed = PROCESS_BYTES + TABLE_BYTES + max(self.families) * held + of_model + means
+        needed = NUMPY_BYTES + TABLE_BYTES + max(self.families) * held + of_model + means
         return needed, LAW_SECONDS * laws + ROW_SECONDS * read
-
-    def write_tables(self):
-        """The means of all models."""
-        rows = 3 * costs.entropy_rows(self.config, 1) * self.layers * self.pairs
-        return PROCESS_BYTES + MEAN_BYTES * rows, 1e-4 * rows
 
     def summarise_context(self):
         """Measured with up to 200 models, and 2 of 36 layers on 10,000 texts."""

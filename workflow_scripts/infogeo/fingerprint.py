@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).parent
 # change the number.
 NOT_LOGIC = frozenset(
     {
-        "artefacts", "errors", "fingerprint", "hub", "job_array", "launch", "logs", "progress",
-        "slurm",
+        "artefacts", "binding", "errors", "fingerprint", "hub", "job_array", "launch", "logs",
+        "parts", "progress", "slurm",
     }
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ from infogeo import information_gain, reduction, resampling, shards, spectra
 from infogeo.artefacts import read_table, remove_partial, replacing
 from infogeo.depths import layers_at, width_at
 from infogeo.errors import InfogeoError
-from infogeo.parts import write_tables
+from infogeo.parts import write_pieces
 from infogeo.reduction import LayerCorpus, Reducer
 from infogeo.regularisers import regularisers
 from infogeo.shards import Gathered, Work
@@ -56,7 +56,7 @@ def measure(
     outputs : dict
         Paths: `states` (a reduced store), `spectra`, and the tables of the gains, `TABLES`.
     lambdas, eps2, draws
-        See `information_gain.compute` and `tables`.
+        See `information_gain.compute`; draws of the bootstrap over text clusters.
     depths, depth_tolerance, sentence_n
         Depths at which sentences are compared, whose layers are kept beside `final`, and the
         tokens to which they are cut.
@@ -360,7 +360,8 @@ def assemble(task: dict) -> None:
         remove_partial(path)
     encoded = shards.read_plan(task["folder"])[0]
     attrs = {"fingerprint": fingerprints["states"], **task["attrs"]}
-    described = shards.described(read_table(task["corpus"]), encoded, task["dtype"], attrs)
+    corpus = read_table(task["corpus"], columns=["doc_id", "source", "label"])
+    described = shards.described(corpus, encoded, task["dtype"], attrs)
     named = described["doc_ids"], described["sources"]
     arrays = token_arrays(task)
     write_spectra(task, named, encoded, arrays, outputs["spectra"], fingerprints["spectra"])
@@ -375,7 +376,7 @@ def assemble(task: dict) -> None:
 
     with side_by_side(task["threads"]) as each:
         tables = {name: outputs[name] for name in TABLES}
-        write_tables(each(of_layer, task["layers"]), tables, fingerprints["gain"])
+        write_pieces(each(of_layer, task["layers"]), tables, fingerprints["gain"])
     _write_store(task, outputs["states"], described, arrays)
 
 

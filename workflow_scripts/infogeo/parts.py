@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 
 import pandas as pd
-import pyarrow.parquet as pq
 
-from infogeo.artefacts import read_table, write_table
+from infogeo.artefacts import opened_table, write_table
 
 READ = 2**18  # rows of a part that is read
 WRITTEN = 2**20  # of one that is written: pyarrow's row groups
@@ -38,8 +37,7 @@ class Parts:
         return Parts(self.path, self.fingerprint, columns)
 
     def __iter__(self):
-        read_table(self.path, self.fingerprint, columns=[])  # no column, but all of its checks
-        with pq.ParquetFile(self.path) as file:
+        with opened_table(self.path, self.fingerprint) as file:
             if not file.metadata.num_rows:
                 yield file.read(self.columns).to_pandas()
             for batch in file.iter_batches(READ, columns=self.columns):
@@ -104,7 +102,7 @@ def in_parts(frames):
         yield pd.concat(held, ignore_index=True)
 
 
-def write_tables(pieces, paths: dict, fingerprint: str) -> None:
+def write_pieces(pieces, paths: dict, fingerprint: str) -> None:
     """Write tables to each of which every piece adds rows.
 
     Parameters

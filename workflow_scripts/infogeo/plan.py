@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infogeo.artefacts import read_table, replacing
 from infogeo.configuration import has_labels
-from infogeo.costs import forward_flops, hidden_states_bytes, reduced_states_bytes
+from infogeo.costs import hidden_states_bytes, reduced_states_bytes
 from infogeo.demand import Job, demand, describe_model, ladder_settings
 from infogeo.errors import InfogeoError
 from infogeo.progress import duration
@@ -170,25 +170,22 @@ def _row(row, model, corpus, texts, config, asked) -> dict:
     rules = rules_of(config)
     there = model["layers"] is not None
     training = ladder_settings(row, config)
-    forward = stored = reduced = memory = None
+    forward = stored = reduced = memory = training_flops = None
     hours = {}
     if there:
         job = Job(model, row["dtype"], config, texts or 0, tokens or 0, training=training)
         memory, _ = getattr(job, rules["dump"])()
+        # A model is trained for every number of texts; all else is known with that number.
+        known = set() if tokens is None else set(rules) - {"training"}
+        if training:
+            known.add("training")
+            training_flops = job.training_flops()
+        hours = {work: getattr(job, rules[work])()[1] / 3600 for work in known}
         if tokens is not None:
             forward = job.forward()
             stored = hidden_states_bytes(model, tokens, job.layers, row["dtype"])
             labelled = has_labels(corpus)
             reduced = reduced_states_bytes(model, config, labelled, texts, tokens, row["dtype"])
-            hours = {
-                work: getattr(job, rule)()[1] / 3600
-                for work, rule in rules.items()
-                if work != "training"
-            }
-    training_flops = None
-    if training:
-        training_flops = 3 * forward_flops(model, training["tokens"], training["context"])
-        hours["training"] = training_flops / config["plan"]["flops_per_second"] / 3600
     facts = ("params_total", "params_non_embedding", "width", "layers", "vocabulary")
     return {
         "model": row["slug"],

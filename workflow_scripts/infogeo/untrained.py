@@ -12,7 +12,7 @@ from infogeo import information_gain, shards
 from infogeo.artefacts import read_table, remove_partial, write_table
 from infogeo.errors import InfogeoError
 from infogeo.measurement import both_passes, gains, token_arrays, write_spectra
-from infogeo.parts import Parts, in_parts, write_tables
+from infogeo.parts import Parts, in_parts, write_pieces
 from infogeo.shards import Work
 from infogeo.store import open_store
 from infogeo.threads import side_by_side
@@ -77,7 +77,8 @@ def measure_twins(
             twin=draw,
             **settings,
         )
-        _require_same_tokens(work, states_path, expected[2])
+        if draw == 0:  # the others have the same texts
+            _require_same_tokens(work, states_path, expected[2])
         both_passes(work, lambdas=lambdas, eps2=eps2, folders=[Path(path).parent] * 2)
         work.spread(
             assemble,
@@ -127,7 +128,7 @@ def assemble(task: dict) -> None:
     output = Path(task["output"])
     remove_partial(output)
     encoded = shards.read_plan(task["folder"])[0]
-    kept = read_table(task["corpus"]).iloc[encoded.kept]
+    kept = read_table(task["corpus"], columns=["doc_id", "source"]).iloc[encoded.kept]
     named = list(kept["doc_id"]), list(kept["source"])
     arrays = token_arrays(task)
     write_spectra(task, named, encoded, arrays, output, task["fingerprint"])
@@ -147,4 +148,4 @@ def assemble(task: dict) -> None:
 
     with side_by_side(task["threads"]) as each:
         paths = {name: _table_path(task["folder"], name) for name in TABLES}
-        write_tables(each(of_layer, task["layers"]), paths, task["fingerprint"])
+        write_pieces(each(of_layer, task["layers"]), paths, task["fingerprint"])
