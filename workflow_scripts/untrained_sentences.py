@@ -1,5 +1,7 @@
 """Distances between the sampled texts in untrained twins, whose states are never stored."""
 
+from functools import partial
+
 import torch
 
 from infogeo import cards, forward, logs, sentences
@@ -40,7 +42,7 @@ if __name__ == "__main__":
             trust_remote_code=params.trust_remote_code,
         )
         draws = (
-            forward.ForwardStates(twin, encoded, doc_ids, wanted, params.batch_tokens)
+            partial(forward.states, twin, encoded, doc_ids, wanted, params.batch_tokens)
             for twin in twins
         )
         found = sentences.measure(texts, draws, layers, sentences.TWIN_DISTANCES)

@@ -138,7 +138,8 @@ class Job:
 
     def untrained_sentences(self):
         """At most: the sample may hold all texts."""
-        return self.running("float32"), self.draws * self.passes(self.forward())
+        flops = self.forward(likelihoods=False)
+        return self.running("float32"), self.draws * self.passes(flops)
 
     def token_ablation(self):
         flops = costs.ablation_flops(self.model, self.config, self.texts)

@@ -17,7 +17,7 @@ from infogeo.errors import InfogeoError
 HEAD_NUMBERS = 1 << 22  # logits that exist at once on a CPU
 SCORE_NUMBERS = 1 << 18  # of these, logits worked on at once: about what a core's cache holds
 GPU_HEAD_NUMBERS = 1 << 26
-BLOCK_BYTES = 1 << 28  # of hidden states that `ForwardStates` holds at once
+BLOCK_BYTES = 1 << 28  # of hidden states that `states` holds at once
 GPU_SHARE = 0.75  # of the GPUs' free memory, for weights; the rest is for the passes
 GPU_MOST = 0.9  # of one of several: blocks stay whole, so that some get more than their part
 
@@ -1102,12 +1102,8 @@ class Rows:
         )
 
 
-class ForwardStates:
-    """Hidden states straight from forward passes: a states iterator factory that stores nothing.
-
-    Calling it yields (text, layer, Z) with Z (n, d) float32, layer by layer within blocks of
-    texts. Where all texts are one block, it is kept for the next call, so that the model runs
-    once. After a whole iteration `nll` and `predictive_entropy` are filled.
+def states(model: LanguageModel, encoded: Encoded, doc_ids, layers, batch_tokens: int):
+    """Hidden states straight from forward passes; nothing is stored, and no logits are made.
 
     Parameters
     ----------
@@ -1117,33 +1113,22 @@ class ForwardStates:
     layers : list of str
     batch_tokens : int
         See `plan_batches`.
+
+    Yields
+    ------
+    text : int
+    layer : str
+    Z : (n, d) float32 ndarray
+        Layer by layer within blocks of texts.
     """
-
-    def __init__(self, model, encoded: Encoded, doc_ids, layers, batch_tokens: int):
-        model.check_texts(encoded)
-        self.model, self.encoded, self.doc_ids = model, encoded, doc_ids
-        self.layers, self.batch_tokens = layers, batch_tokens
-        self.nll = np.full(len(encoded.token_ids), np.nan, dtype=np.float32)  # (T,)
-        self.predictive_entropy = self.nll.copy()  # (T,)
-        per_token = sum(model.widths[layer] for layer in layers) * model.dtype.itemsize
-        self.blocks = plan_blocks(encoded.lengths, BLOCK_BYTES // per_token)
-        self._kept = None
-
-    def __call__(self):
-        for block in self.blocks:
-            rows = self._kept or self._run(block)
-            if len(self.blocks) == 1:
-                self._kept = rows
-            for layer in self.layers:
-                for place, text in enumerate(block):
-                    start, stop = rows.offsets[place : place + 2]
-                    yield text, layer, rows.hidden[layer][start:stop].float().numpy()
-
-    def _run(self, block):
-        texts = [self.encoded.text(text) for text in block]
-        doc_ids = [self.doc_ids[text] for text in block]
-        rows = Rows(self.model, self.layers, [len(text) for text in texts], doc_ids)
-        rows.run(texts, self.batch_tokens)
-        span = slice(self.encoded.offsets[block.start], self.encoded.offsets[block.stop])
-        self.nll[span], self.predictive_entropy[span] = rows.nll, rows.predictive_entropy
-        return rows
+    model.check_texts(encoded)
+    per_token = sum(model.widths[layer] for layer in layers) * model.dtype.itemsize
+    for block in plan_blocks(encoded.lengths, BLOCK_BYTES // per_token):
+        texts = [encoded.text(text) for text in block]
+        names = [doc_ids[text] for text in block]
+        rows = Rows(model, layers, [len(text) for text in texts], names, likelihoods=False)
+        rows.run(texts, batch_tokens)
+        for layer in layers:
+            for place, text in enumerate(block):
+                start, stop = rows.offsets[place : place + 2]
+                yield text, layer, rows.hidden[layer][start:stop].float().numpy()
