@@ -435,7 +435,7 @@ def test_a_job_over_all_models_asks_for_more_where_there_are_more(rule, config, 
         corpora = [corpus_row(f"c{i}", texts) for i in range(corpora)]
         return demand.summary(rule, rows, corpora, config, tmp_path, ["fm"] * models)
 
-    few, many, corpora = asked(20), asked(1000), asked(1000, 4)
+    few, many, corpora = asked(20), asked(1000), asked(1000, 16)
     assert few["megabytes"] <= many["megabytes"] < corpora["megabytes"]
     assert few["minutes"] <= many["minutes"] < corpora["minutes"]
     if rule in ("fit_scaling_laws", "summarise_context"):
