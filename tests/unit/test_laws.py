@@ -446,6 +446,21 @@ def test_headlines_are_those_declared_and_have_no_q_value():
     assert list(found.columns) == laws.LAW_COLUMNS
 
 
+def test_texts_that_only_a_later_family_has_count_in_its_laws():
+    def world(family, texts):
+        return World(family=family).plant(lambda m: m["width"] ** -0.1, texts=texts)
+
+    alone = world("b", range(4, TEXTS)).fit()[0]
+    first, second = world("a", range(TEXTS // 2)), world("b", range(4, TEXTS))
+    for model in second.models:
+        slug, model["slug"] = model["slug"], f"b-{model['slug']}"
+        first.trained[model["slug"]] = second.trained[slug]
+    first.models += second.models
+    together = first.fit()[0].query("family == 'b'")
+    assert together["texts"].tolist() == alone["texts"].tolist() == [TEXTS - 4]
+    np.testing.assert_allclose(together["exponent"], alone["exponent"])
+
+
 def test_families_share_an_exponent_where_tokenizers_agree():
     first, second = World(), World([(48, 1), (96, 2), (192, 3), (96, 4), (48, 5)], family="b")
     first.plant(first.noisy(size(-0.05)))

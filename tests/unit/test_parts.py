@@ -57,6 +57,8 @@ def test_pieces_are_put_together_table_by_table(tmp_path):
 
 def test_a_table_without_rows_is_one_empty_part(tmp_path):
     artefacts.write_table(long_table().iloc[:0], tmp_path / "t.parquet", "print")
+    artefacts.write_table(in_parts([long_table().iloc[:0]]), tmp_path / "again.parquet", "print")
+    assert (tmp_path / "again.parquet").read_bytes() == (tmp_path / "t.parquet").read_bytes()
     (part,) = Parts(tmp_path / "t.parquet", "print")
     assert len(part) == 0 and list(part) == list(long_table())
 

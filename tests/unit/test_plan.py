@@ -499,6 +499,16 @@ def test_workers_on_one_machine_share_the_time(rule, config, tmp_path):
     assert 0.9 * (alone - start) / 4 <= shared - start <= 0.35 * (alone - start) + 1
 
 
+def test_workers_share_passes_spectra_and_gains_alike(config, tmp_path):
+    model = demand.describe_model(ladder_row(), config, tmp_path, None)
+    for speed in (1e6, 1e15):  # passes, or spectra and gains, take nearly all of the time
+        config["plan"] = {**config["plan"], "flops_per_second": speed}
+        alone, shared = (
+            demand.Job(model, "float32", config, 100, 2400, workers=workers) for workers in (1, 4)
+        )
+        assert alone.both_passes() == pytest.approx(4 * shared.both_passes())
+
+
 def test_texts_are_counted_once_the_corpus_is_there(config, tmp_path):
     rules = ("dump_hidden_states", "untrained_twins", "compute_spectra")
     before = [asked(rule, config, tmp_path, texts=0)["minutes"] for rule in rules]
