@@ -39,13 +39,14 @@ def test_rows_in_any_order_and_of_several_metrics_layers_and_draws():
         np.testing.assert_allclose(found[:, texts.position[doc_id]], [value, value + 1])
 
 
-def test_a_table_read_in_parts_is_the_same_as_one_read_whole():
+@pytest.mark.parametrize("size", [3, 5])  # across keys, and a layer each
+def test_a_table_read_in_parts_is_the_same_as_one_read_whole(size):
     # By layer, each with its row of the whole corpus: by key the scope comes first.
     rows = [(f"a{i}", layer, "h", 10.0 * i) for layer in ("0", "final") for i in range(4)]
     rows = [*rows[:4], ("", "0", "h", 5.0), *rows[4:], ("", "final", "h", 6.0)]
     twins = [table(rows, 0), table([(*r[:3], r[3] + 1) for r in rows], 1)]
     whole = Measured([pd.concat(twins)], Texts())
-    parts = [twin[i : i + 3] for twin in reversed(twins) for i in range(0, 10, 3)]
+    parts = [twin[i : i + size] for twin in reversed(twins) for i in range(0, 10, size)]
     found = Measured(parts, Texts())
     assert list(found.row) == list(whole.row)
     for key in whole.row:
