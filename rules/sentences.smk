@@ -46,7 +46,8 @@ rule sentence_geometry:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(1500),
+        mem_mb=megabytes("sentence_geometry"),
+        runtime=minutes("sentence_geometry"),
     params:
         n=CONFIG["sentences"]["n"],
         depths=CONFIG["sentences"]["depths"],

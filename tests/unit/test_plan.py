@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -519,6 +520,33 @@ def test_texts_are_counted_once_the_corpus_is_there(config, tmp_path):
     for rule in rules:
         counted = asked(rule, config, tmp_path, texts=0)
         assert counted == asked(rule, config, tmp_path, texts=100)
+
+
+def test_sentences_ask_for_the_square_of_their_sample_once_it_is_drawn(config, tmp_path):
+    path = tmp_path / "sentences/stories/texts.parquet"
+    path.parent.mkdir(parents=True)
+    rules = ("sentence_geometry", "untrained_sentences")
+
+    def seconds(texts):
+        """Of both jobs, and of the summary."""
+        left_out = [""] * texts + ["beyond texts_per_label"] * 50
+        write_table(pd.DataFrame({"left_out": left_out}), path, "of whatever settings")
+        os.utime(path, (texts, texts))
+        found = [asked(rule, config, tmp_path, wide) for rule in rules]
+        rows = [wide], [corpus_row("stories", 10**4)], config, tmp_path, ["fm"]
+        found.append(demand.summary("summarise_sentences", *rows))
+        minutes = [row["minutes"] - demand.START_MINUTES for row in found]
+        return np.array([[row["megabytes"] for row in found], minutes])
+
+    wide = ladder_row(where="tiny/w4096-d1-s0")
+    config["plan"] = {**config["plan"], "flops_per_second": 1e15}  # passes take no time
+    before = [asked(rule, config, tmp_path, wide) for rule in rules]
+    assert max(row["minutes"] for row in before) <= demand.START_MINUTES + 1
+    memory, minutes = zip(seconds(4000), seconds(8000), strict=True)
+    np.testing.assert_allclose(minutes[1], 4 * minutes[0], rtol=0.05)
+    assert (memory[1] > 2 * memory[0]).all()
+    # Every pair by one rule of the two once, by the other thrice without Bures distances.
+    assert minutes[1][1] == pytest.approx(1.5 * minutes[1][0], rel=0.01)
 
 
 def test_a_damaged_marker_says_nothing(config, tmp_path):

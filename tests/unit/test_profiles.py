@@ -56,7 +56,7 @@ def test_the_rules_that_run_a_model_are_those_for_which_the_profile_asks_a_gpu()
     assert all(asked == {"slurm_partition": "gpu"} for asked in SLURM["set-resources"].values())
 
 
-BY_TEXTS = ("compute_spectra", "information_gain", "compute_entropy")
+BY_TEXTS = ("compute_spectra", "information_gain", "compute_entropy", "sentence_geometry")
 
 
 @pytest.mark.parametrize("rule", [*SLURM["set-resources"], "train_ladder", *BY_TEXTS])

@@ -154,6 +154,15 @@ def _regularisers(config: dict) -> int:
     return len(config["context"]["lambdas"]) + len(config["entropy"]["eps2"])
 
 
+def pair_seconds(n: int, width: int) -> float:
+    """Seconds of one core in one distance between two texts of n tokens, at most.
+
+    A product of rows (2 n² d) and a spectrum of order 2 n, at rates of tests/bench/sentences.py and
+    cost.py (0.27 to 0.87 of this for n of 32 to 512 and d of 256 to 4096).
+    """
+    return 5e-5 + 2e-10 * (2 * n) ** 3 + 1.6e-10 * n**2 * width
+
+
 def accumulator_bytes(model: dict, config: dict, texts: int, layers: int) -> int:
     """Bytes of the spectra of the corpus at so many layers, while they are gathered.
 

@@ -2,13 +2,16 @@
 
 import contextlib
 from dataclasses import dataclass
+from functools import cache
 from math import ceil
 from pathlib import Path
 
 from infogeo import cards, costs
+from infogeo.artefacts import opened_table
 from infogeo.configuration import ladder_member, ladder_parameters
 from infogeo.errors import InfogeoError
 from infogeo.models import count_parameters, shape, validate_directory
+from infogeo.sentences import DISTANCES, TWIN_DISTANCES
 
 # The least that is asked for.
 LEAST_MEGABYTES = 1500
@@ -26,6 +29,8 @@ TABLE_BYTES = 200_000_000
 GAIN_COPIES = 5
 # Seconds of a law, with all its controls and intervals (0.015 to 0.03 of up to 20 models).
 LAW_SECONDS = 0.03
+# Bytes of a block of texts whose distances are taken, and of what is made of it.
+DISTANCE_BYTES = 300_000_000
 # Bytes of a row of the means of every model and layer, while they are gathered and written (300
 # measured with 104 and 208 models).
 MEAN_BYTES = 400
@@ -45,6 +50,8 @@ class Job:
     texts : int
         0 where their number is not known.
     tokens : int
+    sampled : int
+        Texts between which distances are taken; 0 before they are drawn.
     threads, workers : int
     training : dict or None
         Settings of the ladder that the model belongs to.
@@ -55,6 +62,7 @@ class Job:
     config: dict
     texts: int
     tokens: int
+    sampled: int = 0
     threads: int = 1
     workers: int = 1
     training: dict | None = None
@@ -137,10 +145,28 @@ class Job:
         memory = self.running("float32") + self.accumulators()
         return memory, self.draws * (self.both_passes() + self.gain_tables())
 
+    def distances(self, names, draws: int):
+        """Bytes and seconds of so many distances between texts at each depth and of each draw."""
+        n, width = self.config["sentences"]["n"], self.model["width"]
+        depths = len(self.config["sentences"]["depths"])
+        # The first tokens in float32, one layer of them searched for what is not finite; and the
+        # matrices, of which some are made of others.
+        states = 5 * depths * self.sampled * n * width
+        matrices = 8 * self.sampled**2 * (len(names) * depths * draws + 4)
+        of_covariances = sum(name.startswith(("js", "bures")) for name in names)
+        pairs = self.sampled * (self.sampled - 1) / 2
+        seconds = draws * depths * of_covariances * pairs * costs.pair_seconds(n, width)
+        return DISTANCE_BYTES + states + matrices, seconds
+
+    def sentence_geometry(self):
+        needed, seconds = self.distances(DISTANCES, 1)
+        return NUMPY_BYTES + needed, seconds
+
     def untrained_sentences(self):
         """At most: the sample may hold all texts."""
-        flops = self.forward(likelihoods=False)
-        return self.running("float32"), self.draws * self.passes(flops)
+        needed, seconds = self.distances(TWIN_DISTANCES, self.draws)
+        passes = self.draws * self.passes(self.forward(likelihoods=False))
+        return self.running("float32") + needed, passes + seconds
 
     def token_ablation(self):
         flops = costs.ablation_flops(self.model, self.config, self.texts)
@@ -174,6 +200,8 @@ class Summary:
         Models of each.
     corpora : list of int
         Texts of each; 0 where their number is not known.
+    sampled : list of int
+        Texts of each with labels between which distances are taken; 0 before they are drawn.
     layers : int
         Of the deepest model, as far as known.
     config : dict
@@ -181,6 +209,7 @@ class Summary:
 
     families: list[int]
     corpora: list[int]
+    sampled: list[int]
     layers: int
     config: dict
 
@@ -224,12 +253,16 @@ class Summary:
         return 900e6 + 5e5 * self.pairs + of_texts, seconds
 
     def summarise_sentences(self):
-        """Fitted to 13 models and 174 sampled texts: 3.2 s a model and corpus.
+        """Fitted to 13 models of 174 sampled texts (3.2 s a model), and to tests/bench/sample.py.
 
-        Most of it follows the square of the sample, which is not known before it is drawn.
+        The distances of a model and of its twins are held at once (1.64 of their bytes measured).
         """
-        seconds = 10 + 3.2 * self.pairs + 30 * len(self.corpora)
-        return 300e6 + 6e5 * self.pairs, seconds
+        squares = [texts**2 for texts in self.sampled]
+        depths = len(self.config["sentences"]["depths"])
+        matrices = depths * (len(DISTANCES) + self.draws * len(TWIN_DISTANCES))
+        held = 1.7 * 8 * matrices * max(squares, default=0)
+        seconds = 10 + 30 * len(self.corpora) + 3.2 / 174**2 * self.models * sum(squares)
+        return 300e6 + 6e5 * self.pairs + held, seconds
 
     def sentence_maps(self):
         """Fitted to 13 and 52 models; one corpus."""
@@ -282,6 +315,7 @@ def demand(
         config,
         texts,
         texts * max(config["spectra"]["n"]),  # so that no tokenizer is needed: schedulers ask often
+        _sampled(results, corpus["slug"]) if corpus else 0,
         threads,
         1 if launch["placement"] == "debug" else launch["workers"],
         ladder_settings(model, config),
@@ -321,7 +355,9 @@ def summary(rule: str, models, corpora, config: dict, results, expected_models) 
             blocks = describe_model(model, config, Path(results), expected)["layers"]
             layers.append(costs.layers_stored(config["states"]["layers"], blocks))
     texts = [corpus["texts"] or _rows(results, corpus["slug"]) for corpus in corpora]
-    needed, seconds = getattr(Summary(list(families.values()), texts, max(layers), config), rule)()
+    sampled = [_sampled(results, corpus["slug"]) for corpus in corpora]
+    of_all = Summary(list(families.values()), texts, sampled, max(layers), config)
+    needed, seconds = getattr(of_all, rule)()
     return {
         "megabytes": max(LEAST_MEGABYTES, ceil(needed / 1e6)),
         "minutes": START_MINUTES + ceil(SLACK * seconds / 60),
@@ -337,10 +373,23 @@ def ladder_settings(model: dict, config: dict) -> dict | None:
 
 def _rows(results, corpus: str) -> int:
     """Texts of a corpus, from the footer of its file; 0 where that is not there."""
-    from pyarrow import parquet
-
     table = Path(results) / "corpora" / f"{corpus}.parquet"
-    return parquet.read_metadata(table).num_rows if table.is_file() else 0
+    if not table.is_file():
+        return 0
+    with opened_table(table, None) as file:
+        return file.metadata.num_rows
+
+
+def _sampled(results, corpus: str) -> int:
+    """Texts of a corpus between which distances are taken; 0 before they are drawn."""
+    table = Path(results) / "sentences" / corpus / "texts.parquet"
+    return _left_in(table, table.stat().st_mtime_ns) if table.is_file() else 0
+
+
+@cache
+def _left_in(table: Path, written: int) -> int:
+    with opened_table(table, None) as file:
+        return file.read(["left_out"])["left_out"].to_pylist().count("")
 
 
 def describe_model(row: dict, config: dict, results: Path, fingerprint: str | None) -> dict:

@@ -422,11 +422,13 @@ def bag_of_words(token_ids) -> np.ndarray:
     -----
     Verified against scikit-learn's cosine_distances of counts.
     """
+    from scipy import sparse  # here, since imports of it take longer than all others together
+
     token_ids = np.asarray(token_ids)
-    vocabulary, codes = np.unique(token_ids, return_inverse=True)
-    counts = np.zeros((len(token_ids), len(vocabulary)))
-    np.add.at(counts, (np.arange(len(token_ids))[:, None], codes.reshape(token_ids.shape)), 1)
-    gram = counts @ counts.T  # whole numbers, exact
+    _, codes = np.unique(token_ids, return_inverse=True)
+    text = np.repeat(np.arange(len(token_ids)), token_ids.shape[1])
+    counts = sparse.coo_array((np.ones(token_ids.size), (text, codes.ravel()))).tocsr()
+    gram = (counts @ counts.T).toarray()  # whole numbers, exact
     squares = np.diagonal(gram)
     return 1 - gram / np.sqrt(squares[:, None] * squares)
 
