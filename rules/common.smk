@@ -494,6 +494,18 @@ def rising(least: int):
 LOCAL_WORKERS = CONFIG["launch"]["workers"] if CONFIG["launch"]["placement"] == "local" else 1
 
 
+# ---------------------------------------------------------------- the report
+# Models times corpora up to which their tables are embedded: some 40 MB of a page.
+MOST_REPORTED = 100
+
+
+def reported(path: str, label: str):
+    """A table with rows of every model or family, in the report unless a browser could not open it."""
+    if len(MODELS) * len(CORPORA) > MOST_REPORTED:
+        return path
+    return report(path, category="Tables", labels={"table": label})
+
+
 # ---------------------------------------------------------------- final files
 def per_corpus(*names, corpora=CORPORA) -> list[str]:
     return [f"{corpus}/{name}" for corpus in corpora for name in names]

@@ -120,21 +120,9 @@ rule summarise_context:
         selection="results/context/selection.parquet",
         ablation="results/context/ablation.parquet",
         distribution="results/context/distribution.parquet",
-        gain_table=report(
-            "results/tables/information_gain.csv",
-            category="Tables",
-            labels={"table": "information gain"},
-        ),
-        selection_table=report(
-            "results/tables/token_selection.csv",
-            category="Tables",
-            labels={"table": "token selection"},
-        ),
-        ablation_table=report(
-            "results/tables/token_ablation.csv",
-            category="Tables",
-            labels={"table": "token ablation"},
-        ),
+        gain_table=reported("results/tables/information_gain.csv", "information gain"),
+        selection_table=reported("results/tables/token_selection.csv", "token selection"),
+        ablation_table=reported("results/tables/token_ablation.csv", "token ablation"),
         markdown="results/tables/context.md",
         terminal="results/tables/context.txt",
     log:

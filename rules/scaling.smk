@@ -55,18 +55,10 @@ rule write_tables:
         laws="results/scaling/laws.parquet",
         profiles="results/scaling/profiles.parquet",
     output:
-        laws=report(
-            "results/tables/scaling_laws.csv",
-            category="Tables",
-            labels={"table": "all scaling laws"},
-        ),
+        laws=reported("results/tables/scaling_laws.csv", "all scaling laws"),
         headline="results/tables/scaling_laws.md",
         terminal="results/tables/scaling_laws.txt",
-        entropy=report(
-            "results/tables/entropy.csv",
-            category="Tables",
-            labels={"table": "entropies per model"},
-        ),
+        entropy=reported("results/tables/entropy.csv", "entropies per model"),
     log:
         "results/logs/write_tables.log",
     benchmark:

@@ -112,11 +112,7 @@ rule summarise_sentences:
     output:
         scores="results/sentences/scores.parquet",
         trends="results/sentences/trends.parquet",
-        scores_table=report(
-            "results/tables/sentences.csv",
-            category="Tables",
-            labels={"table": "sentences: separation of labels"},
-        ),
+        scores_table=reported("results/tables/sentences.csv", "sentences: separation of labels"),
         trends_table=report(
             "results/tables/sentence_trends.csv",
             category="Tables",
