@@ -62,11 +62,28 @@ for name in "bcdefgh":
         output: f"results/{{name}}/{{{{job}}}}"
         script: "bare.py"
 """
-# Snakemake sleeps for 0.1 s at each job that it touches.
-TOUCH = """
+# Snakemake with a scheduler that runs nothing: each job has its outputs, all of one age, and its
+# record. (--touch takes longer at 37,068 jobs than all else here: it starts them in turn.)
+FINISH = """
+import os
 from snakemake.cli import main
-from snakemake.executors.touch import Executor
-Executor.SLEEPING_TIME = 0
+from snakemake.scheduling.job_scheduler import JobScheduler
+
+def finish(self):
+    dag = self.workflow.dag
+    async def record():
+        jobs = list(dag.needrun_jobs())
+        for path in (path for job in jobs for path in job.output):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as file:
+                file.write("{}")
+            os.utime(path, (1e9, 1e9))
+        for job in jobs:
+            await self.workflow.persistence.finished(job)
+    self.workflow.async_run(record())
+    return True
+
+JobScheduler.schedule = finish
 main()
 """
 
@@ -105,14 +122,7 @@ def main(sizes: list[int]) -> None:
             report(models, jobs, "dry run", cost)
             _, *cost = snakemake(bare(Path(folder) / "bare", int(jobs)), "-n")
             report("", jobs, "floor of that", cost)
-            summary, *_ = snakemake(made, "--summary")
-            for line in summary.splitlines():
-                file = made / line.split("\t")[0]
-                if line.count("\t") >= 5 and not line.startswith("output_file"):
-                    file.parent.mkdir(parents=True, exist_ok=True)
-                    file.write_text("{}")
-            # With cores for all jobs, whatever is ready is touched at once.
-            snakemake(made, "--cores", "100000", "--touch", "--quiet", "all", program=("-c", TOUCH))
+            snakemake(made, "--quiet", "all", program=("-c", FINISH))
             text, *cost = snakemake(made)
             assert "Nothing to be done" in text
             report(models, 0, "nothing to do", cost)
