@@ -23,8 +23,7 @@ if __name__ == "__main__":
         heartbeat = Heartbeat(snakemake.wildcards.model, total, "texts × layers")
 
         def of_layer(layer):
-            (found,) = compute(lambda: heartbeat.counted(states.states([layer])), documents)
-            return found
+            return compute(lambda: heartbeat.counted(states.states([layer])), documents)
 
         layers = each(of_layer, states.layers)
         write(snakemake.output[0], documents, tokens, layers, snakemake.params.fingerprint)

@@ -23,8 +23,8 @@ if __name__ == "__main__":
 
         def of_layer(layer):
             checks = Checks(texts.doc_ids, texts.n, params.seed)
-            (found,) = compute(
-                lambda: heartbeat.counted(states.states([layer])),
+            found = compute(
+                heartbeat.counted(states.states([layer])),
                 texts,
                 params.lambdas,
                 params.eps2,

@@ -178,7 +178,10 @@ def table(tmp_path):
 
     def make(**options):
         items = states(**options)
-        layers = compute(lambda: iter(items), DOCUMENTS)
+        layers = [
+            compute(lambda layer=layer: (item for item in items if item[1] == layer), DOCUMENTS)
+            for layer in ("0", "final")
+        ]
         write(tmp_path / "model.h5", DOCUMENTS, tokens(), layers, "f")
         return items, pd.concat(
             entropies(read(tmp_path / "model.h5"), EPS2, LAMBDAS), ignore_index=True

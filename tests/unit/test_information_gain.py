@@ -144,18 +144,14 @@ def texts():
     return Texts.of([f"text-{i}" for i in range(11)], sources, offsets, ids, N)
 
 
-def states(by_text=False):
-    """Two layers of the eleven texts, layer by layer or text by text."""
-    order = [(text, layer) for layer in ("0", "final") for text in range(11)]
-    if by_text:
-        order.sort()
-    for text, layer in order:
-        Z = hidden(5 if text == 4 else N, D, seed=text + 100 * (layer == "final"))
-        yield text, layer, Z
+def states(layer):
+    """A layer of the eleven texts."""
+    for text in range(11):
+        yield text, layer, hidden(5 if text == 4 else N, D, seed=text + 100 * (layer == "final"))
 
 
 def made_layers(texts, watch=None):
-    return list(compute(states, texts, [0.1], [0.5], watch))
+    return [compute(states(layer), texts, [0.1], [0.5], watch) for layer in ("0", "final")]
 
 
 def test_only_texts_of_n_tokens_are_taken(texts):
@@ -181,18 +177,23 @@ def test_scores_that_are_not_finite_are_named(texts):
         texts.scores(nll, offsets, "surprisal")
 
 
-@pytest.mark.parametrize("by_text", [False, True])
-def test_layers_equal_each_text_alone(texts, by_text, monkeypatch):
+def test_layers_equal_each_text_alone(texts, monkeypatch):
     monkeypatch.setattr("infogeo.information_gain.BATCH_BYTES", 3 * 8 * N * D)
-    found = list(compute(lambda: states(by_text), texts, [0.1], [0.5]))
+    found = made_layers(texts)
     assert [layer.layer for layer in found] == ["0", "final"]
     for layer in found:
         assert layer.regularisers == [("lambda=0.1", 0.1), ("eps2=0.5", N * 0.5 / D)]
         for place, index in enumerate(texts.index):
-            Z = next(Z for text, name, Z in states() if (text, name) == (index, layer.layer))
+            Z = next(Z for text, _, Z in states(layer.layer) if text == index)
             gain, rho = gains(Z, [0.1, N * 0.5 / D])
             np.testing.assert_array_equal(layer.gain[:, place], gain)
             np.testing.assert_array_equal(layer.rho[:, place], rho)
+
+
+def test_gains_of_a_layer_without_all_texts_are_refused(texts):
+    some = (item for item in states("0") if item[0] < 9)
+    with pytest.raises(InfogeoError, match="layer 0: 8 of its 10 texts came"):
+        compute(some, texts, [0.1], [0.5])
 
 
 def test_text_table_holds_means_over_tokens(texts):

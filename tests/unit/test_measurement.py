@@ -4,6 +4,7 @@ import filecmp
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -59,15 +60,18 @@ def stored(folder, card, corpus, dtype) -> Path:
         documents = spectra.Documents.of(*named, store.lengths, N)
         said = store.nll(), store.predictive_entropy()
         tokens = spectra.Tokens(store.offsets, *said, store.token_end_byte())
-        layers = spectra.compute(store.states, documents)
+        layers = [
+            spectra.compute(partial(store.states, [layer]), documents) for layer in store.layers
+        ]
         spectra.write(folder / "spectra.h5", documents, tokens, layers, "spectra")
         texts = information_gain.Texts.of(*named, store.offsets, store.token_ids(), max(N))
         scores = texts.said(*said, store.offsets)
         checks = information_gain.Checks(texts.doc_ids, texts.n, SEED)
-        gains = information_gain.compute(store.states, texts, LAMBDAS, EPS2, checks.watch)
         copies = resampling.text_copies(texts.clusters, draws=DRAWS, seed=SEED)
         parts = []
-        for found in gains:
+        for layer in store.layers:
+            states = store.states([layer])
+            found = information_gain.compute(states, texts, LAMBDAS, EPS2, checks.watch)
             rows, checks.rows = checks.rows, []
             parts.append(information_gain.layer_tables(found, rows, texts, scores, copies))
     for name in TABLES:

@@ -196,7 +196,7 @@ def test_states_that_are_not_finite_are_refused_by_name(bad):
     documents = Documents.of(["a", "b"], ["s", "s"], [8, 8], [8])
     states = lambda: iter([(0, "3", hidden(8, 4)), (1, "3", Z)])  # noqa: E731
     with pytest.raises(InfogeoError, match=r"text 'b', layer 3"):
-        list(compute(states, documents))
+        compute(states, documents)
 
 
 # Corpora
@@ -214,12 +214,13 @@ def corpus(widths, kind="anisotropic"):
     }
 
 
-def by_layer(states):
-    return lambda: ((i, layer, Z) for layer, all_Z in states.items() for i, Z in enumerate(all_Z))
+def of_layer(states, layer="0"):
+    return lambda: ((i, layer, Z) for i, Z in enumerate(states[layer]))
 
 
-def by_text(states):
-    return lambda: ((i, layer, states[layer][i]) for i in range(len(LENGTHS)) for layer in states)
+def computed(states):
+    """Spectra of every layer."""
+    return [compute(of_layer(states, layer), DOCUMENTS) for layer in states]
 
 
 def test_documents_know_which_texts_are_long_enough():
@@ -231,7 +232,7 @@ def test_documents_know_which_texts_are_long_enough():
 
 def test_texts_of_a_corpus_equal_each_text_alone():
     states = corpus([24, 50])
-    layers = list(compute(by_layer(states), DOCUMENTS))
+    layers = computed(states)
     assert [(layer.layer, layer.width) for layer in layers] == [("0", 24), ("1", 50)]
     for layer in layers:
         for n, texts in DOCUMENTS.texts.items():
@@ -249,7 +250,7 @@ def test_streamed_corpus_spectra_equal_those_in_memory(width, block, monkeypatch
     monkeypatch.setattr(module, "BLOCK_ROWS", block)
     states = corpus([width])
     states["0"][2][3] *= 1e-9  # a zero row among the tokens
-    (layer,) = compute(by_layer(states), DOCUMENTS)
+    layer = compute(of_layer(states), DOCUMENTS)
     for n, texts in DOCUMENTS.texts.items():
         tokens = np.concatenate([states["0"][text][:n] for text in texts])
         means = np.stack([states["0"][text][:n].astype(float).mean(axis=0) for text in texts])
@@ -268,9 +269,9 @@ def test_streamed_corpus_spectra_equal_those_in_memory(width, block, monkeypatch
 @pytest.mark.parametrize("texts", [1, 2, 3])
 def test_size_of_the_batches_does_not_matter(texts, monkeypatch):
     states = corpus([24])
-    (whole,) = compute(by_layer(states), DOCUMENTS)
+    whole = compute(of_layer(states), DOCUMENTS)
     monkeypatch.setattr(module, "BATCH_BYTES", texts * 32 * 24 * 8)
-    (batched,) = compute(by_layer(states), DOCUMENTS)
+    batched = compute(of_layer(states), DOCUMENTS)
     for (scope, _, _), one, other in zip(
         whole.spectra, whole.spectra.values(), batched.spectra.values(), strict=True
     ):
@@ -278,49 +279,24 @@ def test_size_of_the_batches_does_not_matter(texts, monkeypatch):
         np.testing.assert_allclose(one.eigenvalues, other.eigenvalues, rtol=0, atol=tolerance)
 
 
-def test_order_of_the_states_does_not_matter():
-    states = corpus([24, 50])
-    ordered = list(compute(by_layer(states), DOCUMENTS))
-    mixed = list(compute(by_text(states), DOCUMENTS))
-    assert [layer.layer for layer in mixed] == ["0", "1"]
-    for one, other in zip(ordered, mixed, strict=True):
-        for key, spectrum in one.spectra.items():
-            np.testing.assert_array_equal(spectrum.eigenvalues, other.spectra[key].eigenvalues)
-
-
 def test_states_may_come_in_a_buffer_that_is_used_again():
     states = corpus([24])
 
     def reusing():
         buffer = np.empty((64, 24), np.float32)
-        for item in by_layer(states)():
+        for item in of_layer(states)():
             Z = buffer[: len(item[2])]
             Z[:] = item[2]
             yield *item[:2], Z
 
-    (plain,), (reused,) = compute(by_layer(states), DOCUMENTS), compute(reusing, DOCUMENTS)
+    plain, reused = compute(of_layer(states), DOCUMENTS), compute(reusing, DOCUMENTS)
     for key, spectrum in plain.spectra.items():
         np.testing.assert_array_equal(spectrum.eigenvalues, reused.spectra[key].eigenvalues)
 
 
-def test_a_layer_is_held_only_while_it_streams():
-    # Layer by layer: the second pass over a layer ends before the next layer is read.
-    states, read_so_far = corpus([8, 8, 8]), []
-
-    def watched():
-        for item in by_layer(states)():
-            read_so_far.append(item[1])
-            yield item
-
-    for layer in compute(watched, DOCUMENTS):
-        beyond = [name for name in read_so_far if int(name) > int(layer.layer)]
-        assert not beyond
-        assert read_so_far.count(layer.layer) == 2 * len(LENGTHS)
-
-
 def test_one_text_alone_has_no_mean_to_compare_with():
     documents = Documents.of(["a"], ["s"], [16], [16])
-    (layer,) = compute(lambda: iter([(0, "0", hidden(16, 40) + 3)]), documents)
+    layer = compute(lambda: iter([(0, "0", hidden(16, 40) + 3)]), documents)
     found = layer.spectra["means", "centred", 16]
     assert found.zero_rows.tolist() == [1]
     assert not found.eigenvalues.any()
@@ -330,7 +306,7 @@ def test_one_text_alone_has_no_mean_to_compare_with():
 def test_equal_states_everywhere_leave_nothing_when_centred():
     Z = np.tile(hidden(1, 40) * np.float64(np.pi), (12, 1))
     documents = Documents.of(list("abc"), list("abc"), [12] * 3, [12])
-    (layer,) = compute(lambda: iter([(i, "0", Z) for i in range(3)]), documents)
+    layer = compute(lambda: iter([(i, "0", Z) for i in range(3)]), documents)
     assert layer.spectra["tokens", "centred", 12].zero_rows.tolist() == [36]
     assert layer.spectra["means", "centred", 12].zero_rows.tolist() == [3]
 
@@ -338,15 +314,15 @@ def test_equal_states_everywhere_leave_nothing_when_centred():
 def test_a_layer_without_all_texts_is_refused():
     states = corpus([8, 8])
     del states["1"][5:]
-    with pytest.raises(InfogeoError, match=r"without all of their texts: 1 \(3 of 5\)"):
-        list(compute(by_layer(states), DOCUMENTS))
+    with pytest.raises(InfogeoError, match="layer 1: 3 of its 5 texts came"):
+        compute(of_layer(states, "1"), DOCUMENTS)
 
 
 def test_states_shorter_than_announced_are_refused():
     states = corpus([8])
     states["0"][4] = states["0"][4][:20]
     with pytest.raises(InfogeoError, match=r"text 't4', layer 0: 20 states, but 32"):
-        list(compute(by_layer(states), DOCUMENTS))
+        compute(of_layer(states), DOCUMENTS)
 
 
 # Files
@@ -364,7 +340,7 @@ TOKENS = Tokens(
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     path = tmp_path_factory.mktemp("spectra") / "model.h5"
-    write(path, DOCUMENTS, TOKENS, compute(by_layer(corpus([24, 50])), DOCUMENTS), "f" * 64)
+    write(path, DOCUMENTS, TOKENS, computed(corpus([24, 50])), "f" * 64)
     return path
 
 
@@ -379,7 +355,7 @@ def test_what_is_written_is_read(written):
     for name, array in vars(TOKENS).items():
         np.testing.assert_array_equal(getattr(found.tokens, name), array)
         assert getattr(found.tokens, name).dtype == array.dtype
-    for one, other in zip(found, compute(by_layer(corpus([24, 50])), DOCUMENTS), strict=True):
+    for one, other in zip(found, computed(corpus([24, 50])), strict=True):
         assert (one.layer, one.width) == (other.layer, other.width)
         assert one.spectra.keys() == other.spectra.keys()
         for key, spectrum in one.spectra.items():
@@ -391,7 +367,7 @@ def test_what_is_written_is_read(written):
 def test_file_repeats_byte_for_byte_and_holds_no_time(written, tmp_path):
     again = tmp_path / "again.h5"
     time.sleep(1.1)  # HDF5 would stamp whole seconds: a second run right away proves nothing
-    write(again, DOCUMENTS, TOKENS, compute(by_layer(corpus([24, 50])), DOCUMENTS), "f" * 64)
+    write(again, DOCUMENTS, TOKENS, computed(corpus([24, 50])), "f" * 64)
     assert again.read_bytes() == written.read_bytes()
 
 

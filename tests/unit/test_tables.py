@@ -1,6 +1,7 @@
 """From files of entropies and spectra to laws, and from laws to tables for readers."""
 
 import json
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -49,9 +50,8 @@ def run(tmp_path_factory):
                 for i in range(TEXTS) for layer in layers
             }  # fmt: skip
 
-            def read(states=states):
-                for (i, layer), Z in states.items():
-                    yield i, layer, Z.astype(np.float32)
+            def read(layer, states=states):
+                return [(i, layer, states[i, layer].astype(np.float32)) for i in range(TEXTS)]
 
             tokens = spectra.Tokens(
                 offsets=np.arange(TEXTS + 1) * TOKENS,
@@ -60,7 +60,8 @@ def run(tmp_path_factory):
                 token_end_byte=np.tile(3 * np.arange(1, TOKENS + 1), TEXTS),
             )
             file = folder / f"{slug}.{kind}.h5"
-            spectra.write(file, documents, tokens, spectra.compute(read, documents), "s")
+            of_layers = [spectra.compute(partial(read, layer), documents) for layer in layers]
+            spectra.write(file, documents, tokens, of_layers, "s")
             parts = entropies(spectra.read(file), [0.5], [1.0])
             if kind == "untrained":
                 parts = (part.assign(draw=0) for part in parts)

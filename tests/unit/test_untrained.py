@@ -2,6 +2,7 @@
 
 import filecmp
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -79,11 +80,13 @@ def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tin
             documents = Documents.of(*named, states.lengths, N)
             said = states.nll(), states.predictive_entropy()
             tokens = Tokens(states.offsets, *said, states.token_end_byte())
-            write(
-                folder / "spectra.h5", documents, tokens, compute(states.states, documents), "twins"
-            )
+            each = [partial(states.states, [layer]) for layer in states.layers]
+            layers = [compute(of_layer, documents) for of_layer in each]
+            write(folder / "spectra.h5", documents, tokens, layers, "twins")
             texts = information_gain.Texts.of(*named, states.offsets, states.token_ids(), max(N))
-            gains = list(information_gain.compute(states.states, texts, LAMBDAS, EPS2))
+            gains = [
+                information_gain.compute(of_layer(), texts, LAMBDAS, EPS2) for of_layer in each
+            ]
             scores = texts.said(*said, states.offsets) | texts.said(
                 of_model.nll(), of_model.predictive_entropy(), states.offsets, "trained"
             )

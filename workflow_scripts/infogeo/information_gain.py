@@ -7,7 +7,7 @@ with G_i the Gram matrix of the first i unit rows (2402.03471). One Cholesky ``L
 a text gives all of its tokens: ``gain_i = 2 ln L_ii``, ``ρ_i = λ(L_ii² − 1)``.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -245,19 +245,18 @@ class LayerGains:
 
 
 def compute(
-    states: Callable[[], Iterable[tuple[int, str, np.ndarray]]],
+    states: Iterable[tuple[int, str, np.ndarray]],
     texts: Texts,
     lambdas,
     eps2,
     watch: Callable | None = None,
-) -> Iterator[LayerGains]:
-    """Gains of every layer, as soon as it is complete.
+) -> LayerGains:
+    """Gains of a layer.
 
     Parameters
     ----------
-    states : callable
-        Gives a fresh iterator over (text, layer, Z (n, d)). Where the texts of a layer come
-        together, the gains of one layer are held at once; else those of all layers.
+    states : iterable of (text, layer, Z (n, d))
+        Of one layer.
     texts : Texts
         Others may come and are passed over.
     lambdas, eps2
@@ -269,47 +268,43 @@ def compute(
     Raises
     ------
     InfogeoError
-        Where a state is not finite, naming text and layer.
+        Where a state is not finite, naming text and layer, or a text is lacking.
     """
     places = {int(index): place for place, index in enumerate(texts.index)}
-    layers: dict[str, LayerGains] = {}
-    missing: dict[str, int] = {}
+    found = stack = None
     chosen: list[int] = []  # places of the texts that wait in the stack
+    layer, arrived = "?", 0
 
-    def work(layer):
-        found, rows = layers[layer], unit_norm(stack[: len(chosen)])
+    def work():
+        rows = unit_norm(stack[: len(chosen)])
         values = [lam for _, lam in found.regularisers]
         gain, rho = of_pivots(pivots(rows, values), values)
         found.gain[:, chosen], found.rho[:, chosen] = gain, rho
         found.norms[chosen] = np.einsum("tnd,tnd->tn", rows, rows)
         if watch:
             for at, place in enumerate(chosen):
-                watch(layer, place, found.regularisers, rows[at], gain[:, at], rho[:, at])
-        missing[layer] -= len(chosen)
+                watch(found.layer, place, found.regularisers, rows[at], gain[:, at], rho[:, at])
         chosen.clear()
 
-    last = stack = None
-    for index, layer, Z in states():
+    for index, layer, Z in states:
         if index not in places:
             continue
-        if layer != last:
-            if chosen:
-                work(last)
-            last, stack = layer, np.empty((max(1, BATCH_BYTES // (8 * Z.size)), *Z.shape))
-        if layer not in layers:
+        if found is None:
             of_width = regularisers(lambdas, eps2, texts.n, Z.shape[1])
             shape = (len(of_width), len(texts), texts.n)
-            layers[layer] = LayerGains(
+            found = LayerGains(
                 layer, of_width, np.empty(shape), np.empty(shape), np.empty(shape[1:])
             )
-            missing[layer] = len(texts)
+            stack = np.empty((max(1, BATCH_BYTES // (8 * Z.size)), *Z.shape))
         check_finite(Z, f"text {texts.doc_ids[places[index]]!r}, layer {layer}")
         stack[len(chosen)] = Z
         chosen.append(places[index])
-        if len(chosen) in (len(stack), missing[layer]):
-            work(layer)
-        if not missing[layer]:
-            yield layers.pop(layer)
+        arrived += 1
+        if len(chosen) == len(stack) or arrived == len(texts):
+            work()
+    if arrived != len(texts):
+        raise InfogeoError(f"layer {layer}: {arrived} of its {len(texts)} texts came.")
+    return found
 
 
 class Checks:

@@ -549,11 +549,10 @@ class _Layer:
         self.corpus = CorpusSpectra(self.counts, width)
         self.stacks = Stacks(width, self._first)
         self.found: dict[tuple[str, str, int], Spectrum] = {}
-        self.arrived, self.convention = 0, "unit"
+        self.convention = "unit"
 
     def add(self, index: int, Z: np.ndarray, longest: int) -> None:
         """Take a text that is long enough for prefixes of up to `longest` tokens."""
-        self.arrived += 1
         self.stacks.add(index, Z, longest)
 
     def _first(self, texts: list[int], Z: np.ndarray) -> None:
@@ -572,7 +571,7 @@ class _Layer:
         if self.convention == "unit":
             self.corpus = CorpusSpectra(self.counts, self.width, self.sums.centres(self.counts))
             self.stacks = Stacks(self.width, self._second)
-            self.arrived, self.convention = 0, "centred"
+            self.convention = "centred"
 
     def spectra(self) -> LayerSpectra:
         """Everything, after both passes."""
@@ -595,79 +594,56 @@ def assembled(layer: str, width: int, of_texts: dict, of_corpus: dict) -> LayerS
     return LayerSpectra(layer, width, found | of_corpus)
 
 
-def compute(states: States, documents: Documents) -> Iterator[LayerSpectra]:
-    """Spectra of every text and of the whole corpus, layer by layer.
+def compute(states: States, documents: Documents) -> LayerSpectra:
+    """Spectra of every text and of the whole corpus at a layer.
 
     Parameters
     ----------
     states : callable
-        Returns a fresh iterator of (text index, layer, Z (n, d)), each time in the same order.
-        It is called twice, since the centred corpus needs the mean first. Where the texts of a
-        layer come together, both passes over a layer follow each other and one layer is held in
-        memory; any other order works as well and holds all layers.
+        Returns a fresh iterator of (text index, layer, Z (n, d)) of one layer, each time in the
+        same order. It is called twice, since the centred corpus needs the mean first.
     documents : Documents
         The texts and prefixes. Texts that are too short for every prefix may come and are passed
         over.
 
-    Yields
-    ------
+    Returns
+    -------
     LayerSpectra
-        As soon as a layer is complete. Memory: the eigenvalues of its texts, and for each prefix
-        two accumulators of at most d × d.
+        Memory: the eigenvalues of the texts, and for each prefix two accumulators of at most d × d.
 
     Raises
     ------
     InfogeoError
-        Where a state is not finite (naming text and layer), or a layer lacks a text.
+        Where a state is not finite (naming text and layer), or a text is lacking.
 
     Notes
     -----
     Zero rows of the corpus scopes are those of squared norm ≤ 10⁻¹² of the largest row of the
     same text in the same convention. Verified against spectra of all rows held in memory.
     """
-    prefixes: dict[int, list[int]] = {}
-    for n, texts in documents.texts.items():
-        for index in texts.tolist():
-            prefixes.setdefault(index, []).append(n)
-
-    layers: dict[str, _Layer] = {}
-
-    def take(index, layer, Z) -> bool:
-        """Whether this text completes the present pass over its layer."""
-        where = f"text {documents.doc_ids[index]!r}, layer {layer}"
-        if len(Z) < prefixes[index][-1]:
-            raise InfogeoError(
-                f"{where}: {len(Z)} states, but {prefixes[index][-1]} tokens were announced. "
-                "Hidden states and list of texts do not belong together."
-            )
-        if layers[layer].convention == "unit":
-            check_finite(Z, where)
-        layers[layer].add(index, Z, prefixes[index][-1])
-        return layers[layer].arrived == len(prefixes)
-
-    again = (item for item in states() if item[0] in prefixes)
-    item = None
-    for index, layer, Z in states():
-        if index not in prefixes:
-            continue
-        if layer not in layers:
-            layers[layer] = _Layer(layer, Z.shape[-1], documents)
-        if not take(index, layer, Z):
-            continue
-        layers[layer].end_of_pass()
-        # The second pass goes on as far as layers have had their first.
-        item = item or next(again)
-        while item and item[1] in layers and layers[item[1]].convention == "centred":
-            if take(*item):
-                done = layers.pop(item[1])
-                done.end_of_pass()
-                yield done.spectra()
-            item = next(again, None)
-    if layers:
-        lacking = ", ".join(
-            f"{name} ({state.arrived} of {len(prefixes)})" for name, state in layers.items()
-        )
-        raise InfogeoError(f"layers without all of their texts: {lacking}.")
+    # Prefixes ascend, so that the longest of a text is kept.
+    longest = {int(index): n for n, texts in documents.texts.items() for index in texts}
+    found = None
+    for convention in CONVENTIONS:
+        layer, arrived = "?", 0
+        for index, layer, Z in states():
+            if index not in longest:
+                continue
+            where = f"text {documents.doc_ids[index]!r}, layer {layer}"
+            if len(Z) < longest[index]:
+                raise InfogeoError(
+                    f"{where}: {len(Z)} states, but {longest[index]} tokens were announced. "
+                    "Hidden states and list of texts do not belong together."
+                )
+            if convention == "unit":
+                check_finite(Z, where)
+            found = found or _Layer(layer, Z.shape[-1], documents)
+            found.add(index, Z, longest[index])
+            arrived += 1
+        if arrived != len(longest):
+            raise InfogeoError(f"layer {layer}: {arrived} of its {len(longest)} texts came.")
+        found.end_of_pass()
+    return found.spectra()
 
 
 def write(
