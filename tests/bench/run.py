@@ -2,7 +2,7 @@
 
     python tests/bench/run.py
 
-Takes about 45 minutes on an otherwise idle machine; the page grows with each bench. The load
+Takes about half an hour on an otherwise idle machine; the page grows with each bench. The load
 before each is printed: figures taken beside other work are worth little.
 """
 
@@ -65,7 +65,7 @@ BENCHES = (
         ["startup.py", "10", "100", "1000"],
         "Goals: 30 s and 1 GB for 1,000 models on four corpora, and 5 s for a run of the default "
         "with nothing to do. The floor, Snakemake alone, is beyond 30 s there already, at about "
-        "1.4 ms a job. Ours is about twice the floor: files for log and benchmark, params and "
+        "1.2 to 1.5 ms a job. Ours is about twice the floor: files for log and benchmark, params and "
         "resources of each job are evaluated and printed; what this project computes for them "
         "takes 4 % of a dry run of 100 models by a profile.",
     ),
