@@ -72,8 +72,8 @@ BENCHES = (
         ["startup.py", "10", "100", "1000"],
         "Goals: 30 s and 1 GB for 1,000 models on four corpora, and 5 s for a run of the default "
         "with nothing to do. The floor, Snakemake alone, is beyond 30 s there already, at about "
-        "1.2 to 1.5 ms a job. Ours is about twice the floor: files for log and benchmark, params and "
-        "resources of each job are evaluated and printed; what this project computes for them "
+        "1.2 to 1.5 ms a job. Ours is about twice the floor: files for log and benchmark, params "
+        "and resources of each job are evaluated and printed; what this project computes for them "
         "takes 4 % of a dry run of 100 models by a profile.",
     ),
 )
