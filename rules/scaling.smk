@@ -68,7 +68,8 @@ rule write_tables:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(1000),
+        mem_mb=megabytes_over_all("write_tables"),
+        runtime=minutes_over_all("write_tables"),
     params:
         expected=[laws_fingerprint()] * 2,
         logic=logic("write_tables"),

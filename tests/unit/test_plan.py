@@ -429,7 +429,9 @@ def test_layers_side_by_side_take_less_time_and_more_memory(config, tmp_path):
     assert more == many  # there are no more layers
 
 
-@pytest.mark.parametrize("rule", ["fit_scaling_laws", "summarise_context", "summarise_sentences"])
+@pytest.mark.parametrize(
+    "rule", ["fit_scaling_laws", "write_tables", "summarise_context", "summarise_sentences"]
+)
 def test_a_job_over_all_models_asks_for_more_where_there_are_more(rule, config, tmp_path):
     def asked(models, corpora=1, texts=400):
         rows = [ladder_row(f"m{i}") | {"family": f"family{i % 20}"} for i in range(models)]
@@ -547,6 +549,16 @@ def test_sentences_ask_for_the_square_of_their_sample_once_it_is_drawn(config, t
     assert (memory[1] > 2 * memory[0]).all()
     # Every pair by one rule of the two once, by the other thrice without Bures distances.
     assert minutes[1][1] == pytest.approx(1.5 * minutes[1][0], rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["corpora/stories", "sentences/stories/texts"])
+def test_a_damaged_table_says_nothing(name, config, tmp_path):
+    rules = ("sentence_geometry", "untrained_twins")
+    before = [asked(rule, config, tmp_path, texts=0) for rule in rules]
+    path = tmp_path / f"{name}.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_text("not parquet")
+    assert [asked(rule, config, tmp_path, texts=0) for rule in rules] == before
 
 
 def test_a_damaged_marker_says_nothing(config, tmp_path):

@@ -72,7 +72,14 @@ def test_what_such_a_rule_asks_for_follows_from_the_model(rule):
 
 
 @pytest.mark.parametrize(
-    "rule", ["fit_scaling_laws", "summarise_context", "summarise_sentences", "sentence_maps"]
+    "rule",
+    [
+        "fit_scaling_laws",
+        "write_tables",
+        "summarise_context",
+        "summarise_sentences",
+        "sentence_maps",
+    ],
 )
 def test_what_a_job_over_all_models_asks_for_follows_from_their_number(rule):
     text = rules()[rule]

@@ -551,10 +551,6 @@ class _Layer:
         self.found: dict[tuple[str, str, int], Spectrum] = {}
         self.convention = "unit"
 
-    def add(self, index: int, Z: np.ndarray, longest: int) -> None:
-        """Take a text that is long enough for prefixes of up to `longest` tokens."""
-        self.stacks.add(index, Z, longest)
-
     def _first(self, texts: list[int], Z: np.ndarray) -> None:
         self.texts.add(texts, Z)
         self.sums.add(Z)
@@ -638,7 +634,7 @@ def compute(states: States, documents: Documents) -> LayerSpectra:
             if convention == "unit":
                 check_finite(Z, where)
             found = found or _Layer(layer, Z.shape[-1], documents)
-            found.add(index, Z, longest[index])
+            found.stacks.add(index, Z, longest[index])
             arrived += 1
         if arrived != len(longest):
             raise InfogeoError(f"layer {layer}: {arrived} of its {len(longest)} texts came.")
