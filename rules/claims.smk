@@ -1,7 +1,7 @@
 # Needs: the tables of published values, and what every part of the study found. Makes: results/tables/claims.*, a
 # verdict on each claim.
 
-from infogeo.artefacts import sha256_file
+from infogeo.files.artefacts import sha256_file
 
 
 rule fit_published:
@@ -68,7 +68,7 @@ rule write_claims:
         mem_mb=rising(1000),
     params:
         alpha=CONFIG["theory"]["alpha"],
-        rates=sha256_file(SCRIPTS / "infogeo/error_rates.csv"),
+        rates=sha256_file(SCRIPTS / "infogeo/claims/error_rates.csv"),
         expected_laws=laws_fingerprint(),
         expected_published=published_fingerprint(),
         expected_context=context_fingerprint(),

@@ -13,8 +13,11 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from infogeo import configuration, fingerprint, published, slurm
-from infogeo.errors import InfogeoError
+from infogeo.planning import configuration
+from infogeo.files import fingerprint
+from infogeo.sources import published
+from infogeo.jobs import slurm
+from infogeo.files.errors import InfogeoError
 
 # ---------------------------------------------------------------- configuration and tables
 try:
@@ -434,7 +437,7 @@ def published_fingerprint() -> str:
 # ---------------------------------------------------------------- what a scheduler is asked for
 def demand(rule: str, wildcards, threads: int) -> dict:
     """What the job of a rule of a model asks for, on a corpus if there is one; see demand.py."""
-    from infogeo.demand import demand  # here, since few jobs need it and it imports numpy
+    from infogeo.planning.demand import demand  # here, since few jobs need it and it imports numpy
 
     model = wildcards.model
     corpus = CORPORA[wildcards.corpus] if "corpus" in wildcards.keys() else None
@@ -468,7 +471,7 @@ def gpus(workers: int = 1):
 @cache
 def summary(rule: str) -> dict:
     """What the job of a rule over all models asks for; see demand.py."""
-    from infogeo.demand import summary
+    from infogeo.planning.demand import summary
 
     expected = [model_fingerprint(model) for model in MODELS]
     rows = list(MODELS.values()), list(CORPORA.values())

@@ -27,7 +27,7 @@ def tiny_corpus(tmp_path_factory):
     """A corpus file of 40 texts of 3 to 60 words, with the fingerprint 'corpus-fingerprint'."""
     import pandas as pd
 
-    from infogeo.artefacts import write_table
+    from infogeo.files.artefacts import write_table
 
     texts = sentences(40, seed=1)
     frame = pd.DataFrame(

@@ -1,7 +1,10 @@
 """What the likelihoods of real models and the frequencies of tokens imply, beside the theory."""
 
-from infogeo import artefacts, logs, tables, theory, zipf
-from infogeo.store import open_store
+from infogeo.files import artefacts, tables
+from infogeo.jobs import logs
+from infogeo.states.store import open_store
+from infogeo.theory import laws as theory
+from infogeo.theory import zipf
 
 
 def main(files, params, output) -> None:

@@ -1,10 +1,10 @@
 """Every entropy of a model, and of its untrained twins, from their spectra."""
 
-from infogeo import logs
-from infogeo.artefacts import write_table
-from infogeo.entropy import entropies
-from infogeo.parts import in_parts
-from infogeo.spectra import read
+from infogeo.files.artefacts import write_table
+from infogeo.files.parts import in_parts
+from infogeo.geometry.entropy import entropies
+from infogeo.geometry.spectra import read
+from infogeo.jobs import logs
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

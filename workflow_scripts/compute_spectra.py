@@ -1,10 +1,10 @@
 """The eigenvalue spectra of every text at every layer, both conventions, from one Gram each."""
 
-from infogeo import logs
-from infogeo.progress import Heartbeat
-from infogeo.spectra import Documents, Tokens, compute, write
-from infogeo.store import open_store
-from infogeo.threads import side_by_side
+from infogeo.geometry.spectra import Documents, Tokens, compute, write
+from infogeo.jobs import logs
+from infogeo.jobs.progress import Heartbeat
+from infogeo.jobs.threads import side_by_side
+from infogeo.states.store import open_store
 
 if __name__ == "__main__":
     with (

@@ -2,8 +2,9 @@
 
 import json
 
-from infogeo import hub, logs
-from infogeo.artefacts import replacing
+from infogeo.files.artefacts import replacing
+from infogeo.jobs import logs
+from infogeo.sources import hub
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

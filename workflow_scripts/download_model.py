@@ -1,6 +1,7 @@
 """Download one model from the hub, check and count it, and describe it in model.json."""
 
-from infogeo import hub, logs, models
+from infogeo.jobs import logs
+from infogeo.sources import hub, models
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

@@ -1,8 +1,8 @@
 """Run one model over one corpus and store its hidden states, likelihoods and attention rows."""
 
-from infogeo import logs
-from infogeo.binding import settings
-from infogeo.dump import dump
+from infogeo.jobs import logs
+from infogeo.jobs.binding import settings
+from infogeo.states.dump import dump
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

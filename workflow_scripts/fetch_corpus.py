@@ -1,7 +1,8 @@
 """Bring one corpus into the common form, split it, and draw the texts to be measured."""
 
-from infogeo import corpora, logs
-from infogeo.artefacts import write_table
+from infogeo.files.artefacts import write_table
+from infogeo.jobs import logs
+from infogeo.sources import corpora
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

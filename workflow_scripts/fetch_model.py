@@ -1,6 +1,7 @@
 """Check one local model, count its parameters, and describe it in model.json."""
 
-from infogeo import logs, models
+from infogeo.jobs import logs
+from infogeo.sources import models
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

@@ -1,7 +1,8 @@
 """Figure: entropies against N with fits, and every control beside the data."""
 
-from infogeo import logs, plotting
-from infogeo.artefacts import read_table
+from infogeo.figures import laws as plotting
+from infogeo.files.artefacts import read_table
+from infogeo.jobs import logs
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

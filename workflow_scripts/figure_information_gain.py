@@ -1,8 +1,9 @@
 """Figure: information gain, its identity with ridge regression, and surprisal."""
 
-from infogeo import context_figures, logs
-from infogeo.parts import Parts
-from infogeo.plotting import save
+from infogeo.figures import context as context_figures
+from infogeo.figures.laws import save
+from infogeo.files.parts import Parts
+from infogeo.jobs import logs
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

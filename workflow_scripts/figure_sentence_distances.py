@@ -1,8 +1,10 @@
 """Figure: ordered distances between texts, and how well each distance separates labels."""
 
-from infogeo import logs, sentence_figures, sentences
-from infogeo.artefacts import read_table
-from infogeo.plotting import save
+from infogeo.figures import sentences as sentence_figures
+from infogeo.figures.laws import save
+from infogeo.files.artefacts import read_table
+from infogeo.jobs import logs
+from infogeo.sentences import distances as sentences
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

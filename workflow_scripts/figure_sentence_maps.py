@@ -1,8 +1,9 @@
 """Figure: mean embeddings of texts in two dimensions, by PCA and by UMAP."""
 
-from infogeo import logs, sentence_figures
-from infogeo.artefacts import read_table
-from infogeo.plotting import save
+from infogeo.figures import sentences as sentence_figures
+from infogeo.figures.laws import save
+from infogeo.files.artefacts import read_table
+from infogeo.jobs import logs
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

@@ -1,8 +1,10 @@
 """Figure: texts and skills, conditional entropy against n, known exponents recovered."""
 
-from infogeo import logs, skills, theory_figures
-from infogeo.artefacts import read_table
-from infogeo.plotting import save
+from infogeo.figures import theory as theory_figures
+from infogeo.figures.laws import save
+from infogeo.files.artefacts import read_table
+from infogeo.jobs import logs
+from infogeo.theory import skills
 
 COMPREHENDED = 4  # skills of the model in the schematic figure
 

@@ -1,8 +1,9 @@
 """Figure: what the selectors' tokens explain, and lasso against attention."""
 
-from infogeo import context_figures, logs
-from infogeo.artefacts import read_table
-from infogeo.plotting import save
+from infogeo.figures import context as context_figures
+from infogeo.figures.laws import save
+from infogeo.files.artefacts import read_table
+from infogeo.jobs import logs
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

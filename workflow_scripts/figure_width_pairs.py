@@ -1,7 +1,8 @@
 """Figure: models of one width and different depth, side by side."""
 
-from infogeo import logs, plotting
-from infogeo.artefacts import read_table
+from infogeo.figures import laws as plotting
+from infogeo.files.artefacts import read_table
+from infogeo.jobs import logs
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

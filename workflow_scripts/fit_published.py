@@ -1,7 +1,9 @@
 """Fit the laws of published values as those of measured ones."""
 
-from infogeo import artefacts, logs, published, tables
-from infogeo.published_laws import published_laws
+from infogeo.files import artefacts, tables
+from infogeo.jobs import logs
+from infogeo.laws.published_laws import published_laws
+from infogeo.sources import published
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

@@ -5,11 +5,14 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from infogeo import artefacts, cards, logs, spectra
-from infogeo.depths import layers_at
-from infogeo.laws import Settings, scaling_laws, with_q_values
-from infogeo.measured import Measured, Texts, profile
-from infogeo.parts import Parts
+from infogeo.files import artefacts
+from infogeo.files.parts import Parts
+from infogeo.geometry import spectra
+from infogeo.geometry.depths import layers_at
+from infogeo.jobs import logs
+from infogeo.laws.fit import Settings, scaling_laws, with_q_values
+from infogeo.laws.measured import Measured, Texts, profile
+from infogeo.sources import cards
 
 FIELDS = (
     "params_total",

@@ -1,12 +1,13 @@
 """The information gain of every token over those before it, and its relation to surprisal."""
 
-from infogeo import logs, resampling
-from infogeo.artefacts import read_table
-from infogeo.information_gain import Checks, Texts, compute, layer_tables
-from infogeo.parts import write_pieces
-from infogeo.progress import Heartbeat
-from infogeo.store import open_store
-from infogeo.threads import side_by_side
+from infogeo.files.artefacts import read_table
+from infogeo.files.parts import write_pieces
+from infogeo.geometry.information_gain import Checks, Texts, compute, layer_tables
+from infogeo.inference import resampling
+from infogeo.jobs import logs
+from infogeo.jobs.progress import Heartbeat
+from infogeo.jobs.threads import side_by_side
+from infogeo.states.store import open_store
 
 if __name__ == "__main__":
     with (

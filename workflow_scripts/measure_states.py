@@ -1,8 +1,8 @@
 """Run one model over one corpus: spectra, gains, likelihoods and the few states that are kept."""
 
-from infogeo import logs
-from infogeo.binding import settings
-from infogeo.measurement import measure
+from infogeo.jobs import logs
+from infogeo.jobs.binding import settings
+from infogeo.states.measurement import measure
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

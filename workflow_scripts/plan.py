@@ -2,7 +2,8 @@
 
 import shutil
 
-from infogeo import logs, plan
+from infogeo.jobs import logs
+from infogeo.planning import plan
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from infogeo import ladder, logs
-from infogeo.artefacts import read_table
+from infogeo.files.artefacts import read_table
+from infogeo.jobs import logs
+from infogeo.sources import ladder
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

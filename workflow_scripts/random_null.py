@@ -1,8 +1,9 @@
 """The random null: every metric on random unit vectors, for every width of the models."""
 
-from infogeo import cards, logs
-from infogeo.artefacts import write_table
-from infogeo.nulls import random_null
+from infogeo.files.artefacts import write_table
+from infogeo.geometry.nulls import random_null
+from infogeo.jobs import logs
+from infogeo.sources import cards
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

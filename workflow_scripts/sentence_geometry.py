@@ -1,9 +1,11 @@
 """Mean embeddings of the sampled texts, and every distance between them."""
 
-from infogeo import cards, logs, sentences
-from infogeo.artefacts import read_table
-from infogeo.depths import layers_at
-from infogeo.store import open_store
+from infogeo.files.artefacts import read_table
+from infogeo.geometry.depths import layers_at
+from infogeo.jobs import logs
+from infogeo.sentences import distances as sentences
+from infogeo.sources import cards
+from infogeo.states.store import open_store
 
 if __name__ == "__main__":
     with (

@@ -2,8 +2,10 @@
 
 import pandas as pd
 
-from infogeo import logs, sentence_maps, sentences
-from infogeo.artefacts import write_table
+from infogeo.files.artefacts import write_table
+from infogeo.jobs import logs
+from infogeo.sentences import distances as sentences
+from infogeo.sentences import maps as sentence_maps
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

@@ -1,7 +1,8 @@
 """A balanced sample of the labelled texts of a corpus, and why every other text is left out."""
 
-from infogeo import logs, sentences
-from infogeo.artefacts import read_table, write_table
+from infogeo.files.artefacts import read_table, write_table
+from infogeo.jobs import logs
+from infogeo.sentences import distances as sentences
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

@@ -1,7 +1,8 @@
 """A page of the maps of every model: texts on hover, model and depth to choose."""
 
-from infogeo import logs, sentence_view
-from infogeo.artefacts import read_table
+from infogeo.figures import sentence_view
+from infogeo.files.artefacts import read_table
+from infogeo.jobs import logs
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

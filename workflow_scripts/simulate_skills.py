@@ -3,7 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from infogeo import artefacts, logs, skills, tables, theory
+from infogeo.files import artefacts, tables
+from infogeo.jobs import logs
+from infogeo.theory import laws as theory
+from infogeo.theory import skills
 
 MODELS = np.unique(np.geomspace(1, 1e6, 37).round())  # numbers of comprehended skills
 DRAWN = 12  # texts of the schematic figure

@@ -4,9 +4,12 @@ from itertools import chain
 
 import pandas as pd
 
-from infogeo import artefacts, cards, context_summary, logs, tables
-from infogeo.distribution import distribution
-from infogeo.parts import Lazily, Parts, in_parts
+from infogeo.context import summary as context_summary
+from infogeo.context.distribution import distribution
+from infogeo.files import artefacts, tables
+from infogeo.files.parts import Lazily, Parts, in_parts
+from infogeo.jobs import logs
+from infogeo.sources import cards
 
 FIELDS = ("params_total", "params_non_embedding", "width", "final_width", "layers", "commit")
 RULE_OF = {  # the list of expected fingerprints by which each input is checked

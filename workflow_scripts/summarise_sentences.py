@@ -2,8 +2,12 @@
 
 import pandas as pd
 
-from infogeo import artefacts, cards, logs, sentence_summary, sentences, tables
-from infogeo.parts import Lazily
+from infogeo.files import artefacts, tables
+from infogeo.files.parts import Lazily
+from infogeo.jobs import logs
+from infogeo.sentences import distances as sentences
+from infogeo.sentences import summary as sentence_summary
+from infogeo.sources import cards
 
 FIELDS = ("params_total", "params_non_embedding", "width", "layers", "commit")
 

@@ -1,8 +1,9 @@
 """Text view: the tokens of a few texts, coloured by lasso, attention and ridge weights."""
 
-from infogeo import logs, text_view
-from infogeo.artefacts import read_table
-from infogeo.parts import Lazily
+from infogeo.figures import text_view
+from infogeo.files.artefacts import read_table
+from infogeo.files.parts import Lazily
+from infogeo.jobs import logs
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

@@ -1,8 +1,8 @@
 """Run one model on chosen tokens of texts only, and measure how far its predictions move."""
 
-from infogeo import logs
-from infogeo.binding import settings
-from infogeo.token_ablation import ablate
+from infogeo.context.token_ablation import ablate
+from infogeo.jobs import logs
+from infogeo.jobs.binding import settings
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

@@ -1,10 +1,10 @@
 """The tokens that explain a text's last one best: lasso against attention and others."""
 
-from infogeo import logs
-from infogeo.artefacts import write_table
-from infogeo.progress import Heartbeat
-from infogeo.store import open_store
-from infogeo.token_selection import tables
+from infogeo.context.token_selection import tables
+from infogeo.files.artefacts import write_table
+from infogeo.jobs import logs
+from infogeo.jobs.progress import Heartbeat
+from infogeo.states.store import open_store
 
 if __name__ == "__main__":
     params = snakemake.params

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from infogeo import ladder, logs, models
+from infogeo.jobs import logs
+from infogeo.sources import ladder, models
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

@@ -4,9 +4,12 @@ from functools import partial
 
 import torch
 
-from infogeo import cards, forward, logs, sentences
-from infogeo.artefacts import read_table
-from infogeo.depths import layers_at
+from infogeo.files.artefacts import read_table
+from infogeo.geometry.depths import layers_at
+from infogeo.jobs import logs
+from infogeo.sentences import distances as sentences
+from infogeo.sources import cards
+from infogeo.states import model as forward
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

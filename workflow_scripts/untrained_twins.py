@@ -1,8 +1,8 @@
 """Spectra and gains of the same architecture with seeded random weights, in several draws."""
 
-from infogeo import logs
-from infogeo.binding import settings
-from infogeo.untrained import measure_twins
+from infogeo.jobs import logs
+from infogeo.jobs.binding import settings
+from infogeo.states.twins import measure_twins
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

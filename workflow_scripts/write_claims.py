@@ -1,6 +1,8 @@
 """Collect a verdict on each claim from the tables of all parts of the study."""
 
-from infogeo import artefacts, claims, logs, tables
+from infogeo.claims import claims
+from infogeo.files import artefacts, tables
+from infogeo.jobs import logs
 
 
 def main(files, params, output) -> None:

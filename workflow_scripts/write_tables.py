@@ -1,6 +1,7 @@
 """Write the result tables: all laws and all means as CSV, the headline laws for readers."""
 
-from infogeo import artefacts, logs, tables
+from infogeo.files import artefacts, tables
+from infogeo.jobs import logs
 
 if __name__ == "__main__":
     with logs.rule(snakemake):

@@ -23,11 +23,12 @@ from types import SimpleNamespace
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
-import numpy as np  # noqa: E402  (after the path is set)
-import torch  # noqa: E402
-import transformers  # noqa: E402
+import numpy as np
+import torch
+import transformers
 
-from infogeo import forward, token_ablation  # noqa: E402
+from infogeo.context import token_ablation
+from infogeo.states import model as forward
 
 N, BATCH_TOKENS, VOCABULARY = 128, 4096, 2048
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)

@@ -16,11 +16,11 @@ for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-import numpy as np  # noqa: E402  (after the number of threads is set)
-import statsmodels.api as sm  # noqa: E402
-import timing  # noqa: E402
+import numpy as np
+import statsmodels.api as sm
+import timing
 
-from infogeo import scaling  # noqa: E402
+from infogeo.inference import scaling
 
 POINTS, SEED = 10, 0
 

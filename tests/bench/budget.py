@@ -17,7 +17,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from infogeo import configuration, costs, demand, plan  # noqa: E402  (after the path is set)
+from infogeo.planning import (
+    configuration,
+    costs,
+    demand,
+    plan,
+)
 
 # Layers, width, vocabulary as padded, parameters in all and without embeddings (2304.01373, table
 # 1; Llama 3 70B: 2407.21783, table 3).

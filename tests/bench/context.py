@@ -16,12 +16,11 @@ for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-import numpy as np  # noqa: E402  (after the number of threads is set)
-import sklearn.linear_model  # noqa: E402, F401  (so that its import is not timed)
-import timing  # noqa: E402
+import numpy as np
+import timing
 
-from infogeo.information_gain import gains, ridge_optimum  # noqa: E402
-from infogeo.rows import unit_norm  # noqa: E402
+from infogeo.geometry.information_gain import gains, ridge_optimum
+from infogeo.geometry.rows import unit_norm
 
 N, D, LAM = 256, 768, 0.1
 TOLERANCE = 1e-10  # nats

@@ -15,11 +15,13 @@ for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-import numpy as np  # noqa: E402  (after the number of threads is set)
-import timing  # noqa: E402
+import numpy as np
+import timing
 
-from infogeo import sentences, spectra, token_selection  # noqa: E402
-from infogeo.information_gain import gains  # noqa: E402
+from infogeo.context import token_selection
+from infogeo.geometry import spectra
+from infogeo.geometry.information_gain import gains
+from infogeo.sentences import distances as sentences
 
 N, D = 128, 1024
 LENGTHS, WIDTHS, TEXTS = (32, 64, 128, 256, 512), (256, 512, 1024, 2048, 4096), (10, 20, 40, 80)
@@ -88,7 +90,7 @@ def measure() -> dict:
 def draw(found: dict, path: str) -> None:
     from matplotlib.figure import Figure
 
-    from infogeo import plotting
+    from infogeo.figures import laws as plotting
 
     labels = {"n": f"tokens n (width {D})", "d": f"width d ({N} tokens)", "texts": "texts (n = 32)"}
     with plotting.styled():

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 from rates import record
 
-from infogeo.distribution import HALF, LEVEL, Curves, tokens_needed, verdict
+from infogeo.context.distribution import HALF, LEVEL, Curves, tokens_needed, verdict
 
 GRID = np.array([0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1])
 TEXTS, SOURCES, SELECTORS = 32, 20, 7

@@ -28,15 +28,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
-import numpy as np  # noqa: E402  (after the path is set)
-import pandas as pd  # noqa: E402
-import torch  # noqa: E402
-import transformers  # noqa: E402
+import numpy as np
+import pandas as pd
+import torch
+import transformers
 
-from infogeo import dump as dump_module  # noqa: E402
-from infogeo import forward  # noqa: E402
-from infogeo.artefacts import write_table  # noqa: E402
-from infogeo.store import open_store  # noqa: E402
+from infogeo.files.artefacts import write_table
+from infogeo.states import dump as dump_module
+from infogeo.states import model as forward
+from infogeo.states.store import open_store
 
 N, BATCH_TOKENS, SHARD_TOKENS = 128, 4096, 16384
 MODELS = {  # name: width, layers, vocabulary, texts

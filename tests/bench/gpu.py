@@ -29,14 +29,18 @@ from unittest import mock
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
-import numpy as np  # noqa: E402  (after the path is set)
-import pandas as pd  # noqa: E402
-import torch  # noqa: E402
-import transformers  # noqa: E402
+import numpy as np
+import pandas as pd
+import torch
+import transformers
 
-from infogeo import dump as dump_module  # noqa: E402
-from infogeo import entropy, forward, spectra  # noqa: E402
-from infogeo.artefacts import write_table  # noqa: E402
+from infogeo.files.artefacts import write_table
+from infogeo.geometry import (
+    entropy,
+    spectra,
+)
+from infogeo.states import dump as dump_module
+from infogeo.states import model as forward
 
 TINY = "--tiny" in sys.argv
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 from families import CEREBRAS, OPT, PYTHIA, shapes
 
-from infogeo import resampling, scaling
+from infogeo.inference import resampling, scaling
 
 EXPONENT, DRAWS = -0.05, 999
 TABLES = [shapes(dict(list(CEREBRAS.items())[:5]))[0], shapes(OPT)[0], shapes(PYTHIA)[0]]

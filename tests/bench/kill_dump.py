@@ -22,13 +22,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
-import pandas as pd  # noqa: E402  (after the path is set)
-import torch  # noqa: E402
-from tiny import save_model, sentences  # noqa: E402
+import pandas as pd
+import torch
+from tiny import save_model, sentences
 
-from infogeo import forward, measurement, progress  # noqa: E402
-from infogeo.artefacts import write_table  # noqa: E402
-from infogeo.dump import dump  # noqa: E402
+from infogeo.files.artefacts import write_table
+from infogeo.jobs import progress
+from infogeo.states import measurement
+from infogeo.states import model as forward
+from infogeo.states.dump import dump
 
 
 def names(what: str) -> list[str]:

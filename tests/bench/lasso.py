@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 from rates import record
 
-from infogeo import resampling
-from infogeo.claims import RARELY, lasso_verdict
+from infogeo.claims.claims import RARELY, lasso_verdict
+from infogeo.inference import resampling
 
 TEXTS, DRAWS = (32, 200), 999
 

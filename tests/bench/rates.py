@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-RATES = Path(__file__).parents[2] / "workflow_scripts/infogeo/error_rates.csv"
+RATES = Path(__file__).parents[2] / "workflow_scripts/infogeo/claims/error_rates.csv"
 COLUMNS = ["rule", "verdict", "truth", "rate", "simulations", "program"]
 
 

@@ -4,7 +4,7 @@
 
 Random states of ten labels at two depths: all distances of a model and of three twins, and the
 summary of three such models. Seconds of wall clock and the largest resident memory of a process of
-its own, against `infogeo.demand` before its slack.
+its own, against `infogeo.planning.demand` before its slack.
 """
 
 import os
@@ -18,7 +18,8 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from infogeo import configuration, demand, sentences  # noqa: E402  (after the path is set)
+from infogeo.planning import configuration, demand
+from infogeo.sentences import distances as sentences
 
 DEPTHS = {"0.5": "block_02", "final": "final"}
 N, WIDTH, DRAWS, MODELS = 32, 256, 3, 3
@@ -52,8 +53,8 @@ def measure(number: int, twins: bool, path: Path) -> None:
 
 def summarise(model: Path, twins: Path) -> None:
     """Of as many models, each of these distances."""
-    from infogeo import sentence_summary
-    from infogeo.parts import Lazily
+    from infogeo.files.parts import Lazily
+    from infogeo.sentences import summary as sentence_summary
 
     slugs = [f"m{model}" for model in range(MODELS)]
     about = [

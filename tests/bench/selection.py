@@ -19,11 +19,11 @@ for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-import numpy as np  # noqa: E402  (after the number of threads is set)
-import timing  # noqa: E402
-from sklearn.linear_model import lars_path, lasso_path  # noqa: E402
+import numpy as np
+import timing
+from sklearn.linear_model import lars_path, lasso_path
 
-from infogeo import token_selection  # noqa: E402
+from infogeo.context import token_selection
 
 N, D, KS, ROTATIONS = 128, 1024, (1, 2, 4, 8, 16, 32), 4
 

@@ -19,10 +19,10 @@ for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-import numpy as np  # noqa: E402  (after the number of threads is set)
-import timing  # noqa: E402
+import numpy as np
+import timing
 
-from infogeo.sentences import CONVENTIONS, bures, jensen_shannon  # noqa: E402
+from infogeo.sentences.distances import CONVENTIONS, bures, jensen_shannon
 
 TEXTS, WIDTH = 200, 768
 CASES = (64, 32)  # tokens

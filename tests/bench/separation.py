@@ -28,9 +28,11 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 from rates import record
 
-from infogeo import claims, progress, sentence_summary
-from infogeo.resampling import percentiles
-from infogeo.separation import SCORES, Separation, permutation_p, weighted_auc
+from infogeo.claims import claims
+from infogeo.inference.resampling import percentiles
+from infogeo.jobs import progress
+from infogeo.sentences import summary as sentence_summary
+from infogeo.sentences.separation import SCORES, Separation, permutation_p, weighted_auc
 
 LABELS, TEXTS, DIMENSIONS = 8, 25, 10
 SOURCES = {  # of each label

@@ -20,10 +20,10 @@ for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-import numpy as np  # noqa: E402  (after the number of threads is set)
-import pandas as pd  # noqa: E402
+import numpy as np
+import pandas as pd
 
-from infogeo import skills  # noqa: E402
+from infogeo.theory import skills
 
 N = np.unique(np.geomspace(1, 1e9, 37).round())  # four models a decade
 ALPHA, SHARES = 0.5, (1.0, 0.5)

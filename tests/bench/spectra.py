@@ -17,11 +17,11 @@ for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-import numpy as np  # noqa: E402  (after the number of threads is set)
-import timing  # noqa: E402
+import numpy as np
+import timing
 
-from infogeo.entropy import evaluate, metric_names  # noqa: E402
-from infogeo.spectra import text_spectra  # noqa: E402
+from infogeo.geometry.entropy import evaluate, metric_names
+from infogeo.geometry.spectra import text_spectra
 
 CASES = ((256, 1024), (200, 4096))
 EPS2, LAMBDAS = (0.01, 0.1, 0.5, 1.0), (0.01, 0.1, 1.0)

@@ -20,10 +20,10 @@ for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-import h5py  # noqa: E402  (after the number of threads is set)
-import numpy as np  # noqa: E402
+import h5py
+import numpy as np
 
-from infogeo.store import STORED, create_store, open_store, to_stored  # noqa: E402
+from infogeo.states.store import STORED, create_store, open_store, to_stored
 
 WIDTH, TEXT, REPEATS = 1024, 128, 3
 

@@ -2,7 +2,7 @@
 
     python tests/bench/theory.py [simulated tables per row, default 1000]
 
-Known exponents fitted by `infogeo.scaling.robust_t` (`theory.recovery` with more noises and
+Known exponents fitted by `inference.scaling.robust_t` (`theory.recovery` with more noises and
 ranges of n), profile intervals of the shifted power law, and the Zipf exponent of simulated tokens.
 95 % is nominal; the Monte-Carlo error is ± 0.7 points at 1000 tables.
 """
@@ -15,7 +15,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-from infogeo import theory, zipf
+from infogeo.theory import laws as theory
+from infogeo.theory import zipf
 
 
 def known_exponents(laws: int) -> None:

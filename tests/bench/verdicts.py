@@ -19,9 +19,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 from families import DESIGNS, noises, scatter
 
-from infogeo import scaling, verdicts
-from infogeo.nulls import random_null
-from infogeo.scaling import Slope
+from infogeo.geometry.nulls import random_null
+from infogeo.inference import scaling
+from infogeo.inference.scaling import Slope
+from infogeo.laws import verdicts
 
 EXPONENTS = (0.01, 0.02, 0.05, 0.1)  # of the fall beyond the width law
 FORM_EXPONENTS = (0.05, 0.07, 0.1, 0.15)
@@ -144,7 +145,7 @@ def power_figure(tables: int, path: str) -> None:
     """Power against exponent, a line per family; left *falls with N*, right the form."""
     from matplotlib.figure import Figure
 
-    from infogeo import plotting
+    from infogeo.figures import laws as plotting
 
     chosen = ["Cerebras-GPT to 2.7B", "OPT", "Pythia", "3 widths × 3 depths"]
     exponents = np.geomspace(0.003, 0.3, 13)

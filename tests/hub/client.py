@@ -1,4 +1,4 @@
-"""The hub's real client, called through infogeo.hub in a process of its own.
+"""The hub's real client, called through infogeo.sources.hub in a process of its own.
 
 It reads its environment once, when it is imported; so each call is a fork of a server that has
 imported what the client needs, but not the client.
@@ -17,7 +17,7 @@ CONTEXT.set_forkserver_preload(["httpx2", "trio", "tqdm.auto", "yaml"])
 
 
 class Client:
-    """Calls infogeo.hub with a cache of its own. `said` is what the last call printed."""
+    """Calls infogeo.sources.hub with a cache of its own. `said` is what the last call printed."""
 
     def __init__(self, url: str, home: Path):
         self.home = home
@@ -58,9 +58,9 @@ def _run(function: str, arguments: tuple, tries: int, beat: float, env: dict, an
     os.environ.update(env)
     if answer:
         sys.stdout = sys.stderr = Path(f"{answer}.said").open("w", buffering=1)  # noqa: SIM115
-    from infogeo import hub
-    from infogeo.errors import InfogeoError
-    from infogeo.progress import Heartbeat
+    from infogeo.files.errors import InfogeoError
+    from infogeo.jobs.progress import Heartbeat
+    from infogeo.sources import hub
 
     hub.TRIES = tries
     Heartbeat.every = beat

@@ -7,8 +7,8 @@ import json
 import pandas as pd
 import pytest
 
-from infogeo import corpora
-from infogeo.errors import InfogeoError
+from infogeo.files.errors import InfogeoError
+from infogeo.sources import corpora
 
 
 def texts(count: int, kind: str) -> list[dict]:

@@ -8,8 +8,8 @@ from server import git_sha1
 from tiny import safetensors
 from whole import NEEDED, assert_whole, downloaded, sha256
 
-from infogeo.errors import InfogeoError
-from infogeo.models import validate_directory
+from infogeo.files.errors import InfogeoError
+from infogeo.sources.models import validate_directory
 
 
 # ---------------------------------------------------------------- what is fetched

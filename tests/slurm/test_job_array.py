@@ -28,9 +28,9 @@ def spread(cluster, slow, tmp_path):
     # Neither changes a number, so that the fingerprints stay.
     update = "        now = time.monotonic()\n"
     checkout.edit(
-        "workflow_scripts/infogeo/progress.py", update, f"        time.sleep(0.3)\n{update}"
+        "workflow_scripts/infogeo/jobs/progress.py", update, f"        time.sleep(0.3)\n{update}"
     )
-    checkout.edit("workflow_scripts/infogeo/job_array.py", PATIENCE, "PATIENCE_SECONDS = 5")
+    checkout.edit("workflow_scripts/infogeo/jobs/job_array.py", PATIENCE, "PATIENCE_SECONDS = 5")
     return checkout
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infogeo import configuration, costs
-from infogeo.models import count_parameters
+from infogeo.planning import configuration, costs
+from infogeo.sources.models import count_parameters
 
 ROOT = Path(__file__).parents[2]
 SUITES = ROOT / "config" / "suites"

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from infogeo.demand import LEAST_MEGABYTES
+from infogeo.planning.demand import LEAST_MEGABYTES
 
 LAWS = {"fit_scaling_laws", "write_tables"}
 FIGURES = {
@@ -334,14 +334,14 @@ def test_a_comment_or_a_docstring_reruns_nothing(checkout, module):
 
 
 def test_a_constant_in_the_scaling_library_refits_and_nothing_else(checkout):
-    path = checkout.path("workflow_scripts/infogeo/scaling.py")
+    path = checkout.path("workflow_scripts/infogeo/inference/scaling.py")
     path.write_text(path.read_text() + "\nNEW_CONSTANT = 1\n")
     others = {"compare_theory", "fit_published", "write_claims"}
     assert checkout.planned() == LAWS | FIGURES | CONTEXT | JUDGED | SKILLS | others
 
 
 def test_a_constant_in_the_spectra_library_computes_spectra_again(checkout):
-    path = checkout.path("workflow_scripts/infogeo/spectra.py")
+    path = checkout.path("workflow_scripts/infogeo/geometry/spectra.py")
     path.write_text(path.read_text() + "\nNEW_CONSTANT = 1\n")
     expected = jobs(*ENTROPY) | {"fit_published"} | AGGREGATES - {"text_view"} - SENTENCES
     assert checkout.planned() == expected

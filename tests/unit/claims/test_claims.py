@@ -1,0 +1,257 @@
+"""A verdict on each claim, by the rules of docs/verdicts.md, and what lacks where there is none."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from infogeo.claims import claims
+from infogeo.claims.claims import Estimate
+from infogeo.laws.fit import LAW_COLUMNS, tidy
+
+LAW = dict.fromkeys(LAW_COLUMNS, np.nan) | {
+    "corpus": "c", "family": "f", "scope": "text", "metric": "entropy_over_ln_d",
+    "depth": "final", "convention": "centred", "n": 8, "axis": "non_embedding", "headline": True,
+    "points": 9, "widths": 3, "models": 9, "texts": 40,
+    "exponent": -0.07, "exponent_low": -0.09, "exponent_high": -0.05,
+    "excess_width": -0.03, "excess_width_low": -0.05, "excess_width_high": -0.01,
+    "excess_untrained": -0.02, "excess_untrained_low": -0.05, "excess_untrained_high": -0.005,
+    "depth_exponent": -0.04, "depth_exponent_low": -0.06, "depth_exponent_high": -0.02,
+    "controls_applied": "width law, untrained twins, fixed width",
+    "falls_verdict": "supported", "falls_false_supported": 0.02, "falls_false_artefact": 0.01,
+    "rises_false": 0.024, "form_verdict": "supported", "form_false_supported": 0.03,
+    "form_false_rejected": 0.04, "form_power": 0.6, "problems": "",
+}  # fmt: skip
+RATES = pd.DataFrame(
+    [
+        ("lasso", "supported", 0.03), ("lasso", "supported", 0.05), ("lasso", "contradicted", 0.02),
+        ("distributed", "supported", 0.06), ("distributed", "contradicted", 0.01),
+        ("separation", "supported", 0.02), ("covariance", "supported", 0.025),
+        ("larger", "supported", 0.015),
+    ],
+    columns=["rule", "verdict", "rate"],
+)  # fmt: skip
+
+
+def judged(claim, **law):
+    rows = claims.laws(tidy(pd.DataFrame([LAW | law])), claims.MEASURED)
+    return next(row for row in rows if row["claim"] == claim)
+
+
+# ---------------------------------------------------------------- scaling laws
+
+
+@pytest.mark.parametrize(
+    ("law", "verdict", "rate"),
+    [
+        ({}, "supported", 0.03),
+        ({"form_verdict": "inconclusive"}, "inconclusive", 0.03),
+        ({"form_verdict": "not supported"}, "contradicted", 0.04),
+        ({"exponent_high": 0.01}, "inconclusive", 0.03),  # a power law that need not fall
+        ({"exponent": 0.03, "exponent_low": 0.01, "exponent_high": 0.05}, "contradicted", 0.024),
+        ({"exponent": np.nan, "exponent_low": np.nan, "exponent_high": np.nan,
+          "form_verdict": "not available"}, "not available", np.nan),
+    ],
+)  # fmt: skip
+def test_falls_as_a_power_law(law, verdict, rate):
+    row = judged(claims.POWER, **law)
+    assert row["verdict"] == verdict
+    assert row["false_rate"] == pytest.approx(rate, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("law", "verdict", "rate"),
+    [
+        ({}, "supported", 0.02),
+        ({"falls_verdict": "width artefact"}, "width artefact", 0.01),
+        ({"falls_verdict": "inconclusive"}, "inconclusive", 0.02),
+        ({"falls_verdict": "inconclusive", "exponent_low": 0.01}, "contradicted", 0.024),
+    ],
+)
+def test_falls_beyond_the_controls(law, verdict, rate):
+    row = judged(claims.BEYOND, **law)
+    assert (row["verdict"], row["false_rate"]) == (verdict, rate)
+
+
+def test_the_control_beside_a_fall_is_the_one_that_is_beaten_least():
+    row = judged(claims.BEYOND)
+    assert (row["control"], row["control_estimate"]) == ("untrained twins", -0.02)
+    assert (row["control_low"], row["control_high"]) == (-0.05, -0.005)
+    assert row["to_add"] == ""
+
+
+@pytest.mark.parametrize(
+    ("claim", "law", "words"),
+    [
+        (claims.POWER, {"points": 5, "form_verdict": "inconclusive"}, "2 more sizes: 7 are needed"),
+        (claims.POWER, {"form_verdict": "inconclusive"}, "recognised in 60.0 %"),
+        (claims.BEYOND, {"points": 2, "exponent_high": np.nan}, "1 more size: 3 are needed"),
+        (claims.BEYOND, {"controls_applied": "width law"}, "a second depth at two widths"),
+        (claims.BEYOND, {"controls_applied": "width law", "widths": 1}, "a second width"),
+        (claims.BEYOND, {"excess_untrained_high": np.nan}, "untrained twins of every model"),
+        (claims.POWER, {"exponent_high": np.nan, "problems": "all points have the same N"},
+         "the same N"),
+        (claims.BEYOND, {"points": 0, "exponent_high": np.nan, "problems": "other tokenizers"},
+         "other tokenizers"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_judged_says_what_to_add(claim, law, words):
+    assert words in judged(claim, **law)["to_add"]
+
+
+def test_exploratory_laws_and_raw_entropies_make_no_claim():
+    frame = tidy(pd.DataFrame([LAW | {"headline": False}, LAW | {"metric": "entropy"}]))
+    assert claims.laws(frame, claims.MEASURED) == []
+
+
+def test_a_family_without_a_headline_law_says_which_metrics_would_make_one():
+    frame = tidy(pd.DataFrame([LAW]))
+    rows = claims.absent(frame, [("c", "f")])
+    assert [(row["metric"], row["verdict"]) for row in rows] == 2 * [("nll", "not available")]
+    assert "headline.metrics" in rows[0]["to_add"]
+    assert len(claims.absent(frame, [("c", "other")])) == 4
+
+
+# ---------------------------------------------------------------- context
+
+
+def context(residual=1e-13, wins=((0.8, 0.6, 32), (0.9, 0.7, 32)),
+            shares=((0.7, 0.55, 0.8), (0.8, 0.6, 0.9))):  # fmt: skip
+    about = {"corpus": "c", "family": "f"}
+    gain = pd.DataFrame([
+        about | {"metric": metric, "y": 0.5, "checked_tokens": 40,
+                 "largest_residual_ridge": residual, "largest_residual_slogdet": np.nan}
+        for metric in ("gain_mean", "rho_mean")
+    ])  # fmt: skip
+    selection = pd.DataFrame([
+        about | {"selector": "attention_mean", "sink": "free", "k": 8, "model": f"m{i}",
+                 "lasso_wins": share, "lasso_wins_low": low, "lasso_wins_high": 1.0, "texts": n}
+        for i, (share, low, n) in enumerate(wins)
+    ])  # fmt: skip
+    distribution = pd.DataFrame([
+        about | {"model": f"m{i}", "share90": value, "share90_low": low, "share90_high": high,
+                 "share90_random": 0.95, "share90_random_low": 0.9, "share90_random_high": 1.0,
+                 "texts": 32, "problem": "3 texts" if np.isnan(low) else "",
+                 "verdict": "not available" if np.isnan(low) else
+                 "distributed" if low > 0.5 else "concentrated" if high < 0.5 else "inconclusive"}
+        for i, (value, low, high) in enumerate(shares)
+    ])  # fmt: skip
+    rows = claims.context(gain, selection, distribution, RATES)
+    return {row["claim"]: row for row in rows}
+
+
+def test_an_identity_holds_to_rounding_or_not():
+    assert context()[claims.RIDGE]["verdict"] == "supported"
+    assert context()[claims.RIDGE]["control_estimate"] == 0.5
+    assert context(residual=1e-6)[claims.RIDGE]["verdict"] == "contradicted"
+    assert context(residual=np.nan)[claims.RIDGE]["verdict"] == "not available"
+
+
+@pytest.mark.parametrize(
+    ("wins", "verdict", "rate"),
+    [
+        (((0.8, 0.6, 32), (0.9, 0.7, 32)), "supported", 0.05),
+        (((0.8, 0.6, 32), (0.6, 0.4, 32)), "inconclusive", 0.05),
+        (((0.0, 0.0, 200), (0.01, 0.0, 200)), "contradicted", 0.02),
+        (((0.0, 0.0, 32), (0.0, 0.0, 32)), "inconclusive", 0.05),  # 0 of 32 may be 5 %
+        (((np.nan, np.nan, 0),), "not available", np.nan),
+    ],
+)
+def test_lasso_has_to_beat_attention_in_every_model(wins, verdict, rate):
+    row = context(wins=wins)[claims.LASSO]
+    assert row["verdict"] == verdict
+    assert row["false_rate"] == pytest.approx(rate, nan_ok=True)
+
+
+def test_the_model_that_speaks_least_for_the_verdict_is_shown():
+    row = context()[claims.DISTRIBUTED]
+    assert (row["verdict"], row["estimate"], row["false_rate"]) == ("supported", 0.7, 0.06)
+    few = context(shares=((0.1, 0.05, 0.2), (0.2, 0.1, 0.3)))[claims.DISTRIBUTED]
+    assert (few["verdict"], few["estimate"], few["false_rate"]) == ("contradicted", 0.2, 0.01)
+    assert "m1" in few["rests_on"]
+    mixed = context(shares=((0.1, 0.05, 0.2), (0.7, 0.6, 0.8)))[claims.DISTRIBUTED]
+    assert mixed["verdict"] == "inconclusive"
+    unknown = context(shares=((0.1, 0.05, 0.2), (np.nan, np.nan, np.nan)))[claims.DISTRIBUTED]
+    assert unknown["verdict"] == "not available"
+    assert unknown["to_add"] == "m1: 3 texts"
+
+
+# ---------------------------------------------------------------- sentences
+
+
+@pytest.mark.parametrize(
+    ("value", "gaps", "verdict"),
+    [
+        ((0.55, 0.6), ((0.01, 0.1), (0.02, 0.1)), "supported"),
+        ((0.55, 0.6), ((0.01, 0.1), (-0.02, 0.1)), "inconclusive"),
+        ((0.55, 0.6), ((0.01, 0.1), (np.nan, np.nan)), "inconclusive"),
+        ((0.49, 0.6), ((0.01, 0.1), (0.02, 0.1)), "inconclusive"),
+        ((0.4, 0.49), ((0.01, 0.1), (0.02, 0.1)), "contradicted"),
+        ((np.nan, np.nan), ((0.01, 0.1), (0.02, 0.1)), "not available"),
+    ],
+)
+def test_a_distance_separates_meaning_only_beyond_every_control(value, gaps, verdict):
+    ends = [Estimate("", 0.5, *pair) for pair in (value, *gaps)]
+    assert claims.separation_verdict(ends[0], ends[1:]) == verdict
+
+
+def test_a_corpus_without_labels_cannot_be_judged_by_them():
+    rows = claims.unlabelled([("c", "f")])
+    assert {row["verdict"] for row in rows} == {"not available"}
+    assert all("label_column" in row["to_add"] for row in rows)
+
+
+# ---------------------------------------------------------------- theory
+
+
+def test_the_lemma_holds_where_the_interval_does_and_the_theorem_where_all_are_covered():
+    curve = pd.DataFrame({"exponent": [-0.49], "exponent_low": [-0.51], "exponent_high": [-0.48],
+                          "used": [True]})  # fmt: skip
+    recovery = pd.DataFrame({"n_low": [1, 100, 100], "coverage": [0.2, 0.94, 0.96],
+                             "coverage_error": 0.01})  # fmt: skip
+    lemma, theorem = claims.skills(curve, recovery, 0.5)
+    assert (lemma["verdict"], lemma["control_estimate"]) == ("supported", -0.5)
+    assert (theorem["verdict"], theorem["estimate"]) == ("supported", 0.94)
+    lemma, theorem = claims.skills(curve, recovery.assign(coverage=[0.2, 0.91, 0.96]), 0.55)
+    assert lemma["verdict"] == theorem["verdict"] == "contradicted"
+    unfitted = curve.assign(exponent_low=np.nan, exponent_high=np.nan)
+    assert "theory.texts" in claims.skills(unfitted, recovery, 0.5)[0]["to_add"]
+
+
+# ---------------------------------------------------------------- the table
+
+
+def everything():
+    measured = tidy(pd.DataFrame([LAW, LAW | {"metric": "nll", "convention": ""}]))
+    published = measured.assign(family="p", table="p.csv", texts=pd.NA)
+    rows = claims.laws(published, "published") + list(context().values())
+    rows += claims.laws(measured, claims.MEASURED) + claims.unlabelled([("c", "f")])
+    return claims.table(rows)
+
+
+def test_measured_claims_come_first_in_the_order_of_the_paper():
+    frame = everything()
+    assert frame["source"].tolist()[-4:] == 4 * ["p.csv"]
+    measured = frame[frame["source"] == claims.MEASURED]["claim"]
+    order = [claims.CLAIMS.index(claim) for claim in measured]
+    assert order == sorted(order) and set(order) == set(range(9))
+
+
+def test_the_texts_hold_every_claim_its_verdict_and_its_rate():
+    frame = everything()
+    terminal, markdown = claims.terminal_text(frame), claims.markdown_text(frame)
+    assert max(map(len, terminal.splitlines())) <= 110
+    for text in (terminal, markdown):
+        assert "f on c" in text and "p on c, as published (p.csv)" in text
+        assert "nan" not in text
+        for _, row in frame.iterrows():
+            assert row["claim"] in text and row["verdict"] in text
+        assert "3.0 %" in text  # the form's rate
+    assert "to add: labels of the texts" in " ".join(terminal.split())
+
+
+def test_the_rates_of_every_rule_are_kept_with_their_programs():
+    rates = claims.error_rates()
+    assert set(rates["rule"]) >= {"lasso", "distributed", "separation", "covariance", "larger"}
+    assert rates["rate"].between(0, 1).all()
+    for rule in ("lasso", "distributed", "separation", "covariance", "larger"):
+        assert {"supported", "contradicted"} <= set(rates.loc[rates["rule"] == rule, "verdict"])

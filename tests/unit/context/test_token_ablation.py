@@ -1,0 +1,142 @@
+import filecmp
+
+import numpy as np
+import pytest
+import torch
+
+from infogeo.context import token_ablation
+from infogeo.files.artefacts import read_table, write_table
+from infogeo.files.errors import InfogeoError
+from infogeo.states import model as forward
+from infogeo.states.dump import dump
+
+N = 16
+COMMON = {
+    "batch_tokens": 200, "dtype": "float32", "trust_remote_code": False, "seed": 7,
+}  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path, tiny_model_dir, tiny_corpus):
+    """A function that ablates tokens of the tiny corpus; the paths of both tables and the store."""
+
+    def call(name="a", architecture="gpt_neox", attention_texts=6, corpus=tiny_corpus, **changed):
+        card, states = tiny_model_dir(architecture) / "model.json", tmp_path / f"{architecture}.h5"
+        if not states.exists():
+            dump(
+                card, tiny_corpus, states, n=[N], layers=["final"], fingerprint="s",
+                attention_texts=attention_texts, shard_tokens=10**5, scratch=tmp_path / "s",
+                **COMMON,
+            )  # fmt: skip
+        paths = tmp_path / f"{name}.parquet", tmp_path / f"{name}.status.parquet"
+        settings = {"n": N, "k": [1, 2], "shares": [0.2, 0.5], "draws": 2, "centred": False}
+        settings |= {"fingerprint": "f", "scratch": tmp_path / "scratch", **COMMON}
+        token_ablation.ablate(card, corpus, states, *paths, **settings | changed)
+        return *paths, states
+
+    return call
+
+
+def latest(k, sink, mode):
+    """The tokens that remain under recency."""
+    chosen = set(range(N - 1 - k, N - 1))
+    if mode == "drop":
+        return sorted(set(range(N)) - chosen)
+    return sorted(chosen | {N - 1} | ({0} if sink == "forced" else set()))
+
+
+def test_measures_equal_one_forward_pass_at_a_time(run, tiny_model_dir, tiny_corpus):
+    table, status, _ = run()
+    rows, status = read_table(table, "f"), read_table(status, "f").iloc[0]
+    assert status["problem"] == "" and status["texts"] == 6 and status["gap_residual"] <= 1e-5
+    model = forward.load_model(tiny_model_dir("gpt_neox"), dtype="float32", name="m")
+    corpus = read_table(tiny_corpus).set_index("doc_id")["text"]
+    tokenizer = forward.load_tokenizer(tiny_model_dir("gpt_neox"))
+    doc_ids = sorted(set(rows.doc_id))
+    tokens = {doc_id: tokenizer(corpus[doc_id])["input_ids"] for doc_id in doc_ids}
+
+    def alone(doc_id, kept):
+        ids, at = torch.tensor([tokens[doc_id]])[:, kept], torch.tensor([kept])
+        out = model.model(
+            ids, attention_mask=torch.ones_like(ids), position_ids=at, output_hidden_states=True
+        )
+        logits = out.logits[0, -1].double().log_softmax(-1)
+        return logits, out.hidden_states[-1][0].double()
+
+    def shift(a, b):
+        return 1 - float(torch.cosine_similarity(a, b, dim=0))
+
+    checked = set()
+    with torch.inference_mode():
+        full = {doc_id: alone(doc_id, list(range(N))) for doc_id in doc_ids}
+        for row in rows[rows.selector == "recency"].itertuples():
+            (p, whole), (q, part) = (
+                full[row.doc_id],
+                alone(row.doc_id, latest(row.k, row.sink, row.mode)),
+            )
+            assert row.kl == pytest.approx(float((p.exp() * (p - q)).sum()), rel=1e-4, abs=1e-7)
+            assert row.cosine_mean == pytest.approx(shift(whole.mean(0), part.mean(0)), abs=1e-6)
+            assert row.cosine_last == pytest.approx(shift(whole[-1], part[-1]), abs=1e-6)
+            if len(tokens[row.doc_id]) > N:
+                following = tokens[row.doc_id][N]
+                assert row.delta_nll == pytest.approx(float(p[following] - q[following]), abs=1e-5)
+            else:
+                assert np.isnan(row.delta_nll)
+            checked.add((row.sink, row.mode, row.share))
+    assert len(checked) == 2 * 2 * 4
+    assert rows.delta_nll.notna().any() and rows.kl.max() > 1e-3 and rows.cosine_mean.max() > 1e-3
+    assert (rows.kl >= 0).all()
+
+
+def test_a_resumed_ablation_equals_an_undisturbed_one(run, monkeypatch):
+    undisturbed, genuine = run("a"), token_ablation._make_shard
+    made = []
+
+    def limited(task, shard, *rest):
+        if made:
+            raise KeyboardInterrupt
+        genuine(task, shard, *rest)
+        made.append(shard)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(token_ablation, "_make_shard", limited)
+        with pytest.raises(KeyboardInterrupt):
+            run("b")
+
+    def counted(task, shard, *rest):
+        made.append(shard)
+        genuine(task, shard, *rest)
+
+    monkeypatch.setattr(token_ablation, "_make_shard", counted)
+    resumed = run("b")
+    assert made == [0, 1]
+    assert all(filecmp.cmp(*pair, shallow=False) for pair in zip(undisturbed, resumed, strict=True))
+
+
+def test_an_architecture_that_cannot_has_no_rows_and_says_why(run):
+    table, status, _ = run(architecture="falcon")
+    assert len(read_table(table)) == 0 and list(read_table(table)) == list(token_ablation.COLUMNS)
+    assert "takes no position ids" in read_table(status).iloc[0]["problem"]
+
+
+def test_no_attention_rows_is_a_problem_that_names_the_setting(run):
+    table, status, _ = run(attention_texts=0)
+    assert len(read_table(table)) == 0
+    assert "states.attention_texts" in read_table(status).iloc[0]["problem"]
+
+
+def test_texts_that_are_not_those_of_the_store_are_refused(run, tiny_corpus, tmp_path):
+    other = read_table(tiny_corpus)
+    other["text"] = "the " + other["text"]
+    write_table(other, tmp_path / "other.parquet", "c")
+    with pytest.raises(InfogeoError, match=r"gpt_neox\.h5.*text-\d+.*snakemake -R"):
+        run(corpus=tmp_path / "other.parquet")
+
+
+def test_a_file_of_the_model_that_is_gone_is_named_before_anything_runs(run, monkeypatch):
+    run()
+    read = token_ablation.cards.read
+    gone = {"files": {"more.safetensors": {"bytes": 1, "sha256": ""}}}
+    monkeypatch.setattr(token_ablation.cards, "read", lambda *given: read(*given) | gone)
+    with pytest.raises(InfogeoError, match="gone or changed since model gpt_neox was fetched"):
+        run("b")

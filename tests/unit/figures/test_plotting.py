@@ -1,0 +1,468 @@
+import functools
+import zlib
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+from infogeo.figures import laws as plotting
+from infogeo.files.errors import InfogeoError
+from infogeo.laws import fit as laws
+from infogeo.laws import measured
+
+CHOSEN = {"corpus": "docs", "n": 128, "eps2": 0.5, "depth": "final", "axis": "non_embedding"}
+HEADLINE = [
+    ["entropy_over_ln_d", "centred"], ["entropy", "centred"], ["coding_rate_paper", "unit"],
+    ["coding_rate_rank", "unit"], ["nll", ""],
+]  # fmt: skip
+GRID = [(width, layers) for width in (32, 64, 128) for layers in (1, 2, 4)]
+ONE_DEPTH_EACH = [(48, 2), (96, 3), (192, 5), (256, 8)]
+ONE_WIDTH = [(64, 1), (64, 2), (64, 4), (64, 8)]
+TWO = {"ladder": GRID, "pythia-like": ONE_DEPTH_EACH}
+
+# metric → (level of the data, exponent of N, exponent of d of the width law, random, untrained)
+LEVELS = {
+    ("coding_rate_paper[eps2=0.5]", "unit"): (0.42, -0.03, -0.25, 0.9, 0.62),
+    ("coding_rate_rank[eps2=0.5]", "unit"): (0.50, -0.01, -0.05, 0.97, 0.71),
+    ("entropy", "centred"): (2.1, 0.02, 0.0, 3.6, 3.1),
+    ("entropy_over_ln_d", "centred"): (0.61, -0.05, -0.22, 0.98, 0.86),
+    ("nll", ""): (4.4, -0.03, np.nan, np.nan, 7.65),
+    ("predictive_entropy", ""): (4.3, -0.028, np.nan, np.nan, 7.6),
+}
+
+
+def frames(families=None):
+    """The tables of results/scaling with realistic numbers, for {family: [(width, layers)]}."""
+    tables = {name: [] for name in plotting.NEEDED}
+    for family, shapes in (families or {"ladder": GRID}).items():
+        rng = np.random.default_rng(zlib.crc32(family.encode()))
+        for (metric, convention), numbers in LEVELS.items():
+            for depth in ("0", "0.5", "1", "final") if convention else ("",):
+                key = {
+                    "corpus": "docs", "family": family, "scope": "text", "metric": metric,
+                    "depth": depth, "convention": convention, "n": 128, "axis": "non_embedding",
+                }  # fmt: skip
+                tables["laws"].append(key | a_law(metric, len(shapes), numbers, rng))
+                for i, shape in enumerate(shapes):
+                    replicates = 3 if i == 1 else 1
+                    tables["points"].append(key | a_point(shape, replicates, numbers, rng))
+                tables["pairs"] += [key | pair for pair in the_pairs(shapes, numbers, rng)]
+            for shape in shapes if convention else []:
+                tables["profiles"] += [
+                    {"corpus": "docs", "family": family, "scope": "text", "metric": metric,
+                     "convention": convention, "n": 128, "model": f"{family}-{shape}"} | layer
+                    for layer in the_layers(shape, numbers)
+                ]  # fmt: skip
+    return {
+        name: pd.DataFrame(rows, columns=None if rows else plotting.NEEDED[name])
+        for name, rows in tables.items()
+    }
+
+
+def size(width, layers):
+    return 12 * width**2 * layers + 13 * width * layers
+
+
+def a_law(metric, points, numbers, rng):
+    slope, width_slope = numbers[1:3]
+    law = {
+        "points": points, "models": points + 2, "texts": 300, "problems": "",
+        "falls_verdict": "width artefact" if metric.endswith("ln_d") else "inconclusive",
+    }  # fmt: skip
+    values = slope, slope - width_slope / 2, slope / 2, slope / 3, slope / 2
+    for (name, _), value in zip(plotting.EXPONENTS, values, strict=True):
+        half = 0.01 + 0.02 * rng.random()
+        law |= {name: value, f"{name}_low": value - half, f"{name}_high": value + half}
+    return law
+
+
+def a_point(shape, replicates, numbers, rng):
+    level, slope, width_slope, random, twin = numbers
+    N, wide = size(*shape), shape[0] / 64
+    fitted = level * (N / 1e5) ** slope
+    y = fitted * np.exp(0.015 * rng.standard_normal())
+    random, twin = random * wide**-0.1, twin * wide ** np.nan_to_num(width_slope / 2, nan=0.01)
+    return {
+        "N": N, "width": shape[0], "layers": shape[1], "y": y, "y_low": y * 0.988,
+        "y_high": y * 1.012, "replicates": replicates,
+        "seed_sd": 0.006 if replicates > 1 else np.nan,
+        "fitted": fitted, "band_low": fitted * 0.98, "band_high": fitted * 1.02,
+        "width_law": level * wide**width_slope,
+        "random_null": random, "random_low": random * 0.995, "random_high": random * 1.005,
+        "untrained": twin, "untrained_low": twin * 0.99, "untrained_high": twin * 1.01,
+    }  # fmt: skip
+
+
+def the_pairs(shapes, numbers, rng):
+    for width, low in shapes:
+        for other, high in shapes:
+            if width == other and high == 2 * low:
+                ratio = numbers[1] * np.log(2) + 0.01 * rng.standard_normal()
+                yield {
+                    "width": width, "layers_low": low, "layers_high": high, "ln_ratio": ratio,
+                    "ln_ratio_low": ratio - 0.012, "ln_ratio_high": ratio + 0.012,
+                }  # fmt: skip
+
+
+def the_layers(shape, numbers):
+    width, layers = shape
+    for layer in [*range(layers + 1), "final"]:
+        depth = 1.0 if layer == "final" else layer / layers
+        y = numbers[0] * (size(*shape) / 1e5) ** numbers[1] * (1.4 - 0.5 * depth)
+        y *= 1.1 if layer == "final" else 1
+        yield {
+            "N": size(*shape), "params_total": size(*shape) + 2048 * width, "width": width,
+            "layers": layers, "layer": str(layer), "relative_depth": depth,
+            "y": y, "y_low": y * 0.99, "y_high": y * 1.01,
+        }  # fmt: skip
+
+
+def draw(name, tables, **other):
+    """One of the four figures from the tables, for the usual choice."""
+    function, second, also = {
+        "entropy": (plotting.entropy_scaling, "points", ("eps2", "depth", "axis")),
+        "conditional": (plotting.conditional_entropy, "points", ("axis",)),
+        "depth": (plotting.depth_profiles, "profiles", ("eps2", "axis")),
+        "pairs": (plotting.width_pairs, "pairs", ("eps2", "depth")),
+    }[name]
+    chosen = {key: CHOSEN[key] for key in ("corpus", "n", *also)} | other
+    if name == "pairs":
+        chosen |= {"metrics": HEADLINE}
+    return function(tables["laws"], tables[second], **chosen)
+
+
+FIGURES = ["entropy", "conditional", "depth", "pairs"]
+
+
+@functools.cache
+def usual(*families):
+    """The tables of these families and, by name, the figures of them; not to be changed."""
+    tables = frames({family: TWO[family] for family in families})
+    return tables, {name: draw(name, tables) for name in FIGURES}
+
+
+def artists(figure, gid):
+    """All artists with this mark, panel by panel."""
+    return figure.findobj(lambda artist: artist.get_gid() == gid)
+
+
+def texts(figure):
+    return "\n".join(text.get_text() for text in figure.findobj(matplotlib.text.Text))
+
+
+def intervals(collection):
+    """(lines, 2) ends of vertical or horizontal lines, ordered by the other coordinate."""
+    ends = np.array(collection.get_segments())  # (lines, 2 ends, 2 coordinates)
+    vertical = (ends[:, 0, 0] == ends[:, 1, 0]).all()
+    return ends[np.argsort(ends[:, 0, 0 if vertical else 1])][:, :, 1 if vertical else 0]
+
+
+def rows_of(table, metric, convention, family="ladder", depth="final"):
+    return plotting.select(
+        table, metric=metric, convention=convention, family=family,
+        depth=plotting.of_depth(metric, depth),
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- agreement with the tables
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("laws", laws.LAW_COLUMNS),
+        ("points", laws.POINT_COLUMNS),
+        ("pairs", laws.PAIR_COLUMNS),
+        ("profiles", measured.PROFILE_COLUMNS),
+    ],
+)
+def test_every_column_that_figures_draw_is_one_that_the_laws_write(table, columns):
+    assert set(plotting.NEEDED[table]) <= set(columns)
+
+
+@pytest.mark.parametrize("family", TWO)
+def test_every_model_stands_at_its_value_in_every_panel_against_n(family):
+    tables, figures = usual(*TWO)
+    panels = artists(figures["entropy"], f"data/{family}")
+    panels += artists(figures["conditional"], f"data/{family}")
+    assert len(panels) == 6
+    for line, metric in zip(panels, LEVELS, strict=True):
+        rows = rows_of(tables["points"], *metric, family).sort_values("N")
+        np.testing.assert_array_equal(line.get_xydata(), rows[["N", "y"]])
+
+
+def test_intervals_of_the_points_are_those_of_the_table():
+    tables, figures = usual("ladder")
+    for collection, metric in zip(
+        artists(figures["entropy"], "interval/ladder"), LEVELS, strict=False
+    ):
+        rows = rows_of(tables["points"], *metric).sort_values("N")
+        np.testing.assert_array_equal(intervals(collection), rows[["y_low", "y_high"]])
+
+
+def test_fit_and_band_are_those_of_the_table():
+    tables, figures = usual("ladder")
+    figure = figures["entropy"]
+    rows = rows_of(tables["points"], *next(iter(LEVELS))).sort_values("N")
+    np.testing.assert_array_equal(
+        artists(figure, "fit/ladder")[0].get_xydata(), rows[["N", "fitted"]]
+    )
+    corners = {
+        tuple(corner) for corner in artists(figure, "band/ladder")[0].get_paths()[0].vertices
+    }
+    for end in ("band_low", "band_high"):
+        assert {tuple(corner) for corner in rows[["N", end]].to_numpy()} <= corners
+
+
+@pytest.mark.parametrize(
+    ("control", "value", "low", "high"),
+    [
+        ("width law", "width_law", None, None),
+        ("random unit vectors", "random_null", "random_low", "random_high"),
+        ("untrained twins", "untrained", "untrained_low", "untrained_high"),
+    ],
+)
+def test_every_control_stands_beside_the_data_with_its_interval(control, value, low, high):
+    tables, figures = usual("ladder")
+    figure = figures["entropy"]
+    rows = rows_of(tables["points"], *next(iter(LEVELS))).sort_values(["N"])
+    first = figure.axes[0]
+    lines = [line for line in artists(figure, f"{control}/ladder") if line.axes is first]
+    drawn = np.concatenate([line.get_xydata() for line in lines])
+    assert {tuple(p) for p in drawn} == {tuple(p) for p in rows[["N", value]].to_numpy()}
+    assert len(lines) == 3  # one per width: a null is constant along it
+    if low:
+        drawn = intervals(artists(figure, f"{control} interval/ladder")[0])
+        np.testing.assert_array_equal(drawn, rows[[low, high]])
+
+
+def test_the_spread_of_seeds_is_drawn_where_there_are_several():
+    tables, figures = usual("ladder")
+    rows = rows_of(tables["points"], "nll", "")
+    y = rows.loc[rows["replicates"] > 1, "y"].item()
+    drawn = intervals(artists(figures["conditional"], "seeds/ladder")[0])
+    np.testing.assert_allclose(drawn, [[y * np.exp(-0.006), y * np.exp(0.006)]])
+
+
+def test_untrained_twins_of_likelihoods_stand_above_a_broken_axis():
+    _, figures = usual("ladder")
+    figure = figures["conditional"]
+    twins, data = artists(figure, "untrained twins/ladder")[0], artists(figure, "data/ladder")[0]
+    assert twins.axes is not data.axes
+    assert twins.axes.get_ylim()[0] > data.axes.get_ylim()[1]
+    assert twins.axes.get_xlim() == data.axes.get_xlim()
+
+
+@pytest.mark.parametrize("family", TWO)
+def test_exponents_are_drawn_with_their_intervals_and_the_raw_one_is_printed(family):
+    tables, figures = usual(*TWO)
+    figure = figures["entropy"]
+    for i, metric in enumerate(list(LEVELS)[:4]):
+        law = rows_of(tables["laws"], *metric, family).iloc[0]
+        assert f"{family}: {plotting.exponent_of(law)}" in texts(figure)
+        for column, _ in plotting.EXPONENTS:
+            drawn = intervals(artists(figure, f"{column}/{family}")[i])
+            assert drawn.tolist() == [[law[f"{column}_low"], law[f"{column}_high"]]]
+
+
+def test_printed_exponents_say_how_their_interval_was_made():
+    law = frames()["laws"].iloc[0].to_dict()
+    law |= {"exponent": -0.047, "exponent_low": -0.062, "exponent_high": 0.0311}
+    assert plotting.exponent_of(law) == "exponent −0.047 [−0.062, +0.031]"
+    law |= {"exponent": np.nan, "problems": "2 points: a law needs at least 3"}
+    assert plotting.exponent_of(law) == "no exponent: 2 points: a law needs at least 3"
+
+
+def test_the_verdict_is_printed_as_the_table_has_it():
+    assert "falls with N: width artefact (9 points, 300 texts)" in texts(
+        usual("ladder")[1]["entropy"]
+    )
+
+
+def test_depth_profiles_have_a_line_for_every_model_through_all_its_layers():
+    tables, figures = usual(*TWO)
+    figure = figures["depth"]
+    metric, convention = next(iter(LEVELS))
+    for model in tables["profiles"]["model"].unique():
+        rows = plotting.select(
+            tables["profiles"], model=model, metric=metric, convention=convention
+        )
+        depth = np.where(rows["layer"] == "final", plotting.FINAL, rows["relative_depth"])
+        drawn = artists(figure, f"profile/{model}")[0].get_xydata()
+        np.testing.assert_array_equal(drawn, np.column_stack([depth, rows["y"]]))
+
+
+def test_profiles_are_labelled_by_the_count_of_the_chosen_axis():
+    profiles = frames()["profiles"]
+    total = frames()["laws"].assign(axis="total")
+    figure = draw("depth", {"laws": total, "profiles": profiles}, axis="total")
+    assert plotting.compact(profiles["params_total"].max()) in texts(figure)
+    assert plotting.compact(profiles["N"].max()) not in texts(figure)
+
+
+@pytest.mark.parametrize("column", [column for column, _ in plotting.EXPONENTS])
+def test_exponents_against_depth_have_their_intervals(column):
+    tables, figures = usual("ladder")
+    metric, convention = next(iter(LEVELS))
+    rows = plotting.select(tables["laws"], metric=metric, convention=convention)
+    drawn = intervals(artists(figures["depth"], f"{column}/ladder")[0])
+    np.testing.assert_array_equal(drawn, rows[[f"{column}_low", f"{column}_high"]])
+
+
+def test_width_pairs_have_a_row_for_every_pair_with_its_interval():
+    tables, figures = usual("ladder")
+    figure = figures["pairs"]
+    for metric, convention in HEADLINE:
+        metric = f"{metric}[eps2=0.5]" if metric.startswith("coding") else metric
+        rows = rows_of(tables["pairs"], metric, convention)
+        (collection,) = artists(figure, f"{metric}/ladder")
+        np.testing.assert_array_equal(
+            intervals(collection), rows[["ln_ratio_low", "ln_ratio_high"]]
+        )
+    assert "width 64: 2 → 4 layers" in texts(figure)
+
+
+def test_a_family_has_the_colour_and_marker_of_the_other_figures_where_it_alone_has_pairs():
+    tables = frames({"alone": ONE_DEPTH_EACH, "ladder": GRID})
+    (pairs,) = artists(draw("pairs", tables), "nll/ladder")
+    data = artists(draw("entropy", tables), "data/ladder")[0]
+    assert matplotlib.colors.same_color(pairs.get_color(), data.get_color())
+
+
+# ---------------------------------------------------------------- what is not there
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "column"),
+    [
+        ("entropy", "points", "random_low"), ("conditional", "laws", "exponent_high"),
+        ("depth", "profiles", "relative_depth"), ("pairs", "pairs", "ln_ratio"),
+    ],
+)  # fmt: skip
+def test_a_table_without_a_needed_column_is_refused_by_name(name, table, column):
+    tables = frames()
+    tables[table] = tables[table].drop(columns=column)
+    with pytest.raises(InfogeoError, match=rf"{table}\.parquet: .*{column}.* snakemake -R"):
+        draw(name, tables)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_empty_tables_give_panels_that_say_so(name):
+    tables = {table: frame[:0] for table, frame in frames().items()}
+    figure = draw(name, tables)
+    assert "no points of" in texts(figure) or "no two models" in texts(figure)
+
+
+@pytest.mark.parametrize("name", ["entropy", "conditional"])
+def test_a_metric_that_is_nan_everywhere_gives_a_panel_that_says_so(name):
+    tables = frames()
+    tables["points"]["y"] = np.nan
+    said = texts(draw(name, tables)).replace("\n", " ")
+    assert "none of 9 points has a positive value" in said
+
+
+def test_points_that_a_log_axis_cannot_show_are_counted_in_the_panel():
+    tables = frames()
+    tables["points"].loc[tables["points"]["N"] == size(32, 1), "y"] = np.nan
+    assert "1 of 9 points not drawn: not above 0" in texts(draw("entropy", tables))
+
+
+@pytest.mark.parametrize("control", plotting.CONTROLS)
+def test_a_control_that_is_nan_is_named_in_the_panel(control):
+    tables = frames()
+    assert f"{control}: not available" not in texts(usual("ladder")[1]["entropy"])
+    tables["points"][plotting.CONTROLS[control][0]] = np.nan
+    assert f"{control}: not available" in texts(draw("entropy", tables))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_missing_estimates_are_marked_and_the_figure_is_drawn(name):
+    tables = frames()
+    numbers = [f"{c}{end}" for c, _ in plotting.EXPONENTS for end in ("", "_low", "_high")]
+    tables["laws"][numbers] = np.nan
+    tables["laws"][["problems", "texts"]] = ["2 points: a law needs at least 3", pd.NA]
+    tables["points"][["fitted", "band_low", "band_high", "y_low", "y_high"]] = np.nan
+    tables["pairs"][["ln_ratio_low", "ln_ratio_high"]] = np.nan
+    figure = draw(name, tables)
+    if name != "pairs":
+        assert "n/a" in texts(figure)
+    figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_family_of_one_width_is_drawn(name):
+    tables = frames({"narrow": ONE_WIDTH})
+    assert draw(name, tables).findobj(matplotlib.lines.Line2D)
+
+
+def test_a_family_without_pairs_says_so():
+    assert "same width" in texts(draw("pairs", frames({"pythia": ONE_DEPTH_EACH})))
+
+
+# ---------------------------------------------------------------- style and files
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("entropy", "png"), ("conditional", "png"), ("depth", "png"), ("pairs", "pdf")],
+)
+def test_files_repeat_byte_for_byte_whatever_the_users_style(name, kind, tmp_path):
+    tables = frames({"few": ONE_WIDTH})
+    first, again = tmp_path / f"first.{kind}", tmp_path / f"again.{kind}"
+    plotting.save(draw(name, tables), [first])
+    with matplotlib.rc_context({"font.size": 20, "text.color": "red", "axes.grid": False}):
+        plotting.save(draw(name, tables), [again])
+    assert first.read_bytes() == again.read_bytes()
+
+
+def test_pdf_has_embedded_truetype_text_and_neither_file_a_date_or_version(tmp_path):
+    paths = [tmp_path / "figure.pdf", tmp_path / "figure.png"]
+    plotting.save(draw("pairs", frames({"few": ONE_WIDTH})), paths)
+    pdf, png = (path.read_bytes() for path in paths)
+    assert b"/FontFile2" in pdf
+    for unwanted in (b"/Type3", b"Date", b"atplotlib"):
+        assert unwanted not in pdf + png
+
+
+def test_ten_families_have_different_looks_and_the_first_differ_in_grey():
+    ten = pd.DataFrame({"family": [f"family {i}" for i in range(10)], "corpus": "docs"})
+    looks = list(plotting.family_styles(ten, "docs").values())
+    assert len(set(looks)) == 10
+    assert len({marker for _, marker in looks[:7]}) == 7  # grey has markers to go by
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [(999, "999"), (12_688, "12.7 k"), (100_000, "100 k"), (999_600, "1 M"), (1.4e9, "1.4 B")],
+)
+def test_parameter_counts_are_written_for_readers(number, written):
+    assert plotting.compact(number) == written
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(1.2e4, 8e5), (0.55, 0.62), (4.1e-3, 3.9), (7e7, 1.2e10), (3.9, 4.4)]
+)
+def test_log_axes_have_a_readable_number_of_ticks(low, high):
+    ticks = [tick for tick in plotting.LogTicks().tick_values(low, high) if low <= tick <= high]
+    assert 3 <= len(ticks) <= 8
+    assert len({f"{tick:.4g}" for tick in ticks}) == len(ticks)
+
+
+@pytest.mark.parametrize("name", ["entropy", "conditional", "depth", "pairs"])
+def test_of_many_families_those_with_most_models_are_drawn_and_it_says_so(name, monkeypatch):
+    monkeypatch.setattr(plotting, "MOST", 2)
+    tables = frames({"a-little": GRID[:4], "big": GRID, "equal": GRID})
+    found = texts(draw(name, tables))
+    assert "the 2 of 3 families with most models" in found
+    assert "little" not in found and "equal" in found
+    monkeypatch.setattr(plotting, "MOST", 3)
+    assert "families with most models" not in texts(draw(name, tables))
+
+
+def test_figures_grow_with_their_families():
+    one, many = (
+        [draw(name, frames(families)).get_figheight() for name in ("entropy", "conditional")]
+        for families in ({"f0": GRID}, {f"f{i}": GRID for i in range(8)})
+    )
+    assert all(np.subtract(many, one) > 1)

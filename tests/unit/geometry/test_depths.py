@@ -1,0 +1,30 @@
+"""Layers by relative depth."""
+
+import math
+
+import pytest
+
+from infogeo.geometry import depths
+
+
+@pytest.mark.parametrize(
+    ("depth", "layer"), [("0", "0"), ("0.5", "6"), ("0.45", "5"), ("1", "12"), ("final", "final")]
+)
+def test_layer_at_relative_depth(depth, layer):
+    assert depths.layer_at(depth, 12, [*map(str, range(13)), "final"], 0.05) == layer
+
+
+def test_no_layer_near_enough_or_no_final_norm():
+    assert depths.layer_at("0.5", 4, ["0", "1", "4", "final"], 0.1) is None
+    assert depths.layer_at("final", 4, ["0", "4"], 0.1) is None
+
+
+def test_depths_without_a_layer_are_left_out():
+    found = depths.layers_at(["0", "0.5", "1", "final"], 4, ["0", "1", "4"], 0.1)
+    assert found == {"0": "0", "1": "4"}
+
+
+def test_relative_depth_of_a_layer():
+    assert depths.relative_depth("3", 12) == 0.25
+    assert depths.relative_depth("final", 12) == 1.0
+    assert math.isnan(depths.relative_depth("", 12))

@@ -1,0 +1,117 @@
+"""The rules of docs/verdicts.md, and the rates at which they err."""
+
+import numpy as np
+import pytest
+
+from infogeo.inference import scaling
+from infogeo.inference.scaling import Slope, nowhere
+from infogeo.laws import verdicts
+
+
+def slope(low, high):
+    return Slope((low + high) / 2, low, high, 0.01)
+
+
+FALL = slope(-0.08, -0.06)  # raw exponent −0.07
+
+
+@pytest.mark.parametrize(
+    ("raw", "controls", "verdict"),
+    [
+        (FALL, {}, "supported"),
+        (FALL, {"width": slope(-0.06, -0.01), "depth": slope(-0.05, -0.001)}, "supported"),
+        # One control that is not beaten is enough.
+        (FALL, {"width": slope(-0.06, -0.01), "random": slope(-0.05, 0.001)}, "inconclusive"),
+        (FALL, {"width": slope(-0.06, -0.01), "depth": slope(-0.05, 0.001)}, "inconclusive"),
+        # One that applies but was not measured as well.
+        (FALL, {"width": slope(-0.06, -0.01), "untrained": nowhere("no twins")}, "inconclusive"),
+        # At most half of the fall is in excess: −low < 0.035.
+        (FALL, {"width": slope(-0.034, 0.01)}, "width artefact"),
+        (FALL, {"width": slope(-0.036, 0.01)}, "inconclusive"),
+        (FALL, {"width": slope(0.01, 0.02)}, "width artefact"),
+        # A fall through depth at fixed width is no artefact of width.
+        (FALL, {"width": slope(0.01, 0.02), "depth": slope(-0.05, -0.001)}, "inconclusive"),
+        (FALL, {"width": slope(0.01, 0.02), "depth": slope(-0.05, 0.001)}, "width artefact"),
+        # What does not fall cannot be an artefact of falling.
+        (slope(-0.08, 0.01), {"width": slope(0.01, 0.02)}, "inconclusive"),
+        (slope(0.01, 0.02), {"width": slope(0.01, 0.02)}, "inconclusive"),
+        (slope(0.01, 0.02), {"width": slope(-0.06, -0.01)}, "inconclusive"),
+        (FALL, {"width": nowhere("broken")}, "inconclusive"),
+        (nowhere("2 points"), {}, "not available"),
+    ],
+)
+def test_falls_with_n(raw, controls, verdict):
+    assert verdicts.falls(raw, controls) == verdict
+
+
+@pytest.mark.parametrize(
+    ("power", "constant", "logarithm", "points", "verdict"),
+    [
+        (-50, -40, -45, 9, "supported"),
+        (-50, -40, -45.1, 9, "inconclusive"),
+        (-50, -45, -40, 9, "supported"),
+        (-45, -40, -50, 9, "not supported"),
+        (-40, -45, -41, 9, "not supported"),
+        (-50, -20, -20, 6, "inconclusive"),
+        (np.nan, -20, -20, 9, "inconclusive"),
+    ],
+)
+def test_power_law_form(power, constant, logarithm, points, verdict):
+    fits = {"aicc_power": power, "aicc_constant": constant, "aicc_logarithm": logarithm}
+    assert verdicts.power_law_form(fits, points) == verdict
+
+
+def grid():
+    widths = np.repeat([32, 64, 128], 3)
+    return np.log(12.0 * widths**2 * np.tile([1, 2, 4], 3)), widths
+
+
+def test_false_rates_equal_a_simulation_of_the_whole_procedure():
+    x, widths = grid()
+    rng = np.random.default_rng(0)
+    nulls = {"width": -0.1 * np.log(widths), "untrained": -0.01 * x}
+    y = nulls["width"] + 0.004 * rng.standard_normal(9)
+    found = verdicts.false_rates(x, y, nulls, widths, np.random.default_rng(1))
+
+    # Worst case by hand: y is the twins' curve, and every other test is passed easily.
+    scatter = scaling.ols(x, y - nulls["untrained"])["residual_sd"]
+    hits = []
+    for seed in range(120):
+        Y = nulls["untrained"] + scatter * np.random.default_rng(seed).standard_normal(9)
+        X = scaling.design(x)
+        slopes = [scaling.slope(X, Y - null).high for null in (0, *nulls.values())]
+        depth = scaling.fixed_width(x, Y, widths)
+        hits.append(max(*slopes, depth.high) < 0)
+    assert found["falls_false_supported"] >= np.mean(hits) - 0.03
+    assert found["falls_false_supported"] < 0.05
+    assert found["falls_false_artefact"] < 0.05
+
+
+def test_a_metric_without_controls_has_the_level_of_its_test():
+    x, _ = grid()
+    y = -0.05 * x + 0.01 * np.random.default_rng(0).standard_normal(9)
+    found = verdicts.false_rates(x, y, {}, np.arange(9), np.random.default_rng(0))
+    assert found["falls_false_supported"] == pytest.approx(0.025, abs=0.015)
+    assert np.isnan(found["falls_false_artefact"])  # no width law, no artefact
+
+
+def test_form_rates_tell_an_easy_case_from_a_hopeless_one():
+    x = np.linspace(10, 20, 9)
+    noise = np.random.default_rng(0).standard_normal(9)
+
+    def rates(exponent, scatter):
+        y = exponent * x + scatter * noise
+        return verdicts.form_rates(x, y, scaling.forms(x, y), np.random.default_rng(0))
+
+    easy, hopeless = rates(-0.3, 0.001), rates(-0.01, 0.05)
+    assert easy["form_power"] > 0.95
+    assert easy["form_false_supported"] < 0.05
+    assert hopeless["form_power"] < 0.1
+    assert np.isnan(rates_of_few())
+
+
+def rates_of_few():
+    x = np.linspace(10, 20, 6)
+    return verdicts.form_rates(x, -0.3 * x, scaling.forms(x, -0.3 * x + 0.01 * x**2), None)[
+        "form_power"
+    ]

@@ -1,0 +1,330 @@
+"""The ladder: what its members share, how they are trained, and that a kill changes nothing."""
+
+import json
+import shutil
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from infogeo.files.errors import InfogeoError
+from infogeo.sources import ladder
+
+WORDS = "the matrix of values has rows and columns, each an array given by its shape: sum".split()
+SHAPE = {"width": 16, "depth": 2, "head_width": 8, "batch": 4, "tokens": 2048}
+RECIPE = {"seed": 0, "peak": 0.02, "beta2": 0.98, "init_std": 0.1}
+CONTEXT = 16
+
+
+def texts(count, seed):
+    rng = np.random.default_rng(seed)
+    return [" ".join(rng.choice(WORDS, rng.integers(3, 60))) for _ in range(count)]
+
+
+def prepare(folder, train=200, heldout=20, **changes):
+    settings = {
+        "vocabulary": 300, "context": CONTEXT, "tokens": 2048, "seed": 0, "fingerprint": "data",
+    }  # fmt: skip
+    return ladder.prepare(texts(train, 0), texts(heldout, 1), folder, **settings | changes)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(folder)
+    return folder
+
+
+@pytest.fixture
+def train(prepared, tmp_path):
+    """A function that trains into a folder of the given name."""
+
+    def run(name="model", prepared=prepared, **changes):
+        settings = {"fingerprint": "model", "expected": "data"} | SHAPE | RECIPE | changes
+        ladder.train(prepared, tmp_path / name, tmp_path / "scratch", **settings)
+        return tmp_path / name
+
+    return run
+
+
+def test_the_stream_is_whole_documents_in_a_seeded_order(prepared, tmp_path):
+    from tokenizers import Tokenizer
+
+    stream = np.load(prepared / "train.npy")
+    assert stream.dtype == np.uint16
+    assert len(stream) == 2048 + 1
+    tokenizer = Tokenizer.from_file(str(prepared / "tokenizer.json"))
+    starts = np.flatnonzero(stream == tokenizer.token_to_id(ladder.END_OF_TEXT))
+    assert starts[0] == 0
+    found = [tokenizer.decode(stream[a + 1 : b]) for a, b in pairwise(starts)]
+    known = texts(200, 0)
+    assert set(found) <= set(known)
+    assert found != known[: len(found)]
+    prepare(tmp_path / "again")
+    prepare(tmp_path / "other", seed=1)
+    assert np.array_equal(np.load(tmp_path / "again/train.npy"), stream)
+    assert not np.array_equal(np.load(tmp_path / "other/train.npy"), stream)
+
+
+def test_held_out_texts_are_cut_and_short_ones_left_out(prepared):
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(prepared / "tokenizer.json"))
+    expected = [tokenizer.encode(text).ids for text in texts(20, 1)]
+    expected = [ids[:CONTEXT] for ids in expected if len(ids) >= CONTEXT]
+    assert 0 < len(expected) < 20
+    assert np.load(prepared / "heldout.npy").tolist() == expected
+
+
+def test_a_large_vocabulary_gets_wider_integers(tmp_path, monkeypatch):
+    class Large:
+        def __init__(self, tokenizer):
+            self.tokenizer = tokenizer
+
+        def get_vocab_size(self):
+            return 2**16 + 1
+
+        def __getattr__(self, name):
+            return getattr(self.tokenizer, name)
+
+    real = ladder._train_tokenizer
+    monkeypatch.setattr(ladder, "_train_tokenizer", lambda *a: Large(real(*a)))
+    prepare(tmp_path)
+    assert np.load(tmp_path / "train.npy").dtype == np.uint32
+
+
+def test_a_corpus_without_train_split_is_refused(tmp_path):
+    with pytest.raises(InfogeoError, match=r"no train split.*`train_share`"):
+        prepare(tmp_path, train=0)
+
+
+def test_held_out_texts_that_are_too_short_are_refused(tmp_path):
+    with pytest.raises(InfogeoError, match=r"none of the 20 evaluation texts.* has 5000 tokens"):
+        prepare(tmp_path, context=5000)
+
+
+def test_gradients_are_those_of_the_mean_cross_entropy(monkeypatch):
+    import torch
+
+    model = ladder.new_model(16, 2, 0, 300, CONTEXT, 8, 0.1)
+    tokens = torch.randint(300, (4 * CONTEXT + 1,), generator=torch.Generator().manual_seed(0))
+    inputs, targets = tokens[:-1].view(4, CONTEXT), tokens[1:]
+    logits = model(input_ids=inputs).logits.flatten(0, 1)
+    expected = torch.nn.functional.cross_entropy(logits, targets)
+    expected.backward()
+    gradients = {name: value.grad.clone() for name, value in model.named_parameters()}
+    blocks = [slice(start, start + 24) for start in range(0, 64, 24)]  # the last one is shorter
+    monkeypatch.setattr(ladder, "_row_blocks", lambda *_: blocks)
+    loss = ladder._gradients(model, inputs, targets)
+    torch.testing.assert_close(loss, expected.detach())
+    for name, value in model.named_parameters():
+        torch.testing.assert_close(value.grad, gradients[name], rtol=1e-4, atol=1e-7, msg=name)
+
+
+def test_row_blocks_cover_every_row_once():
+    import torch
+
+    blocks = ladder._row_blocks(torch.zeros(1000, 4), torch.zeros(2048, 4))
+    assert len(blocks) > 1
+    assert [i for block in blocks for i in range(1000)[block]] == list(range(1000))
+
+
+def test_the_learning_rate_warms_up_and_falls_to_nothing():
+    rates = [ladder.learning_rate(step, 100, 0.5) for step in range(100)]
+    assert max(rates) == rates[9] == rates[10] == 0.5  # ten steps of warm-up
+    rising, falling = np.diff(rates[:10]), np.diff(rates[10:])
+    assert np.allclose(rising, 0.05)
+    assert np.allclose(falling, -0.5 / 90)
+    assert rates[-1] == pytest.approx(0.5 / 90)
+
+
+def test_embeddings_learn_at_one_rate_and_other_weights_by_width(train, monkeypatch):
+    import torch
+
+    seen = []
+    real = torch.optim.AdamW.step
+
+    def watched(self):
+        seen.append([(group["lr"], len(group["params"])) for group in self.param_groups])
+        return real(self)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    train(width=32, peak=0.02)
+    (embedding, one), (other, rest) = seen[3]  # the first step at the peak
+    assert embedding == 0.02
+    assert other == 0.01
+    assert one == 1
+    assert rest == 2 * 12 + 2
+
+
+def test_gradients_are_clipped(train, monkeypatch):
+    import torch
+
+    norms = []
+    real = torch.optim.AdamW.step
+
+    def watched(self):
+        gradients = [value.grad for group in self.param_groups for value in group["params"]]
+        norms.append(torch.nn.utils.get_total_norm(gradients).item())
+        return real(self)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    train(init_std=1.0)
+    assert max(norms) == pytest.approx(1.0, rel=1e-4)
+
+
+def test_initial_weights_follow_the_recipe_and_the_seed():
+    model, same, other = (ladder.new_model(64, 4, seed, 500, 8, 32, 0.1) for seed in (0, 0, 1))
+    weights = dict(model.named_parameters())
+    for name, value in weights.items():
+        if value.ndim == 1:
+            one = "norm" in name and name.endswith("weight")
+            assert (value == (1.0 if one else 0.0)).all(), name
+        else:
+            assert value.std().item() == pytest.approx(0.1, rel=0.05)
+            assert (value == dict(same.named_parameters())[name]).all()
+            assert (value != dict(other.named_parameters())[name]).any()
+    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+
+
+def test_the_saved_directory_loads_and_predicts_as_held_out_nll_says(train, prepared):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = train(tokens=8192)
+    names = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+    assert {path.name for path in folder.iterdir()} == names | {"training.csv"}
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    assert model.config.model_type == "gpt_neox"
+    assert model.config.use_parallel_residual
+    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    ids = torch.from_numpy(np.load(prepared / "heldout.npy").astype(np.int64))
+    with torch.no_grad():
+        expected = model(input_ids=ids, labels=ids).loss.item()
+    curve = np.genfromtxt(folder / "training.csv", delimiter=",", names=True)
+    assert curve["heldout_nll"][-1] == pytest.approx(expected, rel=1e-5)
+    assert np.isnan(curve["heldout_nll"][:-1]).all()
+    assert curve["tokens"][-1] == 8192
+    assert np.log(300) > curve["loss"][0] > curve["loss"][-1] + 1
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    from tokenizers import Tokenizer
+
+    text = "Ünïcode matrix\n\n    of  values"
+    assert tokenizer(text)["input_ids"] == (
+        Tokenizer.from_file(str(prepared / "tokenizer.json")).encode(text).ids
+    )
+    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+
+
+@pytest.mark.parametrize("at", [21, 25])  # at a row of the curve, and between two
+def test_a_kill_changes_no_bit_of_the_result(train, tmp_path, monkeypatch, at):
+    undisturbed = train("undisturbed")
+    real, steps = ladder._gradients, []
+
+    def killed(*arguments):
+        steps.append(1)
+        if len(steps) == at:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(ladder, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(ladder, "_gradients", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train("killed")
+    assert not (tmp_path / "killed").exists()
+    assert [path.name for path in (tmp_path / "scratch").iterdir()] == ["model.pt"]
+    train("killed")
+    assert len(steps) == 32 + 1  # resumed where it was killed
+    for name in ("model.safetensors", "training.csv", "config.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (undisturbed / name).read_bytes(), name
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(ladder, "CHECKPOINT_SECONDS", 0.0)
+    real, steps = ladder._gradients, []
+
+    def killed(*arguments):
+        steps.append(1)
+        if len(steps) == 5:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(ladder, "_gradients", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train("killed")
+    train("other", fingerprint="other")
+    assert len(steps) == 5 + 32
+
+
+def test_seeds_see_the_same_tokens_in_the_same_order(train, prepared, monkeypatch):
+    seen = []
+    real = ladder._gradients
+
+    def watched(model, inputs, targets):
+        seen[-1].append((inputs.tolist(), targets.tolist()))
+        return real(model, inputs, targets)
+
+    monkeypatch.setattr(ladder, "_gradients", watched)
+    for seed in (0, 1):
+        seen.append([])
+        train(f"seed{seed}", seed=seed, fingerprint=f"seed{seed}")
+    assert seen[0] == seen[1]
+    stream = np.load(prepared / "train.npy")
+    flat = [token for inputs, _ in seen[0] for row in inputs for token in row]
+    assert flat == stream[:2048].tolist()
+    assert [token for _, targets in seen[0] for token in targets] == stream[1:2049].tolist()
+
+
+def test_a_short_stream_is_repeated(train, tmp_path, monkeypatch):
+    prepare(tmp_path / "short", tokens=200)
+    seen = []
+    real = ladder._gradients
+
+    def watched(model, inputs, targets):
+        seen.append(inputs.tolist())
+        return real(model, inputs, targets)
+
+    monkeypatch.setattr(ladder, "_gradients", watched)
+    train(prepared=tmp_path / "short", tokens=64 * 7)
+    assert len(seen) == 7
+    assert seen[0] == seen[3] == seen[6]
+    assert seen[0] != seen[1] != seen[2]
+
+
+def test_a_stream_shorter_than_a_batch_is_refused(train, tmp_path):
+    prepare(tmp_path / "short", tokens=30)
+    with pytest.raises(InfogeoError, match=r"31 tokens, fewer than one batch of 4 × 16 \+ 1"):
+        train(prepared=tmp_path / "short")
+
+
+def test_a_head_width_that_does_not_divide_is_refused(train):
+    with pytest.raises(InfogeoError, match="head_width 12 does not divide the width 16"):
+        train(head_width=12)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(train, tmp_path):
+    with pytest.raises(InfogeoError, match="model: the training loss is not finite at step 20"):
+        train(init_std=1e20)
+    assert not (tmp_path / "model").exists()
+
+
+def test_data_of_another_fingerprint_is_refused(train):
+    with pytest.raises(InfogeoError, match=r"prepared\.json.*snakemake -R"):
+        train(expected="other")
+
+
+def test_data_that_changed_is_refused(train, prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path / "changed")
+    stream = np.load(tmp_path / "changed/train.npy")
+    np.save(tmp_path / "changed/train.npy", stream[::-1])
+    with pytest.raises(InfogeoError, match=r"train\.npy: changed since it was prepared"):
+        train(prepared=tmp_path / "changed")
+
+
+def test_prepared_says_what_it_is(prepared):
+    said = json.loads((prepared / "prepared.json").read_text())
+    assert said["fingerprint"] == "data"
+    assert said["vocabulary"] == 300
+    assert said["tokens"] == 2049

@@ -1,0 +1,410 @@
+"""Model directories: what is counted, and how each kind of broken directory is told."""
+
+import json
+import shutil
+
+import pytest
+
+from infogeo.files.errors import InfogeoError
+from infogeo.sources import models
+
+ROW = {"slug": "m", "source": "local", "where": "here", "fingerprint": "fp"}
+
+
+def describe(directory, **changes):
+    return models.describe(directory, **ROW | changes)
+
+
+@pytest.fixture
+def directory(tiny_model_dir, tmp_path):
+    """A copy of a whole model directory, to be broken."""
+    return shutil.copytree(tiny_model_dir("gpt_neox"), tmp_path / "model")
+
+
+def edit_json(path, **changes):
+    content = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+
+
+def rewrite_weights(directory, change):
+    """Load the tensors, let `change` edit the dict, save them again."""
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(directory / "model.safetensors")
+    change(tensors)
+    save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
+
+
+def loaded(directory):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(directory)
+    return model, len(AutoTokenizer.from_pretrained(directory))
+
+
+def expected_counts(model, tokens):
+    inputs, outputs = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+    embeddings = {id(weight): weight for weight in (inputs, outputs)}.values()
+    padding = sum((len(weight) - tokens) * weight.shape[1] for weight in embeddings)
+    positions = sum(
+        value.numel()
+        for name, value in model.named_parameters()
+        if "wpe" in name or "embed_positions" in name
+    )
+    stored = sum(weight.numel() for weight in embeddings) + positions
+    total = sum(value.numel() for value in model.parameters())
+    return {
+        "params_total": total - padding,
+        "params_embedding": stored - padding,
+        "params_non_embedding": total - stored,
+        "params_padding": padding,
+        "params_other": 0,
+    }
+
+
+@pytest.mark.parametrize("architecture", ["gpt_neox", "gpt2", "llama", "gemma2"])
+def test_counts_are_those_of_the_loaded_model(tiny_model_dir, architecture):
+    directory = tiny_model_dir(architecture)
+    said = describe(directory)
+    model, tokens = loaded(directory)
+    assert said["architecture"] == architecture
+    assert {key: said[key] for key in said if key.startswith("params")} == (
+        expected_counts(model, tokens)
+    )
+    assert said["width"] == model.get_input_embeddings().weight.shape[1]
+    assert said["layers"] == 3
+    assert said["vocabulary"] == 300
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_counts_with_learned_positions_and_projected_embeddings(tiny_model_dir, tmp_path, tied):
+    from transformers import OPTConfig, OPTForCausalLM
+
+    config = OPTConfig(
+        vocab_size=320, hidden_size=32, word_embed_proj_dim=16, num_hidden_layers=2, ffn_dim=64,
+        num_attention_heads=4, max_position_embeddings=40, tie_word_embeddings=tied,
+    )  # fmt: skip
+    shutil.copytree(tiny_model_dir("gpt_neox"), tmp_path, dirs_exist_ok=True)
+    OPTForCausalLM(config).save_pretrained(tmp_path)
+    said = describe(tmp_path)
+    model, tokens = loaded(tmp_path)
+    assert tokens < 320  # so that padding is there to be counted
+    assert {key: said[key] for key in said if key.startswith("params")} == (
+        expected_counts(model, tokens)
+    )
+    assert said["width"] == 32
+
+
+def test_every_other_field_says_where_the_model_is_from(directory):
+    said = describe(
+        directory, revision="main", commit="c0ffee", train_tokens=10**6, trust_remote_code=True
+    )
+    for key, value in ROW.items():
+        assert said[key] == value
+    assert said["revision"] == "main"
+    assert said["commit"] == "c0ffee"
+    assert said["train_tokens"] == 10**6
+    assert said["trust_remote_code"] is True
+    assert said["directory"] == str(directory)
+    assert set(said["files"]) >= {"config.json", "model.safetensors", "tokenizer.json"}
+    file = directory / "config.json"
+    assert said["files"]["config.json"]["bytes"] == file.stat().st_size
+    models.write_description(said, directory / "out.json")
+    assert json.loads((directory / "out.json").read_text()) == said
+
+
+def test_an_embedding_stored_twice_is_counted_once(directory, tiny_model_dir):
+    whole = describe(directory)
+
+    def tie(tensors):
+        tensors["embed_out.weight"] = tensors["gpt_neox.embed_in.weight"].clone()
+        tensors.pop("lm_head.weight", None)
+
+    rewrite_weights(directory, tie)
+    edit_json(directory / "config.json", tie_word_embeddings=None)
+    said = describe(directory)
+    assert said["params_non_embedding"] == whole["params_non_embedding"]
+    assert said["params_embedding"] == whole["params_embedding"] / 2
+
+
+def test_masks_and_tables_of_old_checkpoints_are_no_parameters(directory):
+    import torch
+
+    whole = describe(directory)
+
+    def add(tensors):
+        tensors["gpt_neox.layers.0.attention.bias"] = torch.ones(1, 1, 64, 64)
+        tensors["gpt_neox.layers.0.attention.masked_bias"] = torch.tensor(-1e9)
+        tensors["gpt_neox.layers.0.attention.rotary_emb.inv_freq"] = torch.ones(8)
+        tensors["transformer.h.0.attn.bias"] = torch.ones(1, 1, 64, 64, dtype=torch.bool)
+
+    rewrite_weights(directory, add)
+    assert describe(directory)["params_total"] == whole["params_total"]
+
+
+def test_biases_of_attention_are_parameters(directory):
+    import torch
+
+    whole = describe(directory)
+
+    def add(tensors):
+        tensors["gpt_neox.layers.9.attention.bias"] = torch.ones(32)
+
+    rewrite_weights(directory, add)
+    assert describe(directory)["params_total"] == whole["params_total"] + 32
+
+
+def test_shards_are_counted_as_one_model(directory):
+    whole = describe(directory)
+    model, _ = loaded(directory)
+    (directory / "model.safetensors").unlink()
+    model.save_pretrained(directory, max_shard_size="40KB")
+    said = describe(directory)
+    shards = {name for name in said["files"] if name.startswith("model-")}
+    assert len(shards) > 1
+    assert "model.safetensors.index.json" in said["files"]
+    assert said["params_total"] == whole["params_total"]
+
+
+def test_the_tokenizer_hash_ignores_layout_and_padding_but_no_token(directory):
+    before = describe(directory)["tokenizer_sha256"]
+    path = directory / "tokenizer.json"
+    content = json.loads(path.read_text())
+    content["truncation"] = {"max_length": 4}
+    path.write_text(json.dumps(content, indent=7))
+    assert describe(directory)["tokenizer_sha256"] == before
+    content["model"]["merges"] = content["model"]["merges"][:-1]
+    path.write_text(json.dumps(content))
+    assert describe(directory)["tokenizer_sha256"] != before
+
+
+@pytest.mark.parametrize(
+    ("files", "size"),
+    [
+        ({"tokenizer.json": {"model": {"vocab": {"a": 0, "b": 6}}}}, 7),
+        ({"tokenizer.json": {"model": {"vocab": [["a", -1.0]]}, "added_tokens": [{"id": 9}]}}, 10),
+        ({"vocab.json": {"a": 0, "b": 1}, "added_tokens.json": {"c": 2}}, 3),
+        ({}, None),
+    ],
+)
+def test_the_size_of_each_kind_of_tokenizer(tmp_path, files, size):
+    for name, content in files.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    assert models.tokenizer_size(tmp_path) == size
+
+
+def test_headers_are_read_as_the_safetensors_library_reads_them(directory):
+    from safetensors import safe_open
+
+    found = models.read_header(directory / "model.safetensors")
+    with safe_open(directory / "model.safetensors", "np") as file:
+        assert set(found) == set(file.keys())
+        for name in file.keys():  # noqa: SIM118 (no mapping)
+            assert found[name][2] == tuple(file.get_slice(name).get_shape())
+            data = (directory / "model.safetensors").read_bytes()[found[name][3] : found[name][4]]
+            assert data == file.get_tensor(name).tobytes()
+
+
+def test_the_default_table_states_the_counts():
+    import csv
+    from pathlib import Path
+
+    from infogeo.planning.configuration import ladder_member, ladder_parameters
+
+    with (Path(__file__).parents[3] / "config/models.tsv").open() as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    shapes = set()
+    for row in rows:
+        member = ladder_member(row["where"])
+        shapes.add((member["width"], member["depth"]))
+        total, _ = ladder_parameters(member["width"], member["depth"], 2048)
+        assert int(row["params"]) == total, row["slug"]
+    assert len(shapes) >= 9
+
+
+# ---------------------------------------------------------------- what is wrong, one by one
+def test_a_missing_directory_is_named(tmp_path):
+    with pytest.raises(InfogeoError, match=r"nothing: no such model directory"):
+        describe(tmp_path / "nothing")
+
+
+def test_a_directory_without_config_is_refused(directory):
+    (directory / "config.json").unlink()
+    with pytest.raises(InfogeoError, match=r"no config\.json"):
+        describe(directory)
+
+
+def test_a_config_that_is_not_json_is_named(directory):
+    (directory / "config.json").write_text("{")
+    with pytest.raises(InfogeoError, match=r"config\.json: not JSON"):
+        describe(directory)
+
+
+def test_a_directory_without_tokenizer_is_refused(directory):
+    (directory / "tokenizer.json").unlink()
+    with pytest.raises(InfogeoError, match=r"no tokenizer \(none of tokenizer\.json"):
+        describe(directory)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt"])
+def test_pickled_weights_alone_are_refused_with_the_conversion(directory, name):
+    (directory / "model.safetensors").rename(directory / name)
+    with pytest.raises(InfogeoError, match=rf"only pickled weights \({name}\).*save_pretrained"):
+        describe(directory)
+
+
+def test_a_directory_without_weights_is_refused(directory):
+    (directory / "model.safetensors").unlink()
+    with pytest.raises(InfogeoError, match=r"no weights: neither model\.safetensors"):
+        describe(directory)
+
+
+def cut(data):
+    return data[:-1]
+
+
+def cut_in_the_header(data):
+    return data[:100]
+
+
+def lengthen(data):
+    return data + b"0"
+
+
+def empty(data):
+    return b""
+
+
+@pytest.mark.parametrize("damage", [cut, cut_in_the_header, lengthen, empty])
+def test_truncated_weights_are_named_with_both_sizes(directory, damage):
+    path = directory / "model.safetensors"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InfogeoError, match=rf"model\.safetensors: .*{path.stat().st_size:,} bytes"):
+        describe(directory)
+
+
+def header_of(data):
+    length = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
+
+
+def with_header(text, rest):
+    return len(text).to_bytes(8, "little") + text + rest
+
+
+@pytest.mark.parametrize("kind", ["junk", "list", "dtype", "shape", "gap"])
+def test_a_corrupt_header_is_named(directory, kind):
+    path = directory / "model.safetensors"
+    header, rest = header_of(path.read_bytes())
+    first = min(
+        (name for name in header if name != "__metadata__"),
+        key=lambda name: header[name]["data_offsets"],
+    )
+    if kind == "dtype":
+        header[first]["dtype"] = "F33"
+    elif kind == "shape":
+        header[first]["shape"][0] += 1
+    elif kind == "gap":
+        del header[first]
+    text = {"junk": b"{not json", "list": b"[]"}.get(kind, json.dumps(header).encode())
+    path.write_bytes(with_header(text, rest))
+    with pytest.raises(
+        InfogeoError, match=r"model\.safetensors: the safetensors header is corrupt"
+    ):
+        describe(directory)
+
+
+def shard(directory):
+    model, _ = loaded(directory)
+    (directory / "model.safetensors").unlink()
+    model.save_pretrained(directory, max_shard_size="40KB")
+    return json.loads((directory / "model.safetensors.index.json").read_text())
+
+
+def test_missing_shards_are_listed(directory):
+    name = sorted(set(shard(directory)["weight_map"].values()))[1]
+    (directory / name).unlink()
+    with pytest.raises(InfogeoError, match=rf"1 of \d+ weight files.*missing: {name}"):
+        describe(directory)
+
+
+def test_a_tensor_that_only_the_index_knows_is_named(directory):
+    index = shard(directory)
+    index["weight_map"]["lost.weight"] = next(iter(index["weight_map"].values()))
+    (directory / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(InfogeoError, match=r"lists 1 tensors .* such as lost\.weight"):
+        describe(directory)
+
+
+def test_a_count_that_disagrees_with_the_row_is_told_with_all_numbers(directory):
+    said = describe(directory)
+    stored = said["params_total"] + said["params_padding"]
+    assert describe(directory, params=round(stored * 1.009)) == said
+    wrong = round(stored * 1.02)
+    with pytest.raises(
+        InfogeoError, match=f"model m: .* params = {wrong:,}, but the weights in .* have {stored:,}"
+    ):
+        describe(directory, params=wrong)
+    count = said["params_non_embedding"]
+    assert describe(directory, params_non_embedding=count) == said
+    message = f"params_non_embedding = {2 * count:,}, but the weights in .* have {count:,}"
+    with pytest.raises(InfogeoError, match=message):
+        describe(directory, params_non_embedding=2 * count)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+def test_code_that_comes_with_the_model_needs_the_rows_consent(directory, name):
+    edit_json(directory / name, auto_map={"AutoModel": "modeling.Model"})
+    (directory / "modeling.py").write_text("")
+    with pytest.raises(InfogeoError, match=rf"{name} \(auto_map\).*trust_remote_code"):
+        describe(directory)
+    assert "modeling.py" in describe(directory, trust_remote_code=True)["files"]
+
+
+def test_quantised_weights_are_refused(directory):
+    edit_json(directory / "config.json", quantization_config={"bits": 4})
+    with pytest.raises(InfogeoError, match="quantised"):
+        describe(directory)
+
+
+def test_a_config_of_another_model_is_told(directory):
+    edit_json(directory / "config.json", vocab_size=301)
+    with pytest.raises(InfogeoError, match=r"has 300 rows, but .* vocab_size = 301"):
+        describe(directory)
+
+
+def test_a_config_without_width_is_told(directory):
+    edit_json(directory / "config.json", hidden_size=None)
+    with pytest.raises(InfogeoError, match=r"config\.json: none of hidden_size, n_embd"):
+        describe(directory)
+
+
+def test_a_base_model_without_its_head_is_told(directory):
+    def behead(tensors):
+        for name in ("lm_head.weight", "embed_out.weight"):
+            tensors.pop(name, None)
+
+    rewrite_weights(directory, behead)
+    edit_json(directory / "config.json", tie_word_embeddings=False)
+    with pytest.raises(InfogeoError, match=r"head is not tied .* but there is none"):
+        describe(directory)
+
+
+def test_weights_without_a_known_input_embedding_are_told(directory):
+    def rename(tensors):
+        tensors["gpt_neox.secret.weight"] = tensors.pop("gpt_neox.embed_in.weight")
+
+    rewrite_weights(directory, rename)
+    with pytest.raises(InfogeoError, match="cannot tell which weight is the input embedding"):
+        describe(directory)
+
+
+def test_reading_a_directory_does_not_import_torch(directory):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from infogeo.sources import models;"
+        f"models.validate_directory({str(directory)!r}); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd="workflow_scripts")

@@ -1,0 +1,357 @@
+"""Measuring without stored hidden states, against a dump and what is computed from its store."""
+
+import filecmp
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from infogeo.files.artefacts import read_table, write_table
+from infogeo.files.errors import InfogeoError
+from infogeo.geometry import information_gain, spectra
+from infogeo.inference import resampling
+from infogeo.states import measurement, shards
+from infogeo.states import model as forward
+from infogeo.states.dump import dump
+from infogeo.states.measurement import TABLES, measure
+from infogeo.states.store import StoreWriter, open_store
+
+N, LAMBDAS, EPS2, DRAWS, SEED = [16, 24], [0.1], [0.5], 49, 7
+COMMON = {
+    "layers": "all",
+    "attention_texts": 5,
+    "batch_tokens": 100,
+    "shard_tokens": 150,
+    "trust_remote_code": False,
+    "seed": SEED,
+    "n": N,
+}
+EXPECTED = ["model-fingerprint", "corpus-fingerprint", "sample-fingerprint"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_portions():
+    """Stacks of 5 texts and blocks of 50 rows, which end within shards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spectra, "BATCH_BYTES", 5 * 24 * 32 * 8)
+        patch.setattr(spectra, "BLOCK_ROWS", 50)
+        yield
+
+
+@pytest.fixture(scope="module")
+def sample(tiny_corpus, tmp_path_factory):
+    """Every fourth text is a sampled sentence."""
+    corpus = read_table(tiny_corpus)
+    left_out = ["" if row % 4 == 0 else "beyond texts_per_label" for row in range(len(corpus))]
+    path = tmp_path_factory.mktemp("sample") / "texts.parquet"
+    write_table(corpus[["doc_id", "label"]].assign(left_out=left_out), path, EXPECTED[2])
+    return path
+
+
+def stored(folder, card, corpus, dtype) -> Path:
+    """What a dump makes, and the jobs that read it."""
+    states = folder / "states.h5"
+    dump(card, corpus, states, dtype=dtype, fingerprint="f", scratch=folder / "scratch", **COMMON)
+    with open_store(states) as store:
+        named = store.doc_ids, store.sources
+        documents = spectra.Documents.of(*named, store.lengths, N)
+        said = store.nll(), store.predictive_entropy()
+        tokens = spectra.Tokens(store.offsets, *said, store.token_end_byte())
+        layers = [
+            spectra.compute(partial(store.states, [layer]), documents) for layer in store.layers
+        ]
+        spectra.write(folder / "spectra.h5", documents, tokens, layers, "spectra")
+        texts = information_gain.Texts.of(*named, store.offsets, store.token_ids(), max(N))
+        scores = texts.said(*said, store.offsets)
+        checks = information_gain.Checks(texts.doc_ids, texts.n, SEED)
+        copies = resampling.text_copies(texts.clusters, draws=DRAWS, seed=SEED)
+        parts = []
+        for layer in store.layers:
+            states = store.states([layer])
+            found = information_gain.compute(states, texts, LAMBDAS, EPS2, checks.watch)
+            rows, checks.rows = checks.rows, []
+            parts.append(information_gain.layer_tables(found, rows, texts, scores, copies))
+    for name in TABLES:
+        made = pd.concat([part[name] for part in parts], ignore_index=True)
+        write_table(made, folder / f"{name}.parquet", "gain")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_model_dir, tiny_corpus, tmp_path_factory):
+    """The results of the stored mode in float32."""
+    card = tiny_model_dir("gpt_neox") / "model.json"
+    return stored(tmp_path_factory.mktemp("whole"), card, tiny_corpus, "float32")
+
+
+def measured(folder, card, corpus, sample, scratch, **changed) -> Path:
+    """What `measure` makes."""
+    outputs = {"states": folder / "states.h5", "spectra": folder / "spectra.h5"}
+    outputs |= {table: folder / f"{table}.parquet" for table in TABLES}
+    options = COMMON | {
+        "dtype": "float32",
+        "lambdas": LAMBDAS,
+        "eps2": EPS2,
+        "draws": DRAWS,
+        "depths": ["0.5", "final"],
+        "depth_tolerance": 0.2,
+        "sentence_n": 10,
+        "fingerprints": {"states": "reduced", "spectra": "spectra", "gain": "gain"},
+        "expected": EXPECTED[:2],
+        "expected_sample": EXPECTED[2],
+    }
+    measure(card, corpus, sample, outputs, scratch=scratch, **options | changed)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reduced(tiny_model_dir, tiny_corpus, sample, tmp_path_factory):
+    """The results of an undisturbed run."""
+    card = tiny_model_dir("gpt_neox") / "model.json"
+    folder = tmp_path_factory.mktemp("reduced")
+    return measured(folder / "out", card, tiny_corpus, sample, folder / "scratch")
+
+
+@pytest.fixture
+def run(tmp_path, tiny_model_dir, tiny_corpus, sample):
+    """A function that measures the tiny corpus into a folder of tmp_path."""
+
+    def call(architecture="gpt_neox", **changed):
+        card = tiny_model_dir(architecture) / "model.json"
+        given = changed.pop("sample", sample)
+        scratch = tmp_path / "scratch"
+        return measured(tmp_path / "out", card, tiny_corpus, given, scratch, **changed)
+
+    return call
+
+
+MEASURED = ["spectra.h5", *(f"{name}.parquet" for name in TABLES)]
+
+
+def differing(one: Path, other: Path, names=MEASURED) -> list[str]:
+    return [n for n in names if not filecmp.cmp(one / n, other / n, shallow=False)]
+
+
+def interrupt(monkeypatch, name: str, after: int) -> list:
+    """Let the work stop, as if killed, once a function of the module has been called so often."""
+    genuine, calls = getattr(measurement, name), []
+
+    def limited(*arguments):
+        if len(calls) == after:
+            raise KeyboardInterrupt
+        calls.append(arguments)
+        return genuine(*arguments)
+
+    monkeypatch.setattr(measurement, name, limited)
+    return calls
+
+
+def test_everything_that_is_measured_is_that_of_the_stored_states_bit_for_bit(reduced, whole):
+    assert differing(whole, reduced) == []
+
+
+def test_half_precision_is_measured_as_it_would_be_stored(
+    run, tiny_model_dir, tiny_corpus, tmp_path
+):
+    card = tiny_model_dir("llama") / "model.json"
+    (tmp_path / "whole").mkdir()
+    expected = stored(tmp_path / "whole", card, tiny_corpus, "bfloat16")
+    found = run("llama", dtype="bfloat16")
+    assert differing(expected, found) == []
+    with open_store(expected / "states.h5") as a, open_store(found / "states.h5") as b:
+        text = b.attention_texts[2]
+        np.testing.assert_array_equal(a.read(text, "final"), b.read(text, "final"))
+
+
+def test_the_store_holds_what_later_jobs_read_and_no_more(reduced, whole, sample):
+    sampled = read_table(sample).query("left_out == ''")["doc_id"]
+    with open_store(whole / "states.h5") as a, open_store(reduced / "states.h5", "reduced") as b:
+        assert b.reduced and not a.reduced
+        assert b.layers == ["2", "final"]  # the depths of the sentences
+        for name in ("token_ids", "special_mask", "token_end_byte", "nll", "predictive_entropy"):
+            np.testing.assert_array_equal(getattr(a, name)(), getattr(b, name)())
+        assert (a.doc_ids, a.sources, a.labels) == (b.doc_ids, b.sources, b.labels)
+        assert a.attention_texts == b.attention_texts
+        for text in b.attention_texts:
+            np.testing.assert_array_equal(a.attention_last_row(text), b.attention_last_row(text))
+            np.testing.assert_array_equal(a.rollout_row(text), b.rollout_row(text))
+        kept = {text for text, doc_id in enumerate(b.doc_ids) if doc_id in set(sampled)}
+        assert set(b.state_texts.tolist()) == kept | set(b.attention_texts)
+        assert len(b.state_texts) < len(b.doc_ids)
+        for text, layer, Z in b.states():
+            assert len(Z) == (b.lengths[text] if text in b.attention_texts else 10)
+            np.testing.assert_array_equal(a.read(text, layer)[: len(Z)], Z)
+        left = min(set(range(len(b.doc_ids))) - set(b.state_texts.tolist()))
+        with pytest.raises(InfogeoError, match=r"no hidden states of text.*keep_hidden_states"):
+            b.read(left, "final")
+        same = {
+            name: value for name, value in a.attrs.items() if name not in ("fingerprint", "layers")
+        }
+        assert same == {name: b.attrs[name] for name in same}
+
+
+def test_without_labels_only_the_last_layer_of_the_attention_texts_is_kept(run):
+    with open_store(run(sample=None) / "states.h5") as store:
+        assert store.layers == ["final"]
+        assert store.state_texts.tolist() == store.attention_texts
+
+
+def test_no_state_need_be_kept_at_all(run, whole):
+    found = run(sample=None, attention_texts=0)
+    assert differing(whole, found) == []
+    with open_store(found / "states.h5") as store:
+        store.verify()
+        assert list(store.states()) == []
+
+
+def test_nothing_is_left_beside_the_results(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".states.h5.1.partial").touch()  # of an assembly that was killed
+    found = run()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert {path.name for path in found.iterdir()} == {*MEASURED, "states.h5"}
+
+
+def test_shards_of_other_fingerprints_are_not_used(run, monkeypatch):
+    with monkeypatch.context() as patched:
+        interrupt(patched, "_write_shard", 3)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    calls = interrupt(monkeypatch, "_write_shard", 10**6)
+    other = {"states": "reduced", "spectra": "spectra", "gain": "of other lambdas"}
+    run(fingerprints=other, lambdas=[0.2])
+    assert {found.index for _, found, *_ in calls} == set(range(len(calls)))
+
+
+def test_likelihoods_are_taken_in_the_first_pass_alone(run, monkeypatch):
+    scored, begun = [], []
+    score, accumulate = forward.LanguageModel._score, measurement.accumulate
+    monkeypatch.setattr(
+        forward.LanguageModel, "_score", lambda *given: scored.append(1) or score(*given)
+    )
+    monkeypatch.setattr(
+        measurement, "accumulate", lambda task: begun.append(len(scored)) or accumulate(task)
+    )
+    run()
+    assert begun == [len(scored)] and scored
+
+
+def test_a_store_without_its_states_never_takes_its_name(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(measurement, "_write_states", lambda *_: None)
+    monkeypatch.setattr(StoreWriter, "write_hidden", lambda *_: None)
+    with pytest.raises(InfogeoError, match="chunks are there"):
+        run()
+    assert not (tmp_path / "out" / "states.h5").exists()
+
+
+@pytest.mark.parametrize(("interrupted", "after"), [("_write_shard", 3), ("_note", 2)])
+def test_resumed_work_equals_undisturbed_work_and_redoes_no_shard(
+    run, reduced, monkeypatch, interrupted, after
+):
+    monkeypatch.setattr(measurement, "CHECKPOINT_SECONDS", 0)
+    with monkeypatch.context() as patched:
+        interrupt(patched, interrupted, after)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    again = {name: interrupt(monkeypatch, name, 10**6) for name in ("_write_shard", "_note")}
+    assert differing(reduced, run(), [*MEASURED, "states.h5"]) == []
+    made, noted = (len(again[name]) for name in ("_write_shard", "_note"))
+    total = noted if interrupted == "_write_shard" else noted + after
+    assert total > 4
+    assert made == (total - after if interrupted == "_write_shard" else 0)
+
+
+def test_damaged_shards_and_notes_are_made_again(run, reduced, monkeypatch, tmp_path):
+    monkeypatch.setattr(measurement, "CHECKPOINT_SECONDS", 0)
+    with monkeypatch.context() as patched:
+        interrupt(patched, "_note", 2)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    (note,) = (tmp_path / "scratch").rglob("corpus-*.h5")
+    shard = sorted((tmp_path / "scratch").rglob("shard-*.h5"))[1]
+    for path, name in ((shard, "reductions/1/pivots"), (note, "2/unit/tokens/16/total")):
+        with h5py.File(path, "r+") as file:
+            chunk = file[name].id.get_chunk_info(0)
+        content = bytearray(path.read_bytes())
+        content[chunk.byte_offset + 9] ^= 1
+        path.write_bytes(content)
+    calls = interrupt(monkeypatch, "_write_shard", 10**6)
+    assert differing(reduced, run(), [*MEASURED, "states.h5"]) == []
+    assert len(calls) == 1
+
+
+def test_two_workers_change_the_spectra_of_the_corpus_in_their_last_bits_alone(run, whole):
+    found = run(workers=2)
+    assert differing(whole, found) in ([], ["spectra.h5"])
+    one, two = (spectra.read(folder / "spectra.h5") for folder in (whole, found))
+    for a, b in zip(one, two, strict=True):
+        assert a.spectra.keys() == b.spectra.keys()
+        for (scope, convention, n), spectrum in a.spectra.items():
+            other = b.spectra[scope, convention, n]
+            np.testing.assert_array_equal(spectrum.zero_rows, other.zero_rows)
+            tolerance = 0 if scope == "text" else 1e-12
+            np.testing.assert_allclose(
+                spectrum.eigenvalues, other.eigenvalues, rtol=0, atol=tolerance
+            )
+
+
+def test_layers_treated_at_once_give_the_same_numbers(run, whole, monkeypatch):
+    # The threads of a worker are those of its forward passes too, which are held at one here.
+    monkeypatch.setattr(shards.torch, "set_num_threads", lambda threads: None)
+    assert differing(whole, run(threads=3)) == []
+
+
+def test_accumulators_beyond_the_memory_are_refused_before_the_work(run, monkeypatch):
+    monkeypatch.setattr(measurement.os, "sysconf", lambda name: 1000)  # a megabyte in all
+    monkeypatch.setattr(forward, "load_model", lambda *_, **__: pytest.fail("the work began"))
+    with pytest.raises(InfogeoError, match=r"5 layers of width 32.*states\.layers"):
+        run()
+
+
+def test_a_disk_too_small_is_noticed_before_the_work(run, monkeypatch):
+    free = shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: free)
+    with pytest.raises(InfogeoError, match=r"only 1e-06 GB are free"):
+        run()
+
+
+def test_a_sample_of_other_settings_is_refused(run):
+    with pytest.raises(InfogeoError, match=r"texts\.parquet.*snakemake -R"):
+        run(expected_sample="other")
+
+
+def test_work_killed_at_random_moments_makes_the_same_files():
+    # A few kills; the program does as many as one likes.
+    program = Path(__file__).parents[1] / "bench" / "kill_dump.py"
+    command = [sys.executable, program, "2", "1", "debug", "measure"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "2 kills" in ended.stdout
+
+
+def test_the_memory_that_is_asked_for_is_that_of_what_is_held():
+    counts, width = {8: 3, 32: 70}, 64
+    held = spectra.CorpusSpectra(counts, width).datasets.values()
+    numbers = sum(d.block.size + (0 if d.total is None else d.total.size) for d in held)
+    waiting = 2 * spectra.BATCH_BYTES
+    assert spectra.corpus_bytes(counts, width) == 2 * 8 * numbers + waiting
+
+
+def test_the_order_of_texts_changes_no_bit_of_their_mean():
+    rng = np.random.default_rng(0)
+    states = rng.standard_normal((60, 8, 5)) * 10.0 ** rng.integers(-9, 9, (60, 1, 5))
+    means = []
+    for order in (np.arange(60), rng.permutation(60)):
+        sums = spectra.Sums([8], 5)
+        for part in np.array_split(states[order], 7):
+            sums.add(part)
+        means.append(sums.centres({8: 60})[8])
+    np.testing.assert_array_equal(*means)
+    exact = [float(sum(map(int, np.ldexp(column, 90)))) for column in states.reshape(-1, 5).T]
+    np.testing.assert_allclose(means[0], np.ldexp(exact, -90) / 480, rtol=1e-15)

@@ -1,0 +1,158 @@
+"""Measuring untrained twins, against a dump of the same weights and what is computed from it."""
+
+import filecmp
+import json
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from infogeo.files.artefacts import read_table
+from infogeo.files.errors import InfogeoError
+from infogeo.geometry import information_gain
+from infogeo.geometry.spectra import Documents, Tokens, compute, write
+from infogeo.sources import cards
+from infogeo.states import measurement
+from infogeo.states import model as forward
+from infogeo.states import twins as untrained
+from infogeo.states.dump import dump
+from infogeo.states.store import open_store
+from infogeo.states.twins import measure_twins
+
+N, LAMBDAS, EPS2, SEED, DRAWS = [16, 24], [0.1], [0.5], 7, 2
+COMMON = {
+    "layers": "all",
+    "batch_tokens": 100,
+    "shard_tokens": 150,
+    "trust_remote_code": False,
+    "seed": SEED,
+    "n": N,
+    "dtype": "float32",
+}
+EXPECTED = ("model-fingerprint", "corpus-fingerprint", "states")
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_model_dir, tiny_corpus, tmp_path_factory):
+    """The card of a model and its store."""
+    card, folder = tiny_model_dir("gpt_neox") / "model.json", tmp_path_factory.mktemp("trained")
+    states, scratch = folder / "states.h5", folder / "scratch"
+    given = COMMON | {"attention_texts": 0, "fingerprint": "states", "scratch": scratch}
+    dump(card, tiny_corpus, states, **given)
+    return card, states
+
+
+@pytest.fixture
+def run(tmp_path, trained, tiny_corpus):
+    """A function that measures the twins into tmp_path/out."""
+
+    def call(**changed):
+        out = tmp_path / "out"
+        outputs = {"spectra": [out / f"{draw}.h5" for draw in range(DRAWS)]}
+        outputs |= {name: out / f"{name}.parquet" for name in untrained.TABLES}
+        given = COMMON | {"lambdas": LAMBDAS, "eps2": EPS2, "expected": EXPECTED}
+        given |= {"fingerprint": "twins", "scratch": tmp_path / "scratch"} | changed
+        measure_twins(trained[0], tiny_corpus, trained[1], outputs, **given)
+        return outputs
+
+    return call
+
+
+def files(outputs) -> list:
+    return [*outputs["spectra"], *(outputs[name] for name in untrained.TABLES)]
+
+
+def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tiny_corpus, tmp_path):
+    found = run()
+    tables = {name: read_table(found[name], "twins") for name in untrained.TABLES}
+    card = cards.read(trained[0])
+    for draw in range(DRAWS):
+        # The twin as a model on disk, with the tokenizer of the trained one.
+        folder = tmp_path / f"twin-{draw}"
+        options = {"dtype": "float32", "name": "m", "seed": SEED}
+        forward.twin(card["directory"], draw, **options).model.save_pretrained(folder)
+        for path in trained[0].parent.iterdir():
+            if "tokenizer" in path.name or path.name == "special_tokens_map.json":
+                (folder / path.name).write_bytes(path.read_bytes())
+        own = card | {"directory": str(folder), "files": {}}
+        (folder / "model.json").write_text(json.dumps(own))
+        given = COMMON | {"attention_texts": 0, "fingerprint": "f", "scratch": tmp_path / "s"}
+        dump(folder / "model.json", tiny_corpus, folder / "states.h5", **given)
+        with open_store(folder / "states.h5") as states, open_store(trained[1]) as of_model:
+            named = states.doc_ids, states.sources
+            documents = Documents.of(*named, states.lengths, N)
+            said = states.nll(), states.predictive_entropy()
+            tokens = Tokens(states.offsets, *said, states.token_end_byte())
+            each = [partial(states.states, [layer]) for layer in states.layers]
+            layers = [compute(of_layer, documents) for of_layer in each]
+            write(folder / "spectra.h5", documents, tokens, layers, "twins")
+            texts = information_gain.Texts.of(*named, states.offsets, states.token_ids(), max(N))
+            gains = [
+                information_gain.compute(of_layer(), texts, LAMBDAS, EPS2) for of_layer in each
+            ]
+            scores = texts.said(*said, states.offsets) | texts.said(
+                of_model.nll(), of_model.predictive_entropy(), states.offsets, "trained"
+            )
+        assert filecmp.cmp(folder / "spectra.h5", found["spectra"][draw], shallow=False)
+        expected = {
+            "gain": [information_gain.text_table(layer, texts) for layer in gains],
+            "relations": [information_gain.relation_table(layer, texts, scores) for layer in gains],
+        }
+        for name, parts in expected.items():
+            made = tables[name].query("draw == @draw").drop(columns="draw").reset_index(drop=True)
+            pd.testing.assert_frame_equal(
+                made, pd.concat(parts, ignore_index=True), check_exact=True
+            )
+    # Draws differ, and nothing is left.
+    assert not filecmp.cmp(*found["spectra"], shallow=False)
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_twins_killed_in_the_second_draw_go_on_from_there(run, tmp_path, monkeypatch):
+    undisturbed = {path.name: path.read_bytes() for path in files(run())}
+    genuine, calls = measurement._write_shard, []
+
+    def counted(task, found, *rest):
+        calls.append((task["twin"]["draw"], found.index))
+        if len(calls) == stop:
+            raise KeyboardInterrupt
+        return genuine(task, found, *rest)
+
+    monkeypatch.setattr(measurement, "_write_shard", counted)
+    stop = 10**6
+    again = run()
+    shards = len(calls) // DRAWS
+    calls.clear()
+    stop = shards + 2  # the second shard of the second draw
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    for path in files(again):
+        path.unlink()  # as Snakemake does with what a failed job has left
+    calls.clear()
+    stop = 10**6
+    found = run()
+    assert calls == [(1, index) for index in range(1, shards)]
+    assert {path.name: path.read_bytes() for path in files(found)} == undisturbed
+
+
+def test_a_store_of_other_texts_is_refused_before_the_passes(
+    run, trained, tiny_corpus, tmp_path, monkeypatch
+):
+    states = tmp_path / "states.h5"
+    given = COMMON | {"n": [16, 20], "attention_texts": 0, "fingerprint": "states"}
+    dump(trained[0], tiny_corpus, states, scratch=tmp_path / "s", **given)
+    monkeypatch.setattr(forward, "twin", lambda *_, **__: pytest.fail("the work began"))
+    monkeypatch.setattr(untrained, "open_store", lambda *_: open_store(states))
+    with pytest.raises(InfogeoError, match=r"texts or token ids are not those.*snakemake -R"):
+        run()
+    with pytest.raises(InfogeoError, match=r"states\.h5.*snakemake -R"):
+        monkeypatch.undo()
+        run(expected=(*EXPECTED[:2], "others"))
+
+
+def test_workers_change_the_twins_in_their_last_bits_alone(run):
+    one = {path.name: path.read_bytes() for path in files(run())}
+    two = run(workers=2)
+    assert {p.name for p in files(two) if p.read_bytes() != one[p.name]} <= {"0.h5", "1.h5"}
+    assert np.isfinite(read_table(two["relations"])["partial_spearman"]).any()

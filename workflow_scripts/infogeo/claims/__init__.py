@@ -1,0 +1,1 @@
+"""From laws and studies to a verdict on each claim."""

@@ -1,0 +1,510 @@
+"""A verdict on each of the paper's claims, for every family and corpus. Rules: docs/verdicts.md.
+
+Nothing is estimated here: every number comes from the tables of the parts of the study.
+"""
+
+import textwrap
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from infogeo.context.summary import shown_k
+from infogeo.files import tables
+from infogeo.geometry.entropy import CONDITIONAL
+from infogeo.inference import scaling
+from infogeo.laws.law import CONTROLS
+
+NORMALISED = ("entropy_over_ln_d", "entropy_over_ln_rank", "coding_rate_paper", "coding_rate_rank")
+IDENTITY = 1e-9  # nats: what rounding may leave of an identity
+RARELY = 0.05  # share of texts that is "never" for practical purposes
+NOMINAL = 0.95  # coverage
+POWER, BEYOND = "falls as a power law of N", "falls beyond the controls"
+RIDGE, LASSO = "information gain is the ridge form", "Lasso sometimes beats attention"
+DISTRIBUTED = "information is distributed over tokens"
+MEANS, COVARIANCES = "mean embeddings separate meaning", "covariances separate meaning"
+BETTER, LARGER = "covariances separate better than means", "larger models separate better"
+LEMMA, THEOREM = "skills lemma: entropy falls as n^-α", "skills theorem: exponents are found"
+CLAIMS = (POWER, BEYOND, RIDGE, LASSO, DISTRIBUTED, MEANS, COVARIANCES, BETTER, LARGER, LEMMA,
+          THEOREM)  # fmt: skip
+MEASURED, SIMULATED = "measured", "simulated"
+LABELS = "labels of the texts: label_column in the table of corpora, or subfolders"
+
+
+# What cannot be negative is written without a sign.
+UNSIGNED = {"share of texts", "equals", "share of tokens for 90 %", "random", "AUC",
+            "least mean gain", "least coverage", "nominal"}  # fmt: skip
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval, and what it is."""
+
+    what: str = ""
+    value: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+
+
+NONE = Estimate()
+COLUMNS = [
+    "claim", "source", "corpus", "family", "metric",
+    "estimate_of", "estimate", "low", "high",
+    "control", "control_estimate", "control_low", "control_high",
+    "verdict", "false_rate", "rests_on", "to_add",
+]  # fmt: skip
+
+
+def _row(claim, about, metric, estimate, control, verdict, rate, rests_on, to_add) -> dict:
+    values = (claim, *about, metric, *estimate, *control, verdict, rate, rests_on, to_add)
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def error_rates() -> pd.DataFrame:
+    """How often rules err that are not simulated for each law: rule, verdict, truth, rate.
+
+    Measured by the programs that it names, in tests/bench.
+    """
+    return pd.read_csv(Path(__file__).with_name("error_rates.csv"))
+
+
+def _rate(rates: pd.DataFrame, rule: str, verdict: str) -> float:
+    """The highest measured rate at which a rule gives a verdict wrongly.
+
+    Of a verdict that decides nothing: that of "supported".
+    """
+    of_rule = rates[rates["rule"] == rule]
+    decided = verdict if verdict in set(of_rule["verdict"]) else "supported"
+    return of_rule.loc[of_rule["verdict"] == decided, "rate"].max()
+
+
+def _all(verdicts, supported: str, contradicted: str) -> str:
+    """The verdict on a family from those of its models: one that differs leaves it open."""
+    found = set(verdicts)
+    if "not available" in found:
+        return "not available"
+    if found == {supported}:
+        return "supported"
+    return "contradicted" if found == {contradicted} else "inconclusive"
+
+
+# ---------------------------------------------------------------- scaling laws
+
+
+def laws(frame: pd.DataFrame, source: str) -> list[dict]:
+    """The claims that scaling laws decide, of the laws declared before the run.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        laws.parquet, or published.parquet.
+    source : str
+        "measured", or where the values come from.
+    """
+    rows = []
+    for _, law in frame[frame["headline"]].iterrows():
+        if law["metric"].split("[")[0] in (*NORMALISED, *CONDITIONAL):
+            about = (law.get("table", source), law["corpus"], law["family"])
+            rows += [_power_law(law, about), _beyond(law, about)]
+    return rows
+
+
+def _power_law(law: pd.Series, about: tuple) -> dict:
+    """Whether the metric falls, and falls as a power law, whatever makes it fall."""
+    raw, fixed = _slope(law, "exponent", "exponent"), _slope(law, "depth_exponent", "fixed width")
+    if not np.isfinite(raw.high):
+        verdict, rate = "not available", np.nan
+    elif raw.low > 0:
+        verdict, rate = "contradicted", law["rises_false"]
+    elif law["form_verdict"] == "not supported":
+        verdict, rate = "contradicted", law["form_false_rejected"]
+    else:
+        verdict = "inconclusive"
+        if raw.high < 0 and law["form_verdict"] == "supported":
+            verdict = "supported"
+        rate = law["form_false_supported"]
+    to_add = _sizes(law, scaling.MIN_FORM_POINTS)
+    if verdict == "inconclusive" and not to_add:
+        power = tables.share(law["form_power"])
+        to_add = f"more sizes, further apart: such a power law is recognised in {power}"
+    return _row(POWER, about, _metric(law), raw, fixed, verdict, rate, _points(law), to_add)
+
+
+def _beyond(law: pd.Series, about: tuple) -> dict:
+    """Whether the metric falls beyond every control."""
+    raw = _slope(law, "exponent", "exponent")
+    verdict, rate = law["falls_verdict"], law["falls_false_supported"]
+    if verdict == "width artefact":
+        rate = law["falls_false_artefact"]
+    elif verdict == "inconclusive" and raw.low > 0:
+        verdict, rate = "contradicted", law["rises_false"]
+    applied = [name for name, words in CONTROLS.items() if words in law["controls_applied"]]
+    controls = [
+        _slope(law, "depth_exponent" if name == "depth" else f"excess_{name}", CONTROLS[name])
+        for name in applied
+    ]
+    measured = [control for control in controls if np.isfinite(control.high)]
+    worst = max(measured, key=lambda control: control.high, default=NONE)
+    missing = [_sizes(law, 3)]
+    if law["points"] >= 3:
+        missing += [c.what + " of every model" for c in controls if not np.isfinite(c.high)]
+        if law["widths"] == 1:
+            missing.append("a second width: all models have one")
+        elif "depth" not in applied:
+            missing.append("a second depth at two widths: N and width cannot be told apart")
+    to_add = "; ".join(filter(None, missing))
+    return _row(BEYOND, about, _metric(law), raw, worst, verdict, rate, _points(law), to_add)
+
+
+def _slope(law: pd.Series, column: str, what: str) -> Estimate:
+    """An exponent of a law; its name is kept where it has no value."""
+    return Estimate(what, law[column], law[f"{column}_low"], law[f"{column}_high"])
+
+
+def _metric(law: pd.Series) -> str:
+    return " ".join(filter(None, [law["metric"], law["convention"]]))
+
+
+def _points(law: pd.Series) -> str:
+    texts = "" if pd.isna(law["texts"]) else f", {law['texts']} texts"
+    return f"{law['points']} sizes, {law['models']} models{texts}"
+
+
+def _sizes(law: pd.Series, needed: int) -> str:
+    """What lacks for a number of sizes, or why there is no law for another reason."""
+    if 0 < law["points"] < needed:
+        more = needed - law["points"]
+        return f"{more} more size{'' if more == 1 else 's'}: {needed} are needed"
+    return "" if np.isfinite(law["exponent_high"]) else law["problems"]
+
+
+def absent(frame: pd.DataFrame, families: list[tuple[str, str]]) -> list[dict]:
+    """Rows of the families without a headline law of normalised, or of conditional, entropy."""
+    rows = []
+    declared = frame[frame["headline"]]
+    for corpus, family in families:
+        of_family = declared[(declared["corpus"] == corpus) & (declared["family"] == family)]
+        metrics = {metric.split("[")[0] for metric in of_family["metric"]}
+        for name, group in (("normalised entropy", NORMALISED), ("nll", CONDITIONAL)):
+            if metrics.isdisjoint(group):
+                to_add = f"one of {', '.join(group)} in headline.metrics"
+                rows += [
+                    _row(claim, (MEASURED, corpus, family), name, NONE, NONE, "not available",
+                         np.nan, "", to_add)
+                    for claim in (POWER, BEYOND)
+                ]  # fmt: skip
+    return rows
+
+
+# ---------------------------------------------------------------- context
+
+
+def context(gain, selection, distribution, rates) -> list[dict]:
+    """The claims on information gain, token selection and token ablation, per family.
+
+    Parameters
+    ----------
+    gain, selection, distribution : pandas.DataFrame
+        The aggregates of results/context/.
+    rates : pandas.DataFrame
+        error_rates.csv.
+    """
+    rows = []
+    for (corpus, family), models in distribution.groupby(["corpus", "family"], sort=False):
+        about = MEASURED, corpus, family
+        of_gain, of_selection = (
+            frame[(frame["corpus"] == corpus) & (frame["family"] == family)]
+            for frame in (gain, selection)
+        )
+        rows += [
+            _ridge(of_gain, about),
+            _lasso(of_selection, about, shown_k(selection), rates),
+            _distributed(models, about, rates),
+        ]
+    return rows
+
+
+def _ridge(gain: pd.DataFrame, about: tuple) -> dict:
+    """An identity, checked: no error rate applies."""
+    residuals = gain[["largest_residual_ridge", "largest_residual_slogdet"]].to_numpy(float)
+    checked = gain[gain["metric"] == "gain_mean"]
+    verdict, estimate, control = "not available", NONE, NONE
+    if np.isfinite(residuals).any():
+        largest = np.nanmax(residuals)
+        verdict = "supported" if largest <= IDENTITY else "contradicted"
+        estimate = Estimate("largest residual, nats", largest)
+        control = Estimate("least mean gain", checked["y"].min())
+    tokens = f"{int(checked['checked_tokens'].sum())} tokens checked"
+    to_add = "" if verdict != "not available" else "texts of the largest spectra.n"
+    return _row(RIDGE, about, "", estimate, control, verdict, np.nan, tokens, to_add)
+
+
+def _lasso(selection: pd.DataFrame, about: tuple, k: int, rates) -> dict:
+    found = selection[
+        (selection["selector"] == "attention_mean") & (selection["sink"] == "free")
+        & (selection["k"] == k)
+    ].dropna(subset=["lasso_wins_low"])  # fmt: skip
+    if not len(found):
+        return _row(LASSO, about, "", NONE, NONE, "not available", np.nan, "",
+                    "texts with attention: states.attention_texts")  # fmt: skip
+    wins = zip(found["lasso_wins"], found["lasso_wins_low"], found["texts"], strict=True)
+    verdict = _all([lasso_verdict(*row) for row in wins], "supported", "contradicted")
+    least = found.loc[found["lasso_wins_low"].idxmin()]
+    estimate = Estimate("share of texts", *least[["lasso_wins", "lasso_wins_low",
+                                                  "lasso_wins_high"]])  # fmt: skip
+    rests_on = f"k = {k}, {least['texts']} texts, {least['model']}, least of {len(found)} models"
+    rate = _rate(rates, "lasso", verdict)
+    return _row(LASSO, about, "", estimate, Estimate("equals", 0.5), verdict, rate, rests_on, "")
+
+
+def lasso_verdict(share: float, low: float, texts: int) -> str:
+    """The verdict on "Lasso sometimes beats attention" for one model.
+
+    Parameters
+    ----------
+    share, low : float
+        Share of texts in which it does, and the lower end of its interval.
+    texts : int
+        An upper end from resampled texts would be too low where few texts say yes; the exact
+        binomial one is taken.
+    """
+    if low > 0.5:
+        return "supported"
+    yes = round(share * texts)
+    high = special.betaincinv(yes + 1, texts - yes, 0.975) if yes < texts else 1.0
+    return "contradicted" if high < RARELY else "inconclusive"
+
+
+def _distributed(models: pd.DataFrame, about: tuple, rates) -> dict:
+    verdict = _all(models["verdict"], "distributed", "concentrated")
+    rate = _rate(rates, "distributed", verdict)
+    known = models[models["verdict"] != "not available"]
+    if verdict == "not available":
+        why = models.loc[models["verdict"] == verdict, ["model", "problem"]].iloc[0]
+        to_add = f"{why['model']}: {why['problem']}"
+        return _row(DISTRIBUTED, about, "", NONE, NONE, verdict, rate, "", to_add)
+    # Of the models the one that speaks least for the verdict, or lies across the boundary.
+    high = verdict == "contradicted"
+    weakest = known.loc[known["share90_high"].idxmax() if high else known["share90_low"].idxmin()]
+    names = ("share90", "share90_low", "share90_high")
+    estimate = Estimate("share of tokens for 90 %", *weakest[list(names)])
+    control = Estimate("random", *weakest[[name.replace("share90", "share90_random")
+                                           for name in names]])  # fmt: skip
+    end = "most" if high else "least"
+    rests_on = f"{weakest['texts']} texts, {weakest['model']}, {end} of {len(known)} models"
+    return _row(DISTRIBUTED, about, "", estimate, control, verdict, rate, rests_on, "")
+
+
+# ---------------------------------------------------------------- sentences
+
+
+def sentences(trends: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
+    """The claims on whole texts, from sentences/trends.parquet."""
+    rows = []
+    declared = trends[trends["headline"].astype(bool)]
+    for _, row in declared.iterrows():
+        about = MEASURED, row["corpus"], row["family"]
+        same = np.logical_and.reduce(
+            [trends[name] == row[name] for name in ("corpus", "family", "depth", "score")]
+        )
+        mean = trends[same & (trends["distance"] == "cosine")]
+        if len(mean):
+            rows.append(_separates(MEANS, mean.iloc[0], about, rates))
+        else:
+            rows.append(_row(MEANS, about, "cosine", NONE, NONE, "not available", np.nan, "",
+                             f"models with the depth {row['depth']}"))  # fmt: skip
+        size = _judged(row)
+        rows.append(_separates(COVARIANCES, row, about, rates))
+        better, larger = row["covariance_verdict"], row["trend_verdict"]
+        rows.append(_row(
+            BETTER, about, row["distance"], _ends(row, "minus_cosine", "AUC less cosine's"),
+            _ends(row, "minus_cosine_centred", "less centred cosine's"), better,
+            _rate(rates, "covariance", better), size, _why(row, better),
+        ))  # fmt: skip
+        rows.append(_row(
+            LARGER, about, row["distance"], _ends(row, "slope", "AUC per ln N"),
+            _ends(row, "excess_slope", "beyond untrained twins"), larger,
+            _rate(rates, "larger", larger), size, _why(row, larger),
+        ))  # fmt: skip
+    return rows
+
+
+def unlabelled(families: list[tuple[str, str]]) -> list[dict]:
+    """Rows of families, (corpus, family), whose corpus has no labels."""
+    return [
+        _row(claim, (MEASURED, *key), "", NONE, NONE, "not available", np.nan, "", LABELS)
+        for key in families
+        for claim in (MEANS, COVARIANCES, BETTER, LARGER)
+    ]
+
+
+BASELINES = {
+    "minus_untrained": "over untrained twins",
+    "minus_bag_of_words": "over bag of words",
+    "minus_length": "over text length",
+}
+
+
+def _separates(claim: str, row: pd.Series, about: tuple, rates) -> dict:
+    value = _ends(row, "value", "AUC")
+    gaps = [_ends(row, name, words) for name, words in BASELINES.items()]
+    verdict = separation_verdict(value, gaps)
+    weakest = min((g for g in gaps if np.isfinite(g.low)), key=lambda g: g.low, default=NONE)
+    rate = _rate(rates, "separation", verdict)
+    return _row(claim, about, row["distance"], value, weakest, verdict, rate, _judged(row),
+                _why(row, verdict))  # fmt: skip
+
+
+def separation_verdict(value: Estimate, gaps: list[Estimate]) -> str:
+    """The verdict on "this distance separates meaning".
+
+    Parameters
+    ----------
+    value : Estimate
+        The AUC.
+    gaps : list of Estimate
+        The AUC less that of each control: all have to be beaten (intersection–union).
+    """
+    if not np.isfinite(value.high):
+        return "not available"
+    if value.low > 0.5 and all(gap.low > 0 for gap in gaps):  # NaN > 0 is false
+        return "supported"
+    return "contradicted" if value.high < 0.5 else "inconclusive"
+
+
+def _ends(row: pd.Series, name: str, what: str) -> Estimate:
+    return Estimate(what, row[name], row[f"{name}_low"], row[f"{name}_high"])
+
+
+def _judged(row: pd.Series) -> str:
+    return f"{row['points']} sizes, {row['models']} models, {row['texts']} texts"
+
+
+def _why(row: pd.Series, verdict: str) -> str:
+    """What lacks for a claim that is not decided."""
+    return "" if verdict in ("supported", "contradicted") else row["problems"]
+
+
+# ---------------------------------------------------------------- theory
+
+
+def skills(curve: pd.DataFrame, recovery: pd.DataFrame, alpha: float) -> list[dict]:
+    """The lemma and the theorem, from results/theory/: no family, no corpus."""
+    about = SIMULATED, "", ""
+    found = curve.iloc[0]
+    exponent = _ends(found, "exponent", "exponent of n")
+    verdict, to_add = "not available", "theory.texts: too few points for a fit"
+    if np.isfinite(exponent.high):
+        verdict = "supported" if exponent.low <= -alpha <= exponent.high else "contradicted"
+        to_add = ""
+    rests_on = f"{int(curve['used'].sum())} numbers of skills"
+    rows = [_row(LEMMA, about, "", exponent, Estimate("known", -alpha), verdict, np.nan, rests_on,
+                 to_add)]  # fmt: skip
+    reached = recovery[recovery["n_low"] >= 100]
+    short = reached["coverage"] - (NOMINAL - 3 * reached["coverage_error"])
+    least = reached.loc[reached["coverage"].idxmin()]
+    verdict = "supported" if (short >= 0).all() else "contradicted"
+    coverage = Estimate("least coverage", least["coverage"])
+    rows.append(_row(THEOREM, about, "", coverage, Estimate("nominal", NOMINAL), verdict,
+                     np.nan, f"{len(reached)} laws from 100 skills on", ""))  # fmt: skip
+    return rows
+
+
+# ---------------------------------------------------------------- the table
+
+
+def table(rows: list[dict]) -> pd.DataFrame:
+    """All claims: those measured, per corpus and family in the order of CLAIMS, those simulated,
+    those of published values."""
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    kinds = [MEASURED, SIMULATED]
+    frame["_kind"] = [kinds.index(s) if s in kinds else len(kinds) for s in frame["source"]]
+    frame["_order"] = frame["claim"].map(CLAIMS.index)
+    keys = ["_kind", "source", "corpus", "family", "_order"]
+    return frame.sort_values(keys, kind="stable", ignore_index=True)[COLUMNS]
+
+
+def _shown(row: pd.Series, prefix: str) -> str:
+    """An estimate with its interval, as short as it can be read."""
+    value, low, high = (row[f"{prefix}{name}"] for name in ("estimate", "low", "high"))
+    unsigned = row["control" if prefix else "estimate_of"] in UNSIGNED
+
+    def number(x):
+        return f"{x:.3f}" if unsigned else tables.number(x)
+
+    if np.isfinite(low) and np.isfinite(high):
+        point = number(value) if np.isfinite(value) else "not reached"
+        return f"{point} [{number(low)}, {number(high)}]"
+    if not np.isfinite(value):
+        return ""
+    return f"{value:.1e}" if 0 < abs(value) < 5e-4 else number(value)
+
+
+def _claim(row: pd.Series) -> str:
+    return f"{row['metric']} {row['claim']}" if row["claim"] in (POWER, BEYOND) else row["claim"]
+
+
+def _groups(frame: pd.DataFrame):
+    """(title, rows) of each source, corpus and family."""
+    for (source, corpus, family), rows in frame.groupby(["source", "corpus", "family"], sort=False):
+        title = source if source == SIMULATED else f"{family} on {corpus}"
+        if source not in (MEASURED, SIMULATED):
+            title += f", as published ({source})"
+        yield title, rows
+
+
+def terminal_text(frame: pd.DataFrame) -> str:
+    """The claims for a terminal, at most 110 columns: two lines a claim.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `table`.
+    """
+    lines = ["Claims: verdicts, and how often the verdict that stands there is given wrongly"]
+    for title, rows in _groups(frame):
+        lines += ["", title]
+        for _, row in rows.iterrows():
+            rate = f"{tables.share(row['false_rate'])} wrong" if row["false_rate"] >= 0 else ""
+            lines.append(f"{_claim(row):<70.70} {row['verdict']:<15} {rate}".rstrip())
+            parts = [
+                f"{row[what]} {_shown(row, prefix)}"
+                for what, prefix in (("estimate_of", ""), ("control", "control_"))
+                if _shown(row, prefix)
+            ]
+            if row["to_add"] and row["verdict"] not in ("supported", "contradicted"):
+                parts.append(f"to add: {row['to_add']}")
+            lines += textwrap.wrap("; ".join(parts), 106, initial_indent="    ",
+                                   subsequent_indent="    ")  # fmt: skip
+    return "\n".join([*lines, "", "Rules and error rates: docs/verdicts.md", ""])
+
+
+def markdown_text(frame: pd.DataFrame) -> str:
+    """The claims as Markdown: a table per source, corpus and family.
+
+    Parameters are those of `terminal_text`.
+    """
+    lines = [
+        "# Claims",
+        "",
+        "A verdict on each of the paper's claims. Estimates with 95 % intervals, beside each its "
+        "control; wrong: how often the verdict that stands there is given wrongly (of an undecided "
+        "one, how often *supported* would be). Rules and how the rates were measured: "
+        "docs/verdicts.md.",
+    ]
+    for title, rows in _groups(frame):
+        lines += ["", f"## {title}", ""]
+        lines += tables.markdown_table(
+            ["claim", "estimate", "control", "verdict", "wrong", "rests on", "to add"],
+            [
+                [
+                    _claim(row), f"{row['estimate_of']} {_shown(row, '')}".strip(),
+                    f"{row['control']} {_shown(row, 'control_')}" * bool(_shown(row, "control_")),
+                    row["verdict"],
+                    tables.share(row["false_rate"]), row["rests_on"], row["to_add"],
+                ]
+                for _, row in rows.iterrows()
+            ],
+        )  # fmt: skip
+    return "\n".join([*lines, ""])

@@ -1,0 +1,1 @@
+"""From hidden states Z to numbers: spectra, entropies, information gain and their nulls."""

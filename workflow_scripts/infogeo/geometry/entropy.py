@@ -1,0 +1,273 @@
+"""Every entropy as a function of a spectrum, and the table of them."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from infogeo.files.errors import InfogeoError
+from infogeo.geometry.spectra import Documents, SpectraFile, Tokens
+
+# Each metric takes (eigenvalues (..., r), width d, rank); d and rank broadcast against (...).
+# A spectrum without any row left (all eigenvalues 0) is a pure state: every entropy is 0.
+
+
+def entropy(eigenvalues, d, rank):
+    """Von Neumann (matrix) entropy ``H = −Σ λ ln λ``, nats (Wei, Tan et al. 2024, 2401.17139)."""
+    logs = np.log(np.where(eigenvalues > 0, eigenvalues, 1.0))
+    return np.maximum(-np.sum(eigenvalues * logs, axis=-1), 0.0)
+
+
+def entropy_over_ln_d(eigenvalues, d, rank):
+    """``H / ln d`` (Wei, Tan et al. 2024); 0 where d = 1."""
+    return _share(entropy(eigenvalues, d, rank), np.log(d))
+
+
+def entropy_over_ln_rank(eigenvalues, d, rank):
+    """``H / ln min(n, d)``, centred ``H / ln min(n − 1, d)``: in [0, 1]; 0 where that is ln 1."""
+    return _share(entropy(eigenvalues, d, rank), np.log(np.maximum(rank, 1)))
+
+
+def effective_rank(eigenvalues, d, rank):
+    """``exp(H)`` (Roy and Vetterli 2007)."""
+    return np.exp(entropy(eigenvalues, d, rank))
+
+
+def renyi_2(eigenvalues, d, rank):
+    """Rényi entropy of order 2, ``−ln Σ λ²``, nats."""
+    return np.maximum(-np.log(_purity(eigenvalues)), 0.0)
+
+
+def renyi_inf(eigenvalues, d, rank):
+    """Rényi entropy of order ∞ (min-entropy), ``−ln λ_max``, nats."""
+    largest = eigenvalues.max(axis=-1)
+    return np.maximum(-np.log(np.where(largest > 0, largest, 1.0)), 0.0)
+
+
+def participation_ratio(eigenvalues, d, rank):
+    """``1 / Σ λ²``."""
+    return 1.0 / _purity(eigenvalues)
+
+
+def coding_rate(eigenvalues, d, rank, eps2):
+    """Coding-rate entropy ``R_ε = Σ ln(1 + (d/ε²) λ)``, nats (Ma, Derksen, Hong, Wright 2007)."""
+    scale = np.asarray(d / eps2)[..., None]
+    return np.log1p(scale * eigenvalues).sum(axis=-1)
+
+
+def coding_rate_paper(eigenvalues, d, rank, eps2):
+    """``R_ε / (d ln(1 + 1/ε²))``, as 2402.03471 normalises (from secondary sources)."""
+    return coding_rate(eigenvalues, d, rank, eps2) / (d * np.log1p(1 / eps2))
+
+
+def coding_rate_rank(eigenvalues, d, rank, eps2):
+    """``R_ε / (r ln(1 + d/(r ε²)))``, r the rank allowed: 1 for r equal eigenvalues."""
+    r = np.maximum(rank, 1)
+    return coding_rate(eigenvalues, d, rank, eps2) / (r * np.log1p(d / (r * eps2)))
+
+
+def mean_gain(eigenvalues, rows, lam):
+    """Mean information gain of a token, ``Σ ln(1 + nλ_i/λ) / n``, nats, n the rows counted.
+
+    The gains of all tokens add up to ``ln det(I + G/λ)`` (2402.03471): see `information_gain`.
+    """
+    rows = np.maximum(np.asarray(rows, float), 1)
+    return np.log1p(rows[..., None] * eigenvalues / lam).sum(axis=-1) / rows
+
+
+def _purity(eigenvalues):
+    purity = np.sum(eigenvalues**2, axis=-1)
+    return np.where(purity > 0, purity, 1.0)
+
+
+def _share(value, limit):
+    """value / limit, 0 where there is no room (limit 0)."""
+    return np.where(limit > 0, value / np.where(limit > 0, limit, 1.0), 0.0)
+
+
+SPECTRAL = {
+    function.__name__: function
+    for function in (
+        entropy,
+        entropy_over_ln_d,
+        entropy_over_ln_rank,
+        effective_rank,
+        renyi_2,
+        renyi_inf,
+        participation_ratio,
+    )
+}
+CODING = {
+    function.__name__: function for function in (coding_rate, coding_rate_paper, coding_rate_rank)
+}
+
+
+# Entropies of the text rather than of hidden states; see `conditional_entropies`.
+CONDITIONAL = ("nll", "bits_per_byte", "predictive_entropy")
+
+
+def metric_names(convention: str, eps2: Iterable[float], lambdas: Iterable[float]) -> list[str]:
+    """The metrics of a convention; ``coding_rate[eps2=0.5]``, ``mean_gain[lambda=1]``: ``unit``."""
+    coding = [f"{name}[eps2={value:g}]" for name in CODING for value in eps2]
+    gains = [f"mean_gain[lambda={value:g}]" for value in lambdas]
+    return [*SPECTRAL, *([*coding, *gains] if convention == "unit" else [])]
+
+
+def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
+    """A metric of spectra.
+
+    Parameters
+    ----------
+    metric : str
+        A name as `metric_names` gives it; the coding rates carry ``[eps2=…]``, the mean gain
+        ``[lambda=…]``.
+    eigenvalues : array of float64 (..., r)
+        Of the covariance of normalised rows: sum 1, r ≤ min(n, d) or padded with zeros.
+    d : int or array broadcasting against (...)
+        Width: the number of coordinates of a row.
+    n : int or array broadcasting against (...)
+        Number of rows that the spectrum was made of, zero rows left out.
+    convention : {"unit", "centred"}
+        Centring costs one dimension: the rank is at most min(n − 1, d).
+
+    Returns
+    -------
+    ndarray of float64 (...)
+        In nats where it is an entropy or a coding rate.
+
+    Raises
+    ------
+    InfogeoError
+        Where there is no such metric.
+
+    Notes
+    -----
+    Verified against closed forms (orthonormal, equal and equicorrelated rows, planted spectra)
+    and, for the coding rate and the mean gain, against a direct ``slogdet``.
+    """
+    eigenvalues, d = np.asarray(eigenvalues), np.asarray(d)
+    rank = np.minimum(np.asarray(n) - (convention == "centred"), d)
+    if metric in SPECTRAL:
+        return SPECTRAL[metric](eigenvalues, d, rank)
+    coding = re.fullmatch(r"(\w+)\[eps2=([0-9.e+-]+)\]", metric)
+    if coding and coding[1] in CODING:
+        return CODING[coding[1]](eigenvalues, d, rank, float(coding[2]))
+    gain = re.fullmatch(r"mean_gain\[lambda=([0-9.e+-]+)\]", metric)
+    if gain:
+        return mean_gain(eigenvalues, n, float(gain[1]))
+    raise InfogeoError(
+        f"metric {metric!r}: no such metric. There are {', '.join(SPECTRAL)}, "
+        f"{', '.join(CODING)} with [eps2=…], such as coding_rate[eps2=0.5], and "
+        "mean_gain[lambda=…]."
+    )
+
+
+def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[float]) -> Iterator:
+    """All entropies of a model and corpus as a long table, layer by layer.
+
+    Parameters
+    ----------
+    spectra : SpectraFile
+        From `infogeo.geometry.spectra.read`.
+    eps2 : iterable of float
+        The ε² of the coding rates.
+    lambdas : iterable of float
+        The λ of the mean gains.
+
+    Yields
+    ------
+    pandas.DataFrame
+        doc_id, source, scope, layer, convention, n, metric, value. Scope ``text`` has a row per
+        text, ``tokens`` and ``means`` one per corpus with empty doc_id and source. The last part
+        holds the conditional entropies (nll and predictive_entropy: nats per token;
+        bits_per_byte), with an empty layer and convention.
+
+    Raises
+    ------
+    InfogeoError
+        Where a conditional entropy is not finite.
+    """
+    eps2, lambdas, documents = list(eps2), list(lambdas), spectra.documents
+    for layer in spectra:
+        parts = []
+        for (scope, convention, n), spectrum in layer.spectra.items():
+            rows = spectrum.rows - spectrum.zero_rows  # (k,)
+            for metric in metric_names(convention, eps2, lambdas):
+                value = evaluate(metric, spectrum.eigenvalues, layer.width, rows, convention)
+                parts.append((scope, layer.layer, convention, n, metric, value))
+        yield _long(parts, documents)
+    yield _long(
+        [
+            ("text", "", "", n, metric, value)
+            for n in documents.texts
+            for metric, value in conditional_entropies(spectra.tokens, documents, n).items()
+        ],
+        documents,
+    )
+
+
+def _long(parts: list[tuple], documents: Documents):
+    """One long table of (scope, layer, convention, n, metric, values (k,))."""
+    import pandas as pd
+
+    doc_ids, sources = (np.array(x, dtype=object) for x in (documents.doc_ids, documents.sources))
+    whole = np.array([""], dtype=object)
+
+    def texts_of(names):
+        return np.concatenate(
+            [
+                names[documents.texts[n]] if scope == "text" else whole
+                for scope, _, _, n, _, _ in parts
+            ]
+        )
+
+    sizes = [len(part[-1]) for part in parts]
+    scope, layer, convention, n, metric, value = zip(*parts, strict=True)
+    return pd.DataFrame(
+        {
+            "doc_id": texts_of(doc_ids),
+            "source": texts_of(sources),
+            "scope": np.repeat(np.array(scope, dtype=object), sizes),
+            "layer": np.repeat(np.array(layer, dtype=object), sizes),
+            "convention": np.repeat(np.array(convention, dtype=object), sizes),
+            "n": np.repeat(np.array(n, dtype=np.int64), sizes),
+            "metric": np.repeat(np.array(metric, dtype=object), sizes),
+            "value": np.concatenate(value),
+        }
+    )
+
+
+def conditional_entropies(tokens: Tokens, documents: Documents, n: int) -> dict[str, np.ndarray]:
+    """Means over tokens 2 … n of each text that has n tokens; the first has nothing before it.
+
+    Returns
+    -------
+    dict of str to ndarray of float64 (texts with n tokens,)
+        nll and predictive_entropy in nats per token, bits_per_byte: the negative log-likelihood
+        of those tokens in bits over the UTF-8 bytes that they cover (Kaplan et al. 2020).
+
+    Raises
+    ------
+    InfogeoError
+        Where a value is not finite, or the tokens cover no byte.
+    """
+    texts = documents.texts[n]
+    starts = np.asarray(tokens.offsets)[texts]
+    counted = starts[:, None] + np.arange(1, n)  # (texts, n − 1)
+    nll = np.asarray(tokens.nll, np.float64)[counted]
+    predictive = np.asarray(tokens.predictive_entropy, np.float64)[counted]
+    ends = np.asarray(tokens.token_end_byte, np.int64)
+    covered = ends[starts + n - 1] - ends[starts]
+    bad = ~np.isfinite(nll).all(axis=1) | ~np.isfinite(predictive).all(axis=1) | (covered <= 0)
+    if bad.any():
+        names = [documents.doc_ids[text] for text in texts[bad]]
+        raise InfogeoError(
+            f"text {names[0]!r} and {len(names) - 1} more: a negative log-likelihood or a "
+            f"predictive entropy among the first {n} tokens is not finite, or these tokens cover "
+            "no byte of text. Check the model's logits (dtype) and leave such texts out."
+        )
+    return {
+        "nll": nll.mean(axis=1),
+        "bits_per_byte": nll.sum(axis=1) / np.log(2) / covered,
+        "predictive_entropy": predictive.mean(axis=1),
+    }

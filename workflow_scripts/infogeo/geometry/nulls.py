@@ -1,0 +1,84 @@
+"""The random null: what the metrics say of random directions; and seeds of untrained twins."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from infogeo.geometry.entropy import evaluate, metric_names
+from infogeo.geometry.spectra import CONVENTIONS, text_spectra
+
+
+def random_null(
+    widths: Iterable[int],
+    prefixes: Iterable[int],
+    eps2: Iterable[float],
+    lambdas: Iterable[float],
+    draws: int,
+    seed: int,
+):
+    """Every metric on n independent random unit vectors in R^d.
+
+    Parameters
+    ----------
+    widths, prefixes : iterable of int
+        The d and the n; all pairs are taken.
+    eps2 : iterable of float
+        The ε² of the coding rates.
+    lambdas : iterable of float
+        The λ of the mean gains.
+    draws : int
+        Independent draws for each pair.
+    seed : int
+        Each pair has a stream of its own, (seed, d, n): another width, prefix or draw leaves the
+        other values as they are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        d, n, convention, metric, draw, value; sorted by d and n.
+
+    Notes
+    -----
+    Same code as for hidden states. Verified against the Marchenko–Pastur law: the mean matrix
+    entropy of n unit vectors in R^d is that of its density at n/d.
+    """
+    import pandas as pd
+
+    eps2, lambdas = list(eps2), list(lambdas)
+    parts = []
+    for d in sorted(set(widths)):
+        for n in sorted(set(prefixes)):
+            spectra = _draws(d, n, draws, seed)
+            for convention in CONVENTIONS:
+                eigenvalues, rows = spectra[convention]
+                for metric in metric_names(convention, eps2, lambdas):
+                    value = evaluate(metric, eigenvalues, d, rows, convention)
+                    parts.append(
+                        pd.DataFrame(
+                            {
+                                "d": d,
+                                "n": n,
+                                "convention": convention,
+                                "metric": metric,
+                                "draw": np.arange(draws),
+                                "value": value,
+                            }
+                        )
+                    )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _draws(d: int, n: int, draws: int, seed: int) -> dict:
+    """convention → (eigenvalues (draws, min(n, d)), rows that are not zero rows (draws,))."""
+    generator = np.random.default_rng([seed, d, n])
+    found = {convention: ([], []) for convention in CONVENTIONS}
+    for _ in range(draws):
+        Z = generator.standard_normal((n, d))
+        Z /= np.linalg.norm(Z, axis=1, keepdims=True)
+        for (convention, _), (eigenvalues, zero_rows) in text_spectra(Z, [n]).items():
+            found[convention][0].append(eigenvalues)
+            found[convention][1].append(n - zero_rows)
+    return {
+        convention: (np.stack(eigenvalues), np.array(rows))
+        for convention, (eigenvalues, rows) in found.items()
+    }

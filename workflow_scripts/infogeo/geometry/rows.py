@@ -1,0 +1,46 @@
+"""Rows of hidden states: all finite, scaled to unit norm, zero where they have no direction."""
+
+import numpy as np
+
+from infogeo.files.errors import InfogeoError
+
+# A row this much smaller than the largest one (squared norms) has no direction: a zero row.
+ZERO = 1e-12
+# What float64 leaves of a row that equals the mean, relative to the row (squared norms).
+ROUNDING = (16 * np.finfo(np.float64).eps) ** 2
+
+
+def check_finite(Z: np.ndarray, where: str) -> None:
+    """Refuse hidden states that are not all finite.
+
+    Raises
+    ------
+    InfogeoError
+        Naming `where`, the first such row and what is in it.
+    """
+    finite = np.isfinite(Z)
+    if finite.all():
+        return
+    first = np.argwhere(~finite)[0]
+    raise InfogeoError(
+        f"{where}: token {first[-2]}, coordinate {first[-1]} is {Z[tuple(first)]}, and "
+        f"{np.count_nonzero(~finite):,} of {Z.size:,} values are not finite. The forward pass "
+        "overflowed: run this model in float32 or bfloat16 (column dtype of the models table)."
+    )
+
+
+def unit_norm(rows: np.ndarray, floor=0.0) -> np.ndarray:
+    """Rows (..., n, d) scaled to unit norm; those without a direction become zero. float64.
+
+    Parameters
+    ----------
+    rows : array (..., n, d)
+        Finite.
+    floor : array broadcasting against (..., 1)
+        Squared norms up to here are rounding: no direction. Nor has a row whose squared norm is at
+        most 10⁻¹² of the largest.
+    """
+    rows = np.asarray(rows, np.float64)
+    squares = np.einsum("...d,...d->...", rows, rows)
+    kept = squares > np.maximum(ZERO * squares.max(axis=-1, keepdims=True), floor)
+    return rows * (kept / np.sqrt(np.where(kept, squares, 1.0)))[..., None]

@@ -1,0 +1,1 @@
+"""Statistics on arrays: resampling, rank correlation and slopes in logarithms."""

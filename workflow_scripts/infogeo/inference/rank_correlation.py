@@ -1,0 +1,139 @@
+"""Partial rank correlations of many variables at once, and their resamples over texts."""
+
+import numpy as np
+from scipy import stats
+
+# Below this variance of a rank (scaled to [0, 1]), or share of it that the controls leave over, a
+# variable counts as constant.
+NOTHING = 1e-10
+CHUNK = 2**12  # tokens whose ranks are multiplied at once: those of ten variables fit the cache
+
+
+def partial_spearman(x, y, controls, texts, copies) -> np.ndarray:
+    """Partial Spearman correlations in resamples of the texts.
+
+    All variables become midranks, and the partial correlations are those of the ranks. Ranks are
+    taken anew in each resample, in which a text is there as often as it was drawn.
+
+    Parameters
+    ----------
+    x : (variables, tokens) array
+    y : (targets, tokens) array
+    controls : (controls, tokens) array
+        What is held fixed; no rows give the plain Spearman correlation. A constant control, or
+        one that follows from the others, changes nothing.
+    texts : (tokens,) array of int
+        The text that each token belongs to.
+    copies : (draws, texts) int array
+        As `infogeo.inference.resampling.text_copies` gives them.
+
+    Returns
+    -------
+    (draws, variables, targets) float64 array
+        NaN where the variable or the target is constant, or the controls leave nothing of it.
+
+    Notes
+    -----
+    Each variable is sorted once; a draw is then one cumulative sum of integers, which is exact.
+    Memory holds 13 bytes for each token of a variable, target or control. Verified against
+    scipy.stats.spearmanr, residuals of an explicit regression of ranks, and a loop that repeats
+    the tokens of the drawn texts.
+    """
+    from infogeo.inference.rank_kernels import midranks  # numba takes a second to load
+
+    x, y, controls = (np.atleast_2d(np.asarray(part, float)) for part in (x, y, controls))
+    texts, copies = np.asarray(texts), np.asarray(copies)
+    controls = controls.reshape(-1, len(texts))
+    # In the order of one variable, ranks of others like it stand near each other in memory.
+    order = np.argsort(x[len(x) // 2], kind="stable")
+    texts = texts[order]
+    fixed, variables = len(y) + len(controls), len(y) + len(controls) + len(x)
+    of_sorted = [_sorted(row[order], texts) for row in (*y, *controls, *x)]
+    middle, ranks = np.empty(len(texts), np.int32), np.empty((variables, len(texts)), np.int32)
+    variance = np.empty((len(copies), variables))
+    crossed = np.zeros((len(copies), fixed, variables))
+    for draw, row in enumerate(copies):
+        of_token = row[texts]
+        total = int(of_token.sum())
+        for place, variable in enumerate(of_sorted):
+            variance[draw, place] = midranks(*variable, row, total, middle, ranks[place])
+        for start in range(0, len(texts), CHUNK):
+            part = slice(start, start + CHUNK)
+            shares = ranks[:, part] * (0.5 / total)  # in (−½, ½)
+            crossed[draw] += (shares[:fixed] * (of_token[part] / total)) @ shares.T
+    of_x = crossed[..., fixed:].swapaxes(-1, -2)
+    others = variance[:, :fixed], crossed[..., :fixed]
+    return _partial(variance[:, fixed:], of_x, *others, len(y))
+
+
+def within_levels(x, y, controls, levels) -> np.ndarray:
+    """Partial Spearman correlations with one more control that is a factor.
+
+    Parameters
+    ----------
+    x, y, controls
+        As for `partial_spearman`.
+    levels : (tokens,) array of int
+        The level of the factor, such as the position: ranks lose their mean at each level.
+
+    Returns
+    -------
+    (variables, targets) float64 array
+        NaN as in `partial_spearman`.
+
+    Notes
+    -----
+    Verified against an explicit regression of ranks on one dummy per level.
+    """
+    y = np.atleast_2d(y)
+    levels = np.unique(levels, return_inverse=True)[1]
+    counts = np.bincount(levels)
+
+    def residuals(row):
+        ranks = stats.rankdata(row) / len(levels)
+        return ranks - (np.bincount(levels, ranks) / counts)[levels]
+
+    others = np.array([residuals(row) for row in (*y, *np.atleast_2d(controls))])
+    among = others @ others.T / len(levels)
+    variance_x, crossed = [], []
+    for row in np.atleast_2d(x):
+        ranks = residuals(row)
+        variance_x.append(ranks @ ranks / len(levels))
+        crossed.append(others @ ranks / len(levels))
+    return _partial(np.array(variance_x), np.array(crossed), np.diagonal(among), among, len(y))
+
+
+def _sorted(values, texts):
+    """Texts, last of ties and places of a variable, as `rank_kernels` takes them."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    places = np.empty(len(values), np.int32)
+    places[order] = np.cumsum(new) - 1
+    return texts[order].astype(np.int32), np.append(new[1:], True), places
+
+
+def _partial(variance_x, crossed, variance, among, targets: int):
+    """Partial correlations from (co)variances.
+
+    variance_x (..., V), crossed (..., V, targets + controls), variance (..., targets + controls),
+    among (..., targets + controls, targets + controls) → (..., V, targets).
+    """
+    scale_x, scale = _inverse_root(variance_x), _inverse_root(variance)
+    crossed = crossed * scale_x[..., :, None] * scale[..., None, :]
+    among = among * scale[..., :, None] * scale[..., None, :]
+    x, y = crossed[..., targets:], among[..., :targets, targets:]  # with the controls
+    # Of controls that follow from each other, the pseudoinverse takes what they share once.
+    inverse = np.linalg.pinv(among[..., targets:, targets:], rcond=NOTHING, hermitian=True)
+    x_explained = x @ inverse
+    left = crossed[..., :targets] - x_explained @ y.swapaxes(-1, -2)
+    left_x = (scale_x > 0) - (x_explained * x).sum(axis=-1)
+    left_y = (scale[..., :targets] > 0) - ((y @ inverse) * y).sum(axis=-1)
+    left_x, left_y = (np.where(part > NOTHING, part, np.nan) for part in (left_x, left_y))
+    return left / np.sqrt(left_x[..., :, None] * left_y[..., None, :])
+
+
+def _inverse_root(variance):
+    """1/√variance, and 0 where there is none."""
+    constant = variance < NOTHING
+    return np.where(constant, 0.0, 1.0 / np.sqrt(np.where(constant, 1.0, variance)))

@@ -1,0 +1,1 @@
+"""How and where work runs: progress, logs, threads, workers and SLURM."""

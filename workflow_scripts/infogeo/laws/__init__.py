@@ -1,0 +1,1 @@
+"""From numbers to laws over N, with their controls and verdicts."""

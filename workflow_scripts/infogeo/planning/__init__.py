@@ -1,0 +1,1 @@
+"""Before a run: the configuration, what it costs, and what a scheduler is asked for."""

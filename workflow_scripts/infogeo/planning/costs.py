@@ -1,0 +1,233 @@
+"""What the work of a job takes: operations, bytes, seconds.
+
+A multiply-add counts as two floating-point operations. With d the width, L the blocks, V the
+vocabulary, n the tokens of a text and N the non-embedding parameters, a forward pass takes per
+token 2 N (weights) + 4 n d L (scores and weighted sums of attention, over all n positions as they
+are computed, without the half that a causal mask would spare) + 2 d V (logits); training takes
+three times that. See Kaplan et al. 2020 (2001.08361), section 2.1.
+"""
+
+from math import ceil
+
+from infogeo.context.token_selection import SELECTORS
+from infogeo.geometry.entropy import CONDITIONAL, metric_names
+from infogeo.geometry.spectra import CONVENTIONS, SCOPES, corpus_bytes
+
+ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+SHARD_BYTES = 2**29  # most hidden states in a shard of a dump, of which two are in memory at once
+# Bytes of a process that has imported PyTorch, transformers and pandas; and, in multiples of d
+# numbers per token of a batch, what one block works with. Against the peak resident memory of real
+# dumps on a CPU (GPT-NeoX of 1, 29 and 124 million parameters, the last in bfloat16, 320 texts of
+# 128 tokens) `memory_bytes` came out between 3 % below and 23 % above.
+PROCESS_BYTES = 520_000_000
+BLOCK_BUFFERS = 16
+# Logits and what is made of them are worked on in pieces of about 2²² numbers in float32.
+LOGITS_BYTES = 2 * 4 * 2**22
+# Bytes of a GPU that PyTorch's context and its kernels' workspaces take (a guess: no GPU was at
+# hand), and the share of the rest that weights may take, the same as where they are loaded
+# (forward.GPU_SHARE; not imported, for it needs PyTorch). The other quarter is for batches, which
+# are halved where it does not suffice.
+CUDA_BYTES = 1_500_000_000
+GPU_SHARE = 0.75
+# Bytes of a token in a store beside its hidden states: see store.TOKEN_ARRAYS.
+TOKEN_BYTES = 17
+# What one core sustains in spectra and gains of texts (9 to 35 GFLOP/s for d of 64 to 4096 at n of
+# 32 and 128: the operations of `spectra_seconds` and `gain_seconds` over the
+# seconds of tests/bench/cost.py), and in d × d products for the corpus (12 to 71).
+TEXT_FLOPS, CORPUS_FLOPS = 1e10, 2.5e10
+
+
+# ---------------------------------------------------------------- arithmetic
+def forward_flops(model: dict, tokens: int, n: int) -> int:
+    """Floating-point operations of forward passes over `tokens` tokens in texts of n.
+
+    Parameters
+    ----------
+    model : dict
+        params_non_embedding, width, layers and vocabulary.
+
+    Notes
+    -----
+    Verified against PyTorch's FlopCounterMode, which counts matrix products alone: equal once
+    biases and norms are left out of N.
+    """
+    weights = 2 * model["params_non_embedding"]
+    attention = 4 * n * model["width"] * model["layers"]
+    logits = 2 * model["width"] * model["vocabulary"]
+    return tokens * (weights + attention + logits)
+
+
+def ablation_flops(model: dict, config: dict, texts: int) -> int:
+    """Floating-point operations of the token ablation of a model, at most.
+
+    Of every share a text is run on the tokens kept and on the tokens left, which together are its
+    n tokens, for each selector, with and without the first token; logits are made of one token.
+    """
+    n, context = max(config["spectra"]["n"]), config["context"]
+    # Every selector has one order, but the random one.
+    orders = len(SELECTORS) - 1 + context["ablation_draws"]
+    runs = min(config["states"]["attention_texts"], texts) * orders * 2 * len(context["shares"])
+    return forward_flops({**model, "vocabulary": 0}, runs * n, n)
+
+
+def layers_stored(wanted, layers: int) -> int:
+    """How many layers `states.layers` means in a model of so many blocks.
+
+    Relative depths are rounded to the nearest block, as where states are stored.
+    """
+    if wanted == "all":
+        return layers + 2
+    chosen = {d if d == "final" else int(float(d) * layers + 0.5) for d in wanted}
+    return len(chosen)
+
+
+def hidden_states_bytes(model: dict, tokens: int, layers: int, dtype: str) -> int:
+    """Bytes of the stored hidden states of `tokens` tokens at so many layers."""
+    return tokens * layers * model["width"] * ITEM_BYTES[dtype]
+
+
+def reduced_states_bytes(model: dict, config: dict, labelled: bool, texts, tokens, dtype) -> int:
+    """Bytes of a store without most hidden states (`keep_hidden_states: false`), at most.
+
+    Kept are the last layer of the texts whose attention is stored, and of corpora with labels the
+    first tokens of the other texts, all of which may be in the sample, at the depths at which
+    sentences are compared.
+    """
+    attended, chosen = min(texts, config["states"]["attention_texts"]), {"final"}
+    kept = attended * max(config["spectra"]["n"])
+    if labelled:
+        kept += (texts - attended) * config["sentences"]["n"]
+        chosen |= set(config["sentences"]["depths"])
+    layers = layers_stored(sorted(chosen), model["layers"])
+    return tokens * TOKEN_BYTES + hidden_states_bytes(model, kept, layers, dtype)
+
+
+def spectra_seconds(model: dict, config: dict, texts: int, layers: int) -> float:
+    """Seconds of one core in the spectra of so many texts at so many layers, at most.
+
+    Of a text: a Gram matrix (2 n² d) and two spectra of each prefix (9 r³ each, r = min(n, d): the
+    rate of LAPACK is counted in); and for the spectra of the corpus, of each prefix in both
+    conventions, 4 n d².
+    """
+    lengths, width = config["spectra"]["n"], model["width"]
+    of_text = 2 * max(lengths) ** 2 * width + sum(18 * min(n, width) ** 3 for n in lengths)
+    of_corpus = 4 * sum(lengths) * width**2
+    return texts * layers * (of_text / TEXT_FLOPS + of_corpus / CORPUS_FLOPS)
+
+
+def gain_seconds(model: dict, config: dict, texts: int, layers: int) -> float:
+    """Seconds of one core in the gains of so many texts at so many layers, at most.
+
+    Of a text: a Gram matrix (2 n² d) and a Cholesky factor for each λ (n³/3).
+    """
+    n = max(config["spectra"]["n"])
+    flops = 2 * n**2 * model["width"] + _regularisers(config) * n**3 / 3
+    return texts * layers * flops / TEXT_FLOPS
+
+
+def gain_table_seconds(config: dict, texts: int, layers: int, draws: int) -> float:
+    """Seconds of one core in the tables of gains with so many bootstrap draws, at most.
+
+    Of each draw the ranks of every token in each variable: what is related to the gains of each λ,
+    two of them, and two controls (6 to 12 ns measured for each).
+    """
+    tokens = texts * (max(config["spectra"]["n"]) - 1)
+    ranks = 1.5e-8 * (1 + draws) * tokens * (_regularisers(config) + 4)
+    return layers * (ranks + 4e-4 * texts)
+
+
+def laws(config: dict) -> int:
+    """How many laws are fitted for a family on a corpus: see `laws.Laws.fit_family`."""
+    lengths = len(config["spectra"]["n"])
+    keys = len(SCOPES) * _metrics(config) * lengths * len(config["scaling"]["depths"])
+    return (keys + len(CONDITIONAL) * lengths) * len(config["scaling"]["axes"])
+
+
+def _metrics(config: dict) -> int:
+    """Metrics of spectra, of both conventions."""
+    kinds = config["entropy"]["eps2"], config["context"]["lambdas"]
+    return sum(len(metric_names(convention, *kinds)) for convention in CONVENTIONS)
+
+
+def _regularisers(config: dict) -> int:
+    return len(config["context"]["lambdas"]) + len(config["entropy"]["eps2"])
+
+
+def pair_seconds(n: int, width: int) -> float:
+    """Seconds of one core in one distance between two texts of n tokens, at most.
+
+    A product of rows (2 n² d) and a spectrum of order 2 n, at rates of tests/bench/sentences.py and
+    cost.py (0.27 to 0.87 of this for n of 32 to 512 and d of 256 to 4096).
+    """
+    return 5e-5 + 2e-10 * (2 * n) ** 3 + 1.6e-10 * n**2 * width
+
+
+def accumulator_bytes(model: dict, config: dict, texts: int, layers: int) -> int:
+    """Bytes of the spectra of the corpus at so many layers, while they are gathered.
+
+    Of texts whose number is not known (0) there may be any.
+    """
+    counts = dict.fromkeys(config["spectra"]["n"], texts or 10**9)
+    return layers * corpus_bytes(counts, model["width"])
+
+
+def eigenvalue_bytes(model: dict, config: dict, texts: int) -> int:
+    """Bytes of the eigenvalues of the texts at one layer."""
+    ranks = sum(min(n, model["width"]) for n in config["spectra"]["n"])
+    return 8 * len(CONVENTIONS) * texts * ranks
+
+
+def gain_bytes(config: dict, texts: int) -> int:
+    """Bytes of the gains at one layer: gain, ρ and squared norms of every token."""
+    return 8 * (2 * _regularisers(config) + 1) * texts * max(config["spectra"]["n"])
+
+
+def entropy_rows(config: dict, texts: int) -> int:
+    """Rows of the table of entropies of one layer."""
+    return _metrics(config) * len(config["spectra"]["n"]) * texts
+
+
+def memory_bytes(model: dict, states: dict, tokens: int | None, layers: int, dtype: str) -> int:
+    """Bytes that the dump of a model needs, about: weights, a batch, and two shards of states.
+
+    A model whose logits are more than a matrix product (a soft cap, a scale) needs another
+    4 × batch_tokens × vocabulary.
+
+    Parameters
+    ----------
+    model : dict
+        params_total and width.
+    states : dict
+        batch_tokens and shard_tokens of the configuration.
+    tokens : int or None
+        Tokens in all, if known: no batch and no shard has more.
+    layers : int
+        Stored layers.
+    dtype : {'float32', 'float16', 'bfloat16'}
+    """
+    most = states["shard_tokens"] if tokens is None else min(states["shard_tokens"], tokens)
+    shard = min(hidden_states_bytes(model, most, layers, dtype), SHARD_BYTES)
+    weights = model["params_total"] * ITEM_BYTES[dtype]
+    batch = min(states["batch_tokens"], most) * model["width"] * ITEM_BYTES[dtype] * BLOCK_BUFFERS
+    return PROCESS_BYTES + weights + batch + LOGITS_BYTES + 2 * shard
+
+
+def gpus_needed(parameters: int, dtype: str, gpu_bytes: float) -> int:
+    """How many GPUs of a size hold so many weights in `dtype`, and leave room for batches.
+
+    Parameters
+    ----------
+    parameters : int
+        In all.
+    dtype : {'float32', 'float16', 'bfloat16'}
+    gpu_bytes : float
+        Of one GPU; 0 where there are none, and then none are needed.
+
+    Notes
+    -----
+    Verified against where `forward.device_map` puts weights of that size.
+    """
+    if not gpu_bytes:
+        return 0
+    return ceil(parameters * ITEM_BYTES[dtype] / (GPU_SHARE * (gpu_bytes - CUDA_BYTES)))

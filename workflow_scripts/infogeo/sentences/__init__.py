@@ -1,0 +1,1 @@
+"""The geometry of whole texts: distances between covariances, judged by labels."""

@@ -1,0 +1,93 @@
+"""model.json, the card of a model: what it is, where its weights are, and its counts."""
+
+import json
+from pathlib import Path
+
+from infogeo.files.errors import InfogeoError
+from infogeo.files.fingerprint import check
+
+
+def read(path, expected: str | None = None) -> dict:
+    """The model.json of a model.
+
+    Raises
+    ------
+    InfogeoError
+        Where it is missing, is no JSON, or carries another fingerprint than expected.
+    """
+    path = Path(path)
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InfogeoError(f"{path}: no such file. Run the workflow to make it.") from error
+    except ValueError as error:
+        raise InfogeoError(f"{path}: not JSON ({error}). snakemake -R {path}") from error
+    check(path, card.get("fingerprint"), expected)
+    return card
+
+
+def require_files(card: dict) -> None:
+    """See that the files of a model are still where its card says, before it is run.
+
+    Raises
+    ------
+    InfogeoError
+        Where one is gone or of another size, naming the command that fetches it anew.
+    """
+    for name, facts in card["files"].items():
+        file = Path(card["directory"], name)
+        if not file.is_file() or file.stat().st_size != facts["bytes"]:
+            raise InfogeoError(
+                f"{file}: gone or changed since model {card['slug']} was fetched (of source hub: "
+                "was the cache under HF_HOME cleaned up?). Make it anew: snakemake -R "
+                f"results/models/{card['slug']}/model.json"
+            )
+
+
+def described(paths, fields, **columns) -> list[dict]:
+    """Some fields of the cards of several models, beside columns of their rows.
+
+    Parameters
+    ----------
+    paths : sequence of path
+    fields : sequence of str
+        Keys of model.json.
+    **columns : sequences, one value per model
+        Of the models table.
+    """
+    models = []
+    for path, *row in zip(paths, *columns.values(), strict=True):
+        card = read(path)
+        models.append(dict(zip(columns, row, strict=True)) | {key: card[key] for key in fields})
+    return models
+
+
+def with_commits(frame, models: list[dict]):
+    """A table (DataFrame) with a column `commit` after `model`; empty for models not from a hub.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With a column model.
+    models : list of dict
+        slug and commit.
+    """
+    commits = {model["slug"]: model["commit"] for model in models}
+    frame = frame.copy()
+    frame.insert(frame.columns.get_loc("model") + 1, "commit", frame["model"].map(commits))
+    return frame
+
+
+def by_family(models: list[dict]) -> list[list[dict]]:
+    """The models of each family, in the order of the table of models."""
+    names = dict.fromkeys(model["family"] for model in models)
+    return [[model for model in models if model["family"] == name] for name in names]
+
+
+def model_columns(corpus: str, model: dict) -> dict:
+    """The columns that every row of a model begins with."""
+    return {
+        "corpus": corpus, "family": model["family"], "model": model["slug"],
+        "N": model["params_non_embedding"], "params_total": model["params_total"],
+        "width": model["width"], "layers": model["layers"],
+    }  # fmt: skip

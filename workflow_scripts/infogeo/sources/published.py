@@ -1,0 +1,93 @@
+"""Tables of published values: read, and checked with all problems at once.
+
+The Snakefile imports this module, so it needs nothing beyond the standard library.
+"""
+
+import csv
+import math
+from pathlib import Path
+
+from infogeo.files.errors import InfogeoError
+
+COLUMNS = ["family", "model", "N", "d", "corpus", "metric", "value"]
+METRICS = ("entropy_over_ln_d", "entropy", "nll", "bits_per_byte", "predictive_entropy")
+
+
+def read(paths) -> list[dict]:
+    """The rows of the tables, in their order.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        CSV files with COLUMNS, in any order.
+
+    Returns
+    -------
+    list of dict
+        COLUMNS with N, d as int and value as float, and `table`, the path.
+
+    Raises
+    ------
+    InfogeoError
+        Listing every problem of every table with file, line, column, value and what would be
+        right.
+    """
+    rows, problems = [], []
+    for path in map(str, paths):
+        found, wrong = _read(path)
+        rows += [row | {"table": path} for row in found]
+        problems += [f"{path}: {problem}" for problem in wrong]
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise InfogeoError(f"The tables of published values: {count}\n{lines}")
+    return rows
+
+
+def _read(path: str) -> tuple[list[dict], list[str]]:
+    if not Path(path).is_file():
+        return [], ["no such file. `published` in the configuration lists the tables"]
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        return [], [f"byte {error.start} is not UTF-8; save the table as UTF-8"]
+    lines = csv.reader(text.splitlines())
+    header = [name.strip() for name in next(lines, [])]
+    if sorted(header) != sorted(COLUMNS):
+        return [], [f"the header is {','.join(header)!r}; it must be {','.join(COLUMNS)}"]
+    rows, problems, first = [], [], {}
+    for number, cells in enumerate(lines, start=2):
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            problems.append(f"line {number}: {len(cells)} cells under {len(header)} columns")
+            continue
+        given = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+        row, wrong = _converted(given)
+        key = tuple(given[name] for name in ("family", "model", "corpus", "metric"))
+        if key in first:
+            wrong.append(f"the same family, model, corpus and metric as line {first[key]}")
+        first.setdefault(key, number)
+        problems += [f"line {number}, {problem}" for problem in wrong]
+        rows.append(row)
+    return rows, problems if rows or problems else ["a header but no row"]
+
+
+def _converted(given: dict) -> tuple[dict, list[str]]:
+    """A row with its types, and what is wrong with it."""
+    row = {name: given[name] for name in COLUMNS}
+    problems = [f"{name}: empty" for name in ("family", "model", "corpus") if not given[name]]
+    if given["metric"] not in METRICS:
+        problems.append(f"metric: {given['metric']!r} must be one of {', '.join(METRICS)}")
+    for name, least in (("N", 1), ("d", 2)):
+        if given[name].isascii() and given[name].isdigit() and int(given[name]) >= least:
+            row[name] = int(given[name])
+        else:
+            problems.append(f"{name}: {given[name]!r} must be a whole number of at least {least}")
+    try:
+        row["value"] = float(given["value"])
+    except ValueError:
+        row["value"] = math.nan
+    if not (math.isfinite(row["value"]) and row["value"] > 0):
+        problems.append(f"value: {given['value']!r} must be a number above 0")
+    return row, problems

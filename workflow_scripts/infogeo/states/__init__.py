@@ -1,0 +1,1 @@
+"""From texts to hidden states: tokens, forward passes, shards and the store."""

@@ -1,0 +1,244 @@
+"""What is kept of hidden states that are not stored: their spectra, gains and sums, by layer.
+
+A reduction is of the texts of one shard at one layer. It holds what `spectra` and
+`information_gain` make of each text, bit for bit, and the sums from which the mean over the corpus
+follows. What needs that mean first, the spectra of the corpus, takes a second pass: `LayerCorpus`.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+from infogeo.geometry.information_gain import Checks, LayerGains, of_pivots, pivots
+from infogeo.geometry.regularisers import regularisers
+from infogeo.geometry.rows import unit_norm
+from infogeo.geometry.spectra import (
+    CONVENTIONS,
+    CorpusSpectra,
+    Spectrum,
+    Stacks,
+    Sums,
+    TextSpectra,
+    put_checked,
+)
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Of the texts of a shard at one layer of width d.
+
+    Attributes
+    ----------
+    spectra : dict
+        (convention, n) → Spectrum of the texts of at least n tokens.
+    sums : dict of int to (2, d) float64 ndarray
+        See `spectra.Sums`.
+    pivots : (regularisers, texts, n) float64 ndarray
+        See `information_gain.pivots`; of the texts of the largest n.
+    norms : (texts, n) float64 ndarray
+        See `information_gain.LayerGains`.
+    checks : list of dict
+        See `information_gain.Checks`.
+    """
+
+    spectra: dict[tuple[str, int], Spectrum]
+    sums: dict[int, np.ndarray]
+    pivots: np.ndarray
+    norms: np.ndarray
+    checks: list[dict]
+
+    def save(self, group: h5py.Group) -> None:
+        """Write everything into an HDF5 group, with checksums."""
+        for (convention, n), spectrum in self.spectra.items():
+            put_checked(group, f"spectra/{convention}/{n}/eigenvalues", spectrum.eigenvalues)
+            put_checked(group, f"spectra/{convention}/{n}/zero_rows", spectrum.zero_rows)
+        for n, both in self.sums.items():
+            put_checked(group, f"sums/{n}", both)
+        put_checked(group, "pivots", self.pivots)
+        put_checked(group, "norms", self.norms)
+        # JSON gives back every float64 as it was.
+        put_checked(group, "checks", np.frombuffer(json.dumps(self.checks).encode(), np.uint8))
+
+
+class Reducer:
+    """Makes reductions of the shards of a corpus, one layer at a time.
+
+    Parameters
+    ----------
+    lengths : (texts,) int ndarray
+        Tokens of all texts.
+    doc_ids : sequence of str
+    prefixes : list of int
+        The n of the spectra; gains are taken at the largest.
+    lambdas, eps2 : lists of float
+        See `regularisers`.
+    seed : int
+        Of the sample of tokens that are checked.
+    """
+
+    def __init__(self, lengths, doc_ids, prefixes, lambdas, eps2, seed: int):
+        self.lengths, self.doc_ids, self.prefixes = np.asarray(lengths), doc_ids, sorted(prefixes)
+        self.lambdas, self.eps2, self.seed = lambdas, eps2, seed
+        self.whole = np.flatnonzero(self.lengths == self.prefixes[-1])
+        self.whole_ids = [doc_ids[text] for text in self.whole]
+        self.checks: dict[str, Checks] = {}
+
+    def reduce(self, layer: str, width: int, shard: range, states: Iterable) -> Reduction:
+        """Reduce the states of the texts of a shard at one layer.
+
+        Layers may be reduced at the same time, in several threads; shards may not.
+
+        Parameters
+        ----------
+        layer : str
+        width : int
+        shard : range
+            Of texts.
+        states : iterable of (int, (n, d) float32 ndarray)
+            Each text of the shard, in order; finite, as `forward.Rows` has seen to.
+        """
+        lengths, n = self.lengths[shard.start : shard.stop], self.prefixes[-1]
+        texts = {n: shard.start + np.flatnonzero(lengths >= n) for n in self.prefixes}
+        of_texts, totals = TextSpectra(texts, width), Sums(self.prefixes, width)
+        of_width = regularisers(self.lambdas, self.eps2, n, width)
+        values = [lam for _, lam in of_width]
+        squares = np.empty((len(values), len(texts[n]), n))
+        norms = np.empty((len(texts[n]), n))
+        first = int(np.searchsorted(self.whole, shard.start))  # the shard's first text of n tokens
+        if layer not in self.checks:
+            self.checks[layer] = Checks(self.whole_ids, n, self.seed)
+        checks = self.checks[layer]
+
+        def work(chosen, Z):
+            of_texts.add(chosen, Z)
+            totals.add(Z)
+            if Z.shape[1] < n:
+                return
+            rows = unit_norm(Z)
+            places = np.searchsorted(texts[n], chosen)
+            found = pivots(rows, values)
+            squares[:, places] = found
+            norms[places] = np.einsum("tnd,tnd->tn", rows, rows)
+            gain, rho = of_pivots(found, values)
+            for at, place in enumerate(places.tolist()):
+                checks.watch(layer, first + place, of_width, rows[at], gain[:, at], rho[:, at])
+
+        stacks = Stacks(width, work)
+        for text, Z in states:
+            stacks.add(text, Z, longest_prefix(self.prefixes, len(Z)))
+        stacks.flush()
+        rows, checks.rows = checks.rows, []
+        return Reduction(of_texts.spectra, totals.sums, squares, norms, rows)
+
+
+def longest_prefix(prefixes: list[int], length: int) -> int:
+    """The largest of the rising n for which a text is long enough."""
+    return max(n for n in prefixes if n <= length)
+
+
+def text_spectra(groups: Iterable[h5py.Group], prefixes) -> dict[tuple[str, int], Spectrum]:
+    """Spectra of all texts at a layer, from what `Reduction.save` wrote of each shard in turn."""
+    keys = [(convention, n) for n in prefixes for convention in CONVENTIONS]
+    parts = {key: ([], []) for key in keys}
+    for group in groups:
+        for convention, n in keys:
+            part = group[f"spectra/{convention}/{n}"]
+            for values, name in zip(
+                parts[convention, n], ("eigenvalues", "zero_rows"), strict=True
+            ):
+                values.append(part[name][:])
+    return {key: Spectrum(*map(np.concatenate, parts[key]), key[1]) for key in keys}
+
+
+def sums(groups: Iterable[h5py.Group], prefixes, width: int) -> Sums:
+    """Sums over all texts at a layer, likewise."""
+    total = Sums(prefixes, width)
+    for group in groups:
+        for n in prefixes:
+            total.merge(n, group[f"sums/{n}"][:])
+    return total
+
+
+def layer_gains(groups: Iterable[h5py.Group], layer: str, of_width: list):
+    """Gains of all texts at a layer and their checks (a list of dict), likewise.
+
+    Parameters
+    ----------
+    groups : iterable of h5py.Group
+    layer : str
+    of_width : list
+        The regularisers by name.
+    """
+    squares, norms, checks = [], [], []
+    for group in groups:
+        squares.append(group["pivots"][:])
+        norms.append(group["norms"][:])
+        checks += json.loads(group["checks"][:].tobytes())
+    values = [lam for _, lam in of_width]
+    gain, rho = of_pivots(np.concatenate(squares, axis=1), values)
+    return LayerGains(layer, of_width, gain, rho, np.concatenate(norms)), checks
+
+
+class LayerCorpus:
+    """The spectra of all tokens and of all mean states of one layer, in both conventions.
+
+    Texts come in the order of the corpus, and enter as they do where states are stored: one worker
+    that sees them all makes the same bits.
+
+    Parameters
+    ----------
+    texts : dict of int to int
+        For each n, how many texts there are in all.
+    width : int
+    centres : dict of int to (d,) float64 ndarray
+        The mean over all tokens, for each n.
+    """
+
+    def __init__(self, texts: dict[int, int], width: int, centres: dict[int, np.ndarray]):
+        self.prefixes = sorted(texts)
+        self.corpora = {
+            "unit": CorpusSpectra(texts, width),
+            "centred": CorpusSpectra(texts, width, centres),
+        }
+        self.stacks = Stacks(width, self._work)
+
+    def _work(self, texts, Z) -> None:
+        for corpus in self.corpora.values():
+            corpus.add(Z)
+
+    def add(self, states: Iterable) -> None:
+        """Take texts with their states (n, d)."""
+        for text, Z in states:
+            self.stacks.add(text, Z, longest_prefix(self.prefixes, len(Z)))
+
+    def flush(self) -> None:
+        """Take the texts that wait for others, after the last one."""
+        self.stacks.flush()
+
+    def merge(self, other: "LayerCorpus") -> None:
+        """Take what another one has gathered of other texts of the same corpus."""
+        for convention, corpus in self.corpora.items():
+            corpus.merge(other.corpora[convention])
+
+    def spectra(self) -> dict[tuple[str, str, int], Spectrum]:
+        """(scope, convention, n) → Spectrum; what was gathered is used up."""
+        return {
+            (scope, convention, n): spectrum
+            for convention, corpus in self.corpora.items()
+            for (scope, n), spectrum in corpus.spectra().items()
+        }
+
+    def save(self, group: h5py.Group) -> None:
+        """Write what was gathered into an HDF5 group, with checksums."""
+        for convention, corpus in self.corpora.items():
+            corpus.save(group.create_group(convention))
+        self.stacks.save(group.create_group("stacks"))
+
+    def load(self, group: h5py.Group) -> None:
+        """Take up what `save` wrote."""
+        for convention, corpus in self.corpora.items():
+            corpus.load(group[convention])
+        self.stacks.load(group["stacks"])

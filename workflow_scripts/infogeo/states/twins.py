@@ -1,0 +1,152 @@
+"""Spectra and information gains of untrained twins, whose hidden states are never stored.
+
+Both come from the same two passes of a twin as in `measurement`, in shards that survive a kill, by
+as many workers as a dump has.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from infogeo.files.artefacts import read_table, remove_partial, write_table
+from infogeo.files.errors import InfogeoError
+from infogeo.files.parts import Parts, in_parts, write_pieces
+from infogeo.geometry import information_gain
+from infogeo.jobs.threads import side_by_side
+from infogeo.states import shards
+from infogeo.states.measurement import both_passes, gains, token_arrays, write_spectra
+from infogeo.states.shards import Work
+from infogeo.states.store import open_store
+
+TABLES = ("gain", "relations")
+
+
+def measure_twins(
+    card_path,
+    corpus_path,
+    states_path,
+    outputs: dict,
+    *,
+    lambdas: list[float],
+    eps2: list[float],
+    fingerprint: str,
+    expected: tuple[str, str, str] = (None, None, None),
+    **settings,
+) -> None:
+    """Measure the untrained twins of a model on the texts on which it was run itself.
+
+    Parameters
+    ----------
+    card_path, corpus_path : path
+        model.json and the corpus's table.
+    states_path : path
+        The model's store, for its likelihoods.
+    outputs : dict
+        Paths: `spectra`, one per draw; `gain`, the means over the tokens of each text
+        (`information_gain.text_table`), and `relations`, of the gains with the likelihoods of the
+        twin (reference own) and of the model (trained), both with a column draw.
+    lambdas, eps2 : lists of float
+        See `information_gain.compute`.
+    fingerprint : str
+        Of all results.
+    expected : (str, str, str)
+        Fingerprints that model, corpus and store must carry.
+    **settings
+        Of the work; see `shards.Work`. n: the prefixes. threads: as many layers are treated at
+        once.
+
+    Raises
+    ------
+    InfogeoError
+        Where an input is not what was expected, the store has other texts or tokens, disk or
+        memory do not suffice, or a worker fails. What was finished stays, and the next call uses
+        it.
+
+    Notes
+    -----
+    Verified against spectra and gains of the twin's states, computed from one forward pass a text.
+    """
+    works = []
+    for draw, path in enumerate(outputs["spectra"]):
+        work = Work(
+            "untrained_twins",
+            card_path,
+            corpus_path,
+            attention_texts=0,
+            determined_by=[fingerprint],
+            expected=expected[:2],
+            twin=draw,
+            **settings,
+        )
+        if draw == 0:  # the others have the same texts
+            _require_same_tokens(work, states_path, expected[2])
+        both_passes(work, lambdas=lambdas, eps2=eps2, folders=[Path(path).parent] * 2)
+        work.spread(
+            assemble,
+            [
+                {
+                    "corpus": str(corpus_path),
+                    "states": str(states_path),
+                    "output": str(path),
+                    "fingerprint": fingerprint,
+                }
+            ],
+        )
+        # Until all draws are there, each can be put together anew.
+        works.append(work)
+    for name in TABLES:
+        parts = (
+            part.assign(draw=draw)
+            for draw, work in enumerate(works)
+            for part in Parts(_table_path(work.folder, name))
+        )
+        write_table(in_parts(parts), outputs[name], fingerprint)
+    for work in works:
+        work.close()
+
+
+def _require_same_tokens(work, states_path, expected) -> None:
+    """Refuse a store whose texts or tokens are not those that the twins will see."""
+    doc_ids, encoded = work.corpus["doc_id"].iloc[work.encoded.kept], work.encoded
+    with open_store(states_path, expected) as states:
+        there = states.token_ids()
+        if list(doc_ids) != states.doc_ids or not np.array_equal(encoded.token_ids, there):
+            raise InfogeoError(
+                f"{states_path}: its texts or token ids are not those of this corpus and tokenizer "
+                f"({len(states.doc_ids)} texts, {len(there):,} tokens stored; {len(encoded)} "
+                f"texts, {len(encoded.token_ids):,} tokens here). Make it anew: "
+                f"snakemake -R {states_path}"
+            )
+
+
+def _table_path(folder, name: str) -> Path:
+    """Where a draw's table waits for those of the others."""
+    return Path(folder) / f"{name}.parquet"
+
+
+def assemble(task: dict) -> None:
+    """Write the spectra of one draw, and its tables beside the shards; the work of one worker."""
+    output = Path(task["output"])
+    remove_partial(output)
+    encoded = shards.read_plan(task["folder"])[0]
+    kept = read_table(task["corpus"], columns=["doc_id", "source"]).iloc[encoded.kept]
+    named = list(kept["doc_id"]), list(kept["source"])
+    arrays = token_arrays(task)
+    write_spectra(task, named, encoded, arrays, output, task["fingerprint"])
+
+    n, offsets = max(task["study"]["n"]), encoded.offsets
+    texts = information_gain.Texts.of(*named, offsets, encoded.token_ids, n)
+    scores = texts.said(arrays["nll"], arrays["predictive_entropy"], offsets)
+    with open_store(task["states"]) as states:
+        scores |= texts.said(states.nll(), states.predictive_entropy(), offsets, "trained")
+
+    def of_layer(layer):
+        found, _ = gains(task, layer)
+        return {
+            "gain": information_gain.text_table(found, texts),
+            "relations": information_gain.relation_table(found, texts, scores),
+        }
+
+    with side_by_side(task["threads"]) as each:
+        paths = {name: _table_path(task["folder"], name) for name in TABLES}
+        write_pieces(each(of_layer, task["layers"]), paths, task["fingerprint"])

@@ -1,0 +1,1 @@
+"""The skills model and what it predicts for likelihoods and token frequencies."""
