@@ -1,4 +1,4 @@
-"""`launch: slurm` on a private SLURM: arrays of workers that outlive their head and their nodes."""
+"""`launch: {placement: slurm}` on a private SLURM: arrays that outlive their head and nodes."""
 
 import os
 import re

@@ -1,3 +1,4 @@
+import ast
 import json
 import os
 import re
@@ -633,6 +634,42 @@ def test_a_local_corpus_must_exist_and_be_of_a_known_kind(corpora, tmp_path):
 def test_problems_are_listed_in_the_order_of_their_lines(models):
     lines = models.problems("a\tf\tladder\tno", "b\tf\thub\ta/b/c", "c\tf\tladder\tno")
     assert [int(line.split(",")[0].split()[1]) for line in lines] == [2, 3, 4]
+
+
+# ---------------------------------------------------------------- settings that texts name
+KEYS = "|".join(configuration.schema("config")["properties"])
+NAMED = re.compile(rf"[`*]((?:{KEYS}): [^`*\n]+)[`*]")
+
+
+def named_settings():
+    """(file, setting) of every setting of the configuration that a document or message names."""
+    root = CONFIG.parent
+    files = [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("*/README.md")]
+    files += [*root.glob("rules/*.smk"), root / "Snakefile"]
+    for path in files:
+        yield from ((path, setting) for setting in NAMED.findall(path.read_text()))
+    for path in root.glob("workflow_scripts/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            # The parts of an f-string are joined: what it inserts is no setting.
+            if isinstance(node, ast.JoinedStr):
+                parts = [getattr(part, "value", "") for part in node.values]
+                text = "".join(part for part in parts if isinstance(part, str))
+            else:
+                text = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(text, str):
+                yield from ((path, setting) for setting in NAMED.findall(text))
+
+
+def test_settings_that_documents_and_messages_name_are_accepted_by_the_configuration():
+    settings = [(path, setting) for path, setting in named_settings() if "…" not in setting]
+    assert {path.suffix for path, _ in settings} >= {".md", ".py"}
+    refused = []
+    for path, setting in settings:
+        try:
+            configuration.merged(yaml.safe_load(setting))
+        except InfogeoError as error:
+            refused.append(f"{path}: `{setting}`: {error}")
+    assert not refused, "\n".join(refused)
 
 
 # ---------------------------------------------------------------- both tables together

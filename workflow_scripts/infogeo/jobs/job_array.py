@@ -137,7 +137,7 @@ def parameters(resources: dict) -> dict:
         if not key.startswith("--"):
             raise InfogeoError(
                 f"slurm_extra: {option!r} is not of the form --option or --option=value, which "
-                f"`launch: slurm` needs. Change it in {slurm.BLOCK}."
+                f"`launch: {{placement: slurm}}` needs. Change it in {slurm.BLOCK}."
             )
         extra[key[2:]] = value if equals else True
     return {key: value for key, value in given.items() if value} | {

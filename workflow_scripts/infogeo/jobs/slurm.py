@@ -40,7 +40,7 @@ def _answer(*command: str) -> str:
         said = (getattr(error, "stderr", None) or str(error)).strip()
         raise InfogeoError(
             f"SLURM does not answer ({' '.join(command)}: {said}). Run this where sbatch works, "
-            "such as a login node, or without the slurm profile and `launch: slurm`."
+            "such as a login node, or without the slurm profile and `launch: {placement: slurm}`."
         ) from None
     return run.stdout
 
