@@ -12,7 +12,7 @@ from infogeo.sentences import maps as sentence_maps
 from infogeo.sentences.distances import Sentences, pca
 
 LABELS = np.repeat(["email", "json", "unittest"], 20)
-LIBRARY = Path(sentence_maps.__file__).parents[1]
+LIBRARY = Path(sentence_maps.__file__).parents[2]
 AGAIN = """
 import sys
 import numpy as np

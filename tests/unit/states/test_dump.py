@@ -297,7 +297,7 @@ def test_halved_batches_are_noted_in_the_store(run, monkeypatch):
 
 def test_a_dump_killed_at_random_moments_makes_the_same_file():
     # A few kills; tests/bench/kill_dump.py does as many as one likes.
-    program = Path(__file__).parents[1] / "bench" / "kill_dump.py"
+    program = Path(__file__).parents[2] / "bench" / "kill_dump.py"
     ended = subprocess.run([sys.executable, program, "3"], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "3 kills" in ended.stdout

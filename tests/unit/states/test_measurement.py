@@ -328,7 +328,7 @@ def test_a_sample_of_other_settings_is_refused(run):
 
 def test_work_killed_at_random_moments_makes_the_same_files():
     # A few kills; the program does as many as one likes.
-    program = Path(__file__).parents[1] / "bench" / "kill_dump.py"
+    program = Path(__file__).parents[2] / "bench" / "kill_dump.py"
     command = [sys.executable, program, "2", "1", "debug", "measure"]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr

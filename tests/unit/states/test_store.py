@@ -231,14 +231,14 @@ def test_a_missing_file_says_so(tmp_path):
 def test_a_truncated_file_is_refused(tmp_path):
     path = save(tmp_path / "a.h5")
     path.write_bytes(path.read_bytes()[:-64])
-    with pytest.raises(InfogeoError, match="not a readable HDF5 file"), open_store(path):
+    with pytest.raises(InfogeoError, match="not a whole hidden-state store"), open_store(path):
         pass
 
 
 def test_foreign_files_are_refused(tmp_path):
     path = tmp_path / "a.h5"
     path.write_text("text")
-    with pytest.raises(InfogeoError, match="not a readable HDF5 file"), open_store(path):
+    with pytest.raises(InfogeoError, match="not a whole hidden-state store"), open_store(path):
         pass
     with h5py.File(path, "w") as file:
         file["x"] = 1
@@ -258,7 +258,7 @@ def test_a_store_without_its_tables_is_refused(tmp_path):
     path = save(tmp_path / "a.h5")
     with h5py.File(path, "r+") as file:
         del file["documents"]
-    with pytest.raises(InfogeoError, match="damaged store"), open_store(path):
+    with pytest.raises(InfogeoError, match="list of texts or layers is damaged"), open_store(path):
         pass
 
 
@@ -338,7 +338,7 @@ def test_a_full_disk_has_a_clear_error(tmp_path, free):
     """
     run = subprocess.run(
         [*small, sys.executable, code],
-        env=os.environ | {"PYTHONPATH": str(Path(store_module.__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(Path(store_module.__file__).parents[2])},
         capture_output=True,
         text=True,
     )
@@ -349,5 +349,5 @@ def test_a_full_disk_has_a_clear_error(tmp_path, free):
 
 def test_the_store_needs_no_torch():
     code = "import sys; import infogeo.states.store; sys.exit('torch' in sys.modules)"
-    root = Path(store_module.__file__).parents[1]
+    root = Path(store_module.__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root)

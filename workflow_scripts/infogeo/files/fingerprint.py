@@ -240,19 +240,32 @@ def logic(script: str) -> str:
     return _logic(Path(script))
 
 
-def check(path, found: str | None, expected: str | None) -> None:
+def make_anew(path) -> str:
+    """The remedy for a file that a rule makes."""
+    return f"Make it anew: snakemake -R {path}"
+
+
+def check(path, carried: str | None, expected: str | None, remedy: str = "") -> None:
     """Stop where an artefact was not made from what its consumer expects.
+
+    Parameters
+    ----------
+    path : path-like
+    carried, expected : str, optional
+        Fingerprint of the artefact, and the one that it must have; None means any.
+    remedy : str, optional
+        Where the artefact is not the output of a rule; see `make_anew`.
 
     Raises
     ------
     InfogeoError
-        Naming the file and the command that makes it anew.
+        Naming the file and the remedy.
     """
-    if expected is None or found == expected:
+    if expected is None or carried == expected:
         return
-    was = f"has the fingerprint {found[:12]}…" if found else "carries no fingerprint"
+    was = f"has the fingerprint {carried[:12]}…" if carried else "carries no fingerprint"
     raise InfogeoError(
         f"{path}: {was}, but the present configuration and code expect {expected[:12]}…. "
         "It was made from other settings (or by a job that outlived its workflow). "
-        f"Make it anew: snakemake -R {path}"
+        f"{remedy or make_anew(path)}"
     )

@@ -9,17 +9,15 @@ removed, then each row scaled to unit norm). Three scopes: ``text`` (the tokens 
 ``tokens`` (all tokens of all texts) and ``means`` (the mean state of every text).
 """
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import h5py
 import numpy as np
 
+from infogeo.files import hdf5
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
-from infogeo.files.fingerprint import check
 from infogeo.geometry.rows import ROUNDING, ZERO, check_finite
 
 CONVENTIONS = ("unit", "centred")
@@ -32,7 +30,7 @@ CANCELLATION = 1e4
 BATCH_BYTES = 2**23  # float64 rows of the texts that are treated together; they fit the cache
 BLOCK_ROWS = 2048  # rows collected before they enter a d × d covariance in one product
 
-FORMAT, FORMAT_VERSION = "infogeo spectra", 1
+FORMAT = hdf5.Format("infogeo spectra", 1, "file of spectra")
 
 States = Callable[[], Iterator[tuple[int, str, np.ndarray]]]
 
@@ -310,9 +308,9 @@ class _Covariance:
     def save(self, group) -> None:
         """Write what was gathered into an HDF5 group."""
         group.attrs["kept"] = self.kept
-        put_checked(group, "block", self.block[: self.filled])
+        hdf5.put_checked(group, "block", self.block[: self.filled])
         if self.total is not None:
-            put_checked(group, "total", self.total)
+            hdf5.put_checked(group, "total", self.total)
 
     def load(self, group) -> None:
         """Take up what `save` wrote."""
@@ -368,9 +366,9 @@ class Stacks:
         for place, (longest, (texts, stack)) in enumerate(self.waiting.items()):
             part = group.create_group(f"{place:04d}")
             part.attrs["longest"] = longest
-            put_checked(part, "texts", np.array(texts, np.int64))
+            hdf5.put_checked(part, "texts", np.array(texts, np.int64))
             # The states came in float32 at most.
-            put_checked(part, "states", stack[: len(texts)].astype(np.float32))
+            hdf5.put_checked(part, "states", stack[: len(texts)].astype(np.float32))
 
     def load(self, group) -> None:
         """Take up what `save` wrote."""
@@ -662,17 +660,14 @@ def write(
     InfogeoError
         Where the disk is full.
     """
-    text = h5py.string_dtype()
-    with replacing(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
-        file.attrs.update(
-            {"format": FORMAT, "format_version": FORMAT_VERSION, "fingerprint": fingerprint}
-        )
-        _put(file, "documents/doc_id", np.array(documents.doc_ids, dtype=object), dtype=text)
-        _put(file, "documents/source", np.array(documents.sources, dtype=object), dtype=text)
+    with replacing(path) as temporary, hdf5.create(temporary) as file:
+        hdf5.stamp(file, FORMAT, fingerprint)
+        hdf5.put_strings(file, "documents/doc_id", documents.doc_ids)
+        hdf5.put_strings(file, "documents/source", documents.sources)
         for n, texts in documents.texts.items():
-            _put(file, f"texts/{n}", texts)
+            hdf5.put(file, f"texts/{n}", texts)
         for field in fields(Tokens):
-            _put(file, f"tokens/{field.name}", getattr(tokens, field.name), fletcher32=True)
+            hdf5.put_checked(file, f"tokens/{field.name}", getattr(tokens, field.name))
         names = []
         for spectra in layers:
             names.append(spectra.layer)
@@ -680,18 +675,9 @@ def write(
             for (scope, convention, n), spectrum in spectra.spectra.items():
                 group = file.create_group(f"spectra/{spectra.layer}/{convention}/{n}/{scope}")
                 group.attrs["rows"] = spectrum.rows
-                _put(group, "eigenvalues", spectrum.eigenvalues, fletcher32=True)
-                _put(group, "zero_rows", spectrum.zero_rows)
-        _put(file, "layers", np.array(names, dtype=object), dtype=text)
-
-
-def _put(group, name, data, **options) -> None:
-    group.create_dataset(name, data=data, track_times=False, **options)
-
-
-def put_checked(group, name: str, data: np.ndarray) -> None:
-    """Write an array into an HDF5 group, with checksums."""
-    _put(group, name, data, fletcher32=bool(data.size))
+                hdf5.put_checked(group, "eigenvalues", spectrum.eigenvalues)
+                hdf5.put(group, "zero_rows", spectrum.zero_rows)
+        hdf5.put_strings(file, "layers", names)
 
 
 class SpectraFile:
@@ -707,13 +693,10 @@ class SpectraFile:
 
     def __init__(self, path, expected: str | None = None):
         self.path = Path(path)
-        with self._open() as file:
-            if file.attrs.get("format") != FORMAT:
-                raise InfogeoError(
-                    f"{path}: an HDF5 file, but not one of spectra. Make it anew: "
-                    f"snakemake -R {path}"
-                )
-            check(path, file.attrs.get("fingerprint"), expected)
+        with (
+            hdf5.opened(self.path, FORMAT, expected) as file,
+            hdf5.reading(self.path, "its list of texts, layers or tokens"),
+        ):
             self.layers = list(file["layers"].asstr()[:])
             self.documents = Documents(
                 list(file["documents/doc_id"].asstr()[:]),
@@ -721,19 +704,6 @@ class SpectraFile:
                 {n: file[f"texts/{n}"][:] for n in sorted(map(int, file["texts"]))},
             )
             self.tokens = Tokens(*(file[f"tokens/{field.name}"][:] for field in fields(Tokens)))
-
-    @contextlib.contextmanager
-    def _open(self):
-        if not self.path.exists():
-            raise InfogeoError(f"{self.path}: no such file. Run the workflow to make it.")
-        try:
-            with h5py.File(self.path, "r", locking=False) as file:
-                yield file
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise InfogeoError(
-                f"{self.path}: not a whole file of spectra ({error}). Make it anew: "
-                f"snakemake -R {self.path}"
-            ) from error
 
     def layer(self, name: str) -> LayerSpectra:
         """The spectra of one layer.
@@ -745,7 +715,10 @@ class SpectraFile:
         """
         if name not in self.layers:
             raise InfogeoError(f"{self.path}: no layer {name!r}; it has {self.layers}.")
-        with self._open() as file:
+        with (
+            hdf5.opened(self.path, FORMAT) as file,
+            hdf5.reading(self.path, f"spectra/{name}"),
+        ):
             group = file[f"spectra/{name}"]
             spectra = {}
             for convention in CONVENTIONS:

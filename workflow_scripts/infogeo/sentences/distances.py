@@ -10,18 +10,15 @@ JS = ½ ln 2 and Bures distance 1 from every text that has one, and at 0 from it
 what both formulas say of matrices of any trace.
 """
 
-import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import h5py
 import numpy as np
 
+from infogeo.files import hdf5
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
-from infogeo.files.fingerprint import check
 from infogeo.geometry.rows import ROUNDING, check_finite, unit_norm
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sources import corpora
@@ -36,7 +33,7 @@ BASELINES = ("length", "bag_of_words")
 
 BLOCK_BYTES = 2**27  # float64 of two blocks of texts, their products and the matrices of a row
 
-FORMAT, FORMAT_VERSION = "infogeo sentences", 1
+FORMAT = hdf5.Format("infogeo sentences", 1, "file of sentences")
 
 States = Callable[[], Iterator[tuple[int, str, np.ndarray]]]
 
@@ -641,25 +638,17 @@ def save(path, sentences: Sentences, fingerprint: str) -> None:
     texts = {
         "doc_id": sentences.doc_ids, "label": sentences.labels, "source": sentences.sources
     }  # fmt: skip
-    with replacing(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
-        file.attrs.update(
-            {"format": FORMAT, "format_version": FORMAT_VERSION, "fingerprint": fingerprint}
-        )
+    with replacing(path) as temporary, hdf5.create(temporary) as file:
+        hdf5.stamp(file, FORMAT, fingerprint)
         file.attrs["n"] = sentences.n
         file.create_group("left_out").attrs.update(sentences.left_out)
         for name, values in texts.items():
-            kind = h5py.string_dtype()
-            file.create_dataset(
-                f"texts/{name}", data=np.array(values, object), dtype=kind, track_times=False
-            )
+            hdf5.put_strings(file, f"texts/{name}", values)
         for (draw, depth), values in sentences.means.items():
-            _put(file, f"means/{draw}/{depth}", values)
+            hdf5.put_checked(file, f"means/{draw}/{depth}", values)
         for (draw, depth, name), values in sentences.distances.items():
-            _put(file, f"distances/{draw}/{depth}/{name}" if depth else f"baselines/{name}", values)
-
-
-def _put(file, name, values) -> None:
-    file.create_dataset(name, data=values, fletcher32=True, track_times=False)
+            place = f"distances/{draw}/{depth}/{name}" if depth else f"baselines/{name}"
+            hdf5.put_checked(file, place, values)
 
 
 def load(path, expected: str | None = None) -> Sentences:
@@ -676,12 +665,7 @@ def load(path, expected: str | None = None) -> Sentences:
     InfogeoError
         Where the file is missing, truncated, something else, or made from other settings.
     """
-    with _open(path) as file:
-        if file.attrs.get("format") != FORMAT:
-            raise InfogeoError(
-                f"{path}: an HDF5 file, but not one of sentences. Make it anew: snakemake -R {path}"
-            )
-        check(path, file.attrs.get("fingerprint"), expected)
+    with hdf5.opened(path, FORMAT, expected) as file, hdf5.reading(path, "its content"):
         means = {
             (int(draw), depth): dataset[:]
             for draw in sorted(file["means"], key=int)
@@ -699,16 +683,3 @@ def load(path, expected: str | None = None) -> Sentences:
         left_out = {reason: int(number) for reason, number in file["left_out"].attrs.items()}
         names = (list(file[f"texts/{name}"].asstr()[:]) for name in ("doc_id", "label", "source"))
         return Sentences(*names, left_out, int(file.attrs["n"]), means, distances)
-
-
-@contextlib.contextmanager
-def _open(path):
-    if not Path(path).exists():
-        raise InfogeoError(f"{path}: no such file. Run the workflow to make it.")
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            yield file
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise InfogeoError(
-            f"{path}: not a whole file of sentences ({error}). Make it anew: snakemake -R {path}"
-        ) from error

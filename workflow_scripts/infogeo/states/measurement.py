@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from infogeo.files import hdf5
 from infogeo.files.artefacts import read_table, remove_partial, replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.files.parts import write_pieces
@@ -25,7 +26,7 @@ from infogeo.jobs.threads import side_by_side
 from infogeo.states import reduction, shards
 from infogeo.states.reduction import LayerCorpus, Reducer
 from infogeo.states.shards import Gathered, Work
-from infogeo.states.store import STORED, TOKEN_ARRAYS, create_store, open_store, read_through
+from infogeo.states.store import STORED, TOKEN_ARRAYS, create_store, open_store
 
 CHECKPOINT_SECONDS = 300  # between the notes of a worker in the second pass
 TABLES = ("texts", "positions", "relations", "checks", "surprisal")
@@ -257,12 +258,12 @@ def _write_states(store, layer, kept, offsets, states) -> None:
 # ---------------------------------------------------------------- the second pass
 def _sum_up(work) -> None:
     """Leave the mean over all tokens, for each layer and n, to the workers of the second pass."""
-    with replacing(_centres_path(work.folder)) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(_centres_path(work.folder)) as temporary, hdf5.create(temporary) as file:
         for layer in work.layers:
             groups = _reductions(work.task | {"shards": range(len(work.shards))}, layer)
             total = reduction.sums(groups, work.n, work.task["widths"][layer])
             for n, centre in total.centres(dict(work.task["counts"])).items():
-                spectra.put_checked(file, f"{layer}/{n}", centre)
+                hdf5.put_checked(file, f"{layer}/{n}", centre)
 
 
 def _reductions(task: dict, layer: str):
@@ -299,7 +300,7 @@ def _noted(path) -> int:
     """How many of its shards a worker has gathered, by its note; 0 where that is not sound."""
     try:
         with h5py.File(path, "r", locking=False) as file:
-            read_through(file)
+            hdf5.read_through(file)
             return int(file.attrs["shards"])
     except (OSError, RuntimeError, KeyError):
         return 0
@@ -347,7 +348,7 @@ def _empty_corpora(task) -> dict[str, LayerCorpus]:
 
 
 def _note(task, corpora, done: int) -> None:
-    with replacing(task["note"]) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(task["note"]) as temporary, hdf5.create(temporary) as file:
         file.attrs["shards"] = done
         for layer, corpus in corpora.items():
             corpus.save(file.create_group(layer))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
+from infogeo.files import hdf5
 from infogeo.geometry.information_gain import Checks, LayerGains, of_pivots, pivots
 from infogeo.geometry.regularisers import regularisers
 from infogeo.geometry.rows import unit_norm
@@ -22,7 +23,6 @@ from infogeo.geometry.spectra import (
     Stacks,
     Sums,
     TextSpectra,
-    put_checked,
 )
 
 
@@ -53,14 +53,14 @@ class Reduction:
     def save(self, group: h5py.Group) -> None:
         """Write everything into an HDF5 group, with checksums."""
         for (convention, n), spectrum in self.spectra.items():
-            put_checked(group, f"spectra/{convention}/{n}/eigenvalues", spectrum.eigenvalues)
-            put_checked(group, f"spectra/{convention}/{n}/zero_rows", spectrum.zero_rows)
+            hdf5.put_checked(group, f"spectra/{convention}/{n}/eigenvalues", spectrum.eigenvalues)
+            hdf5.put_checked(group, f"spectra/{convention}/{n}/zero_rows", spectrum.zero_rows)
         for n, both in self.sums.items():
-            put_checked(group, f"sums/{n}", both)
-        put_checked(group, "pivots", self.pivots)
-        put_checked(group, "norms", self.norms)
+            hdf5.put_checked(group, f"sums/{n}", both)
+        hdf5.put_checked(group, "pivots", self.pivots)
+        hdf5.put_checked(group, "norms", self.norms)
         # JSON gives back every float64 as it was.
-        put_checked(group, "checks", np.frombuffer(json.dumps(self.checks).encode(), np.uint8))
+        hdf5.put_checked(group, "checks", np.frombuffer(json.dumps(self.checks).encode(), np.uint8))
 
 
 class Reducer:

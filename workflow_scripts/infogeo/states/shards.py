@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from infogeo.files import hdf5
 from infogeo.files.artefacts import read_table, replacing, sha256_file
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import digest
@@ -28,7 +29,7 @@ from infogeo.jobs.job_array import Claim
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sources import cards
 from infogeo.states import model as forward
-from infogeo.states.store import STORED, create_store, open_store, read_through
+from infogeo.states.store import STORED, create_store, open_store
 
 SHARD_BYTES = 1 << 29  # most hidden states in a shard; two shards are in memory at once
 LATE_SECONDS = 90  # until a file that was written on another node is seen on this one
@@ -332,7 +333,7 @@ def is_whole(path: Path, key: str) -> bool:
         with open_store(path, key) as shard:
             shard.verify()
             if "reductions" in shard.file:
-                read_through(shard.file["reductions"])
+                hdf5.read_through(shard.file["reductions"])
     except (InfogeoError, OSError, RuntimeError):
         path.unlink()
         return False

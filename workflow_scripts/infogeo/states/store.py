@@ -16,12 +16,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from infogeo.files import hdf5
 from infogeo.files.artefacts import disk_full, is_disk_full
 from infogeo.files.errors import InfogeoError
-from infogeo.files.fingerprint import check
 
-FORMAT = "infogeo hidden states"
-FORMAT_VERSION = 1
+FORMAT = hdf5.Format("infogeo hidden states", 1, "hidden-state store")
 CHUNK_BYTES = 1 << 20  # of a hidden-state chunk: whole rows, at most this (and at least one row)
 TOKEN_CHUNK = 1 << 14  # entries of a chunk of the per-token arrays
 CHECKSUM = 4  # bytes of Fletcher-32 after each chunk
@@ -143,7 +142,7 @@ def create_store(
         # already shows here; and without a cache of chunks (rows come in whole chunks, or nearly)
         # little is left to flush on one that fills up.
         Path(path).write_bytes(bytes(1 << 16))
-        file = h5py.File(path, "w", libver=("v110", "v110"), locking=False, rdcc_nbytes=0)
+        file = hdf5.create(path, rdcc_nbytes=0)
         writer = StoreWriter(file, path, attrs, lengths, widths, dtype, first_row, total_rows, kept)
         writer._documents(doc_ids, sources, labels)
         writer._layers(widths, post_norm)
@@ -171,8 +170,8 @@ class StoreWriter:
         self.first_row = first_row
         self.total_rows = int(self.state_offsets[-1]) if total_rows is None else total_rows
         for name, value in {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
+            "format": FORMAT.name,
+            "format_version": FORMAT.version,
             **attrs,
             "layers": list(widths),
             "dtype": dtype,
@@ -299,10 +298,10 @@ class StoreWriter:
         """
         first, last = shard.first_row, shard.first_row + int(shard.offsets[-1])
         for name in TOKEN_ARRAYS:
-            with _reading(self.path, name):  # the chunk at the seam is read, and written again
+            with hdf5.reading(self.path, name):  # the chunk at the seam is read, and written again
                 self.write_tokens(first, **{name: shard._flat(name)})
         for layer in self._hidden:
-            with _reading(self.path, f"hidden/{layer}"):
+            with hdf5.reading(self.path, f"hidden/{layer}"):
                 self._copy_hidden(shard, layer, first, last)
 
     def _copy_hidden(self, shard, layer, first, last):
@@ -342,34 +341,6 @@ def _read_rows(dataset, row: int, values: np.ndarray) -> None:
     chosen.select_hyperslab((row, 0), values.shape)
     # The file's own type as the memory type: bits are moved as they are.
     dataset.id.read(h5py.h5s.create_simple(values.shape), chosen, values, dataset.id.get_type())
-
-
-@contextlib.contextmanager
-def _reading(path, what):
-    try:
-        yield
-    except (OSError, RuntimeError, KeyError) as error:
-        if is_disk_full(error):
-            raise
-        raise InfogeoError(
-            f"{path}: {what} is damaged ({error}). Make it anew: snakemake -R {path}"
-        ) from error
-
-
-def read_through(group) -> None:
-    """Read every array under an HDF5 group once, and with it check every checksum.
-
-    Raises
-    ------
-    OSError
-        Where one does not match.
-    """
-
-    def read(name, item):
-        if isinstance(item, h5py.Dataset):
-            item[()]
-
-    group.visititems(read)
 
 
 def overflow(model: str, layer: str, doc_id: str) -> InfogeoError:
@@ -588,7 +559,7 @@ class HiddenStates:
                     _read_through(dataset, shift, shift + rows, self.dtype)
 
     def _reading(self, what):
-        return _reading(self.path, what)
+        return hdf5.reading(self.path, what)
 
 
 def _plain(value):
@@ -615,26 +586,8 @@ def open_store(path, expected: str | None = None):
     InfogeoError
         Where the file is missing, truncated, not a store, or carries another fingerprint.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InfogeoError(f"{path}: no such file. Run the workflow to make it.")
-    remedy = f"Make it anew: snakemake -R {path}"
-    try:
-        # A cache of a few chunks: blocks of texts end within chunks, and the next begins there.
-        file = h5py.File(path, "r", locking=False, rdcc_nbytes=8 * CHUNK_BYTES)
-    except (OSError, RuntimeError) as error:
-        raise InfogeoError(f"{path}: not a readable HDF5 file ({error}). {remedy}") from error
-    with file:
-        if _plain(file.attrs.get("format", "")) != FORMAT:
-            raise InfogeoError(f"{path}: an HDF5 file, but not a hidden-state store. {remedy}")
-        version = _plain(file.attrs.get("format_version", 0))
-        if version != FORMAT_VERSION:
-            raise InfogeoError(
-                f"{path}: a store of format {version}; this code reads {FORMAT_VERSION}. {remedy}"
-            )
-        check(path, _plain(file.attrs.get("fingerprint", "")), expected)
-        try:
+    # A cache of a few chunks: blocks of texts end within chunks, and the next begins there.
+    with hdf5.opened(path, FORMAT, expected, rdcc_nbytes=8 * CHUNK_BYTES) as file:
+        with hdf5.reading(path, "its list of texts or layers"):
             reader = HiddenStates(file, path)
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise InfogeoError(f"{path}: a damaged store ({error}). {remedy}") from error
         yield reader
