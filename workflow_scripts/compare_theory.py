@@ -4,7 +4,7 @@ from infogeo.files import artefacts, tables
 from infogeo.jobs import logs
 from infogeo.states.store import open_store
 from infogeo.theory import laws as theory
-from infogeo.theory import zipf
+from infogeo.theory import report, zipf
 
 
 def main(files, params, output) -> None:
@@ -26,8 +26,8 @@ def main(files, params, output) -> None:
     recovery = artefacts.read_table(files.recovery, params.expected_recovery)
     compared = theory.comparison(theory.implied(points, n=params.n, axis=params.axis), found)
     tables.write_csv(compared, output.table)
-    tables.write_text(theory.markdown_text(compared, recovery), output.markdown)
-    tables.write_text(theory.terminal_text(compared, recovery), output.terminal)
+    tables.write_text(report.markdown_text(compared, recovery), output.markdown)
+    tables.write_text(report.terminal_text(compared, recovery), output.terminal)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from itertools import chain
 
 import pandas as pd
 
+from infogeo.context import report
 from infogeo.context import summary as context_summary
 from infogeo.context.distribution import distribution
 from infogeo.files import artefacts, tables
@@ -62,8 +63,8 @@ def main(files, params, output) -> None:
     for name in ("gain", "selection", "ablation"):
         tables.write_csv(found[name], output[f"{name}_table"])
     shown = (found["gain"], found["selection"], found["distribution"], params.headline_eps2)
-    tables.write_text(context_summary.markdown_text(*shown), output.markdown)
-    tables.write_text(context_summary.terminal_text(*shown), output.terminal)
+    tables.write_text(report.markdown_text(*shown), output.markdown)
+    tables.write_text(report.terminal_text(*shown), output.terminal)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from infogeo.files import artefacts, tables
 from infogeo.files.parts import Lazily
 from infogeo.jobs import logs
 from infogeo.sentences import distances as sentences
+from infogeo.sentences import report
 from infogeo.sentences import summary as sentence_summary
 from infogeo.sources import cards
 
@@ -48,8 +49,8 @@ def main(files, params, output) -> None:
         artefacts.write_table(frame, output[name], params.fingerprint)
         tables.write_csv(frame, output[f"{name}_table"])
     shown = found["scores"], found["trends"]
-    tables.write_text(sentence_summary.markdown_text(*shown), output.markdown)
-    tables.write_text(sentence_summary.terminal_text(*shown), output.terminal)
+    tables.write_text(report.markdown_text(*shown), output.markdown)
+    tables.write_text(report.terminal_text(*shown), output.terminal)
 
 
 if __name__ == "__main__":

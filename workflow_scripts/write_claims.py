@@ -1,6 +1,6 @@
 """Collect a verdict on each claim from the tables of all parts of the study."""
 
-from infogeo.claims import claims
+from infogeo.claims import claims, report
 from infogeo.files import artefacts, tables
 from infogeo.jobs import logs
 
@@ -29,8 +29,8 @@ def main(files, params, output) -> None:
     rows += claims.skills(read("curve", "skills"), read("recovery", "skills"), params.alpha)
     found = claims.table(rows)
     tables.write_csv(found, output.table)
-    tables.write_text(claims.markdown_text(found), output.markdown)
-    tables.write_text(claims.terminal_text(found), output.terminal)
+    tables.write_text(report.markdown_text(found), output.markdown)
+    tables.write_text(report.terminal_text(found), output.terminal)
 
 
 if __name__ == "__main__":

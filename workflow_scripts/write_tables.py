@@ -2,6 +2,7 @@
 
 from infogeo.files import artefacts, tables
 from infogeo.jobs import logs
+from infogeo.laws import report
 
 if __name__ == "__main__":
     with logs.rule(snakemake):
@@ -10,5 +11,5 @@ if __name__ == "__main__":
         profiles = artefacts.read_table(snakemake.input.profiles, of_profiles)
         tables.write_csv(laws, snakemake.output.laws)
         tables.write_csv(profiles, snakemake.output.entropy)
-        tables.write_text(tables.headline_markdown(laws), snakemake.output.headline)
-        tables.write_text(tables.headline_text(laws), snakemake.output.terminal)
+        tables.write_text(report.markdown_text(laws), snakemake.output.headline)
+        tables.write_text(report.terminal_text(laws), snakemake.output.terminal)

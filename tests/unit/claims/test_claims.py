@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infogeo.claims import claims
+from infogeo.claims import claims, report
 from infogeo.claims.claims import Estimate
 from infogeo.laws.fit import LAW_COLUMNS, tidy
 
@@ -238,7 +238,7 @@ def test_measured_claims_come_first_in_the_order_of_the_paper():
 
 def test_the_texts_hold_every_claim_its_verdict_and_its_rate():
     frame = everything()
-    terminal, markdown = claims.terminal_text(frame), claims.markdown_text(frame)
+    terminal, markdown = report.terminal_text(frame), report.markdown_text(frame)
     assert max(map(len, terminal.splitlines())) <= 110
     for text in (terminal, markdown):
         assert "f on c" in text and "p on c, as published (p.csv)" in text

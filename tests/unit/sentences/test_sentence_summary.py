@@ -9,6 +9,7 @@ from scipy import stats
 
 from infogeo.files.errors import InfogeoError
 from infogeo.inference import scaling
+from infogeo.sentences import report
 from infogeo.sentences import summary as sentence_summary
 from infogeo.sentences.separation import SCORES, Separation
 from infogeo.sentences.summary import SCORE_COLUMNS, TREND_COLUMNS, grows, points, says_more
@@ -391,7 +392,7 @@ def test_a_single_model_and_a_missing_depth_say_so():
 
 
 def test_terminal_text_has_a_line_per_model_and_the_verdicts_and_fits(scores, trends):
-    text = sentence_summary.terminal_text(scores, trends)
+    text = report.terminal_text(scores, trends)
     lines = text.splitlines()
     assert max(map(len, lines)) <= 110
     assert [line.split()[0] for line in lines[4:11]] == [name for name, *_ in SHAPES]
@@ -409,7 +410,7 @@ def test_terminal_text_has_a_line_per_model_and_the_verdicts_and_fits(scores, tr
 
 
 def test_markdown_has_every_distance_of_the_headline_depth(scores, trends):
-    text = sentence_summary.markdown_text(scores, trends)
+    text = report.markdown_text(scores, trends)
     assert text.count("\n| a-") == 7
     for name in ("js_centred", "cosine", "cosine_centred"):
         row = one(trends, depth="final", distance=name, score="auc")
@@ -424,20 +425,20 @@ def test_markdown_has_every_distance_of_the_headline_depth(scores, trends):
 def test_texts_say_what_is_missing():
     study = run(*corpus(lambda rank, name: 1.5, twins=False, shapes=SHAPES[:1]))
     frames = sentence_summary.scores(study, headline_depth="final"), trends_of(study)
-    for write in (sentence_summary.terminal_text, sentence_summary.markdown_text):
+    for write in (report.terminal_text, report.markdown_text):
         text = " ".join(write(*frames).split())
         assert "Larger models separate meaning better: not available." in text
         assert "1 point: a law needs at least 3; not every model has untrained twins" in text
         assert "1 size, 1 model" in text
         assert "nan" not in text
     nowhere = trends_of(study).assign(headline=False)
-    assert sentence_summary.NOTHING in sentence_summary.terminal_text(frames[0], nowhere)
-    assert sentence_summary.NOTHING in sentence_summary.markdown_text(frames[0], nowhere)
+    assert report.NOTHING in report.terminal_text(frames[0], nowhere)
+    assert report.NOTHING in report.markdown_text(frames[0], nowhere)
 
 
 def test_two_corpora_stand_one_below_the_other(scores, trends):
     both = [pd.concat([frame, frame.assign(corpus="d")]) for frame in (scores, trends)]
-    text = sentence_summary.terminal_text(*both)
+    text = report.terminal_text(*both)
     assert text.index("a on c:") < text.index("a on d:")
     assert text.count("Larger models") == 2
     assert text.count("\na-1 ") == 2

@@ -8,7 +8,7 @@ from scipy import optimize, special
 from infogeo.files.errors import InfogeoError
 from infogeo.inference import scaling
 from infogeo.theory import laws as theory
-from infogeo.theory import skills
+from infogeo.theory import report, skills
 from infogeo.theory.zipf import Zipf
 
 # ---------------------------------------------------------------- the laws
@@ -415,7 +415,7 @@ def test_the_quotient_covers_when_both_intervals_do():
 def test_sentences_say_in_numbers_what_agrees():
     def said(**keywords):
         _, table = compared(**keywords)
-        return " ".join(theory.sentences(table.reset_index()))
+        return " ".join(report.sentences(table.reset_index()))
 
     assert "αγ = 0.29" in said(s=1.3)
     assert "γ = 1, a fixed number of parameters per skill, is in that interval" in said(s=1.3)
@@ -434,8 +434,8 @@ def test_texts_hold_every_family_and_fit_the_terminal(recovered):
                           n=128, axis="non_embedding")  # fmt: skip
     table = theory.comparison(laws, {("docs", "a"): tokens(1.3), ("docs", "b"): tokens(0.8)})
     assert table.columns.tolist() == theory.COMPARISON_COLUMNS
-    terminal = theory.terminal_text(table, recovered)
-    markdown = theory.markdown_text(table, recovered)
+    terminal = report.terminal_text(table, recovered)
+    markdown = report.markdown_text(table, recovered)
     assert max(map(len, terminal.splitlines())) <= 110
     assert "a on docs" in terminal
     assert "## b on docs" in markdown
@@ -443,6 +443,6 @@ def test_texts_hold_every_family_and_fit_the_terminal(recovered):
         assert text.endswith("\n")
         assert "nan" not in text
         flat = " ".join(text.split())
-        for sentence in theory.sentences(table[table["family"] == "a"]):
+        for sentence in report.sentences(table[table["family"] == "a"]):
             assert sentence in flat
         assert "n from 100 to 1,000,000" in flat

@@ -1,0 +1,161 @@
+"""From files of entropies and spectra to laws, and from laws to tables for readers."""
+
+import json
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import fit_scaling_laws
+from infogeo.files import artefacts
+from infogeo.files.errors import InfogeoError
+from infogeo.geometry import nulls, spectra
+from infogeo.geometry.entropy import entropies
+from infogeo.laws import report
+
+SHAPES = [(8, 1), (8, 2), (16, 1), (16, 2)]
+TEXTS, TOKENS = 6, 12
+DEPTHS = ["0", "1", "final"]
+
+
+class Outputs(dict):
+    """Named outputs, as Snakemake's."""
+
+    __getattr__ = dict.__getitem__
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Files of four small models of random states, and the tables fitted from them."""
+    folder = tmp_path_factory.mktemp("run")
+    rng = np.random.default_rng(0)
+    documents = spectra.Documents.of(
+        [f"t{i}" for i in range(TEXTS)], [f"s{i // 2}" for i in range(TEXTS)],
+        [TOKENS] * TEXTS, [TOKENS],
+    )  # fmt: skip
+    files = {"models": [], "entropy": [], "untrained": [], "spectra": []}
+    slugs = [f"w{width}-d{depth}" for width, depth in SHAPES]
+    for slug, (width, depth) in zip(slugs, SHAPES, strict=True):
+        N = 12 * width**2 * depth
+        model = {"slug": slug, "params_total": N + 100 * width, "params_non_embedding": N,
+                 "width": width, "final_width": width, "layers": depth, "train_tokens": None,
+                 "tokenizer_sha256": "t", "commit": ""}  # fmt: skip
+        path = folder / f"{slug}.json"
+        path.write_text(json.dumps(model))
+        files["models"].append(path)
+        for kind, bend in (("entropy", 1.0), ("untrained", 0.3)):
+            layers = [*map(str, range(depth + 1)), "final"]
+            states = {
+                (i, layer): (rng.normal(size=(TOKENS, width)) * np.arange(1, width + 1) ** -bend)
+                for i in range(TEXTS) for layer in layers
+            }  # fmt: skip
+
+            def read(layer, states=states):
+                return [(i, layer, states[i, layer].astype(np.float32)) for i in range(TEXTS)]
+
+            tokens = spectra.Tokens(
+                offsets=np.arange(TEXTS + 1) * TOKENS,
+                nll=rng.uniform(2, 4, TEXTS * TOKENS).astype(np.float32),
+                predictive_entropy=rng.uniform(2, 4, TEXTS * TOKENS).astype(np.float32),
+                token_end_byte=np.tile(3 * np.arange(1, TOKENS + 1), TEXTS),
+            )
+            file = folder / f"{slug}.{kind}.h5"
+            of_layers = [spectra.compute(partial(read, layer), documents) for layer in layers]
+            spectra.write(file, documents, tokens, of_layers, "s")
+            parts = entropies(spectra.read(file), [0.5], [1.0])
+            if kind == "untrained":
+                parts = (part.assign(draw=0) for part in parts)
+            else:
+                files["spectra"].append(file)
+            path = folder / f"{slug}.{kind}.parquet"
+            artefacts.write_table(parts, path, "e")
+            files[kind].append(path)
+    files["null"] = folder / "random.parquet"
+    null = nulls.random_null([8, 16], [TOKENS], [0.5], [1.0], 4, 0)
+    artefacts.write_table(null, files["null"], "n")
+    params = SimpleNamespace(
+        corpora=["c"], models=slugs, families=["f"] * 4, dtypes=["float32"] * 4,
+        depths=DEPTHS, depth_tolerance=0.1,
+        axes=["non_embedding", "total"], draws=99, headline_n=TOKENS, headline_eps2=0.5,
+        headline_depth="final", headline_axis="non_embedding",
+        headline_metrics=[["entropy", "centred"], ["coding_rate_paper", "unit"], ["nll", ""]],
+        seed=0, fingerprint="l", expected=["e"] * 4, expected_spectra=["s"] * 4,
+        expected_null="n",
+    )  # fmt: skip
+    output = Outputs(
+        {name: folder / f"{name}.parquet" for name in ("laws", "points", "pairs", "profiles")}
+    )
+    fit_scaling_laws.main(SimpleNamespace(**files), params, output)
+    found = {name: artefacts.read_table(path, "l") for name, path in output.items()}
+    return SimpleNamespace(files=files, params=params, output=output, **found)
+
+
+def test_every_law_is_there_once(run):
+    spectral = 14 + 3 + 1  # both conventions; coding rates at one ε², mean gain at one λ
+    expected = (spectral * 3 * len(DEPTHS) + 3) * 2  # scopes, depths; conditional; axes
+    key = ["scope", "metric", "depth", "convention", "n", "axis"]
+    assert len(run.laws) == expected == len(run.laws[key].drop_duplicates())
+    assert len(run.points) == 4 * expected
+    assert np.isfinite(run.laws["exponent"]).all()
+
+
+def test_the_width_law_passes_through_its_reference_model(run):
+    laws = run.laws[run.laws["reference_model"] != ""]
+    key = [*laws.columns[:8]]
+    points = run.points.merge(laws[[*key, "reference_model"]], on=key)
+    own = points[points["models"] == points["reference_model"]]
+    assert len(own) == len(laws)
+    np.testing.assert_allclose(own["width_law"], own["y"], rtol=1e-12)
+
+
+def test_points_and_profiles_agree_where_all_texts_are_used(run):
+    points = run.points[run.points["axis"] == "total"]
+    both = points.merge(
+        run.profiles, left_on=["models", "scope", "layer", "convention", "n", "metric"],
+        right_on=["model", "scope", "layer", "convention", "n", "metric"],
+    )  # fmt: skip
+    assert len(both) == len(points)
+    np.testing.assert_allclose(both["y_x"], both["y_y"], rtol=1e-12)
+    np.testing.assert_allclose(both["untrained_x"], both["untrained_y"], rtol=1e-12)
+
+
+def test_tables_of_another_run_are_refused(run):
+    params = SimpleNamespace(**vars(run.params) | {"expected": ["e", "e", "other", "e"]})
+    with pytest.raises(InfogeoError, match=r"w16-d1\.entropy\.parquet"):
+        fit_scaling_laws.main(SimpleNamespace(**run.files), params, run.output)
+
+
+def test_the_terminal_table_fits_its_columns_and_names_every_headline(run):
+    text = report.terminal_text(run.laws.assign(falls_verdict="width artefact"))
+    assert max(map(len, text.splitlines())) <= 110
+    for metric in ("entropy", "coding_rate_paper", "nll"):
+        assert sum(line.startswith(f"{metric} ") for line in text.splitlines()) == 1
+    assert "f on c, texts of 12 tokens, N = non-embedding parameters: 4 points" in text
+    law = run.laws[run.laws["headline"] & (run.laws["metric"] == "entropy")].iloc[0]
+    row = next(line for line in text.splitlines() if line.startswith("entropy "))
+    assert row.split()[1:5] == [
+        f"{law[name]:+.3f}"
+        for name in ("exponent", "excess_width", "excess_random", "excess_untrained")
+    ]
+    assert row.endswith("width artefact")
+
+
+def test_what_does_not_apply_reads_na_and_problems_are_noted(run):
+    laws = run.laws[run.laws["metric"] == "nll"].copy()
+    laws["problems"] = "3 texts with a value that is not finite left out"
+    text = report.terminal_text(laws)
+    row = next(line for line in text.splitlines() if line.startswith("nll "))
+    assert row.split()[2:4] == ["n/a", "n/a"]
+    assert "note, nll: 3 texts" in text
+    assert "nll: 3 texts" in report.markdown_text(laws)
+
+
+def test_no_headline_says_so(run):
+    assert "no headline law" in report.terminal_text(run.laws.assign(headline=False))
+
+
+def test_markdown_rows_have_as_many_cells_as_their_head(run):
+    lines = [line for line in report.markdown_text(run.laws).splitlines() if "|" in line]
+    counts = [line.count("|") for line in lines]
+    assert counts == [7] * 5 + [10] * 5

@@ -1,0 +1,98 @@
+"""The claims for readers: Markdown and text for a terminal."""
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+
+from infogeo.claims.claims import BEYOND, MEASURED, POWER, SIMULATED
+from infogeo.files import tables
+
+# What cannot be negative is written without a sign.
+UNSIGNED = {"share of texts", "equals", "share of tokens for 90 %", "random", "AUC",
+            "least mean gain", "least coverage", "nominal"}  # fmt: skip
+
+
+def _shown(row: pd.Series, prefix: str) -> str:
+    """An estimate with its interval, as short as it can be read."""
+    value, low, high = (row[f"{prefix}{name}"] for name in ("estimate", "low", "high"))
+    unsigned = row["control" if prefix else "estimate_of"] in UNSIGNED
+
+    def number(x):
+        return f"{x:.3f}" if unsigned else tables.number(x)
+
+    if np.isfinite(low) and np.isfinite(high):
+        point = number(value) if np.isfinite(value) else "not reached"
+        return f"{point} [{number(low)}, {number(high)}]"
+    if not np.isfinite(value):
+        return ""
+    return f"{value:.1e}" if 0 < abs(value) < 5e-4 else number(value)
+
+
+def _claim(row: pd.Series) -> str:
+    return f"{row['metric']} {row['claim']}" if row["claim"] in (POWER, BEYOND) else row["claim"]
+
+
+def _groups(frame: pd.DataFrame):
+    """(title, rows) of each source, corpus and family."""
+    for (source, corpus, family), rows in frame.groupby(["source", "corpus", "family"], sort=False):
+        title = source if source == SIMULATED else f"{family} on {corpus}"
+        if source not in (MEASURED, SIMULATED):
+            title += f", as published ({source})"
+        yield title, rows
+
+
+def terminal_text(frame: pd.DataFrame) -> str:
+    """The claims for a terminal, at most 110 columns: two lines a claim.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `table`.
+    """
+    lines = ["Claims: verdicts, and how often the verdict that stands there is given wrongly"]
+    for title, rows in _groups(frame):
+        lines += ["", title]
+        for _, row in rows.iterrows():
+            rate = f"{tables.share(row['false_rate'])} wrong" if row["false_rate"] >= 0 else ""
+            lines.append(f"{_claim(row):<70.70} {row['verdict']:<15} {rate}".rstrip())
+            parts = [
+                f"{row[what]} {_shown(row, prefix)}"
+                for what, prefix in (("estimate_of", ""), ("control", "control_"))
+                if _shown(row, prefix)
+            ]
+            if row["to_add"] and row["verdict"] not in ("supported", "contradicted"):
+                parts.append(f"to add: {row['to_add']}")
+            lines += textwrap.wrap("; ".join(parts), 106, initial_indent="    ",
+                                   subsequent_indent="    ")  # fmt: skip
+    return "\n".join([*lines, "", "Rules and error rates: docs/verdicts.md", ""])
+
+
+def markdown_text(frame: pd.DataFrame) -> str:
+    """The claims as Markdown: a table per source, corpus and family.
+
+    Parameters are those of `terminal_text`.
+    """
+    lines = [
+        "# Claims",
+        "",
+        "A verdict on each of the paper's claims. Estimates with 95 % intervals, beside each its "
+        "control; wrong: how often the verdict that stands there is given wrongly (of an undecided "
+        "one, how often *supported* would be). Rules and how the rates were measured: "
+        "docs/verdicts.md.",
+    ]
+    for title, rows in _groups(frame):
+        lines += ["", f"## {title}", ""]
+        lines += tables.markdown_table(
+            ["claim", "estimate", "control", "verdict", "wrong", "rests on", "to add"],
+            [
+                [
+                    _claim(row), f"{row['estimate_of']} {_shown(row, '')}".strip(),
+                    f"{row['control']} {_shown(row, 'control_')}" * bool(_shown(row, "control_")),
+                    row["verdict"],
+                    tables.share(row["false_rate"]), row["rests_on"], row["to_add"],
+                ]
+                for _, row in rows.iterrows()
+            ],
+        )  # fmt: skip
+    return "\n".join([*lines, ""])
