@@ -13,18 +13,16 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from infogeo.planning import configuration
+from infogeo.planning import configuration, input_tables
 from infogeo.files import fingerprint
-from infogeo.sources import published
+from infogeo.sources import ladder_members, published
 from infogeo.jobs import slurm
 from infogeo.files.errors import InfogeoError
 
 # ---------------------------------------------------------------- configuration and tables
 try:
     CONFIG = configuration.merged(config)
-    MODELS, CORPORA = (
-        {row["slug"]: row for row in rows} for rows in configuration.read_tables(CONFIG)
-    )
+    MODELS, CORPORA = ({row["slug"]: row for row in rows} for rows in input_tables.read(CONFIG))
     PUBLISHED = published.read(CONFIG["published"])
 except InfogeoError as error:
     raise WorkflowError(str(error)) from None
@@ -35,7 +33,7 @@ LOCAL_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "local"
 HUB_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "hub"]
 HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
 # The study of sentences is judged by labels.
-LABELLED = [slug for slug, row in CORPORA.items() if configuration.has_labels(row)]
+LABELLED = [slug for slug, row in CORPORA.items() if input_tables.has_labels(row)]
 
 
 def one_of(names) -> str:
@@ -123,7 +121,7 @@ def kept_states(corpus: str) -> dict:
 
 def member(model: str) -> dict:
     """Ladder, width, depth and seed of a ladder model."""
-    return configuration.ladder_member(MODELS[model]["where"])
+    return ladder_members.member(MODELS[model]["where"])
 
 
 def per_model_and_corpus(path: str, corpora=CORPORA) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infogeo.planning import configuration, costs
+from infogeo.planning import configuration, costs, input_tables
 from infogeo.sources.models import count_parameters
 
 ROOT = Path(__file__).parents[2]
@@ -158,14 +158,16 @@ def counts(repository: str, folder: Path) -> tuple[int, int]:
     )
 
 
-def read(name: str):
-    return configuration.read_models(SUITES / name, configuration.merged({}))
+def read(models: str = TABLES[0], corpora: str = CORPORA[0]):
+    """Models and corpora of two tables of the suites."""
+    paths = {"models": str(SUITES / models), "corpora": str(SUITES / corpora)}
+    return input_tables.read(configuration.merged(paths))
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_the_counts_of_a_suite_are_those_of_its_architectures(name, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp()
-    rows = read(name)
+    rows, _ = read(name)
     assert len({row["dtype"] for row in rows if row["source"] == "hub"}) == 1
     for row in rows:
         expected = counts(row["where"], folder)
@@ -189,7 +191,7 @@ def test_the_gpu_memory_that_a_suite_states_is_that_of_one_gpu_as_planned(name):
     text = (SUITES / name).read_text()
     stated = dict(re.findall(r"^# GPU memory of (\S+): (\d+) GB$", text, flags=re.M))
     assert {slug: int(gigabytes) for slug, gigabytes in stated.items()} == {
-        row["slug"]: gigabytes(row) for row in read(name)
+        row["slug"]: gigabytes(row) for row in read(name)[0]
     }
 
 
@@ -203,14 +205,12 @@ def gigabytes(row: dict) -> int:
 
 @pytest.mark.parametrize("name", CORPORA)
 def test_the_tables_of_corpora_are_valid(name):
-    rows = configuration.read_corpora(SUITES / name, configuration.merged({}))
+    _, rows = read(corpora=name)
     assert {row["source"] for row in rows} == {"hub"}
 
 
 @pytest.mark.parametrize("path", sorted(SUITES.glob("*.yaml")), ids=lambda path: path.name)
 def test_a_configuration_of_a_suite_is_valid_with_its_tables(path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    models, corpora = configuration.read_tables(
-        configuration.merged(yaml.safe_load(path.read_text()))
-    )
+    models, corpora = input_tables.read(configuration.merged(yaml.safe_load(path.read_text())))
     assert models and corpora

@@ -11,7 +11,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from infogeo.files.errors import InfogeoError
-from infogeo.planning import configuration
+from infogeo.planning import configuration, input_tables, schemas
+from infogeo.sources import ladder_members
 
 CONFIG = Path(__file__).parents[3] / "config"
 SCHEMAS = ("config", "models", "corpora")
@@ -19,6 +20,11 @@ SCHEMAS = ("config", "models", "corpora")
 LADDER = {"tiny": {"widths": [32, 64], "depths": [1, 2], "seeds": [0, 1]}}
 MODEL_HEADER = "slug\tfamily\tsource\twhere"
 CORPUS_HEADER = "slug\tsource\twhere"
+# A sound table of the other kind, since both are read together.
+SOUND = {
+    "models": f"{MODEL_HEADER}\na\tf\thub\to/r\n",
+    "corpora": f"{CORPUS_HEADER}\ttrain_share\ndocstrings\tdocstrings\t\t0.5\n",
+}
 
 
 @pytest.fixture
@@ -45,25 +51,33 @@ def only(lines: list[str]) -> str:
 
 
 class Table:
+    """A table of one kind, read beside a sound one of the other kind."""
+
     def __init__(self, folder, kind, header, config):
-        self.path, self.kind, self.header, self.config = (
-            folder / f"{kind}.tsv",
-            kind,
-            header,
-            config,
-        )
+        self.path, self.kind, self.header = folder / f"{kind}.tsv", kind, header
+        self.config = {**config, kind: str(self.path)}
+        for other in SOUND.keys() - {kind}:
+            beside = folder / f"sound.{other}.tsv"
+            beside.write_text(SOUND[other])
+            self.config[other] = str(beside)
 
     def write(self, *rows, header=None):
         self.path.write_text("\n".join([header or self.header, *rows]) + "\n", encoding="utf-8")
         return self
 
-    def read(self, config=None):
-        reader = getattr(configuration, f"read_{self.kind}")
-        return reader(self.path, config or self.config)
+    def read(self, **changes):
+        models, corpora = input_tables.read(self.config | changes)
+        return models if self.kind == "models" else corpora
 
-    def problems(self, *rows, header=None, config=None):
+    def problems(self, *rows, header=None, **changes):
         self.write(*rows, header=header)
-        return problems(self.read, config)
+        return self.problems_in_file(**changes)
+
+    def problems_in_file(self, **changes):
+        prefix = f"{self.path}: "
+        lines = problems(lambda: self.read(**changes))
+        assert all(line.startswith(prefix) for line in lines)
+        return [line.removeprefix(prefix) for line in lines]
 
 
 @pytest.fixture
@@ -95,7 +109,7 @@ def table(request):
 # ---------------------------------------------------------------- schemas and their documentation
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_schemas_are_valid_and_describe_every_key(name):
-    schema = configuration.schema(name)
+    schema = schemas.read(name)
     Draft202012Validator.check_schema(schema)
 
     def check(part, path):
@@ -119,7 +133,7 @@ def test_every_setting_has_a_default():
             if isinstance(value.get("additionalProperties"), dict):
                 check(value["additionalProperties"], f"{path}.{key}.<name>")
 
-    check(configuration.schema("config"), "config")
+    check(schemas.read("config"), "config")
 
 
 def test_config_yaml_shows_exactly_the_defaults_of_the_schema():
@@ -148,8 +162,8 @@ def documented(first_column: str) -> list[dict[str, tuple[str, str]]]:
 
 def test_the_readme_documents_every_setting_with_its_default():
     found = {k: v for table in documented("key") for k, v in table.items()}
-    schema = configuration.schema("config")
-    assert set(found) == set(configuration.paths(schema))
+    schema = schemas.read("config")
+    assert set(found) == set(schemas.paths(schema))
     for path, (unit, default) in found.items():
         part = schema
         for key in path.split("."):
@@ -164,7 +178,7 @@ def test_the_readme_documents_every_setting_with_its_default():
 @pytest.mark.parametrize(("index", "name"), [(0, "models"), (1, "corpora")])
 def test_the_readme_documents_every_column_with_its_default(index, name):
     found = documented("column")[index]
-    schema = configuration.schema(name)
+    schema = schemas.read(name)
     assert list(found) == list(schema["properties"])
     for column, (_, default) in found.items():
         if column in schema["required"]:
@@ -176,7 +190,7 @@ def test_the_readme_documents_every_column_with_its_default(index, name):
 
 
 def test_reading_the_configuration_imports_nothing_heavy():
-    code = "import sys; from infogeo.planning import configuration; print(*sys.modules)"
+    code = "import sys; from infogeo.planning import input_tables; print(*sys.modules)"
     path = {**os.environ, "PYTHONPATH": str(CONFIG.parent / "workflow_scripts")}
     run = subprocess.run([sys.executable, "-c", code], env=path, capture_output=True, check=True)
     heavy = {"numpy", "pandas", "torch", "transformers", "snakemake", "matplotlib", "h5py"}
@@ -375,7 +389,7 @@ def test_keys_that_contradict_each_other_are_named(config, start):
 def test_corpora_have_labels_by_package_column_or_subfolder(tmp_path):
     def labelled(source, where="", label_column=""):
         row = {"source": source, "where": str(where), "label_column": label_column}
-        return configuration.has_labels(row)
+        return input_tables.has_labels(row)
 
     assert labelled("docstrings")
     assert labelled("local", "texts.jsonl", "kind")
@@ -431,20 +445,21 @@ def test_tables_from_windows_are_read(corpora):
 
 
 def test_a_missing_table_is_named(table):
-    with pytest.raises(InfogeoError, match=rf"{table.path}: .*\n.*no such file.*{table.kind}"):
-        table.read()
+    line = only(table.problems_in_file())
+    assert line.startswith("no such file")
+    assert f"names the table of {table.kind}" in line
 
 
 def test_an_empty_table_is_refused(table):
     table.path.write_text("# only a comment\n\n")
-    assert "the table is empty" in only(problems(table.read))
+    assert "the table is empty" in only(table.problems_in_file())
     table.write()
-    assert "a header but no row" in only(problems(table.read))
+    assert "a header but no row" in only(table.problems_in_file())
 
 
 def test_a_table_that_is_not_utf8_is_refused(table):
     table.path.write_bytes(table.header.encode() + b"\ncaf\xe9\n")
-    assert "not UTF-8" in only(problems(table.read))
+    assert "not UTF-8" in only(table.problems_in_file())
 
 
 def test_misspelt_doubled_and_missing_columns_are_named_together(models, corpora):
@@ -477,7 +492,9 @@ def test_missing_cells_are_named(models):
 def test_a_slug_that_is_no_safe_file_name_is_refused(table, slug):
     rest = "docstrings\t" if table.kind == "corpora" else "f\tladder\ttiny/w32-d1-s0"
     line = only(table.problems(f"{slug}\t{rest}"))
-    assert line.startswith(f"line 2, slug: {json.dumps(slug, ensure_ascii=False)} has not the form")
+    assert line.startswith(
+        f"line 2, slug: {json.dumps(slug, ensure_ascii=False)} does not have the"
+    )
 
 
 def test_slugs_must_differ_by_more_than_case(models, corpora):
@@ -554,7 +571,7 @@ def test_a_ladder_row_names_a_member_of_a_ladder(models, where, problem):
 
 
 def test_a_ladder_row_that_expects_another_count_is_refused(models, config):
-    total, _ = configuration.ladder_parameters(32, 1, config["ladders"]["tiny"]["vocabulary"])
+    total, _ = ladder_members.parameters(32, 1, config["ladders"]["tiny"]["vocabulary"])
     header = MODEL_HEADER + "\tparams"
     row = "m\tf\tladder\ttiny/w32-d1-s0\t{}"
     models.write(row.format(total + total // 200), header=header)
@@ -576,8 +593,8 @@ def test_a_ladder_model_has_neither_revision_nor_code(models):
 
 def test_a_ladder_in_use_must_read_the_longest_text(models):
     ladders = {"tiny": {"context": 64, "widths": [32], "depths": [1], "seeds": [0]}}
-    short = configuration.merged({"ladders": ladders})
-    line = only(models.problems("a\tf\tladder\ttiny/w32-d1-s0", config=short))
+    short = configuration.merged({"ladders": ladders})["ladders"]
+    line = only(models.problems("a\tf\tladder\ttiny/w32-d1-s0", ladders=short))
     assert "context 64 is shorter than the longest text, 128 tokens" in line
 
 
@@ -637,7 +654,7 @@ def test_problems_are_listed_in_the_order_of_their_lines(models):
 
 
 # ---------------------------------------------------------------- settings that texts name
-KEYS = "|".join(configuration.schema("config")["properties"])
+KEYS = "|".join(schemas.read("config")["properties"])
 NAMED = re.compile(rf"[`*]((?:{KEYS}): [^`*\n]+)[`*]")
 
 
@@ -681,13 +698,14 @@ def test_both_tables_are_read_together(models, corpora, config):
     models.write("a\tf\tladder\ttiny/w32-d1-s0")
     corpora.write("docstrings\tdocstrings\t\t0.5", header=f"{CORPUS_HEADER}\ttrain_share")
     config = both(models, corpora, config)
-    assert configuration.read_tables(config) == (models.read(), corpora.read())
+    slugs = [[row["slug"] for row in rows] for rows in input_tables.read(config)]
+    assert slugs == [["a"], ["docstrings"]]
 
 
 def test_the_problems_of_both_tables_are_listed_together(models, corpora, config):
     models.write("a\tf\tweb\tx")
     corpora.write("a\tweb\t")
-    lines = problems(configuration.read_tables, both(models, corpora, config))
+    lines = problems(input_tables.read, both(models, corpora, config))
     assert [line.split(": line")[0] for line in lines] == [str(models.path), str(corpora.path)]
 
 
@@ -707,18 +725,18 @@ def test_a_ladder_in_use_needs_a_corpus_with_texts_to_train_on(
     models.write("a\tf\tladder\ttiny/w32-d1-s0")
     corpora.write(corpus, header=f"{CORPUS_HEADER}\ttrain_share")
     config = both(models, corpora, config)
-    assert problem in only(problems(configuration.read_tables, config))
+    assert problem in only(problems(input_tables.read, config))
 
 
 def test_a_ladder_that_no_model_uses_needs_no_corpus(models, corpora, config, directory):
     models.write(f"a\tf\tlocal\t{directory}")
     corpora.write("other\tdocstrings\t")
-    configuration.read_tables(both(models, corpora, config))
+    input_tables.read(both(models, corpora, config))
 
 
 def test_the_tables_of_the_embedded_default_are_valid(monkeypatch):
     monkeypatch.chdir(CONFIG.parent)
     config = configuration.merged(yaml.safe_load((CONFIG / "config.yaml").read_text()))
-    models, corpora = configuration.read_tables(config)
+    models, corpora = input_tables.read(config)
     assert models
     assert corpora

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sources import models
+from infogeo.sources import ladder_members, models
 
 ROW = {"slug": "m", "source": "local", "where": "here", "fingerprint": "fp"}
 
@@ -209,15 +209,13 @@ def test_the_default_table_states_the_counts():
     import csv
     from pathlib import Path
 
-    from infogeo.planning.configuration import ladder_member, ladder_parameters
-
     with (Path(__file__).parents[3] / "config/models.tsv").open() as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     shapes = set()
     for row in rows:
-        member = ladder_member(row["where"])
+        member = ladder_members.member(row["where"])
         shapes.add((member["width"], member["depth"]))
-        total, _ = ladder_parameters(member["width"], member["depth"], 2048)
+        total, _ = ladder_members.parameters(member["width"], member["depth"], 2048)
         assert int(row["params"]) == total, row["slug"]
     assert len(shapes) >= 9
 

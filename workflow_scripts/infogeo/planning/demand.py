@@ -10,9 +10,8 @@ from infogeo.files.artefacts import opened_table
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.spectra import SCOPES
 from infogeo.planning import costs
-from infogeo.planning.configuration import ladder_member, ladder_parameters
 from infogeo.sentences.distances import DISTANCES, TWIN_DISTANCES
-from infogeo.sources import cards
+from infogeo.sources import cards, ladder_members
 from infogeo.sources.models import count_parameters, shape, validate_directory
 
 # The least that is asked for.
@@ -336,7 +335,7 @@ def demand(
         _sampled(results, corpus["slug"]) if corpus else 0,
         threads,
         1 if launch["placement"] == "debug" else launch["workers"],
-        ladder_settings(model, config),
+        ladder_members.settings(model, config),
     )
     asked["gpus"] = costs.gpus_needed(known["params_total"], model["dtype"], gpu_bytes)
     needed, seconds = getattr(job, rule)()
@@ -380,13 +379,6 @@ def summary(rule: str, models, corpora, config: dict, results, expected_models) 
         "megabytes": max(LEAST_MEGABYTES, ceil(needed / 1e6)),
         "minutes": START_MINUTES + ceil(SLACK * seconds / 60),
     }
-
-
-def ladder_settings(model: dict, config: dict) -> dict | None:
-    """Settings of the ladder to which a row of the models table belongs; None where it is none."""
-    if model["source"] != "ladder":
-        return None
-    return config["ladders"][ladder_member(model["where"])["ladder"]]
 
 
 def _rows(results, corpus: str) -> int:
@@ -439,10 +431,12 @@ def describe_model(row: dict, config: dict, results: Path, fingerprint: str | No
     with contextlib.suppress(InfogeoError):
         return cards.read(results / "models" / row["slug"] / "model.json", fingerprint)
     if row["source"] == "ladder":
-        member = ladder_member(row["where"])
+        member = ladder_members.member(row["where"])
         vocabulary = config["ladders"][member["ladder"]]["vocabulary"]
         sizes = {"width": member["width"], "layers": member["depth"], "vocabulary": vocabulary}
-        total, non_embedding = ladder_parameters(member["width"], member["depth"], vocabulary)
+        total, non_embedding = ladder_members.parameters(
+            member["width"], member["depth"], vocabulary
+        )
         counts = {"params_total": total, "params_non_embedding": non_embedding}
         return {**counts, **sizes, "directory": None}
     if row["source"] == "hub":

@@ -10,9 +10,10 @@ from pathlib import Path
 from infogeo.files.artefacts import read_table, replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.jobs.progress import duration
-from infogeo.planning.configuration import has_labels
 from infogeo.planning.costs import hidden_states_bytes, reduced_states_bytes
-from infogeo.planning.demand import Job, demand, describe_model, ladder_settings
+from infogeo.planning.demand import Job, demand, describe_model
+from infogeo.planning.input_tables import has_labels
+from infogeo.sources import ladder_members
 
 # Work of which the hours are planned, and the rule that does it where hidden states are stored.
 WORKS = {
@@ -169,7 +170,7 @@ def _row(row, model, corpus, texts, config, asked) -> dict:
     texts, tokens, how = count_tokens(texts, model["directory"], config["spectra"]["n"])
     rules = rules_of(config)
     there = model["layers"] is not None
-    training = ladder_settings(row, config)
+    training = ladder_members.settings(row, config)
     forward = stored = reduced = memory = training_flops = None
     hours = {}
     if there:

@@ -7,7 +7,7 @@ import csv
 import math
 from pathlib import Path
 
-from infogeo.files.errors import InfogeoError
+from infogeo.files.errors import stop_at
 
 COLUMNS = ["family", "model", "N", "d", "corpus", "metric", "value"]
 METRICS = ("entropy_over_ln_d", "entropy", "nll", "bits_per_byte", "predictive_entropy")
@@ -34,13 +34,10 @@ def read(paths) -> list[dict]:
     """
     rows, problems = [], []
     for path in map(str, paths):
-        found, wrong = _read(path)
-        rows += [row | {"table": path} for row in found]
+        of_table, wrong = _read(path)
+        rows += [row | {"table": path} for row in of_table]
         problems += [f"{path}: {problem}" for problem in wrong]
-    if problems:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        raise InfogeoError(f"The tables of published values: {count}\n{lines}")
+    stop_at(problems, "The tables of published values")
     return rows
 
 
@@ -62,9 +59,9 @@ def _read(path: str) -> tuple[list[dict], list[str]]:
         if len(cells) != len(header):
             problems.append(f"line {number}: {len(cells)} cells under {len(header)} columns")
             continue
-        given = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-        row, wrong = _converted(given)
-        key = tuple(given[name] for name in ("family", "model", "corpus", "metric"))
+        texts = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+        row, wrong = _converted(texts)
+        key = tuple(texts[name] for name in ("family", "model", "corpus", "metric"))
         if key in first:
             wrong.append(f"the same family, model, corpus and metric as line {first[key]}")
         first.setdefault(key, number)
@@ -73,21 +70,21 @@ def _read(path: str) -> tuple[list[dict], list[str]]:
     return rows, problems if rows or problems else ["a header but no row"]
 
 
-def _converted(given: dict) -> tuple[dict, list[str]]:
+def _converted(cells: dict) -> tuple[dict, list[str]]:
     """A row with its types, and what is wrong with it."""
-    row = {name: given[name] for name in COLUMNS}
-    problems = [f"{name}: empty" for name in ("family", "model", "corpus") if not given[name]]
-    if given["metric"] not in METRICS:
-        problems.append(f"metric: {given['metric']!r} must be one of {', '.join(METRICS)}")
+    row = {name: cells[name] for name in COLUMNS}
+    problems = [f"{name}: empty" for name in ("family", "model", "corpus") if not cells[name]]
+    if cells["metric"] not in METRICS:
+        problems.append(f"metric: {cells['metric']!r} must be one of {', '.join(METRICS)}")
     for name, least in (("N", 1), ("d", 2)):
-        if given[name].isascii() and given[name].isdigit() and int(given[name]) >= least:
-            row[name] = int(given[name])
+        if cells[name].isascii() and cells[name].isdigit() and int(cells[name]) >= least:
+            row[name] = int(cells[name])
         else:
-            problems.append(f"{name}: {given[name]!r} must be a whole number of at least {least}")
+            problems.append(f"{name}: {cells[name]!r} must be a whole number of at least {least}")
     try:
-        row["value"] = float(given["value"])
+        row["value"] = float(cells["value"])
     except ValueError:
         row["value"] = math.nan
     if not (math.isfinite(row["value"]) and row["value"] > 0):
-        problems.append(f"value: {given['value']!r} must be a number above 0")
+        problems.append(f"value: {cells['value']!r} must be a number above 0")
     return row, problems
