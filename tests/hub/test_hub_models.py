@@ -9,7 +9,7 @@ from tiny import safetensors
 from whole import NEEDED, assert_whole, downloaded, sha256
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sources.models import validate_directory
+from infogeo.sources.model_directory import validate_directory
 
 
 # ---------------------------------------------------------------- what is fetched

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from infogeo.planning import configuration, costs, input_tables
-from infogeo.sources.models import count_parameters
+from infogeo.sources.parameters import count_parameters
 
 ROOT = Path(__file__).parents[2]
 SUITES = ROOT / "config" / "suites"

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sources import ladder_members, models
+from infogeo.sources import ladder_members, models, parameters, tensor_files
 
 ROW = {"slug": "m", "source": "local", "where": "here", "fingerprint": "fp"}
 
@@ -190,18 +190,20 @@ def test_the_tokenizer_hash_ignores_layout_and_padding_but_no_token(directory):
 def test_the_size_of_each_kind_of_tokenizer(tmp_path, files, size):
     for name, content in files.items():
         (tmp_path / name).write_text(json.dumps(content))
-    assert models.tokenizer_size(tmp_path) == size
+    assert parameters.tokenizer_size(tmp_path) == size
 
 
 def test_headers_are_read_as_the_safetensors_library_reads_them(directory):
     from safetensors import safe_open
 
-    found = models.read_header(directory / "model.safetensors")
+    tensors = tensor_files.read_header(directory / "model.safetensors")
     with safe_open(directory / "model.safetensors", "np") as file:
-        assert set(found) == set(file.keys())
+        assert set(tensors) == set(file.keys())
         for name in file.keys():  # noqa: SIM118 (no mapping)
-            assert found[name][2] == tuple(file.get_slice(name).get_shape())
-            data = (directory / "model.safetensors").read_bytes()[found[name][3] : found[name][4]]
+            assert tensors[name][2] == tuple(file.get_slice(name).get_shape())
+            data = (directory / "model.safetensors").read_bytes()[
+                tensors[name][3] : tensors[name][4]
+            ]
             assert data == file.get_tensor(name).tobytes()
 
 
@@ -402,7 +404,8 @@ def test_reading_a_directory_does_not_import_torch(directory):
     import sys
 
     code = (
-        "import sys; from infogeo.sources import models;"
-        f"models.validate_directory({str(directory)!r}); assert 'torch' not in sys.modules"
+        "import sys; from infogeo.sources import model_directory;"
+        f"model_directory.validate_directory({str(directory)!r});"
+        "assert not {'numpy', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd="workflow_scripts")

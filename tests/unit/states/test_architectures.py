@@ -13,7 +13,7 @@ from tiny import VOCABULARY, save_tokenizer, sentences
 from infogeo.context import token_ablation
 from infogeo.files.artefacts import read_table
 from infogeo.geometry.depths import width_at
-from infogeo.sources import models
+from infogeo.sources import models, parameters
 from infogeo.states import model as forward
 from infogeo.states.dump import dump
 from infogeo.states.store import open_store
@@ -167,7 +167,7 @@ def test_layers_are_the_residual_stream_and_their_widths_those_of_its_states(bui
     assert case.model.widths == {layer: values.shape[1] for layer, values in hidden.items()}
     final = WIDTH // 2 if name == "opt_350m" else WIDTH
     assert case.model.widths == dict.fromkeys(map(str, range(DEPTH + 1)), WIDTH) | {"final": final}
-    described = models.shape(
+    described = parameters.shape(
         case.directory, json.loads((case.directory / "config.json").read_text())
     )
     assert described == {"width": WIDTH, "layers": DEPTH, "vocabulary": rows_of(name)}
@@ -341,7 +341,7 @@ def test_a_tokenizer_of_vocabulary_and_merges_begins_texts_as_its_configuration_
         encoded = forward.encode(forward.load_tokenizer(tmp_path), ["the sum of the mean"], 4, 4)
         assert encoded.special_mask.tolist() == [begins, False, False, False]
         assert (encoded.token_ids[0] == 0) == begins
-        assert models.tokenizer_size(tmp_path) == VOCABULARY
+        assert parameters.tokenizer_size(tmp_path) == VOCABULARY
 
 
 @pytest.fixture

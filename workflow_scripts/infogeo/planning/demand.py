@@ -12,7 +12,8 @@ from infogeo.geometry.spectra import SCOPES
 from infogeo.planning import costs
 from infogeo.sentences.distances import DISTANCES, TWIN_DISTANCES
 from infogeo.sources import cards, ladder_members
-from infogeo.sources.models import count_parameters, shape, validate_directory
+from infogeo.sources.model_directory import validate_directory
+from infogeo.sources.parameters import count_parameters, shape
 
 # The least that is asked for.
 LEAST_MEGABYTES = 1500

@@ -10,7 +10,7 @@ from pathlib import Path
 from infogeo.files.errors import InfogeoError, stop_at
 from infogeo.planning import schemas
 from infogeo.sources import ladder_members
-from infogeo.sources.models import validate_directory
+from infogeo.sources.model_directory import validate_directory
 
 # Names in results/ that a slug would collide with: {corpus}.train.parquet, {model}.untrained.h5.
 RESERVED_SUFFIXES = {"models": ".untrained", "corpora": ".train"}

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from infogeo.files.artefacts import disk_full, is_disk_full, sha256_file
 from infogeo.files.errors import InfogeoError
 from infogeo.jobs.progress import Heartbeat
-from infogeo.sources.models import (
+from infogeo.sources.model_directory import (
     BESIDE_TOKENIZER,
     PICKLES,
     TOKENIZER_FILES,

@@ -1,0 +1,150 @@
+"""Model directories in Hugging Face format: are they whole, and may they be used.
+
+The Snakefile imports this module, so it needs nothing beyond the standard library.
+"""
+
+import json
+from pathlib import Path
+
+from infogeo.files.errors import InfogeoError
+from infogeo.sources.tensor_files import read_header
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
+BESIDE_TOKENIZER = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "merges.txt",
+)
+PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
+
+
+def validate_directory(directory, trust_remote_code: bool = False):
+    """Check that a model directory is whole, reading no weights.
+
+    Returns
+    -------
+    config : dict
+        config.json.
+    weights : list of str
+        Names of the safetensors files.
+    tensors : dict
+        name -> (file, dtype, shape, first byte, last byte + 1).
+
+    Raises
+    ------
+    InfogeoError
+        Where the directory, config or tokenizer is missing, weights are pickled, truncated,
+        corrupt or not all there, or code of its own is needed and not allowed.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise InfogeoError(
+            f"{directory}: no such model directory. The column `where` of a local model is a "
+            "directory in Hugging Face format, relative to the working directory or absolute."
+        )
+    if not (directory / "config.json").exists():
+        raise InfogeoError(
+            f"{directory}: no config.json. A model directory holds config.json, safetensors and "
+            "a tokenizer, as save_pretrained() of model and tokenizer writes them."
+        )
+    config = read_json(directory / "config.json")
+    if not any((directory / name).exists() for name in TOKENIZER_FILES):
+        raise InfogeoError(
+            f"{directory}: no tokenizer (none of {', '.join(TOKENIZER_FILES)}). Save the one that "
+            "the model was trained with: AutoTokenizer.from_pretrained(…).save_pretrained"
+            f'("{directory}")'
+        )
+    check_config(directory, config, trust_remote_code)
+    weights, listed = _weight_files(directory)
+    tensors = {}
+    for name in weights:
+        tensors |= read_header(directory / name)
+    missing = sorted(set(listed) - set(tensors))
+    if missing:
+        raise InfogeoError(
+            f"{directory}/model.safetensors.index.json lists {len(missing)} tensors that its files "
+            f"do not hold, such as {missing[0]}. Copy or download the model anew."
+        )
+    return config, weights, tensors
+
+
+def read_json(path: Path) -> dict:
+    """The object in a JSON file.
+
+    Raises
+    ------
+    InfogeoError
+        Where it is not JSON, or not an object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InfogeoError(f"{path}: not JSON ({error}). Copy or download it anew.") from error
+    if not isinstance(content, dict):
+        raise InfogeoError(f"{path}: not a JSON object. Copy or download it anew.")
+    return content
+
+
+def check_config(directory: Path, config: dict, trust_remote_code: bool) -> None:
+    """Refuse a model, by its config.json, with quantised weights or that needs code of its own.
+
+    Parameters
+    ----------
+    directory : Path
+        Also of tokenizer_config.json, which may ask for code too.
+    config : dict
+    trust_remote_code : bool
+        Whether such code may run.
+
+    Raises
+    ------
+    InfogeoError
+        Naming the file and the remedy.
+    """
+    if "quantization_config" in config:
+        raise InfogeoError(
+            f"{directory}: the weights are quantised, so neither parameters nor states are those "
+            "of the model. Use the unquantised weights."
+        )
+    tokenizer = directory / "tokenizer_config.json"
+    wanting = [
+        name
+        for name, content in (
+            ("config.json", config),
+            ("tokenizer_config.json", read_json(tokenizer) if tokenizer.exists() else {}),
+        )
+        if "auto_map" in content
+    ]
+    if wanting and not trust_remote_code:
+        raise InfogeoError(
+            f"{directory}: {' and '.join(wanting)} (auto_map) would run Python code that comes "
+            "with the model. Read that code; then set trust_remote_code to true in its row."
+        )
+
+
+def _weight_files(directory: Path) -> tuple[list[str], list[str]]:
+    """Names of the safetensors files, and of the tensors that an index says they hold."""
+    if (directory / "model.safetensors").exists():
+        return ["model.safetensors"], []
+    index = directory / "model.safetensors.index.json"
+    if index.exists():
+        listed = read_json(index).get("weight_map", {})
+        shards = sorted(set(listed.values()))
+        missing = [name for name in shards if not (directory / name).exists()]
+        if missing or not shards:
+            raise InfogeoError(
+                f"{directory}: {len(missing)} of {len(shards)} weight files that {index.name} "
+                f"lists are missing: {', '.join(missing)}. Copy or download them."
+            )
+        return shards, list(listed)
+    pickled = sorted(path.name for path in directory.iterdir() if path.suffix in PICKLES)
+    if pickled:
+        raise InfogeoError(
+            f"{directory}: only pickled weights ({', '.join(pickled[:3])}), which can run code "
+            "when they are read. Safetensors are needed; where you trust the file, convert it: "
+            f'AutoModelForCausalLM.from_pretrained("{directory}").save_pretrained("{directory}")'
+        )
+    raise InfogeoError(
+        f"{directory}: no weights: neither model.safetensors nor model.safetensors.index.json."
+    )
