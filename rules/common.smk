@@ -15,7 +15,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from infogeo.planning import configuration, input_tables
 from infogeo.files import fingerprint
-from infogeo.sources import ladder_members, published
+from infogeo.sources import ladder_members, published, replicates
 from infogeo.jobs import slurm
 from infogeo.files.errors import InfogeoError
 
@@ -260,6 +260,7 @@ def laws_fingerprint() -> str:
         {
             "entropies": [entropy_fingerprint(m, c) for c in CORPORA for m in MODELS],
             "families": [[m, row["family"]] for m, row in MODELS.items()],
+            "replicates": [replicates.replicate_of(row) for row in MODELS.values()],
             "null": null_fingerprint(),
             "scaling": CONFIG["scaling"],
             "headline": CONFIG["headline"],
@@ -387,6 +388,7 @@ def sentences_fingerprint() -> str:
                 for m in MODELS
             ],
             "families": [[m, row["family"]] for m, row in MODELS.items()],
+            "replicates": [replicates.replicate_of(row) for row in MODELS.values()],
             "neighbours": CONFIG["sentences"]["neighbours"],
             "permutations": CONFIG["sentences"]["permutations"],
             "depth": CONFIG["headline"]["depth"],

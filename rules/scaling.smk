@@ -29,6 +29,7 @@ rule fit_scaling_laws:
         corpora=list(CORPORA),
         models=list(MODELS),
         families=[row["family"] for row in MODELS.values()],
+        replicates=[replicates.replicate_of(row) for row in MODELS.values()],
         dtypes=[row["dtype"] for row in MODELS.values()],
         depths=CONFIG["scaling"]["depths"],
         depth_tolerance=CONFIG["scaling"]["depth_tolerance"],

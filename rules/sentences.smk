@@ -134,6 +134,7 @@ rule summarise_sentences:
         corpora=LABELLED,
         models=list(MODELS),
         families=[row["family"] for row in MODELS.values()],
+        replicates=[replicates.replicate_of(row) for row in MODELS.values()],
         neighbours=CONFIG["sentences"]["neighbours"],
         permutations=CONFIG["sentences"]["permutations"],
         headline_depth=CONFIG["headline"]["depth"],

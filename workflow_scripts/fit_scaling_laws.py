@@ -89,7 +89,12 @@ def main(files, params, output) -> None:
         },
     )
     models = cards.described(
-        files.models, FIELDS, slug=params.models, family=params.families, dtype=params.dtypes
+        files.models,
+        FIELDS,
+        slug=params.models,
+        family=params.families,
+        replicate=params.replicates,
+        dtype=params.dtypes,
     )
     random = artefacts.read_table(files.null, params.expected_null)
     tables = {"laws": [], "points": [], "pairs": [], "profiles": []}

@@ -15,7 +15,13 @@ FIELDS = ("params_total", "params_non_embedding", "width", "layers", "commit")
 
 def main(files, params, output) -> None:
     """Judge one corpus after the other, one model at a time, and write the tables."""
-    models = cards.described(files.models, FIELDS, slug=params.models, family=params.families)
+    models = cards.described(
+        files.models,
+        FIELDS,
+        slug=params.models,
+        family=params.families,
+        replicate=params.replicates,
+    )
     scores, trends = [], []
     per_corpus = len(params.models)
     for i, corpus in enumerate(params.corpora):

@@ -59,7 +59,7 @@ def summarise(model: Path, twins: Path) -> None:
     slugs = [f"m{model}" for model in range(MODELS)]
     about = [
         {"slug": slug, "family": "f", "params_total": size, "params_non_embedding": size,
-         "width": 64, "layers": 2}
+         "width": 64, "layers": 2, "replicate": None}
         for slug, size in zip(slugs, (10**6, 10**7, 10**8), strict=True)
     ]  # fmt: skip
     trained, untrained = (

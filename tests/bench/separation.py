@@ -159,7 +159,8 @@ def family(rng, rise: float, ahead: tuple[float, float], *, signal=1.0, twins=2.
     for size in range(6):
         slug, noise = f"m{size}", 0.6 * np.exp(0.05 * rng.standard_normal() - rise * size)
         models.append({"slug": slug, "family": "f", "params_total": 2**size, "width": size,
-                       "params_non_embedding": 2**size, "layers": 1})  # fmt: skip
+                       "params_non_embedding": 2**size, "layers": 1,
+                       "replicate": None})  # fmt: skip
         levels = {"js_centred": 0.0, "cosine": ahead[0], "cosine_centred": ahead[1]}
         trained[slug] = SimpleNamespace(**about, distances=without | {
             (0, "final", name): near(noise + level) for name, level in levels.items()

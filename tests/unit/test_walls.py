@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "sources": "files jobs",
     "states": "files jobs inference geometry sources",
     "theory": "files inference",
-    "laws": "files jobs inference geometry",
+    "laws": "files jobs inference geometry sources",
     "context": "files jobs inference geometry sources states",
     "sentences": "files jobs inference geometry sources",
     "claims": "files inference geometry context laws",

@@ -35,7 +35,7 @@ class World:
                     "slug": f"w{width}-d{layers}-s{seed}", "family": family,
                     "params_total": N + 2048 * width, "params_non_embedding": N, "width": width,
                     "final_width": width, "layers": layers, "train_tokens": None,
-                    "dtype": "float32", "tokenizer_sha256": "t",
+                    "dtype": "float32", "tokenizer_sha256": "t", "replicate": ("small", seed),
                 })  # fmt: skip
         rng = np.random.default_rng(0)
         self.text = np.exp(0.1 * rng.standard_normal(TEXTS))  # what is particular to each text
@@ -303,6 +303,35 @@ def test_seeds_of_a_shape_are_one_point_and_their_spread_is_kept():
     assert points["replicates"].tolist() == [3, 1, 1, 1, 2, 1, 1, 1, 1]
     pair = ln_y[[m["slug"].startswith("w64-d2") for m in world.models]]
     assert law["seed_sd"] == pytest.approx(np.sqrt((ln_y[:3].var(ddof=1) + pair.var(ddof=1)) / 2))
+
+
+def test_models_of_one_shape_that_are_no_seeds_are_not_averaged_and_the_law_names_them():
+    world = World(seeds={(32, 1): 3})
+    for model in world.models[:3]:  # as base, deduplicated and instruct
+        model["replicate"] = None
+    value = dict(zip(["w32-d1-s0", "w32-d1-s1", "w32-d1-s2"], [1.0, 9.0, 1.0], strict=True))
+    laws, points, pairs = world.plant(lambda m: value.get(m["slug"], 1.0)).fit()
+    law = laws.iloc[0]
+    assert "w32-d1-s0, w32-d1-s1, w32-d1-s2" in law["problems"]
+    assert "own family" in law["problems"]
+    assert "column replicate" in law["problems"]
+    assert law["falls_verdict"] == law["form_verdict"] == "not available"
+    assert np.isnan(law["exponent"])
+    assert np.isnan(law["seed_sd"])
+    assert (law["points"], law["models"]) == (11, 11)
+    np.testing.assert_allclose(points["y"][:3], [1, 9, 1])
+    assert points["fitted"].isna().all()
+    assert not len(pairs)  # no depth lies between models of one shape
+
+
+def test_a_variant_in_a_family_of_its_own_stops_no_law():
+    world = World(seeds={(32, 1): 2})
+    world.models[1] |= {"replicate": None, "family": "instruct"}
+    laws, _, _ = world.plant(world.noisy(size(-0.08))).fit()
+    law = laws[laws["family"] == "small"].iloc[0]
+    assert "shape" not in law["problems"]
+    assert (law["points"], law["models"]) == (9, 9)
+    assert np.isfinite(law["exponent"])
 
 
 def test_texts_that_a_model_lacks_are_left_out_everywhere_and_counted():

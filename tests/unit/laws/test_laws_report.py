@@ -75,7 +75,8 @@ def run(tmp_path_factory):
     null = nulls.random_null([8, 16], [TOKENS], [0.5], [1.0], 4, 0)
     artefacts.write_table(null, files["null"], "n")
     params = SimpleNamespace(
-        corpora=["c"], models=slugs, families=["f"] * 4, dtypes=["float32"] * 4,
+        corpora=["c"], models=slugs, families=["f"] * 4, replicates=[None] * 4,
+        dtypes=["float32"] * 4,
         depths=DEPTHS, depth_tolerance=0.1,
         axes=["non_embedding", "total"], draws=99, headline_n=TOKENS, headline_eps2=0.5,
         headline_depth="final", headline_axis="non_embedding",

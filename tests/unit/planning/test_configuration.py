@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from infogeo.files.errors import InfogeoError
 from infogeo.planning import configuration, input_tables, schemas
-from infogeo.sources import ladder_members
+from infogeo.sources import ladder_members, replicates
 
 CONFIG = Path(__file__).parents[3] / "config"
 SCHEMAS = ("config", "models", "corpora")
@@ -417,10 +417,10 @@ def test_models_are_completed_converted_and_sorted(models, directory):
     assert rows == [
         {"slug": "a", "family": "A", "source": "ladder", "where": "tiny/w64-d2-s1", "revision": "",
          "dtype": "float16", "params": None, "params_non_embedding": None,
-         "trust_remote_code": False},
+         "replicate": None, "trust_remote_code": False},
         {"slug": "b", "family": "B, the second", "source": "local", "where": str(directory),
          "revision": "", "dtype": "float32", "params": 70000, "params_non_embedding": None,
-         "trust_remote_code": True},
+         "replicate": None, "trust_remote_code": True},
     ]  # fmt: skip
 
 
@@ -526,6 +526,8 @@ def test_slugs_that_collide_with_files_of_another_row_are_refused(models, corpor
         ("dtype", "flot32", '"flot32" must be one of "float32", "float16", "bfloat16" (perhaps'),
         ("params", "70M", 'params: "70M" must be a whole number or empty'),
         ("params", "0", "params: 0 must be at least 1"),
+        ("replicate", "-1", "replicate: -1 must be at least 0"),
+        ("replicate", "base", 'replicate: "base" must be a whole number or empty'),
         ("trust_remote_code", "yes", 'trust_remote_code: "yes" must be true or false'),
     ],
 )
@@ -581,14 +583,24 @@ def test_a_ladder_row_that_expects_another_count_is_refused(models, config):
     assert f"this shape has {total:,}" in line
 
 
-def test_a_ladder_model_has_neither_revision_nor_code(models):
+def test_a_ladder_model_has_neither_revision_nor_code_nor_a_replicate_but_its_seed(models):
     lines = models.problems(
-        "a\tf\tladder\ttiny/w32-d1-s0\tv1\ttrue",
-        header=f"{MODEL_HEADER}\trevision\ttrust_remote_code",
+        "a\tf\tladder\ttiny/w32-d1-s0\tv1\ttrue\t0",
+        header=f"{MODEL_HEADER}\trevision\ttrust_remote_code\treplicate",
     )
     assert [line.split(":")[0] for line in lines] == [
-        "line 2, revision", "line 2, trust_remote_code"
+        "line 2, replicate", "line 2, revision", "line 2, trust_remote_code"
     ]  # fmt: skip
+
+
+def test_replicates_are_members_of_a_ladder_and_rows_that_say_so(models, directory):
+    rows = models.write(
+        "a\tf\tladder\ttiny/w32-d1-s1",
+        f"b\tf\tlocal\t{directory}\t2",
+        f"c\tf\tlocal\t{directory}",
+        header=f"{MODEL_HEADER}\treplicate",
+    ).read()
+    assert [replicates.replicate_of(row) for row in rows] == [("tiny", 1), ("", 2), None]
 
 
 def test_a_ladder_in_use_must_read_the_longest_text(models):

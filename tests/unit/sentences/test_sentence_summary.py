@@ -12,7 +12,8 @@ from infogeo.inference import scaling
 from infogeo.sentences import report
 from infogeo.sentences import summary as sentence_summary
 from infogeo.sentences.separation import SCORES, Separation
-from infogeo.sentences.summary import SCORE_COLUMNS, TREND_COLUMNS, grows, points, says_more
+from infogeo.sentences.summary import SCORE_COLUMNS, TREND_COLUMNS, grows, says_more
+from infogeo.sources import replicates
 
 LABELS, PER_LABEL, SOURCES = 3, 12, 6  # sources of each label
 TEXTS = LABELS * PER_LABEL
@@ -25,7 +26,8 @@ BASELINES = ("bag_of_words", "length")
 def model(slug, width, layers, family="a"):
     N = 12 * width**2 * layers
     return {"slug": slug, "family": family, "params_total": N + 100, "params_non_embedding": N,
-            "width": width, "layers": layers}  # fmt: skip
+            "width": width, "layers": layers,
+            "replicate": ("a", int(slug.endswith("-s1")))}  # fmt: skip
 
 
 def about():
@@ -251,10 +253,31 @@ def test_a_text_without_source_is_its_own(made):
 # ---------------------------------------------------------------- claims
 
 
-def test_seeds_of_one_shape_are_one_point():
-    assert points([model(*shape) for shape in reversed(SHAPES)]) == [
-        ["a-1"], ["a-2"], ["a-3"], ["a-4"], ["a-5"], ["a-6-s1", "a-6"],
-    ]  # fmt: skip
+def points(models):
+    """Slugs of the models of each point."""
+    grouped, _ = replicates.points(models, "non_embedding")
+    return [[models[position]["slug"] for position in point] for point in grouped]
+
+
+def test_models_of_one_shape_that_are_no_seeds_have_no_trend():
+    models, trained, untrained = corpus(lambda rank, name: 3.6 * 0.66**rank)
+    models[-1]["replicate"] = None  # a-6-s1
+    row = one(trends_of(run(models, trained, untrained)),
+              depth="final", distance="js_centred", score="auc")  # fmt: skip
+    assert "a-6, a-6-s1" in row["problems"]
+    assert "column replicate" in row["problems"]
+    assert row["trend_verdict"] == "not available"
+    assert np.isnan(row[["slope", "excess_slope", "trend_p"]].astype(float)).all()
+    assert row["points"] == 7
+
+
+def test_models_of_other_vocabularies_are_points_of_their_own_as_in_laws():
+    models, trained, untrained = corpus(lambda rank, name: 3.6 * 0.66**rank)
+    models[-1]["params_total"] += 1000
+    row = one(trends_of(run(models, trained, untrained)),
+              depth="final", distance="js_centred", score="auc")  # fmt: skip
+    assert row["points"] == 7
+    assert np.isfinite(row["slope"])
 
 
 def test_a_planted_trend_is_found_as_scaling_finds_it(study, scores, trends):

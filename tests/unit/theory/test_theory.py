@@ -342,7 +342,7 @@ def points(laws):
             ("nll", 128, "non_embedding", 1), ("nll", 32, "non_embedding", 2),
             ("nll", 128, "total", 3), ("entropy", 128, "non_embedding", 4),
         ):  # fmt: skip
-            frame = pd.DataFrame(base | {"y": factor * np.exp(y) ** factor})
+            frame = pd.DataFrame(base | {"y": factor * np.exp(y) ** factor, "fitted": 1.0})
             parts.append(frame.assign(metric=metric, n=n, axis=axis))
     return pd.concat(parts, ignore_index=True)
 
@@ -362,6 +362,14 @@ def test_implied_takes_the_headline_nll_alone():
     assert found["problem"].tolist() == ["", "4 points: a shifted power law needs at least 5"]
     with pytest.raises(InfogeoError, match=r"metric nll, n = 64 and axis total"):
         theory.implied(points({"a": shifted(1.7, 0.3)}), n=64, axis="total")
+
+
+def test_where_the_law_itself_is_not_fitted_nothing_is_implied():
+    found = theory.implied(
+        points({"a": shifted(1.7, 0.3)}).assign(fitted=np.nan), n=128, axis="non_embedding"
+    )
+    assert "scaling_laws.csv" in found["problem"][0]
+    assert np.isnan(found["exponent"][0])
 
 
 def compared(s, y=None, **keywords):

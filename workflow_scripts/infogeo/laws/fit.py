@@ -18,6 +18,7 @@ from infogeo.inference import resampling, scaling
 from infogeo.jobs.progress import Heartbeat
 from infogeo.laws.law import Curve, judge
 from infogeo.laws.measured import Measured, Texts
+from infogeo.sources import replicates
 
 KEY = ["corpus", "family", "scope", "metric", "depth", "convention", "n", "axis"]
 
@@ -144,14 +145,6 @@ class Comparison:
     used: np.ndarray
     weights: np.ndarray | None
 
-    def points(self, axis: str) -> list[list[int]]:
-        """Rows of the models of each point, ascending in N: seeds of one shape are one point."""
-        shapes: dict[tuple, list[int]] = {}
-        names = (f"params_{axis}", "width", "layers", "params_total", "params_non_embedding")
-        for row, model in enumerate(self.models):
-            shapes.setdefault(tuple(model[name] for name in names), []).append(row)
-        return [shapes[shape] for shape in sorted(shapes)]
-
     def curve(self, values) -> tuple[np.ndarray, np.ndarray | None]:
         """ln of means over texts, and what resampling the texts does to it.
 
@@ -172,7 +165,7 @@ class Comparison:
 
 
 def averaged(curve, points):
-    """A curve over models as one over points: ln y of the seeds of a shape averaged."""
+    """A curve over models as one over points: ln y of the replicates of a point averaged."""
     centres, shifts = curve
     y = np.array([centres[point].mean() for point in points])
     if shifts is None:
@@ -359,7 +352,7 @@ class Laws:
     def fit(self, compared: Comparison, axis, curve, twins, counts, problems) -> None:
         """Append one law, its points, and (once per key) its same-width pairs."""
         settings, models = self.settings, compared.models
-        points = compared.points(axis)
+        points, clash = replicates.points(models, axis)
         first = [models[point[0]] for point in points]
         N = np.array([model[f"params_{axis}"] for model in first], float)
         widths = np.array([width_at(compared.layers[row], models[row]) for row, *_ in points])
@@ -372,6 +365,7 @@ class Laws:
             y, shifts = np.where(np.isfinite(y), y, np.nan), None
         else:
             reason = scaling.why_not(x, y)
+        reason = "; ".join(filter(None, [clash, reason]))
         if shifts is not None and not np.isfinite(shifts).all():
             problems.append("texts not resampled: some resamples have a mean that is not positive")
             shifts = None
@@ -426,7 +420,7 @@ class Laws:
         }  # fmt: skip
         key = compared.key | {"axis": axis}
         self.points.append({name: [value] * len(points) for name, value in key.items()} | rows)
-        if axis == settings.axes[0]:
+        if axis == settings.axes[0] and not clash:
             self.pairs += same_width(key, rows, y, shifts)
         if not reason:
             across = tuple(key[name] for name in KEY if name != "family")
@@ -504,8 +498,9 @@ def scaling_laws(
     ----------
     corpus : str
     models : list of dict
-        slug, family, params_total, params_non_embedding, width, layers, train_tokens (int or
-        None), dtype, tokenizer_sha256 of every model.
+        slug, family, params_total, params_non_embedding, width, layers, replicate (see
+        `infogeo.sources.replicates`), train_tokens (int or None), dtype, tokenizer_sha256 of every
+        model.
     measure : callable
         Given a model, what was measured of it at the settings' depths and of its twins, or None: a
         model may lack twins; its laws then say so. Called once for each, family by family.

@@ -14,6 +14,7 @@ from infogeo.files.errors import InfogeoError
 from infogeo.inference import resampling, scaling
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sentences.separation import LEAST, SCORES, Judged, Separation
+from infogeo.sources import replicates
 from infogeo.sources.cards import by_family, model_columns
 
 HEADLINE = ("js_centred", "auc")  # distance, score
@@ -52,7 +53,7 @@ class Study:
     ----------
     corpus : str
     models : list of dict
-        slug, family, params_total, params_non_embedding, width, layers.
+        slug, family, params_total, params_non_embedding, width, layers, replicate.
     separation : Separation
     cells : dict
         (slug, depth, distance) → Judged; depth "": baselines.
@@ -111,7 +112,7 @@ def study(
     ----------
     corpus : str
     models : list of dict
-        slug, family, params_total, params_non_embedding, width, layers.
+        slug, family, params_total, params_non_embedding, width, layers, replicate.
     trained, untrained : dict
         Slug → distances.Sentences, of which one is held at a time; a model may lack twins.
     neighbours, permutations, seed : int
@@ -266,9 +267,10 @@ def trends(study: Study, *, headline_depth: str, draws: int, seed: int) -> pd.Da
     Returns
     -------
     pandas.DataFrame
-        TREND_COLUMNS. Models of one shape (N, width, layers) are one point, their scores
-        averaged. slope: of the score on ln N, the interval of `scaling.slope`; sources are
-        crossed with models. excess_slope: of the score less the untrained twins'. value, minus_*:
+        TREND_COLUMNS. Replicates are one point (`infogeo.sources.replicates`), their scores
+        averaged; other models of one shape are points of their own, and then there is no slope.
+        slope: of the score on ln N, the interval of `scaling.slope`; sources are crossed with
+        models. excess_slope: of the score less the untrained twins'. value, minus_*:
         means over points, 95 % over sources, the models taken as they are. covariance_p: the
         larger p (one-sided t) of minus_cosine and minus_cosine_centred.
     """
@@ -285,19 +287,11 @@ def trends(study: Study, *, headline_depth: str, draws: int, seed: int) -> pd.Da
     return pd.DataFrame(rows).reindex(columns=TREND_COLUMNS)
 
 
-def points(models: list[dict]) -> list[list[str]]:
-    """Slugs of the models of each point, ascending in N: seeds of one shape are one point."""
-    shapes: dict[tuple, list[str]] = {}
-    for model in models:
-        shape = tuple(model[name] for name in ("params_non_embedding", "width", "layers"))
-        shapes.setdefault(shape, []).append(model["slug"])
-    return [shapes[shape] for shape in sorted(shapes)]
-
-
 def _trend(study, about, models, headline_depth, draws, seed) -> list[dict]:
     """The rows of one family, depth and distance."""
     separation, depth, distance = study.separation, about["depth"], about["distance"]
-    grouped = points(models)
+    points, clash = replicates.points(models, "non_embedding")
+    grouped = [[models[position]["slug"] for position in point] for point in points]
     N = {model["slug"]: model["params_non_embedding"] for model in models}
     X = scaling.design(np.log([N[group[0]] for group in grouped]))
 
@@ -311,8 +305,11 @@ def _trend(study, about, models, headline_depth, draws, seed) -> list[dict]:
     curve = averaged({slug: (cell.values, cell.influence) for slug, cell in cells.items()})
     gaps = {name: averaged({slug: study.gap(slug, depth, distance, name) for slug in N})
             for name in (*REFERENCES, "untrained")}  # fmt: skip
-    slopes = _slopes(separation, X, curve, draws, seed)
-    excess = _slopes(separation, X, gaps["untrained"], draws, seed)
+    if clash:
+        slopes = excess = [scaling.nowhere(clash)] * len(SCORES)
+    else:
+        slopes = _slopes(separation, X, curve, draws, seed)
+        excess = _slopes(separation, X, gaps["untrained"], draws, seed)
     means = {"value": curve} | {f"minus_{name}": gap for name, gap in gaps.items()}
     columns = {}
     for name, (values, influence) in means.items():

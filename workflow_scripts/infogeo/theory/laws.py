@@ -40,6 +40,8 @@ EDGE = 25.0  # exp(−25) is nothing beside 1
 MIN_POINTS = 5  # of a shifted power: three parameters and two degrees of freedom
 SHARE = 0.95
 
+NOT_FITTED = "the NLL law is not fitted: see its problems in results/tables/scaling_laws.csv"
+
 COMPARISON_COLUMNS = ["corpus", "family", "quantity", "value", "low", "high", "problems"]
 
 
@@ -461,7 +463,8 @@ def implied(points: pd.DataFrame, *, n: int, axis: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        corpus, family, n, points, and the fields of `Shifted`. The intervals hold the scatter of
+        corpus, family, n, points, and the fields of `Shifted`; no fit where the law itself has
+        none. The intervals hold the scatter of
         the models; what the choice of texts does to all models alike is not in them.
 
     Raises
@@ -479,7 +482,10 @@ def implied(points: pd.DataFrame, *, n: int, axis: str) -> pd.DataFrame:
     rows = []
     for (corpus, family), law in chosen.groupby(["corpus", "family"], sort=False):
         x, y = np.log(law["N"].to_numpy(float)), np.log(law["y"].to_numpy(float))
-        fit = shifted_power(x, y)
+        if law["fitted"].isna().all() and not scaling.why_not(x, y):
+            fit = Shifted(*(np.nan,) * 6, NOT_FITTED)  # as of models that are no replicates
+        else:
+            fit = shifted_power(x, y)
         rows.append({"corpus": corpus, "family": family, "n": n, "points": len(law)}
                     | fit._asdict())  # fmt: skip
     return pd.DataFrame(rows)
