@@ -3,12 +3,14 @@
 from infogeo.figures import context as context_figures
 from infogeo.figures.laws import save
 from infogeo.files.parts import Parts
+from infogeo.geometry.metrics import EPS2, Regulariser
 from infogeo.jobs import logs
 
 if __name__ == "__main__":
     with logs.rule(snakemake):
         corpus, eps2 = snakemake.wildcards.corpus, snakemake.params.eps2
-        drawn = {"corpus": corpus}, *[{"corpus": corpus, "regulariser": f"eps2={eps2:g}"}] * 3
+        tied = {"corpus": corpus, "regulariser": str(Regulariser(EPS2, eps2))}
+        drawn = [{"corpus": corpus}, tied, tied, tied]
         tables = (
             context_figures.of_figure(Parts(path, expected), name, **keys)
             for (name, path), expected, keys in zip(

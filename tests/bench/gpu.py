@@ -37,6 +37,7 @@ import transformers
 from infogeo.files.artefacts import write_table
 from infogeo.geometry import (
     entropy,
+    metrics,
     spectra,
 )
 from infogeo.states import dump as dump_module
@@ -242,7 +243,7 @@ def matrix_entropies(Z):
             entropy.evaluate("entropy", found[convention, N][0][None], Z.shape[1], [N], convention)[
                 0
             ]
-            for convention in spectra.CONVENTIONS
+            for convention in metrics.CONVENTIONS
         ]
     )
 

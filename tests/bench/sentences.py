@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 import numpy as np
 import timing
 
-from infogeo.sentences.distances import CONVENTIONS, bures, jensen_shannon
+from infogeo.geometry.metrics import CONVENTIONS
+from infogeo.sentences.distances import bures, jensen_shannon
 
 TEXTS, WIDTH = 200, 768
 CASES = (64, 32)  # tokens

@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 import numpy as np
 import timing
 
-from infogeo.geometry.entropy import evaluate, metric_names
+from infogeo.geometry import metrics
+from infogeo.geometry.entropy import evaluate
 from infogeo.geometry.spectra import text_spectra
 
 CASES = ((256, 1024), (200, 4096))
@@ -46,7 +47,7 @@ def covariance(Z: np.ndarray, convention: str) -> np.ndarray:
 def assert_equal(n: int, d: int, ours, spectrum, convention: str, what: str) -> float:
     """Largest relative difference of any entropy; stops where it is beyond 1e-9."""
     worst = 0.0
-    for metric in metric_names(convention, EPS2, LAMBDAS):
+    for metric in metrics.names(convention, EPS2, LAMBDAS):
         one = evaluate(metric, ours, d, n, convention)
         other = evaluate(metric, np.maximum(spectrum, 0), d, n, convention)
         worst = max(worst, abs(one - other) / abs(other))

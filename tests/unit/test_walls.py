@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "context": "files jobs inference geometry sources states",
     "sentences": "files jobs inference geometry sources",
     "claims": "files inference geometry context laws",
-    "figures": "files theory sentences",
+    "figures": "files geometry theory sentences",
     "planning": "files jobs geometry sources context sentences",
 }
 MODULES = sorted(path.relative_to(LIBRARY) for path in LIBRARY.rglob("*.py"))

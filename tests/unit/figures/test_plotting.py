@@ -8,6 +8,7 @@ import pytest
 
 from infogeo.figures import laws as plotting
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry.metrics import depth_of
 from infogeo.laws import fit as laws
 from infogeo.laws import measured
 
@@ -161,7 +162,7 @@ def intervals(collection):
 def rows_of(table, metric, convention, family="ladder", depth="final"):
     return plotting.select(
         table, metric=metric, convention=convention, family=family,
-        depth=plotting.of_depth(metric, depth),
+        depth=depth_of(metric, depth),
     )  # fmt: skip
 
 

@@ -5,39 +5,20 @@ import pandas as pd
 import pytest
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry import metrics
 from infogeo.geometry.entropy import (
-    CODING,
-    SPECTRAL,
+    FUNCTIONS,
     conditional_entropies,
     entropies,
     evaluate,
-    metric_names,
 )
 from infogeo.geometry.spectra import Documents, Tokens, compute, read, text_spectra, write
 
 EPS2, LAMBDAS = [0.01, 0.5], [0.1, 1.0]
 
 
-def test_names():
-    assert metric_names("centred", EPS2, LAMBDAS) == [
-        "entropy",
-        "entropy_over_ln_d",
-        "entropy_over_ln_rank",
-        "effective_rank",
-        "renyi_2",
-        "renyi_inf",
-        "participation_ratio",
-    ]
-    assert metric_names("unit", EPS2, LAMBDAS)[7:] == [
-        "coding_rate[eps2=0.01]",
-        "coding_rate[eps2=0.5]",
-        "coding_rate_paper[eps2=0.01]",
-        "coding_rate_paper[eps2=0.5]",
-        "coding_rate_rank[eps2=0.01]",
-        "coding_rate_rank[eps2=0.5]",
-        "mean_gain[lambda=0.1]",
-        "mean_gain[lambda=1]",
-    ]
+def test_every_metric_of_spectra_has_its_function():
+    assert sorted(FUNCTIONS) == sorted([*metrics.SPECTRAL, *metrics.CODING])
 
 
 def test_flat_spectrum_is_the_logarithm_of_its_rank():
@@ -74,11 +55,11 @@ def test_isotropic_states_of_full_rank_have_the_paper_s_normalised_rate_one():
 
 @pytest.mark.parametrize("spectrum", [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]], ids=["pure", "empty"])
 def test_no_direction_to_tell_apart_means_no_entropy_and_never_nan(spectrum):
-    for metric in SPECTRAL:
+    for metric in metrics.SPECTRAL:
         value = evaluate(metric, np.array(spectrum), 5, int(sum(spectrum)), "unit")
         assert value == (1.0 if metric in ("effective_rank", "participation_ratio") else 0.0)
         assert not np.signbit(value)
-    for metric in CODING:
+    for metric in metrics.CODING:
         assert np.isfinite(evaluate(f"{metric}[eps2=1]", np.array(spectrum), 5, 0, "unit"))
 
 
@@ -101,7 +82,7 @@ def test_a_smaller_number_of_rows_left_counts_in_the_rank():
 def test_one_spectrum_at_many_widths():
     # What the width law does: only d changes.
     p, widths = np.array([0.6, 0.3, 0.1]), np.array([8, 64, 512])
-    for metric in metric_names("unit", EPS2, LAMBDAS):
+    for metric in metrics.names("unit", EPS2, LAMBDAS):
         together = evaluate(metric, p, widths, 3, "unit")
         alone = [evaluate(metric, p, int(d), 3, "unit") for d in widths]
         np.testing.assert_allclose(np.broadcast_to(together, 3), alone, rtol=1e-14)
@@ -205,7 +186,7 @@ def test_table_holds_each_text_s_own_value(table):
     items, frame = table(zero=[3])
     for text, layer, Z in items:
         for (convention, n), (eigenvalues, zero_rows) in text_spectra(Z, [5, 8]).items():
-            for metric in metric_names(convention, EPS2, LAMBDAS):
+            for metric in metrics.names(convention, EPS2, LAMBDAS):
                 row = frame[
                     (frame["doc_id"] == DOCUMENTS.doc_ids[text])
                     & (frame["layer"] == layer)

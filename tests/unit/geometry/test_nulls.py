@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infogeo.geometry.entropy import metric_names
+from infogeo.geometry import metrics
 from infogeo.geometry.nulls import random_null
 
 EPS2, LAMBDAS = [0.5], [0.1]
@@ -69,6 +69,6 @@ def test_table_has_every_value_once():
     null = random_null([8, 32], [4, 16], EPS2, LAMBDAS, draws=3, seed=0)
     assert list(null.columns) == [*KEYS, "value"]
     assert not null.duplicated(KEYS).any()
-    metrics = [len(metric_names(c, EPS2, LAMBDAS)) for c in ("unit", "centred")]
-    assert len(null) == 4 * 3 * sum(metrics)
+    counts = [len(metrics.names(c, EPS2, LAMBDAS)) for c in ("unit", "centred")]
+    assert len(null) == 4 * 3 * sum(counts)
     assert np.isfinite(null["value"]).all()

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry import metrics
 from infogeo.geometry import spectra as module
-from infogeo.geometry.entropy import evaluate, metric_names
+from infogeo.geometry.entropy import evaluate
 from infogeo.geometry.spectra import Documents, Tokens, compute, read, text_spectra, write
 
 EPS2, LAMBDAS = [0.01, 0.1, 0.5, 1.0], [0.1]
@@ -43,7 +44,7 @@ def hidden(n, d, seed=0, kind="random"):
 
 
 def assert_equal_entropies(found, zero_rows, expected, d, n, convention, tolerance=1e-9):
-    for metric in metric_names(convention, EPS2, LAMBDAS):
+    for metric in metrics.names(convention, EPS2, LAMBDAS):
         ours = evaluate(metric, found, d, n - zero_rows, convention)
         theirs = evaluate(metric, expected, d, n - zero_rows, convention)
         assert ours == pytest.approx(theirs, rel=tolerance), (metric, convention, n)
@@ -65,7 +66,7 @@ def test_nested_prefixes_equal_separate_computation_and_direct_definition():
     together = text_spectra(Z, [32, 64, 100, 128])
     for n in (32, 64, 100, 128):
         alone = text_spectra(Z[:n], [n])
-        for convention in module.CONVENTIONS:
+        for convention in metrics.CONVENTIONS:
             eigenvalues, _ = together[convention, n]
             np.testing.assert_allclose(eigenvalues, alone[convention, n][0], rtol=0, atol=1e-14)
             assert_equal_entropies(eigenvalues, 0, direct(Z[:n], convention)[0], 64, n, convention)
@@ -238,7 +239,7 @@ def test_texts_of_a_corpus_equal_each_text_alone():
         for n, texts in DOCUMENTS.texts.items():
             for place, text in enumerate(texts):
                 alone = text_spectra(states[layer.layer][text], PREFIXES)
-                for convention in module.CONVENTIONS:
+                for convention in metrics.CONVENTIONS:
                     found = layer.spectra["text", convention, n]
                     np.testing.assert_array_equal(found.eigenvalues[place], alone[convention, n][0])
                     assert found.rows == n
@@ -255,7 +256,7 @@ def test_streamed_corpus_spectra_equal_those_in_memory(width, block, monkeypatch
         tokens = np.concatenate([states["0"][text][:n] for text in texts])
         means = np.stack([states["0"][text][:n].astype(float).mean(axis=0) for text in texts])
         for scope, rows in (("tokens", tokens), ("means", means)):
-            for convention in module.CONVENTIONS:
+            for convention in metrics.CONVENTIONS:
                 found = layer.spectra[scope, convention, n]
                 expected, dropped = direct(rows, convention)
                 assert found.rows == len(rows)

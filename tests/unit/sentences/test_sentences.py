@@ -12,10 +12,10 @@ from sklearn.decomposition import PCA
 from sklearn.metrics.pairwise import cosine_distances
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry.metrics import CONVENTIONS
 from infogeo.sentences import distances as module
 from infogeo.sentences.distances import (
     BASELINES,
-    CONVENTIONS,
     DISTANCES,
     TWIN_DISTANCES,
     Sentences,

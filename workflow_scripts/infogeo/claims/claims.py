@@ -12,11 +12,10 @@ from scipy import special
 
 from infogeo.context.summary import shown_k
 from infogeo.files import tables
-from infogeo.geometry.entropy import CONDITIONAL
+from infogeo.geometry.metrics import CONDITIONAL, NORMALISED, parse_metric
 from infogeo.inference import scaling
 from infogeo.laws.law import CONTROLS
 
-NORMALISED = ("entropy_over_ln_d", "entropy_over_ln_rank", "coding_rate_paper", "coding_rate_rank")
 IDENTITY = 1e-9  # nats: what rounding may leave of an identity
 RARELY = 0.05  # share of texts that is "never" for practical purposes
 NOMINAL = 0.95  # coverage
@@ -98,7 +97,7 @@ def laws(frame: pd.DataFrame, source: str) -> list[dict]:
     """
     rows = []
     for _, law in frame[frame["headline"]].iterrows():
-        if law["metric"].split("[")[0] in (*NORMALISED, *CONDITIONAL):
+        if parse_metric(law["metric"]).base in (*NORMALISED, *CONDITIONAL):
             about = (law.get("table", source), law["corpus"], law["family"])
             rows += [_power_law(law, about), _beyond(law, about)]
     return rows
@@ -179,7 +178,7 @@ def absent(frame: pd.DataFrame, families: list[tuple[str, str]]) -> list[dict]:
     declared = frame[frame["headline"]]
     for corpus, family in families:
         of_family = declared[(declared["corpus"] == corpus) & (declared["family"] == family)]
-        metrics = {metric.split("[")[0] for metric in of_family["metric"]}
+        metrics = {parse_metric(metric).base for metric in of_family["metric"]}
         for name, group in (("normalised entropy", NORMALISED), ("nll", CONDITIONAL)):
             if metrics.isdisjoint(group):
                 to_add = f"one of {', '.join(group)} in headline.metrics"

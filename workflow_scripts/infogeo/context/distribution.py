@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from infogeo.context.summary import Sample, nothing_kept, over_draws
+from infogeo.geometry.metrics import EPS2, Regulariser
 from infogeo.inference import scaling
 from infogeo.sources.cards import by_family, model_columns
 
@@ -338,7 +339,9 @@ def distribution(
             status = read["ablation_status"][slug].iloc[0]
             row = {"gap_residual": status["gap_residual"], "n": n, "texts": 0, "censored": False,
                    "best_selector": "", "best_sink": ""}  # fmt: skip
-            row |= _participation(of_ridge, read["ridge"][slug], f"eps2={headline_eps2:g}")
+            row |= _participation(
+                of_ridge, read["ridge"][slug], str(Regulariser(EPS2, headline_eps2))
+            )
             frame = read["ablation"][slug]
             problem = status["problem"] or ("" if len(frame) else "no text was ablated")
             if not problem:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from infogeo.context.summary import shown_k
 from infogeo.files import tables
+from infogeo.geometry.metrics import EPS2, Regulariser
 
 
 def _correlation(value, low, high) -> str:
@@ -73,7 +74,7 @@ def terminal_text(gain, selection, distribution, headline_eps2: float) -> str:
     headline_eps2 : float
         The gain shown has λ = nε²/d.
     """
-    k, regulariser = shown_k(selection), f"eps2={headline_eps2:g}"
+    k, regulariser = shown_k(selection), str(Regulariser(EPS2, headline_eps2))
     lines = [f"Context: last layer, λ = nε²/d with ε² = {headline_eps2:g}; 95 % intervals"]
     gain = _by_model(gain, layer="final", regulariser=regulariser)
     selection = _by_model(selection, selector="attention_mean")
@@ -104,7 +105,7 @@ def markdown_text(gain, selection, distribution, headline_eps2: float) -> str:
 
     Parameters are those of `terminal_text`.
     """
-    regulariser = f"eps2={headline_eps2:g}"
+    regulariser = str(Regulariser(EPS2, headline_eps2))
     lines = [
         "# Context",
         "",

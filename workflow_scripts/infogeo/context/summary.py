@@ -12,6 +12,7 @@ from scipy import stats
 
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.depths import relative_depth, width_at
+from infogeo.geometry.metrics import EPS2, MEAN_GAIN, Metric, parse_regulariser
 from infogeo.inference import resampling
 from infogeo.sources.cards import by_family, model_columns
 
@@ -252,14 +253,15 @@ def _null(nulls: dict, width: int, row) -> tuple[float, float, float]:
     """Gain per token of random unit vectors: mean, 2.5 % and 97.5 % points."""
     if row.metric != "gain_mean":
         return (np.nan, np.nan, np.nan)
-    kind, value = row.regulariser.split("=")
-    metric = f"coding_rate[eps2={value}]" if kind == "eps2" else f"mean_gain[lambda={value}]"
+    regulariser = parse_regulariser(row.regulariser)
+    tied = regulariser.kind == EPS2
+    metric = str(Metric("coding_rate" if tied else MEAN_GAIN, regulariser))
     if (width, row.n, metric) not in nulls:
         raise InfogeoError(
             f"results/nulls/random.parquet: no rows of d = {width}, n = {row.n}, metric {metric}. "
             "Make it anew: snakemake -R random_null"
         )
-    values = nulls[width, row.n, metric] / (row.n if kind == "eps2" else 1)
+    values = nulls[width, row.n, metric] / (row.n if tied else 1)
     return values.mean(), *np.quantile(values, [0.025, 0.975])
 
 

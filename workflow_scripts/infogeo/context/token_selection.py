@@ -9,7 +9,7 @@ half of the coordinates then costs a Gram of that half and no more.
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry.regularisers import regularisers
+from infogeo.geometry.metrics import regularisers
 from infogeo.geometry.rows import ROUNDING, check_finite, unit_norm
 
 SINKS = ("free", "forced", "excluded")
@@ -562,7 +562,7 @@ def tables(
     ks : list of int
         Numbers of tokens to choose; those above d/4 are left out.
     lambdas, eps2 : list of float
-        The regularisers of the ridge; see `regularisers.regularisers`.
+        The regularisers of the ridge; see `metrics.regularisers`.
     headline_eps2 : float
         The ε² of the ridge weights among the token weights.
     draws, rotations : int

@@ -34,6 +34,7 @@ from infogeo.figures.laws import (
     which_families,
     with_most_models,
 )
+from infogeo.geometry.metrics import EPS2, Regulariser
 
 LAYER = "final"
 N_LABEL = AXES["non_embedding"]
@@ -288,7 +289,7 @@ def information_gain(gain, positions, checks, surprisal, *, corpus: str, eps2: f
     styles = family_styles(gain, corpus)
     everywhere = select(gain, corpus=corpus)
     gain, positions, checks, surprisal = (
-        select(table, corpus=corpus, layer=LAYER, regulariser=f"eps2={eps2:g}")
+        select(table, corpus=corpus, layer=LAYER, regulariser=str(Regulariser(EPS2, eps2)))
         for table in tables.values()
     )
     with styled():

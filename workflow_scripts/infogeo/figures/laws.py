@@ -6,7 +6,6 @@ drawn, so that the figures also read in grey and without colour vision. Files ar
 the tables alone: no dates, and fonts embedded.
 """
 
-import re
 import textwrap
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry.metrics import at_eps2, depth_of, parse_metric
 
 WIDTH = 7.0  # inches: the text width of a two-column paper
 
@@ -72,8 +72,8 @@ EXPONENTS = [
 
 MOST = 8  # families that are drawn, or have panels of their own
 ENTROPY_PANELS = [
-    ("coding_rate_paper[eps2={eps2:g}]", "unit"),
-    ("coding_rate_rank[eps2={eps2:g}]", "unit"),
+    ("coding_rate_paper", "unit"),
+    ("coding_rate_rank", "unit"),
     ("entropy", "centred"),
     ("entropy_over_ln_d", "centred"),
 ]
@@ -208,31 +208,21 @@ def drawn(laws: pd.DataFrame, corpus: str) -> tuple[dict[str, tuple[str, str]], 
     return {family: styles[family] for family in shown}, which_families(styles, "Drawn")
 
 
-def of_depth(metric: str, depth: str) -> str:
-    """The depth under which a law stands: metrics of the text's probability have none."""
-    return "" if metric in ("nll", "bits_per_byte", "predictive_entropy") else depth
-
-
 # ---------------------------------------------------------------------------- text
 
 
 def title(metric: str, convention: str) -> str:
     """A metric's name for a panel, its convention and ε² included."""
-    base, eps2 = _parts(metric)
+    base, regulariser = parse_metric(metric)
     notes = [convention] if convention else []
-    notes += [f"ε² = {eps2}"] if eps2 else []
+    notes += [f"ε² = {regulariser.value:g}"] if regulariser else []
     name = NAMES.get(base, (metric, metric))[0]
     return f"{name} ({', '.join(notes)})" if notes else name
 
 
 def axis_label(metric: str) -> str:
     """A metric's symbol and unit."""
-    return NAMES.get(_parts(metric)[0], (metric, metric))[1]
-
-
-def _parts(metric: str) -> tuple[str, str]:
-    match = re.fullmatch(r"(\w+)\[eps2=(.+)\]", metric)
-    return match.groups() if match else (metric, "")
+    return NAMES.get(parse_metric(metric).base, (metric, metric))[1]
 
 
 def compact(number: float) -> str:
@@ -525,7 +515,7 @@ def why_empty(points: pd.DataFrame, metric: str, corpus: str, n: int, depth: str
     """The reason that a panel has nothing to draw."""
     if len(points):
         return f"{metric}: none of {len(points)} points has a positive value"
-    where = f", depth {depth}" if of_depth(metric, depth) else ""
+    where = f", depth {depth}" if depth_of(metric, depth) else ""
     return f"no points of {metric} for {corpus} at n = {n}{where}"
 
 
@@ -533,7 +523,7 @@ def of_metric(frame, metric, convention, corpus, n, depth, axis) -> pd.DataFrame
     """The rows of laws or points for one panel: per text, at one n, depth and axis."""
     return select(
         frame, corpus=corpus, scope="text", metric=metric, convention=convention,
-        n=n, depth=of_depth(metric, depth), axis=axis,
+        n=n, depth=depth_of(metric, depth), axis=axis,
     )  # fmt: skip
 
 
@@ -590,7 +580,7 @@ def entropy_scaling(laws, points, *, corpus, n, eps2, depth, axis) -> Figure:
         remark(figure, note)
         grid = figure.add_gridspec(4, 2, height_ratios=[tall, rows, tall, rows])
         for i, (metric, convention) in enumerate(ENTROPY_PANELS):
-            metric = metric.format(eps2=eps2)
+            metric = at_eps2(metric, eps2)
             top = figure.add_subplot(grid[2 * (i // 2), i % 2])
             below = figure.add_subplot(grid[2 * (i // 2) + 1, i % 2])
             mine, here = (
@@ -712,7 +702,7 @@ def depth_profiles(laws, profiles, *, corpus, n, eps2, axis) -> Figure:
             len(DEPTH_PANELS), 1 + len(EXPONENTS), width_ratios=[2.6, *[1] * len(EXPONENTS)]
         )
         for i, (metric, convention) in enumerate(DEPTH_PANELS):
-            metric = metric.format(eps2=eps2)
+            metric = at_eps2(metric, eps2)
             last = i == len(DEPTH_PANELS) - 1
             left = figure.add_subplot(grid[i, 0])
             left.set_title(title(metric, convention))
@@ -846,9 +836,9 @@ def width_pairs(laws, pairs, *, corpus, n, eps2, depth, metrics) -> Figure:
         axes[0].set_ylim(len(rows) - 0.4, -0.6)
         axes[0].set_yticks(range(len(rows)), names)
         for ax, (metric, convention) in zip(axes, metrics, strict=True):
-            metric = f"{metric}[eps2={eps2:g}]" if metric.startswith("coding_rate") else metric
+            metric = at_eps2(metric, eps2)
             here = select(
-                mine, metric=metric, convention=convention, depth=of_depth(metric, depth)
+                mine, metric=metric, convention=convention, depth=depth_of(metric, depth)
             ).merge(rows.reset_index(names="row"), on=key)
             name, _, notes = title(metric, convention).partition(" (")
             ax.set_title(textwrap.fill(name, 15) + (f"\n({notes}" if notes else ""))

@@ -1,11 +1,11 @@
 """Every entropy as a function of a spectrum, and the table of them."""
 
-import re
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry import metrics
 from infogeo.geometry.spectra import Documents, SpectraFile, Tokens
 
 # Each metric takes (eigenvalues (..., r), width d, rank); d and rank broadcast against (...).
@@ -85,7 +85,7 @@ def _share(value, limit):
     return np.where(limit > 0, value / np.where(limit > 0, limit, 1.0), 0.0)
 
 
-SPECTRAL = {
+FUNCTIONS = {
     function.__name__: function
     for function in (
         entropy,
@@ -95,22 +95,11 @@ SPECTRAL = {
         renyi_2,
         renyi_inf,
         participation_ratio,
+        coding_rate,
+        coding_rate_paper,
+        coding_rate_rank,
     )
 }
-CODING = {
-    function.__name__: function for function in (coding_rate, coding_rate_paper, coding_rate_rank)
-}
-
-
-# Entropies of the text rather than of hidden states; see `conditional_entropies`.
-CONDITIONAL = ("nll", "bits_per_byte", "predictive_entropy")
-
-
-def metric_names(convention: str, eps2: Iterable[float], lambdas: Iterable[float]) -> list[str]:
-    """The metrics of a convention; ``coding_rate[eps2=0.5]``, ``mean_gain[lambda=1]``: ``unit``."""
-    coding = [f"{name}[eps2={value:g}]" for name in CODING for value in eps2]
-    gains = [f"mean_gain[lambda={value:g}]" for value in lambdas]
-    return [*SPECTRAL, *([*coding, *gains] if convention == "unit" else [])]
 
 
 def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
@@ -119,8 +108,7 @@ def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
     Parameters
     ----------
     metric : str
-        A name as `metric_names` gives it; the coding rates carry ``[eps2=…]``, the mean gain
-        ``[lambda=…]``.
+        A name as `metrics.names` gives it.
     eigenvalues : array of float64 (..., r)
         Of the covariance of normalised rows: sum 1, r ≤ min(n, d) or padded with zeros.
     d : int or array broadcasting against (...)
@@ -147,19 +135,13 @@ def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
     """
     eigenvalues, d = np.asarray(eigenvalues), np.asarray(d)
     rank = np.minimum(np.asarray(n) - (convention == "centred"), d)
-    if metric in SPECTRAL:
-        return SPECTRAL[metric](eigenvalues, d, rank)
-    coding = re.fullmatch(r"(\w+)\[eps2=([0-9.e+-]+)\]", metric)
-    if coding and coding[1] in CODING:
-        return CODING[coding[1]](eigenvalues, d, rank, float(coding[2]))
-    gain = re.fullmatch(r"mean_gain\[lambda=([0-9.e+-]+)\]", metric)
-    if gain:
-        return mean_gain(eigenvalues, n, float(gain[1]))
-    raise InfogeoError(
-        f"metric {metric!r}: no such metric. There are {', '.join(SPECTRAL)}, "
-        f"{', '.join(CODING)} with [eps2=…], such as coding_rate[eps2=0.5], and "
-        "mean_gain[lambda=…]."
-    )
+    base, regulariser = metrics.parse_metric(metric)
+    kind, value = regulariser or (None, None)
+    if base not in (*FUNCTIONS, metrics.MEAN_GAIN) or kind != metrics.REGULARISED.get(base):
+        raise metrics.unknown(metric)
+    if base == metrics.MEAN_GAIN:
+        return mean_gain(eigenvalues, n, value)
+    return FUNCTIONS[base](eigenvalues, d, rank, *([] if value is None else [value]))
 
 
 def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[float]) -> Iterator:
@@ -192,7 +174,7 @@ def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[flo
         parts = []
         for (scope, convention, n), spectrum in layer.spectra.items():
             rows = spectrum.rows - spectrum.zero_rows  # (k,)
-            for metric in metric_names(convention, eps2, lambdas):
+            for metric in metrics.names(convention, eps2, lambdas):
                 value = evaluate(metric, spectrum.eigenvalues, layer.width, rows, convention)
                 parts.append((scope, layer.layer, convention, n, metric, value))
         yield _long(parts, documents)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry.regularisers import regularisers
+from infogeo.geometry.metrics import regularisers
 from infogeo.geometry.rows import check_finite, unit_norm
 from infogeo.inference import resampling
 from infogeo.inference.rank_correlation import partial_spearman, within_levels

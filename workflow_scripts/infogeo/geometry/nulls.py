@@ -4,8 +4,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from infogeo.geometry.entropy import evaluate, metric_names
-from infogeo.geometry.spectra import CONVENTIONS, text_spectra
+from infogeo.geometry import metrics
+from infogeo.geometry.entropy import evaluate
+from infogeo.geometry.metrics import CONVENTIONS
+from infogeo.geometry.spectra import text_spectra
 
 
 def random_null(
@@ -51,7 +53,7 @@ def random_null(
             spectra = _draws(d, n, draws, seed)
             for convention in CONVENTIONS:
                 eigenvalues, rows = spectra[convention]
-                for metric in metric_names(convention, eps2, lambdas):
+                for metric in metrics.names(convention, eps2, lambdas):
                     value = evaluate(metric, eigenvalues, d, rows, convention)
                     parts.append(
                         pd.DataFrame(

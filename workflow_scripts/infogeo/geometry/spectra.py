@@ -18,10 +18,8 @@ import numpy as np
 from infogeo.files import hdf5
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry.metrics import CONVENTIONS, SCOPES
 from infogeo.geometry.rows import ROUNDING, ZERO, check_finite
-
-CONVENTIONS = ("unit", "centred")
-SCOPES = ("text", "tokens", "means")
 
 # Beyond this ratio of squared norms the centred Gram is formed from centred rows. At 1e6 entropies
 # of low rank are off by 6e-9, at 1e4 by less than 1e-10.

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry import metrics
 from infogeo.geometry.depths import layer_at, width_at
-from infogeo.geometry.entropy import CONDITIONAL, evaluate
+from infogeo.geometry.entropy import evaluate
+from infogeo.geometry.metrics import CONDITIONAL
 from infogeo.inference import resampling, scaling
 from infogeo.jobs.progress import Heartbeat
 from infogeo.laws.law import Curve, judge
@@ -95,10 +97,10 @@ class Settings:
         if not self.headline or law["scope"] != "text":
             return False
         declared = {
-            (f"{metric}[eps2={self.headline['eps2']:g}]" if "coding_rate" in metric else metric, c)
-            for metric, c in self.headline["metrics"]
+            (metrics.at_eps2(base, self.headline["eps2"]), convention)
+            for base, convention in self.headline["metrics"]
         }
-        depth = "" if law["metric"] in CONDITIONAL else self.headline["depth"]
+        depth = metrics.depth_of(law["metric"], self.headline["depth"])
         return (
             (law["metric"], law["convention"]) in declared
             and (law["n"], law["axis"]) == (self.headline["n"], self.headline["axis"])

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from infogeo.geometry.metrics import CONDITIONAL, depth_of
 from infogeo.inference import scaling
-from infogeo.laws.fit import CONDITIONAL, KEY, tidy
+from infogeo.laws.fit import KEY, tidy
 from infogeo.laws.law import Curve, judge
 
 AXIS = "nominal"  # N as published: not counted from weights
@@ -59,7 +60,7 @@ def published_laws(rows: list[dict], *, draws: int, seed: int) -> pd.DataFrame:
         curve = Curve(x, y, widths, group["model"].tolist(), nulls)
         judged, _, problems = judge(curve, reason, draws=draws, seed=seed)
         about = dict(zip(keys, key, strict=True)) | {
-            "scope": "text", "depth": "" if metric in CONDITIONAL else "final", "convention": "",
+            "scope": "text", "depth": depth_of(metric, "final"), "convention": "",
             "n": 0, "axis": AXIS, "headline": True, "points": len(y), "models": len(y),
             "problems": "; ".join(filter(None, [reason, *problems])),
         }  # fmt: skip

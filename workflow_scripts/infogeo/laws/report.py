@@ -3,6 +3,7 @@
 import pandas as pd
 
 from infogeo.files import tables
+from infogeo.geometry.metrics import parse_metric
 
 EXPONENTS = {
     "exponent": "raw",
@@ -49,11 +50,9 @@ def terminal_text(laws: pd.DataFrame) -> str:
             bounds = [
                 tables.interval(law[f"{name}_low"], law[f"{name}_high"]) for name in EXPONENTS
             ]
-            name = law["metric"].split("[")
-            below = [law["convention"], f"[{name[1]}" if len(name) > 1 else ""]
-            rows.append(
-                [name[0], *(tables.number(law[c]) for c in EXPONENTS), law["falls_verdict"]]
-            )
+            base, regulariser = parse_metric(law["metric"])
+            below = [law["convention"], f"[{regulariser}]" if regulariser else ""]
+            rows.append([base, *(tables.number(law[c]) for c in EXPONENTS), law["falls_verdict"]])
             rows.append([" ".join(filter(None, ["", *below])), *bounds, ""])
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         for row in rows:

@@ -4,10 +4,8 @@ The Snakefile imports this module, so it needs nothing beyond PyYAML and jsonsch
 """
 
 from infogeo.files.errors import stop_at
+from infogeo.geometry import metrics
 from infogeo.planning import schemas
-
-# Metrics that describe the text rather than its hidden states, and so have no convention.
-TEXT_METRICS = ("nll", "bits_per_byte", "predictive_entropy")
 
 
 def merged(config: dict) -> dict:
@@ -54,7 +52,7 @@ def _contradictions(config: dict) -> list[str]:
         if headline[key] not in allowed
     ]
     for index, (metric, convention) in enumerate(headline["metrics"]):
-        allowed = conventions(metric)
+        allowed = metrics.conventions(metric)
         if convention not in allowed:
             problems.append(
                 f"headline.metrics[{index}]: {metric} has the convention(s) "
@@ -68,8 +66,12 @@ def _contradictions(config: dict) -> list[str]:
     ]
     problems += [
         f"{section}.{key}: two values agree to six digits, by which metrics are named"
-        for section, key in (("entropy", "eps2"), ("context", "lambdas"))
-        if len({f"{value:g}" for value in config[section][key]}) < len(config[section][key])
+        for section, key, kind in (
+            ("entropy", "eps2", metrics.EPS2),
+            ("context", "lambdas", metrics.LAMBDA),
+        )
+        if len({str(metrics.Regulariser(kind, value)) for value in config[section][key]})
+        < len(config[section][key])
     ]
     if config["sentences"]["n"] > longest:
         problems.append(
@@ -112,13 +114,6 @@ def _ladder_problems(name: str, ladder: dict) -> list[str]:
             f"context = {step} tokens; raise tokens or lower batch"
         )
     return problems
-
-
-def conventions(metric: str) -> list[str]:
-    """The conventions in which a metric exists."""
-    if metric in TEXT_METRICS:
-        return [""]
-    return ["unit"] if metric.startswith("coding_rate") else ["unit", "centred"]
 
 
 def _uncovered_depths(config: dict) -> list[str]:

@@ -10,8 +10,9 @@ three times that. See Kaplan et al. 2020 (2001.08361), section 2.1.
 from math import ceil
 
 from infogeo.context.token_selection import SELECTORS
-from infogeo.geometry.entropy import CONDITIONAL, metric_names
-from infogeo.geometry.spectra import CONVENTIONS, SCOPES, corpus_bytes
+from infogeo.geometry import metrics
+from infogeo.geometry.metrics import CONDITIONAL, CONVENTIONS, SCOPES
+from infogeo.geometry.spectra import corpus_bytes
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
@@ -147,7 +148,7 @@ def laws(config: dict) -> int:
 def _metrics(config: dict) -> int:
     """Metrics of spectra, of both conventions."""
     kinds = config["entropy"]["eps2"], config["context"]["lambdas"]
-    return sum(len(metric_names(convention, *kinds)) for convention in CONVENTIONS)
+    return sum(len(metrics.names(convention, *kinds)) for convention in CONVENTIONS)
 
 
 def _regularisers(config: dict) -> int:

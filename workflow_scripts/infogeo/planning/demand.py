@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infogeo.files.artefacts import opened_table
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry.spectra import SCOPES
+from infogeo.geometry.metrics import SCOPES
 from infogeo.planning import costs
 from infogeo.sentences.distances import DISTANCES, TWIN_DISTANCES
 from infogeo.sources import cards, ladder_members

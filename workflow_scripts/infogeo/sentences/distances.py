@@ -19,11 +19,11 @@ import numpy as np
 from infogeo.files import hdf5
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry.metrics import CONVENTIONS
 from infogeo.geometry.rows import ROUNDING, check_finite, unit_norm
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sources import corpora
 
-CONVENTIONS = ("unit", "centred")
 DISTANCES = (
     "js_unit", "js_centred", "bures_unit", "bures_centred",
     "cosine", "cosine_centred", "euclidean",

@@ -20,7 +20,7 @@ from infogeo.files.errors import InfogeoError
 from infogeo.files.parts import write_pieces
 from infogeo.geometry import information_gain, spectra
 from infogeo.geometry.depths import layers_at, width_at
-from infogeo.geometry.regularisers import regularisers
+from infogeo.geometry.metrics import regularisers
 from infogeo.inference import resampling
 from infogeo.jobs.threads import side_by_side
 from infogeo.states import reduction, shards

@@ -14,10 +14,9 @@ import numpy as np
 
 from infogeo.files import hdf5
 from infogeo.geometry.information_gain import Checks, LayerGains, of_pivots, pivots
-from infogeo.geometry.regularisers import regularisers
+from infogeo.geometry.metrics import CONVENTIONS, regularisers
 from infogeo.geometry.rows import unit_norm
 from infogeo.geometry.spectra import (
-    CONVENTIONS,
     CorpusSpectra,
     Spectrum,
     Stacks,

@@ -1,0 +1,149 @@
+"""The names of metrics and regularisers: the one place where ε² and λ enter or leave a name.
+
+A metric is a base alone, such as ``entropy``, or a base with its regulariser in brackets, such as
+``coding_rate[eps2=0.5]`` and ``mean_gain[lambda=1]``. A regulariser has the name ``eps2=0.5``
+(λ = n ε²/d, tied to the coding rate) or ``lambda=1`` (fixed). Values are written with six digits;
+the configuration refuses two that agree to these.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from infogeo.files.errors import InfogeoError
+
+CONVENTIONS = ("unit", "centred")
+SCOPES = ("text", "tokens", "means")
+
+SPECTRAL = (
+    "entropy", "entropy_over_ln_d", "entropy_over_ln_rank", "effective_rank",
+    "renyi_2", "renyi_inf", "participation_ratio",
+)  # fmt: skip
+CODING = ("coding_rate", "coding_rate_paper", "coding_rate_rank")
+MEAN_GAIN = "mean_gain"
+# Of the text's probability rather than of hidden states: without depth and convention.
+CONDITIONAL = ("nll", "bits_per_byte", "predictive_entropy")
+NORMALISED = ("entropy_over_ln_d", "entropy_over_ln_rank", "coding_rate_paper", "coding_rate_rank")
+
+EPS2, LAMBDA = "eps2", "lambda"
+REGULARISED = dict.fromkeys(CODING, EPS2) | {MEAN_GAIN: LAMBDA}  # base → kind of its regulariser
+NUMBER = r"(\d+(?:\.\d+)?(?:e[+-]\d+)?)"  # as `Regulariser` writes it
+
+
+class Regulariser(NamedTuple):
+    """A regulariser of ridge regression and of the entropies that belong to it.
+
+    Attributes
+    ----------
+    kind : {"eps2", "lambda"}
+    value : float
+        ε², or λ itself.
+    """
+
+    kind: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.kind}={self.value:g}"
+
+    def of(self, n: int, d: int) -> float:
+        """λ for n tokens in d dimensions."""
+        return n * self.value / d if self.kind == EPS2 else float(self.value)
+
+
+class Metric(NamedTuple):
+    """A metric: its base and, where it has one, its regulariser."""
+
+    base: str
+    regulariser: Regulariser | None = None
+
+    def __str__(self) -> str:
+        return self.base if self.regulariser is None else f"{self.base}[{self.regulariser}]"
+
+
+def parse_regulariser(name: str) -> Regulariser:
+    """The regulariser of a name.
+
+    Raises
+    ------
+    InfogeoError
+        Where the name is none.
+    """
+    match = re.fullmatch(rf"({EPS2}|{LAMBDA})={NUMBER}", name)
+    if not match:
+        raise InfogeoError(
+            f"regulariser {name!r}: no such regulariser. Names are {EPS2}=… and {LAMBDA}=…, such "
+            f"as {Regulariser(EPS2, 0.5)}."
+        )
+    return Regulariser(match[1], float(match[2]))
+
+
+def parse_metric(name: str) -> Metric:
+    """The metric of a name. Its base may be any word: see `unknown`.
+
+    Raises
+    ------
+    InfogeoError
+        Where the name is none.
+    """
+    match = re.fullmatch(rf"(\w+)(?:\[((?:{EPS2}|{LAMBDA})={NUMBER})\])?", name)
+    if not match:
+        raise unknown(name)
+    return Metric(match[1], parse_regulariser(match[2]) if match[2] else None)
+
+
+def unknown(name: str) -> InfogeoError:
+    """The error for a name that is that of no metric of spectra."""
+    return InfogeoError(
+        f"metric {name!r}: no such metric. There are {', '.join(SPECTRAL)}, "
+        f"{', '.join(CODING)} with [{EPS2}=…], such as {at_eps2(CODING[0], 0.5)}, and "
+        f"{MEAN_GAIN}[{LAMBDA}=…]."
+    )
+
+
+def at_eps2(base: str, eps2: float) -> str:
+    """The name of a metric at an ε²: that of a coding rate tells it, every other is the base."""
+    return str(Metric(base, Regulariser(EPS2, eps2) if base in CODING else None))
+
+
+def names(convention: str, eps2: Iterable[float], lambdas: Iterable[float]) -> list[str]:
+    """The metrics of spectra in a convention; those with a regulariser exist in ``unit`` alone."""
+    if convention != "unit":
+        return list(SPECTRAL)
+    coding = [Metric(base, Regulariser(EPS2, value)) for base in CODING for value in eps2]
+    gains = [Metric(MEAN_GAIN, Regulariser(LAMBDA, value)) for value in lambdas]
+    return [*SPECTRAL, *map(str, coding), *map(str, gains)]
+
+
+def conventions(base: str) -> list[str]:
+    """The conventions in which a metric exists; a conditional one has the empty one."""
+    if base in CONDITIONAL:
+        return [""]
+    return ["unit"] if base in REGULARISED else list(CONVENTIONS)
+
+
+def depth_of(metric: str, depth: str) -> str:
+    """The depth at which a metric is meant: the one asked for, and '' of conditional metrics."""
+    return "" if metric in CONDITIONAL else depth
+
+
+def regularisers(
+    lambdas: Iterable[float], eps2: Iterable[float], n: int, d: int
+) -> list[tuple[str, float]]:
+    """The ridge regularisers λ of the context study, by name.
+
+    Parameters
+    ----------
+    lambdas, eps2 : iterable of float
+        Fixed λ, and ε² of those tied to the coding rate, λ = n ε²/d.
+    n, d : int
+        Tokens and width.
+
+    Returns
+    -------
+    list of (str, float)
+        ``("lambda=0.1", 0.1)``, …, ``("eps2=0.5", n · 0.5/d)``, …
+    """
+    chosen = [Regulariser(LAMBDA, value) for value in lambdas]
+    chosen += [Regulariser(EPS2, value) for value in eps2]
+    return [(str(regulariser), regulariser.of(n, d)) for regulariser in chosen]
