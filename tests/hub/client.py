@@ -60,9 +60,9 @@ def _run(function: str, arguments: tuple, tries: int, beat: float, env: dict, an
         sys.stdout = sys.stderr = Path(f"{answer}.said").open("w", buffering=1)  # noqa: SIM115
     from infogeo.files.errors import InfogeoError
     from infogeo.jobs.progress import Heartbeat
-    from infogeo.sources import hub
+    from infogeo.sources import hub, hub_client
 
-    hub.TRIES = tries
+    hub_client.TRIES = tries
     Heartbeat.every = beat
     try:
         repository, folder, facts = getattr(hub, function)(*arguments)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sources import corpora
+from infogeo.sources import corpora, text_files
 
 
 def texts(count: int, kind: str) -> list[dict]:
@@ -116,4 +116,4 @@ def test_files_that_are_gone_from_the_cache_are_told(hub, client, files, tmp_pat
     content["directory"] = str(tmp_path / "cleaned")
     (tmp_path / "l.json").write_text(json.dumps(content))
     with pytest.raises(InfogeoError, match=r"train-0.parquet: gone .* snakemake -R .*l\.json"):
-        list(corpora.downloaded(tmp_path / "l.json", "body"))
+        list(text_files.downloaded(tmp_path / "l.json", "body"))

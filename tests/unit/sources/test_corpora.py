@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sources import corpora
-from infogeo.sources.corpora import Document
+from infogeo.sources import corpora, docstrings, text_files
+from infogeo.sources.documents import Document, select
 
 LONG = "It is long enough to be more than a label, as docstrings that teach something are. " * 3
 
@@ -74,7 +74,7 @@ else:
 
 
 def test_docstrings_are_found_where_they_stand_without_import(package):
-    found = corpora.docstrings([package])
+    found = docstrings.read([package])
     assert [document.doc_id.removeprefix(package) for document in found] == [
         "",
         ".copy:f",
@@ -91,20 +91,20 @@ def test_docstrings_are_found_where_they_stand_without_import(package):
 
 
 def test_docstrings_do_not_depend_on_workers_or_on_the_order_of_packages(monkeypatch):
-    monkeypatch.setattr(corpora, "FILES_PER_TASK", 5)
-    once = corpora.docstrings(["patsy", "joblib"])
-    assert once == corpora.docstrings(["joblib", "patsy"], workers=2)
+    monkeypatch.setattr(docstrings, "FILES_PER_TASK", 5)
+    once = docstrings.read(["patsy", "joblib"])
+    assert once == docstrings.read(["joblib", "patsy"], workers=2)
     assert len(once) > 100
 
 
 def test_the_default_packages_are_installed():
-    assert all(corpora._folders(name) for name in corpora.PACKAGES)
+    assert all(docstrings._folders(name) for name in docstrings.PACKAGES)
 
 
 @pytest.mark.parametrize("name", ["no_such_package", "no-such"])
 def test_a_package_that_is_not_installed_is_named(name):
     with pytest.raises(InfogeoError, match=rf"not installed here: {name}\."):
-        corpora.docstrings(["joblib", name])
+        docstrings.read(["joblib", name])
 
 
 def test_duplicates_up_to_white_space_are_left_out_and_counted():
@@ -112,9 +112,9 @@ def test_duplicates_up_to_white_space_are_left_out_and_counted():
         Document(name, text, "", "")
         for name, text in [("a", "one two"), ("b", "one\n  two "), ("c", " "), ("d", "two")]
     ]
-    chosen = corpora.select(documents)
+    chosen = select(documents)
     assert [document.doc_id for document in chosen.evaluation] == ["a", "d"]
-    assert (chosen.found, chosen.duplicates, chosen.empty) == (4, 1, 1)
+    assert (chosen.total, chosen.duplicates, chosen.empty) == (4, 1, 1)
 
 
 def test_the_summary_counts_what_was_left_out(tmp_path):
@@ -133,12 +133,12 @@ def test_the_summary_counts_what_was_left_out(tmp_path):
 
 def test_the_split_goes_by_the_text_alone():
     documents = texts_of(2000)
-    chosen = corpora.select(documents, train_share=0.9)
+    chosen = select(documents, train_share=0.9)
     train, evaluation = chosen.train, chosen.evaluation
     assert 0.88 < len(train) / 2000 < 0.92
     assert {d.doc_id for d in train}.isdisjoint(d.doc_id for d in evaluation)
     backwards = [Document("x", d.text + "\n", "", "") for d in documents[::-1]]
-    again = corpora.select(backwards, train_share=0.9).train
+    again = select(backwards, train_share=0.9).train
     assert [d.text.strip() for d in again[::-1]] == [d.text.strip() for d in train]
 
 
@@ -146,7 +146,7 @@ def test_the_sample_is_seeded_and_independent_of_order():
     documents = texts_of(100)
 
     def sample(documents, texts, min_characters, seed):
-        return corpora.select(documents, texts, min_characters, seed=seed).evaluation
+        return select(documents, texts, min_characters, seed=seed).evaluation
 
     chosen = sample(documents, 20, 100, seed=1)
     assert len(chosen) == 20
@@ -166,7 +166,7 @@ def test_the_sample_is_seeded_and_independent_of_order():
 
 def test_a_sample_grows_by_adding_texts():
     documents = texts_of(100)
-    small, large = (set(corpora.select(documents, k, seed=1).evaluation) for k in (10, 20))
+    small, large = (set(select(documents, k, seed=1).evaluation) for k in (10, 20))
     assert small < large
 
 
@@ -288,12 +288,12 @@ def test_rows_are_not_held_in_memory(tmp_path):
     chosen = []
     for name in ("c.parquet", "c.jsonl.gz"):
         tracemalloc.start()
-        chosen.append(corpora.select(corpora.local(str(tmp_path / name)), texts=5, seed=1))
+        chosen.append(select(text_files.local(str(tmp_path / name)), texts=5, seed=1))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 8e6, name
     assert chosen[0].evaluation == chosen[1].evaluation
-    assert (chosen[0].found, len(chosen[0].evaluation)) == (1000, 5)
+    assert (chosen[0].total, len(chosen[0].evaluation)) == (1000, 5)
 
 
 def test_a_gzip_file_that_is_cut_off_is_named(tmp_path):

@@ -22,7 +22,7 @@ from infogeo.files.errors import InfogeoError
 from infogeo.geometry.metrics import CONVENTIONS
 from infogeo.geometry.rows import ROUNDING, check_finite, unit_norm
 from infogeo.jobs.progress import Heartbeat
-from infogeo.sources import corpora
+from infogeo.sources.documents import Document, select
 
 DISTANCES = (
     "js_unit", "js_centred", "bures_unit", "bures_centred",
@@ -84,8 +84,8 @@ def labelled(corpus, texts_per_label: int, seed: int):
     for label in large:
         rows = corpus["label"] == label
         columns = (corpus.loc[rows, name] for name in ("doc_id", "text", "label", "source"))
-        documents = [corpora.Document(*row) for row in zip(*columns, strict=True)]
-        drawn = corpora.select(documents, texts_per_label, seed=seed).evaluation
+        documents = [Document(*row) for row in zip(*columns, strict=True)]
+        drawn = select(documents, texts_per_label, seed=seed).evaluation
         found.loc[rows, "left_out"] = "beyond texts_per_label"
         found.loc[rows & found["doc_id"].isin([text.doc_id for text in drawn]), "left_out"] = ""
     return found
