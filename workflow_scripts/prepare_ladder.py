@@ -4,12 +4,12 @@ from pathlib import Path
 
 from infogeo.files.artefacts import read_table
 from infogeo.jobs import logs
-from infogeo.sources import ladder
+from infogeo.sources import ladder_data
 
 if __name__ == "__main__":
     with logs.rule(snakemake):
         params, [expected] = snakemake.params, snakemake.params.expected
-        prepared = ladder.prepare(
+        prepared = ladder_data.prepare(
             read_table(snakemake.input.train, expected, ["text"])["text"].tolist(),
             read_table(snakemake.input.evaluation, expected, ["text"])["text"].tolist(),
             folder=Path(snakemake.output.prepared).parent,

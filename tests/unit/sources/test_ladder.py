@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sources import ladder
+from infogeo.sources import ladder, ladder_data
 
 WORDS = "the matrix of values has rows and columns, each an array given by its shape: sum".split()
 SHAPE = {"width": 16, "depth": 2, "head_width": 8, "batch": 4, "tokens": 2048}
@@ -25,7 +25,7 @@ def prepare(folder, train=200, heldout=20, **changes):
     settings = {
         "vocabulary": 300, "context": CONTEXT, "tokens": 2048, "seed": 0, "fingerprint": "data",
     }  # fmt: skip
-    return ladder.prepare(texts(train, 0), texts(heldout, 1), folder, **settings | changes)
+    return ladder_data.prepare(texts(train, 0), texts(heldout, 1), folder, **settings | changes)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_the_stream_is_whole_documents_in_a_seeded_order(prepared, tmp_path):
     assert stream.dtype == np.uint16
     assert len(stream) == 2048 + 1
     tokenizer = Tokenizer.from_file(str(prepared / "tokenizer.json"))
-    starts = np.flatnonzero(stream == tokenizer.token_to_id(ladder.END_OF_TEXT))
+    starts = np.flatnonzero(stream == tokenizer.token_to_id(ladder_data.END_OF_TEXT))
     assert starts[0] == 0
     found = [tokenizer.decode(stream[a + 1 : b]) for a, b in pairwise(starts)]
     known = texts(200, 0)
@@ -87,8 +87,8 @@ def test_a_large_vocabulary_gets_wider_integers(tmp_path, monkeypatch):
         def __getattr__(self, name):
             return getattr(self.tokenizer, name)
 
-    real = ladder._train_tokenizer
-    monkeypatch.setattr(ladder, "_train_tokenizer", lambda *a: Large(real(*a)))
+    real = ladder_data._train_tokenizer
+    monkeypatch.setattr(ladder_data, "_train_tokenizer", lambda *a: Large(real(*a)))
     prepare(tmp_path)
     assert np.load(tmp_path / "train.npy").dtype == np.uint32
 

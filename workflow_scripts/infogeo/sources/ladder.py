@@ -1,22 +1,20 @@
 """A ladder: small GPT-NeoX models of many widths and depths, trained here on the same tokens.
 
-`prepare` makes what all of them share (tokenizer, token stream, held-out block) once; `train` makes
-one model. The seed of a model changes its initial weights and nothing else.
+`ladder_data.prepare` makes what all of them share. The seed of a model changes its initial weights
+and nothing else.
 """
 
-import json
 import math
 import time
 from pathlib import Path
 
 import numpy as np
 
-from infogeo.files.artefacts import replacing, sha256_file
+from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
-from infogeo.files.fingerprint import check
 from infogeo.jobs.progress import Heartbeat
+from infogeo.sources.ladder_data import read_prepared
 
-END_OF_TEXT = "<|endoftext|>"
 # Embeddings learn at the same rate at every width, all other weights at a rate ∝ 1/width (Yang et
 # al. 2022, arXiv 2203.03466). With one rate for all ∝ 1/√width, deeper models came out worse than
 # shallower ones at width 128; at this width the two rates are equal.
@@ -25,127 +23,6 @@ WARMUP_SHARE = 0.1  # of the steps
 MAX_GRADIENT_NORM = 1.0
 CURVE_STEPS = 20  # steps per row of the training curve
 CHECKPOINT_SECONDS = 20.0  # a kill loses at most this much
-
-
-def prepare(
-    train_texts, held_out_texts, folder, vocabulary, context, tokens, seed, fingerprint
-) -> dict:
-    """Make what the members of a ladder share.
-
-    Parameters
-    ----------
-    train_texts, held_out_texts : sequence of str
-    folder : path
-        Gets `tokenizer.json`, `tokenizer_config.json`, `train.npy` (the token stream: documents in
-        a seeded order, each after an end-of-text token; uint16, or uint32 for large vocabularies),
-        `heldout.npy` (texts, context) (the first tokens of the held-out texts) and, last,
-        `prepared.json`.
-    vocabulary : int
-        Size of the byte-level BPE tokenizer, which is trained on all of `train_texts`.
-    context : int
-        Tokens per sequence.
-    tokens : int
-        Length of the stream, where the texts yield as many.
-    seed : int
-        Of the order of the documents.
-    fingerprint : str
-        Written into `prepared.json`.
-
-    Returns
-    -------
-    dict
-        What `prepared.json` holds.
-
-    Raises
-    ------
-    InfogeoError
-        Where there is no text to train on, or no held-out text of `context` tokens.
-    """
-    if not len(train_texts):
-        raise InfogeoError(
-            "the ladder's corpus has no train split. Set its `train_share` (such as 0.9) in the "
-            "corpora table."
-        )
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _train_tokenizer(train_texts, vocabulary)
-    size = tokenizer.get_vocab_size()
-    dtype = np.uint16 if size <= 2**16 else np.uint32
-
-    stream, documents = _stream(tokenizer, train_texts, tokens + 1, seed)
-    held_out = [encoding.ids[:context] for encoding in tokenizer.encode_batch(list(held_out_texts))]
-    held_out = [ids for ids in held_out if len(ids) == context]
-    if not held_out:
-        raise InfogeoError(
-            f"none of the {len(held_out_texts)} evaluation texts of the ladder's corpus has "
-            f"{context} tokens. Raise its `min_characters` in the corpora table, or lower the "
-            "ladder's `context`."
-        )
-    settings = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "eos_token": END_OF_TEXT,
-        "model_max_length": context,
-        "clean_up_tokenization_spaces": False,
-    }
-    with replacing(folder / "tokenizer.json") as path:
-        tokenizer.save(str(path))
-    _write_json(folder / "tokenizer_config.json", settings)
-    _write_array(folder / "train.npy", np.array(stream, dtype=dtype))
-    _write_array(folder / "heldout.npy", np.array(held_out, dtype=dtype))
-    prepared = {
-        "vocabulary": size,
-        "context": context,
-        "tokens": len(stream),
-        "documents": documents,
-        "heldout_texts": len(held_out),
-        "files": {
-            name: sha256_file(folder / name)
-            for name in ("tokenizer.json", "tokenizer_config.json", "train.npy", "heldout.npy")
-        },
-        "fingerprint": fingerprint,
-    }
-    _write_json(folder / "prepared.json", prepared)
-    return prepared
-
-
-def _train_tokenizer(texts, vocabulary: int):
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=[END_OF_TEXT],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return tokenizer
-
-
-def _stream(tokenizer, texts, length: int, seed: int) -> tuple[list[int], int]:
-    """The first `length` tokens of the texts in a seeded order, and of how many texts they are."""
-    end = tokenizer.token_to_id(END_OF_TEXT)
-    order = np.random.default_rng(seed).permutation(len(texts))
-    stream, documents = [], 0
-    for start in range(0, len(order), 256):
-        for encoding in tokenizer.encode_batch([texts[i] for i in order[start : start + 256]]):
-            if len(stream) >= length:
-                return stream[:length], documents
-            stream += [end, *encoding.ids]
-            documents += 1
-    return stream[:length], documents
-
-
-def _write_json(path: Path, what) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")
-
-
-def _write_array(path: Path, array: np.ndarray) -> None:
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, array)
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
@@ -183,7 +60,7 @@ def train(
     Parameters
     ----------
     prepared : path
-        The folder that `prepare` filled.
+        The folder that `ladder_data.prepare` filled.
     folder : path
         Gets `config.json`, `model.safetensors`, `tokenizer.json`, `tokenizer_config.json` and
         `training.csv` (step, tokens, learning_rate, loss: mean training loss in nats per token
@@ -222,7 +99,6 @@ def train(
         loss is not finite.
     """
     import torch
-    from safetensors.torch import save
 
     prepared, folder = Path(prepared), Path(folder)
     shared = read_prepared(prepared, expected)
@@ -243,13 +119,7 @@ def train(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = new_model(width, depth, seed, shared["vocabulary"], context, head_width, init_std)
     model.to(device)
-    embeddings = model.get_input_embeddings().weight
-    others = [value for value in model.parameters() if value is not embeddings]
-    groups = [
-        {"params": [embeddings], "peak": peak},
-        {"params": others, "peak": peak * EQUAL_RATES_WIDTH / width},
-    ]
-    optimizer = torch.optim.AdamW(groups, betas=(0.9, beta2), fused=True)
+    optimizer = _optimizer(model, width, peak, beta2)
     checkpoint = Path(scratch) / f"{fingerprint}.pt"
     losses = torch.zeros((), device=device)  # read only now and then: reading waits for a GPU
     first, curve = _resume(checkpoint, model, optimizer, losses)
@@ -281,44 +151,10 @@ def train(
             saved = time.monotonic()
 
     nll = heldout_nll(model, np.load(prepared / "heldout.npy"), batch)
-    folder.mkdir(parents=True, exist_ok=True)
-    # named_parameters() yields the tied embedding once, as the input's.
-    weights = {name: value.detach().cpu() for name, value in model.named_parameters()}
-    with replacing(folder / "model.safetensors") as path:
-        path.write_bytes(save(weights, metadata={"format": "pt"}))
-    with replacing(folder / "config.json") as path:
-        model.config.to_json_file(path)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        with replacing(folder / name) as path:
-            path.write_bytes((prepared / name).read_bytes())
-    with replacing(folder / "training.csv") as path:
-        rows = [",".join(f"{value:.10g}" for value in row) + "," for row in curve]
-        rows[-1] += f"{nll:.10g}"
-        header = "step,tokens,learning_rate,loss,heldout_nll"
-        path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    _save(folder, prepared, model, curve, nll)
     checkpoint.unlink(missing_ok=True)
     heartbeat.close(f"held-out {nll:.4f} nats/token")
     return {"tokens": steps * per_step, "heldout_nll": nll}
-
-
-def read_prepared(folder, expected: str | None = None) -> dict:
-    """What `prepare` wrote about itself.
-
-    Raises
-    ------
-    InfogeoError
-        Where its fingerprint is not the expected one, or a file is not the one it wrote.
-    """
-    path = Path(folder) / "prepared.json"
-    prepared = json.loads(path.read_text(encoding="utf-8"))
-    check(path, prepared["fingerprint"], expected)
-    for name, sha256 in prepared["files"].items():
-        if sha256_file(path.with_name(name)) != sha256:
-            raise InfogeoError(
-                f"{path.with_name(name)}: changed since it was prepared. "
-                f"Make it anew: snakemake -R {path}"
-            )
-    return prepared
 
 
 def new_model(width, depth, seed, vocabulary, context, head_width, init_std):
@@ -350,6 +186,19 @@ def new_model(width, depth, seed, vocabulary, context, head_width, init_std):
             else:
                 value.normal_(0.0, init_std, generator=generator)
     return model
+
+
+def _optimizer(model, width: int, peak: float, beta2: float):
+    """AdamW in two groups of weights, each with its peak learning rate."""
+    import torch
+
+    embeddings = model.get_input_embeddings().weight
+    others = [value for value in model.parameters() if value is not embeddings]
+    groups = [
+        {"params": [embeddings], "peak": peak},
+        {"params": others, "peak": peak * EQUAL_RATES_WIDTH / width},
+    ]
+    return torch.optim.AdamW(groups, betas=(0.9, beta2), fused=True)
 
 
 def _gradients(model, inputs, targets):
@@ -404,6 +253,27 @@ def heldout_nll(model, tokens: np.ndarray, batch: int) -> float:
                 logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="sum"
             ).item()
     return total / (len(tokens) * (tokens.shape[1] - 1))
+
+
+def _save(folder: Path, prepared: Path, model, curve: list, nll: float) -> None:
+    """Write the directory of a model, and its training curve, which ends in the held-out NLL."""
+    from safetensors.torch import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    # named_parameters() yields the tied embedding once, as the input's.
+    weights = {name: value.detach().cpu() for name, value in model.named_parameters()}
+    with replacing(folder / "model.safetensors") as path:
+        path.write_bytes(save(weights, metadata={"format": "pt"}))
+    with replacing(folder / "config.json") as path:
+        model.config.to_json_file(path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        with replacing(folder / name) as path:
+            path.write_bytes((prepared / name).read_bytes())
+    with replacing(folder / "training.csv") as path:
+        rows = [",".join(f"{value:.10g}" for value in row) + "," for row in curve]
+        rows[-1] += f"{nll:.10g}"
+        header = "step,tokens,learning_rate,loss,heldout_nll"
+        path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
 
 
 def _checkpoint(path: Path, step: int, model, optimizer, losses, curve) -> None:
