@@ -110,8 +110,8 @@ def opened_table(path, fingerprint: str | None):
 
     try:
         with pq.ParquetFile(path) as file:
-            found = (file.schema_arrow.metadata or {}).get(b"fingerprint")
-            check(path, found.decode() if found else None, fingerprint)
+            carried = (file.schema_arrow.metadata or {}).get(b"fingerprint")
+            check(path, carried.decode() if carried else None, fingerprint)
             yield file
     except FileNotFoundError as error:
         raise InfogeoError(f"{path}: no such file. Run the workflow to make it.") from error

@@ -51,10 +51,10 @@ class Claim:
         ------
         TakenOver
         """
-        held = ""
+        owner = ""
         with contextlib.suppress(FileNotFoundError):
-            held = self.path.read_text()
-        if held != self.name:
+            owner = self.path.read_text()
+        if owner != self.name:
             raise TakenOver(f"{self.path.parent}: another process does this work; this one stops.")
 
 
@@ -117,7 +117,7 @@ def parameters(resources: dict) -> dict:
     InfogeoError
         Where slurm_extra is not a list of long options.
     """
-    given = {
+    settings = {
         "timeout_min": resources["runtime"],
         "mem_gb": resources["mem_mb"] / 1024,
         "cpus_per_task": resources["threads"],
@@ -140,7 +140,7 @@ def parameters(resources: dict) -> dict:
                 f"`launch: {{placement: slurm}}` needs. Change it in {slurm.BLOCK}."
             )
         extra[key[2:]] = value if equals else True
-    return {key: value for key, value in given.items() if value} | {
+    return {key: value for key, value in settings.items() if value} | {
         "slurm_additional_parameters": extra
     }
 
@@ -150,7 +150,7 @@ def _record(folder: Path) -> Path:
 
 
 def _picked_up(folder: Path, name: str, keys) -> dict[str, str]:
-    """Ids of the tasks that live and do what is wanted, by key; the others of this name end."""
+    """Ids of the living tasks that do one of these calls, by key; others of the name end."""
     known = json.loads(_record(folder).read_text()) if _record(folder).exists() else {}
     living = {job for job, state in slurm.states(name).items() if slurm.is_alive(state)}
     ids = {key: known[key] for key in keys if known.get(key) in living}
@@ -175,27 +175,27 @@ def _submit(worker, calls, folder: Path, name: str, resources: dict) -> list:
 
 def _follow(folder: Path, name: str, ids: list[str], waiting) -> list:
     """Wait until every task has left a result, or one has failed."""
-    found, gone, asked = {}, {}, time.monotonic()
+    results, gone, asked = {}, {}, time.monotonic()
     while True:
-        for job in [submitit.SlurmJob(folder, job) for job in ids if job not in found]:
+        for job in [submitit.SlurmJob(folder, job) for job in ids if job not in results]:
             if job.paths.result_pickle.exists():
                 try:
-                    outcome, found[job.job_id] = job.result()
+                    outcome, results[job.job_id] = job.result()
                 except submitit.core.utils.FailedJobError as error:  # before the call began
-                    raise InfogeoError(_obituary(job, "FAILED")) from error
+                    raise InfogeoError(_ended_message(job, "FAILED")) from error
                 if outcome == "error":
-                    raise found[job.job_id]
-        if len(found) == len(ids):
-            return [found[job] for job in ids]
+                    raise results[job.job_id]
+        if len(results) == len(ids):
+            return [results[job] for job in ids]
         waiting()
         if time.monotonic() - asked > ASK_SECONDS:
             asked = time.monotonic()
             # Without an answer nothing is known: controllers restart.
             with contextlib.suppress(InfogeoError):
-                _note_gone(slurm.states(name), set(ids) - found.keys(), gone)
+                _note_gone(slurm.states(name), set(ids) - results.keys(), gone)
             for job, (since, state) in gone.items():
-                if job not in found and asked - since > PATIENCE_SECONDS:
-                    raise InfogeoError(_obituary(submitit.SlurmJob(folder, job), state))
+                if job not in results and asked - since > PATIENCE_SECONDS:
+                    raise InfogeoError(_ended_message(submitit.SlurmJob(folder, job), state))
         time.sleep(0.5)
 
 
@@ -210,10 +210,10 @@ def _note_gone(states: dict[str, str], ids, gone: dict[str, tuple[float, str]]) 
             gone[job] = since, state or last
 
 
-def _obituary(job, state: str) -> str:
+def _ended_message(job, state: str) -> str:
     log = job.paths.stdout
-    said = log.read_text(errors="replace").splitlines()[-LAST_LINES:] if log.exists() else []
+    last = log.read_text(errors="replace").splitlines()[-LAST_LINES:] if log.exists() else []
     return (
         f"SLURM task {job.job_id} has ended without a result ({state}). What was finished is kept; "
-        "the same command goes on from there.\n" + "\n".join(f"  {line}" for line in said)
+        "the same command goes on from there.\n" + "\n".join(f"  {line}" for line in last)
     )

@@ -80,9 +80,9 @@ def spread(
             stop.touch()
 
 
-def device(placement: str, resources, here: bool) -> str:
-    """'cuda' or 'cpu': where workers will run, which is not `here` if they are jobs of an array."""
-    return "cuda" if (resources.get("gpu") if placement == "slurm" else here) else "cpu"
+def device(placement: str, resources, sees_gpu: bool) -> str:
+    """'cuda' or 'cpu': where workers run, by the GPUs of an array's jobs or of this process."""
+    return "cuda" if (resources.get("gpu") if placement == "slurm" else sees_gpu) else "cpu"
 
 
 class _Call:
@@ -94,7 +94,7 @@ class _Call:
 
 
 class _Worker(submitit.helpers.Checkpointable):
-    """In the worker: ('ok', result) or ('error', exception); nothing is left for submitit to tell.
+    """In the worker: ('ok', result) or ('error', exception); submitit reports nothing.
 
     (submitit would open a debugger on an exception in this process, and bury the message of
     another process in its own.) That a time limit comes near makes submitit put the job back into
@@ -122,7 +122,7 @@ class _Worker(submitit.helpers.Checkpointable):
 
 
 def _follow(head: int, stop: Path) -> None:
-    """End this worker when it is told to stop, its folder is gone, or its head was killed."""
+    """End this worker when its stop file or the loss of its folder or head says so."""
     while True:
         try:
             os.kill(head, 0)

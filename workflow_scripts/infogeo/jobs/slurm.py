@@ -1,4 +1,4 @@
-"""What SLURM says: is there what the profile names, which jobs live, what did sbatch refuse?"""
+"""What SLURM answers: its partitions, which jobs live, and what sbatch refused."""
 
 import difflib
 import re
@@ -24,22 +24,23 @@ def partitions() -> dict[str, dict]:
     InfogeoError
         Where SLURM does not answer.
     """
-    found = {}
+    known = {}
     for line in _answer("sinfo", "-h", "-e", "-o", "%R|%a|%l|%G").splitlines():
         name, state, limit, gres = line.split("|", 3)
-        there = found.setdefault(name, {"up": False, "gpus": False, "minutes": _minutes(limit)})
-        there["up"] |= state == "up"
-        there["gpus"] |= "gpu" in gres
-    return found
+        none_yet = {"up": False, "gpus": False, "minutes": _minutes(limit)}
+        partition = known.setdefault(name, none_yet)
+        partition["up"] |= state == "up"
+        partition["gpus"] |= "gpu" in gres
+    return known
 
 
 def _answer(*command: str) -> str:
     try:
         run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     except (OSError, subprocess.SubprocessError) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip()
+        answer = (getattr(error, "stderr", None) or str(error)).strip()
         raise InfogeoError(
-            f"SLURM does not answer ({' '.join(command)}: {said}). Run this where sbatch works, "
+            f"SLURM does not answer ({' '.join(command)}: {answer}). Run this where sbatch works, "
             "such as a login node, or without the slurm profile and `launch: {placement: slurm}`."
         ) from None
     return run.stdout
@@ -79,7 +80,7 @@ def _minutes(limit: str) -> float:
     return (int(days or 0) * 24 + hours) * 60 + minutes + seconds / 60
 
 
-def check(requests, there: dict[str, dict]) -> None:
+def check(requests, cluster: dict[str, dict]) -> None:
     """Stop before anything is submitted where a job's partition would not take it.
 
     Parameters
@@ -87,13 +88,13 @@ def check(requests, there: dict[str, dict]) -> None:
     requests : iterable of (str, str, bool, int)
         Rule, partition (or several with commas between), whether it asks for a GPU, and minutes;
         a job each.
-    there : dict
+    cluster : dict
         From `partitions`.
 
     Raises
     ------
     InfogeoError
-        Naming every rule, its number of jobs, the partition, and what there is.
+        Naming every rule, its number of jobs, the partition, and the partitions of the cluster.
     """
     alike = {}
     for rule, names, gpu, minutes in requests:
@@ -101,17 +102,17 @@ def check(requests, there: dict[str, dict]) -> None:
     problems = []
     for (rule, names, gpu), minutes in alike.items():
         who = f"{rule} ({_jobs(len(minutes))}): slurm_partition"
-        known = [name for name in names.split(",") if name in there]
+        known = [cluster[name] for name in names.split(",") if name in cluster]
         for name in names.split(","):
-            if name not in there:
-                near = difflib.get_close_matches(name, there, 1)
+            if name not in cluster:
+                near = difflib.get_close_matches(name, cluster, 1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
                 problems.append(f"{who} {name!r} does not exist.{hint}")
-            elif not there[name]["up"]:
+            elif not cluster[name]["up"]:
                 problems.append(f"{who} {name!r} is not up.")
-        if known and gpu and not any(there[name]["gpus"] for name in known):
+        if known and gpu and not any(partition["gpus"] for partition in known):
             problems.append(f"{who} {names!r} has no GPU, but the job asks for one.")
-        limit = max((there[name]["minutes"] for name in known), default=inf)
+        limit = max((partition["minutes"] for partition in known), default=inf)
         if too_long := [asked for asked in minutes if asked > limit]:
             problems.append(
                 f"{who} {names!r} allows {limit:.0f} minutes, but {_jobs(len(too_long))} of these "
@@ -119,11 +120,11 @@ def check(requests, there: dict[str, dict]) -> None:
                 "dump or a training that is cut off is submitted again and goes on."
             )
     if problems:
-        described = (f"{n} (GPUs)" if there[n]["gpus"] else n for n in sorted(there))
+        names = (f"{n} (GPUs)" if cluster[n]["gpus"] else n for n in sorted(cluster))
         raise InfogeoError(
             "SLURM would not run these jobs; nothing was submitted.\n  "
             + "\n  ".join(problems)
-            + f"\nThis cluster has the partitions {', '.join(described)}. Change slurm_partition, "
+            + f"\nThis cluster has the partitions {', '.join(names)}. Change slurm_partition, "
             f"gpu or runtime in {BLOCK}."
         )
 
@@ -140,10 +141,10 @@ def refusals(log: str) -> str:
     log : str
         Text of the run's log.
     """
-    said = [" ".join(text.split()) for text in REFUSAL.findall(log) + SUBMISSION.findall(log)]
-    if not said:
+    reasons = [" ".join(text.split()) for text in REFUSAL.findall(log) + SUBMISSION.findall(log)]
+    if not reasons:
         return ""
-    lines = [f"  {count} × {text}" for text, count in Counter(said).most_common()]
+    lines = [f"  {count} × {text}" for text, count in Counter(reasons).most_common()]
     return (
         "SLURM refused submissions (each attempt of a job counts):\n"
         + "\n".join(lines)
