@@ -17,12 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from infogeo.planning import (
-    configuration,
-    costs,
-    demand,
-    plan,
-)
+from infogeo.planning import configuration, costs, job_costs, plan
 
 # Layers, width, vocabulary as padded, parameters in all and without embeddings (2304.01373, table
 # 1; Llama 3 70B: 2407.21783, table 3).
@@ -87,7 +82,7 @@ def measured(results: Path) -> dict:
     return {stage: sum(found) / len(found) for stage, found in sizes.items()}
 
 
-def job(row, texts: int, layers="all") -> demand.Job:
+def job(row, texts: int, layers="all") -> job_costs.Job:
     """The jobs of a model on so many texts, on the GPUs assumed here."""
     compared = {} if layers == "all" else {"depths": layers}
     config = configuration.merged(
@@ -98,7 +93,7 @@ def job(row, texts: int, layers="all") -> demand.Job:
             "sentences": compared,
         }
     )
-    return demand.Job(shape(row), DTYPE, config, texts, texts * max(LENGTHS))
+    return job_costs.Job(shape(row), DTYPE, config, texts, texts * max(LENGTHS))
 
 
 def projected(models: dict, texts: int, per_text_layer: dict) -> None:

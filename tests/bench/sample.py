@@ -4,7 +4,7 @@
 
 Random states of ten labels at two depths: all distances of a model and of three twins, and the
 summary of three such models. Seconds of wall clock and the largest resident memory of a process of
-its own, against `infogeo.planning.demand` before its slack.
+its own, against `infogeo.planning.job_costs` before its slack.
 """
 
 import os
@@ -18,7 +18,7 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from infogeo.planning import configuration, demand
+from infogeo.planning import configuration, job_costs
 from infogeo.sentences import distances as sentences
 
 DEPTHS = {"0.5": "block_02", "final": "final"}
@@ -91,8 +91,8 @@ def main(sizes: list[int]) -> None:
     model = {"params_total": 0, "params_non_embedding": 0, "width": WIDTH, "layers": 4,
              "vocabulary": 0}  # fmt: skip
     for texts in sizes:
-        job = demand.Job(model, "float32", config, texts, texts * N, texts)
-        over_all = demand.Summary([MODELS], [texts], [texts], 6, config)
+        job = job_costs.Job(model, "float32", config, texts, texts * N, texts)
+        over_all = job_costs.Summary([MODELS], [texts], [texts], 6, config)
         with tempfile.TemporaryDirectory() as name:
             paths = Path(name) / "model.h5", Path(name) / "twins.h5"
             report(texts, "model", cost(measure, texts, False, paths[0]),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infogeo.planning.demand import Job, Summary
+from infogeo.planning.job_costs import Job, Summary
 
 ROOT = Path(__file__).parents[2]
 DEFAULT, SLURM = (

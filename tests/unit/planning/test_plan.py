@@ -10,7 +10,7 @@ from infogeo.context import token_selection
 from infogeo.files.artefacts import write_table
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.spectra import corpus_bytes
-from infogeo.planning import configuration, costs, demand, plan
+from infogeo.planning import configuration, costs, demand, job_costs, known, plan
 from infogeo.sources import ladder
 
 MODEL = {"params_total": 1300, "params_non_embedding": 1000, "width": 10, "layers": 2,
@@ -89,7 +89,7 @@ def test_parameters_of_a_ladder_model_are_those_of_the_real_one(
 ):
     config["ladders"]["tiny"]["vocabulary"] = vocabulary
     row = ladder_row(where=f"tiny/w{width}-d{depth}-s0")
-    found = demand.describe_model(row, config, tmp_path, None)
+    found = known.describe_model(row, config, tmp_path, None)
     model = neox(width, depth, vocabulary)
     total = sum(w.numel() for w in model.parameters())
     assert found["params_total"] == total
@@ -200,7 +200,7 @@ def test_without_stored_states_one_job_takes_two_passes_and_the_spectra_of_the_c
     (row,) = planned(config, tmp_path)
     accumulators = 3 * corpus_bytes({8: 100, 24: 100}, 16)  # embeddings, a block, the final norm
     # Later, gains of a layer and the table that is written take more here: a layer is small.
-    gains = demand.TABLE_BYTES + demand.GAIN_COPIES * costs.gain_bytes(config, 100)
+    gains = job_costs.TABLE_BYTES + job_costs.GAIN_COPIES * costs.gain_bytes(config, 100)
     assert row["memory_bytes"] == stored["memory_bytes"] + max(accumulators, gains)
     row_of_many = planned(config, tmp_path, [ladder_row(where="tiny/w16-d300-s0")])[0]
     held = row_of_many["memory_bytes"] - stored["memory_bytes"]
@@ -274,7 +274,7 @@ def test_a_local_model_is_counted_from_its_files(config, tmp_path, tiny_model_di
     directory = tiny_model_dir()
     real = json.loads((directory / "model.json").read_text())
     row = ladder_row(source="local", where=str(directory), trust_remote_code=False)
-    found = demand.describe_model(row, config, tmp_path, None)
+    found = known.describe_model(row, config, tmp_path, None)
     for key in ("params_total", "params_non_embedding", "width", "layers", "vocabulary"):
         assert found[key] == real[key], key
     (line,) = planned(config, tmp_path, models=[row])
@@ -286,7 +286,7 @@ def test_hours_follow_from_flops_and_throughput(config, tmp_path):
     shape = {key: row[key] for key in ("params_non_embedding", "width", "layers", "vocabulary")}
     assert row["forward_flops"] == costs.forward_flops(shape, 2400, 24)
     assert row["dump_hours"] == pytest.approx(row["forward_flops"] / 1e6 / 3600)
-    job = demand.Job(shape, "float32", config, 100, 2400)
+    job = job_costs.Job(shape, "float32", config, 100, 2400)
     spectra, gains = (
         seconds(shape, config, 100, 3) / 3600
         for seconds in (costs.spectra_seconds, costs.gain_seconds)
@@ -456,7 +456,9 @@ def test_as_many_laws_are_counted_as_are_fitted():
 def test_twins_are_made_in_float32(config, tmp_path):
     half = ladder_row(dtype="bfloat16")
     row = planned(config, tmp_path, models=[half])[0]
-    job = demand.Job(demand.describe_model(half, config, tmp_path, None), "bfloat16", config, 0, 0)
+    job = job_costs.Job(
+        known.describe_model(half, config, tmp_path, None), "bfloat16", config, 0, 0
+    )
     assert job.running("float32") - job.running() == 2 * row["params_total"]
 
 
@@ -505,11 +507,12 @@ def test_workers_on_one_machine_share_the_time(rule, config, tmp_path):
 
 
 def test_workers_share_passes_spectra_and_gains_alike(config, tmp_path):
-    model = demand.describe_model(ladder_row(), config, tmp_path, None)
+    model = known.describe_model(ladder_row(), config, tmp_path, None)
     for speed in (1e6, 1e15):  # passes, or spectra and gains, take nearly all of the time
         config["plan"] = {**config["plan"], "flops_per_second": speed}
         alone, shared = (
-            demand.Job(model, "float32", config, 100, 2400, workers=workers) for workers in (1, 4)
+            job_costs.Job(model, "float32", config, 100, 2400, workers=workers)
+            for workers in (1, 4)
         )
         assert alone.both_passes() == pytest.approx(4 * shared.both_passes())
 
@@ -589,7 +592,7 @@ def test_a_hub_model_that_is_not_there_yet_is_planned_from_its_row(config, tmp_p
         params_non_embedding=5_000_000,
     )
     with pytest.raises(InfogeoError, match="org/model has not been downloaded yet"):
-        demand.describe_model(row, config, tmp_path, "fm")
+        known.describe_model(row, config, tmp_path, "fm")
     lines = planned(config, tmp_path, models=[row, ladder_row("b")])
     assert (lines[0]["params_total"], lines[0]["tokens"]) == (7_000_000, 2400)
     unknown = ("width", "layers", "forward_flops", "hidden_states_bytes", "memory_bytes")

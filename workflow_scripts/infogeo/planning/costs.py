@@ -72,14 +72,14 @@ def ablation_flops(model: dict, config: dict, texts: int) -> int:
     return forward_flops({**model, "vocabulary": 0}, runs * n, n)
 
 
-def layers_stored(wanted, layers: int) -> int:
+def layers_stored(depths, layers: int) -> int:
     """How many layers `states.layers` means in a model of so many blocks.
 
     Relative depths are rounded to the nearest block, as where states are stored.
     """
-    if wanted == "all":
+    if depths == "all":
         return layers + 2
-    chosen = {d if d == "final" else int(float(d) * layers + 0.5) for d in wanted}
+    chosen = {d if d == "final" else int(float(d) * layers + 0.5) for d in depths}
     return len(chosen)
 
 
@@ -96,12 +96,12 @@ def reduced_states_bytes(model: dict, config: dict, labelled: bool, texts, token
     sentences are compared.
     """
     attended, chosen = min(texts, config["states"]["attention_texts"]), {"final"}
-    kept = attended * max(config["spectra"]["n"])
+    stored = attended * max(config["spectra"]["n"])
     if labelled:
-        kept += (texts - attended) * config["sentences"]["n"]
+        stored += (texts - attended) * config["sentences"]["n"]
         chosen |= set(config["sentences"]["depths"])
     layers = layers_stored(sorted(chosen), model["layers"])
-    return tokens * TOKEN_BYTES + hidden_states_bytes(model, kept, layers, dtype)
+    return tokens * TOKEN_BYTES + hidden_states_bytes(model, stored, layers, dtype)
 
 
 def spectra_seconds(model: dict, config: dict, texts: int, layers: int) -> float:

@@ -1,6 +1,6 @@
 """What a run will cost, before anything heavy runs: tokens, FLOPs, bytes, memory, hours.
 
-How these are counted stands in `costs`.
+`costs` counts them.
 """
 
 import csv
@@ -11,8 +11,10 @@ from infogeo.files.artefacts import read_table, replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.jobs.progress import duration
 from infogeo.planning.costs import hidden_states_bytes, reduced_states_bytes
-from infogeo.planning.demand import Job, demand, describe_model
+from infogeo.planning.demand import demand
 from infogeo.planning.input_tables import has_labels
+from infogeo.planning.job_costs import Job
+from infogeo.planning.known import describe_model
 from infogeo.sources import ladder_members
 
 # Work of which the hours are planned, and the rule that does it where hidden states are stored.
@@ -141,9 +143,9 @@ def rows(models, corpora, config: dict, results, expected_models, expected_corpo
         for row, fingerprint in zip(corpora, expected_corpora, strict=True)
     ]
     return [
-        _row(row, model, corpus, texts, config, wanted)
+        _row(row, model, corpus, texts, config, demands)
         for corpus, texts, by_model in zip(corpora, fetched, asked, strict=True)
-        for row, model, wanted in zip(models, known, by_model, strict=True)
+        for row, model, demands in zip(models, known, by_model, strict=True)
     ]
 
 
@@ -169,11 +171,10 @@ def rules_of(config: dict) -> dict[str, str]:
 def _row(row, model, corpus, texts, config, asked) -> dict:
     texts, tokens, how = count_tokens(texts, model["directory"], config["spectra"]["n"])
     rules = rules_of(config)
-    there = model["layers"] is not None
     training = ladder_members.settings(row, config)
     forward = stored = reduced = memory = training_flops = None
     hours = {}
-    if there:
+    if model["layers"] is not None:
         job = Job(model, row["dtype"], config, texts or 0, tokens or 0, training=training)
         memory, _ = getattr(job, rules["dump"])()
         # A model is trained for every number of texts; all else is known with that number.
@@ -242,10 +243,10 @@ def rendered(rows: list[dict], config: dict) -> str:
     whole, reduced = (
         human(_sum(rows, f"{kind}_states_bytes"), "B") for kind in ("hidden", "reduced")
     )
-    kept = config["keep_hidden_states"]
+    stored = "stored" if config["keep_hidden_states"] else "not stored"
     notes = [
         f"All hidden states take {whole}; without (keep_hidden_states: false) at most {reduced}.",
-        f"These are {'stored' if kept else 'not stored'} in this run.",
+        f"These are {stored} in this run.",
         f"Times are h:mm:ss of one worker at {speed} (plan.flops_per_second), without the seconds",
         "that each job takes to start.",
     ]

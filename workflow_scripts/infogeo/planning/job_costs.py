@@ -1,0 +1,272 @@
+"""Bytes and seconds of a job, by the rule that it runs: of one model, or over all models."""
+
+from dataclasses import dataclass
+
+from infogeo.geometry.metrics import SCOPES
+from infogeo.planning import costs
+from infogeo.sentences.distances import DISTANCES, TWIN_DISTANCES
+
+# Bytes of a process that has imported NumPy, pandas and Arrow.
+NUMPY_BYTES = 250_000_000
+# What a table of entropies takes for each row while it is made, and seconds of the same.
+ROW_BYTES, ROW_SECONDS = 600, 4e-6
+# Bytes of the part of a table that is being written, and of the loop over ranks once compiled.
+TABLE_BYTES = 200_000_000
+# Bytes of tables of gains, in multiples of the gains of a layer.
+GAIN_COPIES = 5
+# Seconds of a law, with all its controls and intervals (0.015 to 0.03 of up to 20 models).
+LAW_SECONDS = 0.03
+# Bytes of a block of texts whose distances are taken, and of what is made of it.
+DISTANCE_BYTES = 300_000_000
+# Bytes of a row of the means of every model and layer, while they are gathered and written (300
+# measured with 104 and 208 models).
+MEAN_BYTES = 400
+
+
+@dataclass(frozen=True)
+class Job:
+    """What determines the costs of a job.
+
+    Attributes
+    ----------
+    model : dict
+        See `describe_model`.
+    dtype : {'float32', 'float16', 'bfloat16'}
+    config : dict
+        The complete configuration.
+    texts : int
+        0 where their number is not known.
+    tokens : int
+    sampled : int
+        Texts between which distances are taken; 0 before they are drawn.
+    threads, workers : int
+    training : dict or None
+        Settings of the ladder that the model belongs to.
+    """
+
+    model: dict
+    dtype: str
+    config: dict
+    texts: int
+    tokens: int
+    sampled: int = 0
+    threads: int = 1
+    workers: int = 1
+    training: dict | None = None
+
+    @property
+    def layers(self) -> int:
+        return costs.layers_stored(self.config["states"]["layers"], self.model["layers"])
+
+    @property
+    def draws(self) -> int:
+        return self.config["controls"]["untrained_draws"]
+
+    def passes(self, flops: float) -> float:
+        """Seconds of forward passes of so many FLOPs, spread over the workers."""
+        return flops / self.config["plan"]["flops_per_second"] / self.workers
+
+    def forward(self, likelihoods: bool = True) -> int:
+        """FLOPs of a forward pass over all texts."""
+        model = self.model if likelihoods else {**self.model, "vocabulary": 0}
+        return costs.forward_flops(model, self.tokens, max(self.config["spectra"]["n"]))
+
+    def training_flops(self) -> int:
+        """Three times a forward pass over all tokens of the training."""
+        settings = self.training
+        return 3 * costs.forward_flops(self.model, settings["tokens"], settings["context"])
+
+    def running(self, made_in: str | None = None) -> float:
+        """Bytes of a process that runs the model, whose weights may be made in another dtype."""
+        states, tokens = self.config["states"], self.tokens or None
+        more = costs.ITEM_BYTES[made_in or self.dtype] - costs.ITEM_BYTES[self.dtype]
+        needed = costs.memory_bytes(self.model, states, tokens, self.layers, self.dtype)
+        return needed + more * self.model["params_total"]
+
+    # -------- what several jobs do
+
+    def spectra(self) -> float:
+        """Seconds of spectra with all threads, of which each takes a layer at a time."""
+        seconds = costs.spectra_seconds(self.model, self.config, self.texts, self.layers)
+        return seconds / min(self.threads, self.layers)
+
+    def gains(self) -> float:
+        """Seconds of gains likewise."""
+        seconds = costs.gain_seconds(self.model, self.config, self.texts, self.layers)
+        return seconds / min(self.threads, self.layers)
+
+    def gain_tables(self, draws: int = 0) -> float:
+        """Seconds of the tables made of gains, with so many bootstrap draws."""
+        seconds = costs.gain_table_seconds(self.config, self.texts, self.layers, draws)
+        return seconds / min(self.threads, self.layers)
+
+    def both_passes(self) -> float:
+        """Seconds of two passes of the model while spectra and gains are taken."""
+        flops = self.forward() + self.forward(likelihoods=False)
+        return self.passes(flops) + (self.spectra() + self.gains()) / self.workers
+
+    def accumulators(self) -> float:
+        """Bytes of the spectra of the corpus at all layers, or of gains when they are done."""
+        of_corpus = costs.accumulator_bytes(self.model, self.config, self.texts, self.layers)
+        return max(of_corpus, self.gain_memory())
+
+    def gain_memory(self) -> float:
+        """Bytes of gains, and of what is made of them, at as many layers as there are threads."""
+        at_once = min(self.threads, self.layers)
+        return TABLE_BYTES + GAIN_COPIES * at_once * costs.gain_bytes(self.config, self.texts)
+
+    # -------- the jobs, by rule: (bytes, seconds)
+
+    def train_ladder(self):
+        return 0, self.training_flops() / self.config["plan"]["flops_per_second"]
+
+    def dump_hidden_states(self):
+        return self.running(), self.passes(self.forward())
+
+    def measure_states(self):
+        memory = self.running() + self.accumulators()
+        return memory, self.both_passes() + self.gain_tables(self.config["scaling"]["draws"])
+
+    def untrained_twins(self):
+        """Twins are made in float32, one after another."""
+        memory = self.running("float32") + self.accumulators()
+        return memory, self.draws * (self.both_passes() + self.gain_tables())
+
+    def distances(self, names, draws: int):
+        """Bytes and seconds of so many distances between texts at each depth and of each draw."""
+        n, width = self.config["sentences"]["n"], self.model["width"]
+        depths = len(self.config["sentences"]["depths"])
+        # The first tokens in float32, one layer of them searched for what is not finite; and the
+        # matrices, of which some are made of others.
+        states = 5 * depths * self.sampled * n * width
+        matrices = 8 * self.sampled**2 * (len(names) * depths * draws + 4)
+        of_covariances = sum(name.startswith(("js", "bures")) for name in names)
+        pairs = self.sampled * (self.sampled - 1) / 2
+        seconds = draws * depths * of_covariances * pairs * costs.pair_seconds(n, width)
+        return DISTANCE_BYTES + states + matrices, seconds
+
+    def sentence_geometry(self):
+        needed, seconds = self.distances(DISTANCES, 1)
+        return NUMPY_BYTES + needed, seconds
+
+    def untrained_sentences(self):
+        """At most: the sample may hold all texts."""
+        needed, seconds = self.distances(TWIN_DISTANCES, self.draws)
+        passes = self.draws * self.passes(self.forward(likelihoods=False))
+        return self.running("float32") + needed, passes + seconds
+
+    def token_ablation(self):
+        flops = costs.ablation_flops(self.model, self.config, self.texts)
+        return self.running(), self.passes(flops)
+
+    def compute_spectra(self):
+        """The spectra of one convention of the corpus at a time."""
+        at_once = min(self.threads, self.layers)
+        corpus = costs.accumulator_bytes(self.model, self.config, self.texts, at_once) / 2
+        eigenvalues = (at_once + 1) * costs.eigenvalue_bytes(self.model, self.config, self.texts)
+        return NUMPY_BYTES + corpus + eigenvalues + costs.TOKEN_BYTES * self.tokens, self.spectra()
+
+    def information_gain(self):
+        seconds = self.gains() + self.gain_tables(self.config["scaling"]["draws"])
+        return NUMPY_BYTES + self.gain_memory(), seconds
+
+    def compute_entropy(self):
+        rows = costs.entropy_rows(self.config, self.texts)
+        seconds = ROW_SECONDS * rows * self.layers * (1 + self.draws)
+        needed = NUMPY_BYTES + TABLE_BYTES + ROW_BYTES * rows + costs.TOKEN_BYTES * self.tokens
+        return needed, seconds
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What determines the costs of a job over all models.
+
+    Attributes
+    ----------
+    families : list of int
+        Models of each.
+    corpora : list of int
+        Texts of each; 0 where their number is not known.
+    sampled : list of int
+        Texts of each with labels between which distances are taken; 0 before they are drawn.
+    layers : int
+        Of the deepest model, as far as known.
+    config : dict
+    """
+
+    families: list[int]
+    corpora: list[int]
+    sampled: list[int]
+    layers: int
+    config: dict
+
+    @property
+    def models(self) -> int:
+        return sum(self.families)
+
+    @property
+    def pairs(self) -> int:
+        return self.models * len(self.corpora)
+
+    @property
+    def draws(self) -> int:
+        return self.config["controls"]["untrained_draws"]
+
+    @property
+    def texts(self) -> int:
+        return max(self.corpora, default=0)
+
+    @property
+    def laws(self) -> int:
+        return len(self.families) * len(self.corpora) * costs.laws(self.config)
+
+    @property
+    def means(self) -> int:
+        """Rows of the means of every model, layer and scope."""
+        return len(SCOPES) * costs.entropy_rows(self.config, 1) * self.layers * self.pairs
+
+    # -------- the jobs, by rule: (bytes, seconds)
+
+    def fit_scaling_laws(self):
+        """The largest family at the depths of the laws is in memory, and the means of all."""
+        rows = costs.entropy_rows(self.config, 1)  # of a text and layer
+        at_depths = 8 * (1 + self.draws) * rows * self.texts * len(self.config["scaling"]["depths"])
+        of_model = 8 * (1 + self.draws) * rows * self.texts * self.layers
+        means = MEAN_BYTES * self.means
+        read = self.models * (1 + self.draws) * self.layers * rows * sum(self.corpora)
+        needed = NUMPY_BYTES + TABLE_BYTES + max(self.families) * at_depths + of_model + means
+        return needed, LAW_SECONDS * self.laws + ROW_SECONDS * read
+
+    def write_tables(self):
+        """Fitted to 0.1 and 0.3 million means, and to 14,000 and 56,000 laws.
+
+        A mean takes 500 bytes and 10 µs, a law 1.9 kB and 65 µs.
+        """
+        needed = NUMPY_BYTES + 600 * self.means + 2300 * self.laws
+        return needed, 1.2e-5 * self.means + 8e-5 * self.laws
+
+    def summarise_context(self):
+        """Fitted to 100 and 200 models of the default's size and to 2 of 36 layers, 10,000 texts.
+
+        Seconds: 0.65 a model and corpus, 65 µs a text and layer. Bytes: half a megabyte a model and
+        corpus, and of the model at hand 35 a row of the gains of its twins (21 a text and layer).
+        """
+        of_texts = 35 * 21 * self.draws * self.texts * self.layers + 8000 * self.texts
+        seconds = 10 + self.pairs * 0.65 + 6.5e-5 * self.models * sum(self.corpora) * self.layers
+        return 900e6 + 5e5 * self.pairs + of_texts, seconds
+
+    def summarise_sentences(self):
+        """Fitted to 13 models of 174 sampled texts (3.2 s a model), and to tests/bench/sample.py.
+
+        The distances of a model and of its twins are held at once (1.64 of their bytes measured).
+        """
+        squares = [texts**2 for texts in self.sampled]
+        depths = len(self.config["sentences"]["depths"])
+        matrices = depths * (len(DISTANCES) + self.draws * len(TWIN_DISTANCES))
+        of_matrices = 1.7 * 8 * matrices * max(squares, default=0)
+        seconds = 10 + 30 * len(self.corpora) + 3.2 / 174**2 * self.models * sum(squares)
+        return 300e6 + 6e5 * self.pairs + of_matrices, seconds
+
+    def sentence_maps(self):
+        """Fitted to 13 and 52 models; one corpus."""
+        return 470e6 + 2e5 * self.models, 15 + self.models

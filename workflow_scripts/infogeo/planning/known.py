@@ -1,0 +1,76 @@
+"""What is known of models and corpora before they are made or fetched, and from then on."""
+
+import contextlib
+from functools import cache
+from pathlib import Path
+
+from infogeo.files.artefacts import opened_table
+from infogeo.files.errors import InfogeoError
+from infogeo.sources import cards, ladder_members
+from infogeo.sources.model_directory import validate_directory
+from infogeo.sources.parameters import count_parameters, shape
+
+
+def describe_model(row: dict, config: dict, results: Path, fingerprint: str | None) -> dict:
+    """Parameter counts and shape of a model, without its weights where they are not there yet.
+
+    Parameters
+    ----------
+    row : dict
+        Of the table of models.
+    config : dict
+        The complete configuration.
+    results : Path
+        The folder results/, whose model.json is believed if it carries the fingerprint.
+    fingerprint : str or None
+
+    Returns
+    -------
+    dict
+        params_total, params_non_embedding, width, layers, vocabulary; and `directory`, of the
+        tokenizer, or None.
+
+    Raises
+    ------
+    InfogeoError
+        Where a local directory is not that of a model, or a model of the hub is not there yet.
+    """
+    # A marker that is missing, damaged or of other settings says nothing: it will be made anew.
+    with contextlib.suppress(InfogeoError):
+        return cards.read(results / "models" / row["slug"] / "model.json", fingerprint)
+    if row["source"] == "ladder":
+        member = ladder_members.member(row["where"])
+        vocabulary = config["ladders"][member["ladder"]]["vocabulary"]
+        sizes = {"width": member["width"], "layers": member["depth"], "vocabulary": vocabulary}
+        total, non_embedding = ladder_members.parameters(
+            member["width"], member["depth"], vocabulary
+        )
+        counts = {"params_total": total, "params_non_embedding": non_embedding}
+        return {**counts, **sizes, "directory": None}
+    if row["source"] == "hub":
+        raise InfogeoError(f"model {row['slug']}: {row['where']} has not been downloaded yet.")
+    files, _, tensors = validate_directory(row["where"], row["trust_remote_code"])
+    counts = count_parameters(row["where"], files, tensors)
+    return {**counts, **shape(row["where"], files), "directory": row["where"]}
+
+
+def texts_of(results, corpus: str) -> int:
+    """Texts of a corpus, from the footer of its file; 0 where that is not there or damaged."""
+    table = Path(results) / "corpora" / f"{corpus}.parquet"
+    # One that is missing or damaged says nothing: the job that reads it reports that.
+    with contextlib.suppress(InfogeoError), opened_table(table, None) as file:
+        return file.metadata.num_rows
+    return 0
+
+
+def sampled_texts_of(results, corpus: str) -> int:
+    """Texts of a corpus between which distances are taken; 0 before they are drawn."""
+    table = Path(results) / "sentences" / corpus / "texts.parquet"
+    return _sampled_in(table, table.stat().st_mtime_ns) if table.is_file() else 0
+
+
+@cache
+def _sampled_in(table: Path, written: int) -> int:
+    with contextlib.suppress(InfogeoError), opened_table(table, None) as file:
+        return file.read(["left_out"])["left_out"].to_pylist().count("")
+    return 0
