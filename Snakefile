@@ -12,6 +12,9 @@ report: "rules/captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/fingerprints.smk"
+include: "rules/resources.smk"
+include: "rules/targets.smk"
 include: "rules/corpora.smk"
 include: "rules/models.smk"
 include: "rules/hidden_states.smk" if CONFIG["keep_hidden_states"] else "rules/measurement.smk"
@@ -23,6 +26,7 @@ include: "rules/theory.smk"
 include: "rules/claims.smk"
 include: "rules/figures.smk"
 include: "rules/plan.smk"
+include: "rules/hooks.smk"
 
 
 rule all:
@@ -89,21 +93,3 @@ rule figures:
     """The figures, as PDF and PNG, and the pages."""
     input:
         figure_files(),
-
-
-onstart:
-    check_partitions()
-    write_used_configuration()
-
-
-onsuccess:
-    show_results()
-
-
-onerror:
-    print(slurm.refusals("".join(Path(file).read_text() for file in log)), file=sys.stderr)
-    print(
-        "\nSome jobs failed; their messages stand above and in results/logs/. What was finished is kept:\n"
-        "mend the cause and give the same command again.",
-        file=sys.stderr,
-    )

@@ -2,6 +2,15 @@
 # verdict on each claim.
 
 from infogeo.files.artefacts import sha256_file
+from infogeo.files.fingerprint import digest
+
+PUBLISHED_LAWS = recipe(
+    "fit_published",
+    tables=CONFIG["published"],
+    rows=digest(PUBLISHED),
+    draws=CONFIG["scaling"]["draws"],
+    seed=CONFIG["seed"],
+)
 
 
 rule fit_published:
@@ -23,11 +32,7 @@ rule fit_published:
     resources:
         mem_mb=rising(1000),
     params:
-        tables=CONFIG["published"],
-        draws=CONFIG["scaling"]["draws"],
-        seed=CONFIG["seed"],
-        fingerprint=published_fingerprint(),
-        logic=logic("fit_published"),
+        **PUBLISHED_LAWS.params,
     script:
         "../workflow_scripts/fit_published.py"
 
@@ -69,11 +74,11 @@ rule write_claims:
     params:
         alpha=CONFIG["theory"]["alpha"],
         rates=sha256_file(SCRIPTS / "infogeo/claims/error_rates.csv"),
-        expected_laws=laws_fingerprint(),
-        expected_published=published_fingerprint(),
-        expected_context=context_fingerprint(),
-        expected_trends=sentences_fingerprint(),
-        expected_skills=skills_fingerprint(),
+        expected_laws=LAWS.fingerprint(),
+        expected_published=PUBLISHED_LAWS.fingerprint(),
+        expected_context=CONTEXT.fingerprint(),
+        expected_trends=SENTENCES.fingerprint(),
+        expected_skills=SKILLS.fingerprint(),
         logic=logic("write_claims"),
     script:
         "../workflow_scripts/write_claims.py"

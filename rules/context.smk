@@ -5,6 +5,23 @@
 CONTEXT_N = max(CONFIG["spectra"]["n"])
 
 
+SELECTION = recipe(
+    "token_selection",
+    "model",
+    "corpus",
+    n=CONTEXT_N,
+    k=CONFIG["context"]["k"],
+    lambdas=CONFIG["context"]["lambdas"],
+    eps2=CONFIG["entropy"]["eps2"],
+    headline_eps2=CONFIG["headline"]["eps2"],
+    random_draws=CONFIG["context"]["random_draws"],
+    rotations=CONFIG["context"]["rotations"],
+    centred=CONFIG["context"]["centred"],
+    seed=CONFIG["seed"],
+    expected=lambda w: [STATES.fingerprint(w)],
+)
+
+
 rule token_selection:
     """Choose the earlier tokens that explain the last one best: lasso against attention and others."""
     input:
@@ -23,20 +40,30 @@ rule token_selection:
     resources:
         mem_mb=rising(1000),
     params:
-        n=CONTEXT_N,
-        k=CONFIG["context"]["k"],
-        lambdas=CONFIG["context"]["lambdas"],
-        eps2=CONFIG["entropy"]["eps2"],
-        headline_eps2=CONFIG["headline"]["eps2"],
-        random_draws=CONFIG["context"]["random_draws"],
-        rotations=CONFIG["context"]["rotations"],
-        centred=CONFIG["context"]["centred"],
-        seed=CONFIG["seed"],
-        fingerprint=lambda w: selection_fingerprint(w.model, w.corpus),
-        expected=lambda w: [states_fingerprint(w.model, w.corpus)],
-        logic=logic("token_selection"),
+        **SELECTION.params,
     script:
         "../workflow_scripts/token_selection.py"
+
+
+ABLATION = recipe(
+    "token_ablation",
+    "model",
+    "corpus",
+    n=CONTEXT_N,
+    k=CONFIG["context"]["k"],
+    shares=CONFIG["context"]["shares"],
+    draws=CONFIG["context"]["ablation_draws"],
+    centred=CONFIG["context"]["centred"],
+    batch_tokens=CONFIG["states"]["batch_tokens"],
+    dtype=lambda w: MODELS[w.model]["dtype"],
+    trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+    seed=CONFIG["seed"],
+    expected=lambda w: [
+        fingerprint_of_model(w),
+        CORPUS.fingerprint(w),
+        STATES.fingerprint(w),
+    ],
+)
 
 
 rule token_ablation:
@@ -64,24 +91,26 @@ rule token_ablation:
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
     params:
-        n=CONTEXT_N,
-        k=CONFIG["context"]["k"],
-        shares=CONFIG["context"]["shares"],
-        draws=CONFIG["context"]["ablation_draws"],
-        centred=CONFIG["context"]["centred"],
-        batch_tokens=CONFIG["states"]["batch_tokens"],
-        dtype=lambda w: MODELS[w.model]["dtype"],
-        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
-        seed=CONFIG["seed"],
-        fingerprint=lambda w: ablation_fingerprint(w.model, w.corpus),
-        expected=lambda w: [
-            model_fingerprint(w.model),
-            corpus_fingerprint(w.corpus),
-            states_fingerprint(w.model, w.corpus),
-        ],
-        logic=logic("token_ablation"),
+        **ABLATION.params,
     script:
         "../workflow_scripts/token_ablation.py"
+
+
+CONTEXT = recipe(
+    "summarise_context",
+    corpora=list(CORPORA),
+    models=list(MODELS),
+    families=[row["family"] for row in MODELS.values()],
+    n=CONTEXT_N,
+    headline_eps2=CONFIG["headline"]["eps2"],
+    draws=CONFIG["scaling"]["draws"],
+    seed=CONFIG["seed"],
+    expected_gain=[GAIN.fingerprint(pair) for pair in pairs()],
+    expected_untrained=[TWINS.fingerprint(pair) for pair in pairs()],
+    expected_selection=[SELECTION.fingerprint(pair) for pair in pairs()],
+    expected_ablation=[ABLATION.fingerprint(pair) for pair in pairs()],
+    expected_null=NULL.fingerprint(),
+)
 
 
 rule summarise_context:
@@ -136,19 +165,6 @@ rule summarise_context:
         mem_mb=megabytes_over_all("summarise_context"),
         runtime=minutes_over_all("summarise_context"),
     params:
-        corpora=list(CORPORA),
-        models=list(MODELS),
-        families=[row["family"] for row in MODELS.values()],
-        n=CONTEXT_N,
-        headline_eps2=CONFIG["headline"]["eps2"],
-        draws=CONFIG["scaling"]["draws"],
-        seed=CONFIG["seed"],
-        fingerprint=context_fingerprint(),
-        expected_gain=[gain_fingerprint(m, c) for c in CORPORA for m in MODELS],
-        expected_untrained=[untrained_fingerprint(m, c) for c in CORPORA for m in MODELS],
-        expected_selection=[selection_fingerprint(m, c) for c in CORPORA for m in MODELS],
-        expected_ablation=[ablation_fingerprint(m, c) for c in CORPORA for m in MODELS],
-        expected_null=null_fingerprint(),
-        logic=logic("summarise_context"),
+        **CONTEXT.params,
     script:
         "../workflow_scripts/summarise_context.py"

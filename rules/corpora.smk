@@ -1,5 +1,14 @@
 # Needs: a row of the corpora table. Makes: results/corpora/{corpus}.parquet, the texts that are measured, and
-# {corpus}.train.parquet, those on which a ladder may be trained.
+# {corpus}.train.parquet, those on which a ladder may be trained; and of a corpus with labels its sample of sentences.
+LISTING = recipe(
+    "download_corpus",
+    "corpus",
+    where=lambda w: CORPORA[w.corpus]["where"],
+    revision=lambda w: CORPORA[w.corpus]["revision"],
+    files=lambda w: CORPORA[w.corpus]["files"],
+)
+
+
 rule download_corpus:
     """Download the files of a data set on the hub, check every byte, and list them."""
     output:
@@ -18,13 +27,24 @@ rule download_corpus:
         mem_mb=rising(500),
         downloads=1,
     params:
-        where=lambda w: CORPORA[w.corpus]["where"],
-        revision=lambda w: CORPORA[w.corpus]["revision"],
-        files=lambda w: CORPORA[w.corpus]["files"],
-        fingerprint=lambda w: listing_fingerprint(w.corpus),
-        logic=logic("download_corpus"),
+        **LISTING.params,
     script:
         "../workflow_scripts/download_corpus.py"
+
+
+CORPUS = recipe(
+    "fetch_corpus",
+    "corpus",
+    source=lambda w: CORPORA[w.corpus]["source"],
+    where=lambda w: CORPORA[w.corpus]["where"],
+    text_column=lambda w: CORPORA[w.corpus]["text_column"],
+    label_column=lambda w: CORPORA[w.corpus]["label_column"],
+    texts=lambda w: CORPORA[w.corpus]["texts"],
+    min_characters=lambda w: CORPORA[w.corpus]["min_characters"],
+    train_share=lambda w: CORPORA[w.corpus]["train_share"],
+    seed=CONFIG["seed"],
+    expected=lambda w: LISTING.fingerprint(w) if w.corpus in HUB_CORPORA else "",
+)
 
 
 rule fetch_corpus:
@@ -45,16 +65,39 @@ rule fetch_corpus:
     resources:
         mem_mb=rising(2000),
     params:
-        source=lambda w: CORPORA[w.corpus]["source"],
-        where=lambda w: CORPORA[w.corpus]["where"],
-        text_column=lambda w: CORPORA[w.corpus]["text_column"],
-        label_column=lambda w: CORPORA[w.corpus]["label_column"],
-        texts=lambda w: CORPORA[w.corpus]["texts"],
-        min_characters=lambda w: CORPORA[w.corpus]["min_characters"],
-        train_share=lambda w: CORPORA[w.corpus]["train_share"],
-        seed=CONFIG["seed"],
-        fingerprint=lambda w: corpus_fingerprint(w.corpus),
-        expected=lambda w: listing_fingerprint(w.corpus),
-        logic=logic("fetch_corpus"),
+        **CORPUS.params,
     script:
         "../workflow_scripts/fetch_corpus.py"
+
+
+SAMPLE = recipe(
+    "sentence_sample",
+    "corpus",
+    texts_per_label=CONFIG["sentences"]["texts_per_label"],
+    seed=CONFIG["seed"],
+    expected=lambda w: [CORPUS.fingerprint(w)],
+)
+
+
+rule sentence_sample:
+    """Choose equally many texts of each label, and say of every other text why it is left out."""
+    input:
+        "results/corpora/{corpus}.parquet",
+    output:
+        "results/sentences/{corpus}/texts.parquet",
+    log:
+        "results/logs/sentence_sample/{corpus}.log",
+    benchmark:
+        "results/benchmarks/sentence_sample/{corpus}.tsv"
+    # Labels that do not suffice stop the run before its long work.
+    priority: 1
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(1000),
+    params:
+        **SAMPLE.params,
+    script:
+        "../workflow_scripts/sentence_sample.py"

@@ -2,6 +2,28 @@
 # all. Makes: spectra and information gains of the untrained twins, and every entropy from spectra.
 
 
+TWINS = recipe(
+    "untrained_twins",
+    "model",
+    "corpus",
+    n=CONFIG["spectra"]["n"],
+    layers=CONFIG["states"]["layers"],
+    batch_tokens=CONFIG["states"]["batch_tokens"],
+    shard_tokens=CONFIG["states"]["shard_tokens"],
+    dtype=lambda w: MODELS[w.model]["dtype"],
+    trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+    lambdas=CONFIG["context"]["lambdas"],
+    eps2=CONFIG["entropy"]["eps2"],
+    draws=CONFIG["controls"]["untrained_draws"],
+    seed=CONFIG["seed"],
+    expected=lambda w: [
+        fingerprint_of_model(w),
+        CORPUS.fingerprint(w),
+        STATES.fingerprint(w),
+    ],
+)
+
+
 rule untrained_twins:
     """Spectra and gains of the same architecture with seeded random weights, in several draws."""
     input:
@@ -31,24 +53,22 @@ rule untrained_twins:
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
     params:
-        n=CONFIG["spectra"]["n"],
-        layers=CONFIG["states"]["layers"],
-        batch_tokens=CONFIG["states"]["batch_tokens"],
-        shard_tokens=CONFIG["states"]["shard_tokens"],
-        dtype=lambda w: MODELS[w.model]["dtype"],
-        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
-        lambdas=CONFIG["context"]["lambdas"],
-        eps2=CONFIG["entropy"]["eps2"],
-        seed=CONFIG["seed"],
-        fingerprint=lambda w: untrained_fingerprint(w.model, w.corpus),
-        expected=lambda w: [
-            model_fingerprint(w.model),
-            corpus_fingerprint(w.corpus),
-            states_fingerprint(w.model, w.corpus),
-        ],
-        logic=logic("untrained_twins"),
+        **TWINS.params,
     script:
         "../workflow_scripts/untrained_twins.py"
+
+
+ENTROPY = recipe(
+    "compute_entropy",
+    "model",
+    "corpus",
+    eps2=CONFIG["entropy"]["eps2"],
+    lambdas=CONFIG["context"]["lambdas"],
+    expected=lambda w: [
+        SPECTRA.fingerprint(w),
+        TWINS.fingerprint(w),
+    ],
+)
 
 
 rule compute_entropy:
@@ -70,16 +90,19 @@ rule compute_entropy:
         mem_mb=megabytes("compute_entropy"),
         runtime=minutes("compute_entropy"),
     params:
-        eps2=CONFIG["entropy"]["eps2"],
-        lambdas=CONFIG["context"]["lambdas"],
-        fingerprint=lambda w: entropy_fingerprint(w.model, w.corpus),
-        expected=lambda w: [
-            spectra_fingerprint(w.model, w.corpus),
-            untrained_fingerprint(w.model, w.corpus),
-        ],
-        logic=logic("compute_entropy"),
+        **ENTROPY.params,
     script:
         "../workflow_scripts/compute_entropy.py"
+
+
+NULL = recipe(
+    "random_null",
+    n=CONFIG["spectra"]["n"],
+    eps2=CONFIG["entropy"]["eps2"],
+    lambdas=CONFIG["context"]["lambdas"],
+    draws=CONFIG["controls"]["random_draws"],
+    seed=CONFIG["seed"],
+)
 
 
 rule random_null:
@@ -98,12 +121,6 @@ rule random_null:
     resources:
         mem_mb=rising(1000),
     params:
-        n=CONFIG["spectra"]["n"],
-        eps2=CONFIG["entropy"]["eps2"],
-        lambdas=CONFIG["context"]["lambdas"],
-        draws=CONFIG["controls"]["random_draws"],
-        seed=CONFIG["seed"],
-        fingerprint=null_fingerprint(),
-        logic=logic("random_null"),
+        **NULL.params,
     script:
         "../workflow_scripts/random_null.py"

@@ -11,7 +11,7 @@ CAPTION_PARAMS = {
     "random_draws": CONFIG["controls"]["random_draws"],
     "seed": CONFIG["seed"],
     "texts": lambda w: CORPORA[w.corpus]["texts"],
-    "expected": [laws_fingerprint()] * 2,
+    "expected": [LAWS.fingerprint()] * 2,
 }
 
 
@@ -138,7 +138,7 @@ rule figure_information_gain:
     resources:
         mem_mb=rising(1000),
     params:
-        **CONTEXT_CAPTION_PARAMS | {"expected": [context_fingerprint()] * 4},
+        **CONTEXT_CAPTION_PARAMS | {"expected": [CONTEXT.fingerprint()] * 4},
         logic=logic("figure_information_gain"),
     script:
         "../workflow_scripts/figure_information_gain.py"
@@ -160,7 +160,7 @@ rule figure_token_selection:
     resources:
         mem_mb=rising(1000),
     params:
-        **CONTEXT_CAPTION_PARAMS | {"expected": [context_fingerprint()] * 1},
+        **CONTEXT_CAPTION_PARAMS | {"expected": [CONTEXT.fingerprint()] * 1},
         logic=logic("figure_token_selection"),
     script:
         "../workflow_scripts/figure_token_selection.py"
@@ -183,7 +183,7 @@ rule figure_token_ablation:
     resources:
         mem_mb=rising(1000),
     params:
-        **CONTEXT_CAPTION_PARAMS | {"expected": [context_fingerprint()] * 2},
+        **CONTEXT_CAPTION_PARAMS | {"expected": [CONTEXT.fingerprint()] * 2},
         logic=logic("figure_token_ablation"),
     script:
         "../workflow_scripts/figure_token_ablation.py"
@@ -213,10 +213,10 @@ rule text_view:
         mem_mb=rising(1000),
     params:
         **CONTEXT_CAPTION_PARAMS
-        | {"expected": lambda w: [selection_fingerprint(m, w.corpus) for m in MODELS]},
+        | {"expected": lambda w: [SELECTION.fingerprint(pair) for pair in pairs([w.corpus])]},
         models=list(MODELS),
         view_texts=CONFIG["context"]["view_texts"],
-        expected_corpus=lambda w: corpus_fingerprint(w.corpus),
+        expected_corpus=lambda w: CORPUS.fingerprint(w),
         logic=logic("text_view"),
     script:
         "../workflow_scripts/text_view.py"
@@ -244,7 +244,7 @@ rule figure_sentence_maps:
         mem_mb=rising(1000),
     params:
         **SENTENCE_CAPTION_PARAMS
-        | {"expected": lambda w: [maps_fingerprint(w.corpus), sentences_fingerprint()]},
+        | {"expected": lambda w: [MAPS.fingerprint(w), SENTENCES.fingerprint()]},
         logic=logic("figure_sentence_maps"),
     script:
         "../workflow_scripts/figure_sentence_maps.py"
@@ -268,9 +268,9 @@ rule figure_sentence_distances:
         mem_mb=rising(1000),
     params:
         **SENTENCE_CAPTION_PARAMS
-        | {"expected": lambda w: [geometry_fingerprint(m, w.corpus) for m in MODELS]},
+        | {"expected": lambda w: [GEOMETRY.fingerprint(pair) for pair in pairs([w.corpus])]},
         models=list(MODELS),
-        expected_scores=sentences_fingerprint(),
+        expected_scores=SENTENCES.fingerprint(),
         logic=logic("figure_sentence_distances"),
     script:
         "../workflow_scripts/figure_sentence_distances.py"
@@ -303,8 +303,8 @@ rule sentence_view:
             key: SENTENCE_CAPTION_PARAMS[key]
             for key in ("n", "depths", "texts_per_label", "umap_neighbours", "seed")
         },
-        expected_maps=lambda w: maps_fingerprint(w.corpus),
-        expected_corpus=lambda w: corpus_fingerprint(w.corpus),
+        expected_maps=lambda w: MAPS.fingerprint(w),
+        expected_corpus=lambda w: CORPUS.fingerprint(w),
         logic=logic("sentence_view"),
     script:
         "../workflow_scripts/sentence_view.py"
@@ -337,7 +337,7 @@ rule figure_skills:
     params:
         **CONFIG["theory"],
         seed=CONFIG["seed"],
-        expected=[skills_fingerprint()] * 3,
+        expected=[SKILLS.fingerprint()] * 3,
         logic=logic("figure_skills"),
     script:
         "../workflow_scripts/figure_skills.py"

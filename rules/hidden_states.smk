@@ -2,6 +2,22 @@
 # of its states: spectra and information gains. Without stored states measurement.smk does all of this.
 
 
+STATES = recipe(
+    "dump_hidden_states",
+    "model",
+    "corpus",
+    n=[min(CONFIG["spectra"]["n"]), max(CONFIG["spectra"]["n"])],
+    layers=CONFIG["states"]["layers"],
+    attention_texts=CONFIG["states"]["attention_texts"],
+    batch_tokens=CONFIG["states"]["batch_tokens"],
+    shard_tokens=CONFIG["states"]["shard_tokens"],
+    dtype=lambda w: MODELS[w.model]["dtype"],
+    trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+    seed=CONFIG["seed"],
+    expected=lambda w: [fingerprint_of_model(w), CORPUS.fingerprint(w)],
+)
+
+
 rule dump_hidden_states:
     """Run one model over one corpus and store its hidden states, likelihoods and attention rows."""
     input:
@@ -25,19 +41,18 @@ rule dump_hidden_states:
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
     params:
-        n=[min(CONFIG["spectra"]["n"]), max(CONFIG["spectra"]["n"])],
-        layers=CONFIG["states"]["layers"],
-        attention_texts=CONFIG["states"]["attention_texts"],
-        batch_tokens=CONFIG["states"]["batch_tokens"],
-        shard_tokens=CONFIG["states"]["shard_tokens"],
-        dtype=lambda w: MODELS[w.model]["dtype"],
-        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
-        seed=CONFIG["seed"],
-        fingerprint=lambda w: states_fingerprint(w.model, w.corpus),
-        expected=lambda w: [model_fingerprint(w.model), corpus_fingerprint(w.corpus)],
-        logic=logic("dump_hidden_states"),
+        **STATES.params,
     script:
         "../workflow_scripts/dump_hidden_states.py"
+
+
+SPECTRA = recipe(
+    "compute_spectra",
+    "model",
+    "corpus",
+    n=CONFIG["spectra"]["n"],
+    expected=lambda w: [STATES.fingerprint(w)],
+)
 
 
 rule compute_spectra:
@@ -57,12 +72,22 @@ rule compute_spectra:
         mem_mb=megabytes("compute_spectra"),
         runtime=minutes("compute_spectra"),
     params:
-        n=CONFIG["spectra"]["n"],
-        fingerprint=lambda w: spectra_fingerprint(w.model, w.corpus),
-        expected=lambda w: [states_fingerprint(w.model, w.corpus)],
-        logic=logic("compute_spectra"),
+        **SPECTRA.params,
     script:
         "../workflow_scripts/compute_spectra.py"
+
+
+GAIN = recipe(
+    "information_gain",
+    "model",
+    "corpus",
+    n=max(CONFIG["spectra"]["n"]),
+    lambdas=CONFIG["context"]["lambdas"],
+    eps2=CONFIG["entropy"]["eps2"],
+    draws=CONFIG["scaling"]["draws"],
+    seed=CONFIG["seed"],
+    expected=lambda w: [STATES.fingerprint(w)],
+)
 
 
 rule information_gain:
@@ -86,13 +111,6 @@ rule information_gain:
         mem_mb=megabytes("information_gain"),
         runtime=minutes("information_gain"),
     params:
-        n=max(CONFIG["spectra"]["n"]),
-        lambdas=CONFIG["context"]["lambdas"],
-        eps2=CONFIG["entropy"]["eps2"],
-        draws=CONFIG["scaling"]["draws"],
-        seed=CONFIG["seed"],
-        fingerprint=lambda w: gain_fingerprint(w.model, w.corpus),
-        expected=lambda w: [states_fingerprint(w.model, w.corpus)],
-        logic=logic("information_gain"),
+        **GAIN.params,
     script:
         "../workflow_scripts/information_gain.py"

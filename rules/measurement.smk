@@ -2,6 +2,33 @@
 # hidden_states.smk make, while the model runs: hidden states are kept only where later jobs read them.
 
 
+# Whatever the job makes has one fingerprint.
+STATES = SPECTRA = GAIN = recipe(
+    "measure_states",
+    "model",
+    "corpus",
+    n=CONFIG["spectra"]["n"],
+    layers=CONFIG["states"]["layers"],
+    attention_texts=CONFIG["states"]["attention_texts"],
+    batch_tokens=CONFIG["states"]["batch_tokens"],
+    shard_tokens=CONFIG["states"]["shard_tokens"],
+    dtype=lambda w: MODELS[w.model]["dtype"],
+    trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+    lambdas=CONFIG["context"]["lambdas"],
+    eps2=CONFIG["entropy"]["eps2"],
+    draws=CONFIG["scaling"]["draws"],
+    depths=CONFIG["sentences"]["depths"],
+    depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
+    sentence_n=CONFIG["sentences"]["n"],
+    seed=CONFIG["seed"],
+    expected=lambda w: [
+        fingerprint_of_model(w),
+        CORPUS.fingerprint(w),
+        SAMPLE.fingerprint(w) if w.corpus in LABELLED else "",
+    ],
+)
+
+
 rule measure_states:
     """Run one model over one corpus and keep spectra, gains, likelihoods and attention rows."""
     input:
@@ -32,28 +59,6 @@ rule measure_states:
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
     params:
-        n=CONFIG["spectra"]["n"],
-        layers=CONFIG["states"]["layers"],
-        attention_texts=CONFIG["states"]["attention_texts"],
-        batch_tokens=CONFIG["states"]["batch_tokens"],
-        shard_tokens=CONFIG["states"]["shard_tokens"],
-        dtype=lambda w: MODELS[w.model]["dtype"],
-        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
-        lambdas=CONFIG["context"]["lambdas"],
-        eps2=CONFIG["entropy"]["eps2"],
-        draws=CONFIG["scaling"]["draws"],
-        depths=CONFIG["sentences"]["depths"],
-        depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
-        sentence_n=CONFIG["sentences"]["n"],
-        seed=CONFIG["seed"],
-        states_fingerprint=lambda w: states_fingerprint(w.model, w.corpus),
-        spectra_fingerprint=lambda w: spectra_fingerprint(w.model, w.corpus),
-        gain_fingerprint=lambda w: gain_fingerprint(w.model, w.corpus),
-        expected=lambda w: [
-            model_fingerprint(w.model),
-            corpus_fingerprint(w.corpus),
-            sample_fingerprint(w.corpus) if w.corpus in LABELLED else "",
-        ],
-        logic=logic("measure_states"),
+        **STATES.params,
     script:
         "../workflow_scripts/measure_states.py"

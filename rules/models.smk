@@ -1,5 +1,16 @@
 # Needs: a row of the models table, and for a ladder its corpus. Makes: results/models/{model}/model.json, the
 # marker that a model is there, whole and described.
+LADDER = recipe(
+    "prepare_ladder",
+    "ladder",
+    vocabulary=lambda w: LADDERS[w.ladder]["vocabulary"],
+    context=lambda w: LADDERS[w.ladder]["context"],
+    tokens=lambda w: LADDERS[w.ladder]["tokens"],
+    seed=CONFIG["seed"],
+    expected=lambda w: [CORPUS.fingerprint(SimpleNamespace(corpus=LADDERS[w.ladder]["corpus"]))],
+)
+
+
 rule prepare_ladder:
     """Train a ladder's tokenizer and lay out its training tokens, once for all of its models."""
     input:
@@ -21,15 +32,26 @@ rule prepare_ladder:
     resources:
         mem_mb=rising(1500),
     params:
-        vocabulary=lambda w: LADDERS[w.ladder]["vocabulary"],
-        context=lambda w: LADDERS[w.ladder]["context"],
-        tokens=lambda w: LADDERS[w.ladder]["tokens"],
-        seed=CONFIG["seed"],
-        fingerprint=lambda w: ladder_fingerprint(w.ladder),
-        expected=lambda w: [corpus_fingerprint(LADDERS[w.ladder]["corpus"])],
-        logic=logic("prepare_ladder"),
+        **LADDER.params,
     script:
         "../workflow_scripts/prepare_ladder.py"
+
+
+TRAINED = recipe(
+    "train_ladder",
+    "model",
+    where=lambda w: MODELS[w.model]["where"],
+    width=lambda w: member(w.model)["width"],
+    depth=lambda w: member(w.model)["depth"],
+    seed=lambda w: member(w.model)["seed"],
+    batch=lambda w: ladder_of(w.model)["batch"],
+    tokens=lambda w: ladder_of(w.model)["tokens"],
+    learning_rate=lambda w: ladder_of(w.model)["learning_rate"],
+    beta2=lambda w: ladder_of(w.model)["beta2"],
+    init_std=lambda w: ladder_of(w.model)["init_std"],
+    head_width=lambda w: ladder_of(w.model)["head_width"],
+    expected=lambda w: [LADDER.fingerprint(SimpleNamespace(ladder=member(w.model)["ladder"]))],
+)
 
 
 rule train_ladder:
@@ -56,21 +78,20 @@ rule train_ladder:
         mem_mb=megabytes("train_ladder"),
         runtime=minutes("train_ladder"),
     params:
-        where=lambda w: MODELS[w.model]["where"],
-        width=lambda w: member(w.model)["width"],
-        depth=lambda w: member(w.model)["depth"],
-        seed=lambda w: member(w.model)["seed"],
-        batch=lambda w: LADDERS[member(w.model)["ladder"]]["batch"],
-        tokens=lambda w: LADDERS[member(w.model)["ladder"]]["tokens"],
-        learning_rate=lambda w: LADDERS[member(w.model)["ladder"]]["learning_rate"],
-        beta2=lambda w: LADDERS[member(w.model)["ladder"]]["beta2"],
-        init_std=lambda w: LADDERS[member(w.model)["ladder"]]["init_std"],
-        head_width=lambda w: LADDERS[member(w.model)["ladder"]]["head_width"],
-        fingerprint=lambda w: model_fingerprint(w.model),
-        expected=lambda w: [ladder_fingerprint(member(w.model)["ladder"])],
-        logic=logic("train_ladder"),
+        **TRAINED.params,
     script:
         "../workflow_scripts/train_ladder.py"
+
+
+LOCAL = recipe(
+    "fetch_model",
+    "model",
+    where=lambda w: MODELS[w.model]["where"],
+    revision=lambda w: MODELS[w.model]["revision"],
+    params=lambda w: MODELS[w.model]["params"],
+    params_non_embedding=lambda w: MODELS[w.model]["params_non_embedding"],
+    trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+)
 
 
 rule fetch_model:
@@ -91,15 +112,20 @@ rule fetch_model:
     resources:
         mem_mb=rising(500),
     params:
-        where=lambda w: MODELS[w.model]["where"],
-        revision=lambda w: MODELS[w.model]["revision"],
-        params=lambda w: MODELS[w.model]["params"],
-        params_non_embedding=lambda w: MODELS[w.model]["params_non_embedding"],
-        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
-        fingerprint=lambda w: model_fingerprint(w.model),
-        logic=logic("fetch_model"),
+        **LOCAL.params,
     script:
         "../workflow_scripts/fetch_model.py"
+
+
+DOWNLOADED = recipe(
+    "download_model",
+    "model",
+    where=lambda w: MODELS[w.model]["where"],
+    revision=lambda w: MODELS[w.model]["revision"],
+    params=lambda w: MODELS[w.model]["params"],
+    params_non_embedding=lambda w: MODELS[w.model]["params_non_embedding"],
+    trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+)
 
 
 rule download_model:
@@ -120,12 +146,6 @@ rule download_model:
         mem_mb=rising(500),
         downloads=1,
     params:
-        where=lambda w: MODELS[w.model]["where"],
-        revision=lambda w: MODELS[w.model]["revision"],
-        params=lambda w: MODELS[w.model]["params"],
-        params_non_embedding=lambda w: MODELS[w.model]["params_non_embedding"],
-        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
-        fingerprint=lambda w: model_fingerprint(w.model),
-        logic=logic("download_model"),
+        **DOWNLOADED.params,
     script:
         "../workflow_scripts/download_model.py"

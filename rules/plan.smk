@@ -14,7 +14,7 @@ rule plan:
         config=CONFIG,
         results="results",
         table="results/plan.csv",
-        expected_models=[model_fingerprint(model) for model in MODELS],
-        expected_corpora=[corpus_fingerprint(corpus) for corpus in CORPORA],
+        expected_models=fingerprints_of_models(),
+        expected_corpora=[CORPUS.fingerprint(SimpleNamespace(corpus=corpus)) for corpus in CORPORA],
     script:
         "../workflow_scripts/plan.py"

@@ -2,6 +2,29 @@
 # and verdicts, and from them results/tables/.
 
 
+LAWS = recipe(
+    "fit_scaling_laws",
+    corpora=list(CORPORA),
+    models=list(MODELS),
+    families=[row["family"] for row in MODELS.values()],
+    replicates=[replicates.replicate_of(row) for row in MODELS.values()],
+    dtypes=[row["dtype"] for row in MODELS.values()],
+    depths=CONFIG["scaling"]["depths"],
+    depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
+    axes=CONFIG["scaling"]["axes"],
+    draws=CONFIG["scaling"]["draws"],
+    headline_n=CONFIG["headline"]["n"],
+    headline_eps2=CONFIG["headline"]["eps2"],
+    headline_depth=CONFIG["headline"]["depth"],
+    headline_axis=CONFIG["headline"]["axis"],
+    headline_metrics=CONFIG["headline"]["metrics"],
+    seed=CONFIG["seed"],
+    expected=[ENTROPY.fingerprint(pair) for pair in pairs()],
+    expected_spectra=[SPECTRA.fingerprint(pair) for pair in pairs()],
+    expected_null=NULL.fingerprint(),
+)
+
+
 rule fit_scaling_laws:
     """Fit every law, set its controls beside it, and give the verdicts."""
     input:
@@ -26,26 +49,7 @@ rule fit_scaling_laws:
         mem_mb=megabytes_over_all("fit_scaling_laws"),
         runtime=minutes_over_all("fit_scaling_laws"),
     params:
-        corpora=list(CORPORA),
-        models=list(MODELS),
-        families=[row["family"] for row in MODELS.values()],
-        replicates=[replicates.replicate_of(row) for row in MODELS.values()],
-        dtypes=[row["dtype"] for row in MODELS.values()],
-        depths=CONFIG["scaling"]["depths"],
-        depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
-        axes=CONFIG["scaling"]["axes"],
-        draws=CONFIG["scaling"]["draws"],
-        headline_n=CONFIG["headline"]["n"],
-        headline_eps2=CONFIG["headline"]["eps2"],
-        headline_depth=CONFIG["headline"]["depth"],
-        headline_axis=CONFIG["headline"]["axis"],
-        headline_metrics=CONFIG["headline"]["metrics"],
-        seed=CONFIG["seed"],
-        fingerprint=laws_fingerprint(),
-        expected=[entropy_fingerprint(m, c) for c in CORPORA for m in MODELS],
-        expected_spectra=[spectra_fingerprint(m, c) for c in CORPORA for m in MODELS],
-        expected_null=null_fingerprint(),
-        logic=logic("fit_scaling_laws"),
+        **LAWS.params,
     script:
         "../workflow_scripts/fit_scaling_laws.py"
 
@@ -72,7 +76,7 @@ rule write_tables:
         mem_mb=megabytes_over_all("write_tables"),
         runtime=minutes_over_all("write_tables"),
     params:
-        expected=[laws_fingerprint()] * 2,
+        expected=[LAWS.fingerprint()] * 2,
         logic=logic("write_tables"),
     script:
         "../workflow_scripts/write_tables.py"

@@ -2,32 +2,19 @@
 # results/sentences/, the geometry of whole texts and its scores by label, and their tables.
 
 
-rule sentence_sample:
-    """Choose equally many texts of each label, and say of every other text why it is left out."""
-    input:
-        "results/corpora/{corpus}.parquet",
-    output:
-        "results/sentences/{corpus}/texts.parquet",
-    log:
-        "results/logs/sentence_sample/{corpus}.log",
-    benchmark:
-        "results/benchmarks/sentence_sample/{corpus}.tsv"
-    # Labels that do not suffice stop the run before its long work.
-    priority: 1
-    localrule: True
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=rising(1000),
-    params:
-        texts_per_label=CONFIG["sentences"]["texts_per_label"],
-        seed=CONFIG["seed"],
-        fingerprint=lambda w: sample_fingerprint(w.corpus),
-        expected=lambda w: [corpus_fingerprint(w.corpus)],
-        logic=logic("sentence_sample"),
-    script:
-        "../workflow_scripts/sentence_sample.py"
+GEOMETRY = recipe(
+    "sentence_geometry",
+    "model",
+    "corpus",
+    n=CONFIG["sentences"]["n"],
+    depths=CONFIG["sentences"]["depths"],
+    depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
+    expected=lambda w: [
+        fingerprint_of_model(w),
+        STATES.fingerprint(w),
+        SAMPLE.fingerprint(w),
+    ],
+)
 
 
 rule sentence_geometry:
@@ -49,18 +36,30 @@ rule sentence_geometry:
         mem_mb=megabytes("sentence_geometry"),
         runtime=minutes("sentence_geometry"),
     params:
-        n=CONFIG["sentences"]["n"],
-        depths=CONFIG["sentences"]["depths"],
-        depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
-        fingerprint=lambda w: geometry_fingerprint(w.model, w.corpus),
-        expected=lambda w: [
-            model_fingerprint(w.model),
-            states_fingerprint(w.model, w.corpus),
-            sample_fingerprint(w.corpus),
-        ],
-        logic=logic("sentence_geometry"),
+        **GEOMETRY.params,
     script:
         "../workflow_scripts/sentence_geometry.py"
+
+
+TWIN_GEOMETRY = recipe(
+    "untrained_sentences",
+    "model",
+    "corpus",
+    n=CONFIG["sentences"]["n"],
+    depths=CONFIG["sentences"]["depths"],
+    depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
+    draws=CONFIG["controls"]["untrained_draws"],
+    layers=CONFIG["states"]["layers"],
+    batch_tokens=CONFIG["states"]["batch_tokens"],
+    dtype=lambda w: MODELS[w.model]["dtype"],
+    trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+    seed=CONFIG["seed"],
+    expected=lambda w: [
+        fingerprint_of_model(w),
+        CORPUS.fingerprint(w),
+        SAMPLE.fingerprint(w),
+    ],
+)
 
 
 rule untrained_sentences:
@@ -83,24 +82,25 @@ rule untrained_sentences:
         runtime=minutes("untrained_sentences"),
         gpu=gpus(),
     params:
-        n=CONFIG["sentences"]["n"],
-        depths=CONFIG["sentences"]["depths"],
-        depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
-        draws=CONFIG["controls"]["untrained_draws"],
-        layers=CONFIG["states"]["layers"],
-        batch_tokens=CONFIG["states"]["batch_tokens"],
-        dtype=lambda w: MODELS[w.model]["dtype"],
-        trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
-        seed=CONFIG["seed"],
-        fingerprint=lambda w: untrained_geometry_fingerprint(w.model, w.corpus),
-        expected=lambda w: [
-            model_fingerprint(w.model),
-            corpus_fingerprint(w.corpus),
-            sample_fingerprint(w.corpus),
-        ],
-        logic=logic("untrained_sentences"),
+        **TWIN_GEOMETRY.params,
     script:
         "../workflow_scripts/untrained_sentences.py"
+
+
+SENTENCES = recipe(
+    "summarise_sentences",
+    corpora=LABELLED,
+    models=list(MODELS),
+    families=[row["family"] for row in MODELS.values()],
+    replicates=[replicates.replicate_of(row) for row in MODELS.values()],
+    neighbours=CONFIG["sentences"]["neighbours"],
+    permutations=CONFIG["sentences"]["permutations"],
+    headline_depth=CONFIG["headline"]["depth"],
+    draws=CONFIG["scaling"]["draws"],
+    seed=CONFIG["seed"],
+    expected=[GEOMETRY.fingerprint(pair) for pair in pairs(LABELLED)],
+    expected_untrained=[TWIN_GEOMETRY.fingerprint(pair) for pair in pairs(LABELLED)],
+)
 
 
 rule summarise_sentences:
@@ -131,21 +131,19 @@ rule summarise_sentences:
         mem_mb=megabytes_over_all("summarise_sentences"),
         runtime=minutes_over_all("summarise_sentences"),
     params:
-        corpora=LABELLED,
-        models=list(MODELS),
-        families=[row["family"] for row in MODELS.values()],
-        replicates=[replicates.replicate_of(row) for row in MODELS.values()],
-        neighbours=CONFIG["sentences"]["neighbours"],
-        permutations=CONFIG["sentences"]["permutations"],
-        headline_depth=CONFIG["headline"]["depth"],
-        draws=CONFIG["scaling"]["draws"],
-        seed=CONFIG["seed"],
-        fingerprint=sentences_fingerprint(),
-        expected=[geometry_fingerprint(m, c) for c in LABELLED for m in MODELS],
-        expected_untrained=[untrained_geometry_fingerprint(m, c) for c in LABELLED for m in MODELS],
-        logic=logic("summarise_sentences"),
+        **SENTENCES.params,
     script:
         "../workflow_scripts/summarise_sentences.py"
+
+
+MAPS = recipe(
+    "sentence_maps",
+    "corpus",
+    models=list(MODELS),
+    umap_neighbours=CONFIG["sentences"]["umap_neighbours"],
+    seed=CONFIG["seed"],
+    expected=lambda w: [GEOMETRY.fingerprint(pair) for pair in pairs([w.corpus])],
+)
 
 
 rule sentence_maps:
@@ -165,11 +163,6 @@ rule sentence_maps:
         mem_mb=megabytes_over_all("sentence_maps"),
         runtime=minutes_over_all("sentence_maps"),
     params:
-        models=list(MODELS),
-        umap_neighbours=CONFIG["sentences"]["umap_neighbours"],
-        seed=CONFIG["seed"],
-        fingerprint=lambda w: maps_fingerprint(w.corpus),
-        expected=lambda w: [geometry_fingerprint(m, w.corpus) for m in MODELS],
-        logic=logic("sentence_maps"),
+        **MAPS.params,
     script:
         "../workflow_scripts/sentence_maps.py"

@@ -2,6 +2,13 @@
 # results/theory/, the model simulated and fitted, and its tables.
 
 
+SKILLS = recipe(
+    "simulate_skills",
+    **CONFIG["theory"],
+    seed=CONFIG["seed"],
+)
+
+
 rule simulate_skills:
     """Simulate the skills model, and let the code that fits real laws find its known exponents."""
     output:
@@ -24,10 +31,7 @@ rule simulate_skills:
     resources:
         mem_mb=rising(1500),
     params:
-        **CONFIG["theory"],
-        seed=CONFIG["seed"],
-        fingerprint=skills_fingerprint(),
-        logic=logic("simulate_skills"),
+        **SKILLS.params,
     script:
         "../workflow_scripts/simulate_skills.py"
 
@@ -71,9 +75,9 @@ rule compare_theory:
         axis=CONFIG["headline"]["axis"],
         draws=CONFIG["scaling"]["draws"],
         seed=CONFIG["seed"],
-        expected_laws=laws_fingerprint(),
-        expected_states=[states_fingerprint(m, c) for c in CORPORA for m in FIRST_MODELS],
-        expected_recovery=skills_fingerprint(),
+        expected_laws=LAWS.fingerprint(),
+        expected_states=[STATES.fingerprint(pair) for pair in pairs(models=FIRST_MODELS)],
+        expected_recovery=SKILLS.fingerprint(),
         logic=logic("compare_theory"),
     script:
         "../workflow_scripts/compare_theory.py"

@@ -1,0 +1,37 @@
+# Needs: the configuration and the scripts. Makes: recipes. A rule file states the parameters of a rule once, in a
+# recipe; from it follow the rule's `params` and the fingerprint by which its consumers check what it made.
+from functools import cache
+from types import SimpleNamespace
+
+from infogeo.files import fingerprint
+from infogeo.planning.recipes import Recipe
+
+
+@cache
+def logic(rule: str) -> str:
+    """The hash of what a rule's script and the library modules under it compute."""
+    try:
+        return fingerprint.logic(str(SCRIPTS / f"{rule}.py"))
+    except InfogeoError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def recipe(rule: str, *wildcards: str, **stated) -> Recipe:
+    """The parameters of a rule with these wildcards, among them the hash of its script."""
+    return Recipe(*wildcards, **stated, logic=logic(rule))
+
+
+def pairs(corpora=CORPORA, models=MODELS) -> list[SimpleNamespace]:
+    """The wildcards of every model on every corpus, in the order of per_model_and_corpus."""
+    return [SimpleNamespace(corpus=c, model=m) for c in corpora for m in models]
+
+
+def fingerprint_of_model(wildcards) -> str:
+    """The fingerprint of a model, whichever rule makes it."""
+    makers = {"ladder": TRAINED, "local": LOCAL, "hub": DOWNLOADED}
+    return makers[MODELS[wildcards.model]["source"]].fingerprint(wildcards)
+
+
+def fingerprints_of_models() -> list[str]:
+    """The fingerprints of all models, in their order."""
+    return [fingerprint_of_model(SimpleNamespace(model=model)) for model in MODELS]

@@ -1,0 +1,89 @@
+# Needs: the lists of final files. Makes: what happens before a run (SLURM's partitions are checked, the configuration
+# is left beside the results) and after it (the report, the headline).
+import shutil
+
+import yaml
+
+from infogeo.jobs import report_page, slurm
+
+REPORT = Path("results/report.html")
+
+
+def check_partitions() -> None:
+    """On SLURM, see that the partitions which the profile names are there, before submitting."""
+    jobs = [
+        job
+        for job in workflow.dag.needrun_jobs()
+        if job.resources.get("placement") == "slurm"
+        or (workflow.executor_plugin.name == "slurm" and not job.is_local)
+    ]
+    if not jobs:
+        return
+    requests = [
+        (
+            job.rule.name,
+            str(job.resources.slurm_partition),
+            bool(job.resources.get("gpu")) or "gpu" in job.resources.get("gres", ""),
+            job.resources.get("runtime") or 0,
+        )
+        for job in jobs
+        if job.resources.get("slurm_partition") and not job.resources.get("clusters")
+    ]
+    try:
+        slurm.check(requests, slurm.partitions())
+    except InfogeoError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def write_used_configuration() -> None:
+    """Leave beside the results what was really used: defaults and overrides merged, and the tables."""
+    Path("results").mkdir(exist_ok=True)
+    text = yaml.safe_dump(CONFIG, sort_keys=False, allow_unicode=True)
+    Path("results/config.yaml").write_text(text)
+    for table in ("models", "corpora"):
+        shutil.copyfile(CONFIG[table], f"results/{table}.tsv")
+
+
+def results_are_new() -> bool:
+    """Whether all tables and figures exist, and the report is not yet of them."""
+    files = [Path(file) for file in table_files() + figure_files()]
+    if not all(file.exists() for file in files):
+        return False
+    newest = max(file.stat().st_mtime for file in files)
+    return not REPORT.exists() or REPORT.stat().st_mtime <= newest
+
+
+def show_results() -> None:
+    """Render the report and print the headline; a report that fails does not fail the run."""
+    try:
+        report_page.render(REPORT, workflow.main_snakefile, "results/config.yaml")
+        problem = ""
+    except InfogeoError as error:
+        problem = str(error)
+    for file in table_files():
+        if file.endswith(".txt"):
+            print("", Path(file).read_text(), sep="\n")
+    print("Tables   results/tables/     (what each column means: results/README.md)")
+    print("Figures  results/figures/")
+    print(f"Report   {problem or REPORT}")
+
+
+onstart:
+    check_partitions()
+    write_used_configuration()
+
+
+onsuccess:
+    if results_are_new():
+        show_results()
+
+
+onerror:
+    refused = slurm.refusals("".join(Path(file).read_text() for file in log))
+    print(
+        *([refused] if refused else []),
+        "\nSome jobs failed; their messages stand above and in results/logs/. What was finished is kept:\n"
+        "mend the cause and give the same command again.",
+        sep="\n",
+        file=sys.stderr,
+    )

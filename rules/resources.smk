@@ -1,0 +1,63 @@
+# Needs: the tables and the fingerprints of models. Makes: what the rules ask a scheduler for.
+from functools import cache
+
+
+def demand(rule: str, wildcards, threads: int) -> dict:
+    """What the job of a rule of a model asks for, on a corpus if there is one; see demand.py."""
+    from infogeo.planning.demand import demand  # here, since few jobs need it and it imports numpy
+
+    model = wildcards.model
+    corpus = CORPORA[wildcards.corpus] if "corpus" in wildcards.keys() else None
+    expected = fingerprint_of_model(wildcards)
+    return demand(rule, MODELS[model], corpus, CONFIG, "results", expected, threads)
+
+
+def megabytes(rule: str, workers: int = 1):
+    """For `mem_mb`: what the rule takes in so many workers, more with each attempt."""
+
+    def asked(wildcards, attempt, threads):
+        return attempt * workers * demand(rule, wildcards, threads)["megabytes"]
+
+    return asked
+
+
+def minutes(rule: str):
+    """For `runtime`: from what the rule computes, more with each attempt."""
+
+    def asked(wildcards, attempt, threads):
+        return attempt * demand(rule, wildcards, threads)["minutes"]
+
+    return asked
+
+
+def gpus(workers: int = 1):
+    """For `gpu`: what so many workers on one node need to hold the model, in whatever job."""
+    return lambda wildcards: workers * demand("dump_hidden_states", wildcards, 1)["gpus"]
+
+
+@cache
+def summary(rule: str) -> dict:
+    """What the job of a rule over all models asks for; see demand.py."""
+    from infogeo.planning.demand import summary
+
+    rows = list(MODELS.values()), list(CORPORA.values())
+    return summary(rule, *rows, CONFIG, "results", fingerprints_of_models())
+
+
+def megabytes_over_all(rule: str):
+    """For `mem_mb` of a job over all models, more with each attempt."""
+    return lambda wildcards, attempt: attempt * summary(rule)["megabytes"]
+
+
+def minutes_over_all(rule: str):
+    """For `runtime` of a job over all models, more with each attempt."""
+    return lambda wildcards, attempt: attempt * summary(rule)["minutes"]
+
+
+def rising(least: int):
+    """For `mem_mb` where texts and layers do not matter: more with each attempt."""
+    return lambda wildcards, attempt: attempt * least
+
+
+# Workers that share one job's GPUs.
+LOCAL_WORKERS = CONFIG["launch"]["workers"] if CONFIG["launch"]["placement"] == "local" else 1

@@ -1,0 +1,97 @@
+# Needs: the tables. Makes: the lists of final files, and their places in the report.
+
+
+def per_corpus(*names, corpora=CORPORA) -> list[str]:
+    return [f"{corpus}/{name}" for corpus in corpora for name in names]
+
+
+# What each part of the study leaves for readers: names of tables; figures and pages, without suffix.
+PARTS = {
+    "scaling": {
+        "tables": ["scaling_laws.csv", "scaling_laws.md", "scaling_laws.txt", "entropy.csv"],
+        "figures": per_corpus("entropy_scaling", "conditional_entropy", "depth", "width_pairs"),
+        "pages": [],
+    },
+    "context": {
+        "tables": [
+            "information_gain.csv",
+            "token_selection.csv",
+            "token_ablation.csv",
+            "context.md",
+            "context.txt",
+        ],
+        "figures": per_corpus("information_gain", "token_selection", "token_ablation"),
+        "pages": per_corpus("text_view"),
+    },
+    "sentences": {
+        "tables": ["sentences.csv", "sentence_trends.csv", "sentences.md", "sentences.txt"],
+        "figures": per_corpus("sentence_maps", "sentence_distances", corpora=LABELLED),
+        "pages": per_corpus("sentence_view", corpora=LABELLED),
+    },
+    "theory": {
+        "tables": ["skills.csv", "theory.csv", "theory.md", "theory.txt"],
+        "figures": ["skills"],
+        "pages": [],
+    },
+    # Last, and so printed last.
+    "claims": {
+        "tables": ["published_laws.csv", "claims.csv", "claims.md", "claims.txt"],
+        "figures": [],
+        "pages": [],
+    },
+}
+if not LABELLED:
+    del PARTS["sentences"]
+
+
+def table_files(*parts) -> list[str]:
+    """The tables of these parts of the study, or of all."""
+    return [f"results/tables/{name}" for part in parts or PARTS for name in PARTS[part]["tables"]]
+
+
+def figure_files(*parts) -> list[str]:
+    """The figures and pages of these parts of the study, or of all."""
+    return [
+        f"results/figures/{name}.{kind}"
+        for part in parts or PARTS
+        for key, kinds in (("figures", ("pdf", "png")), ("pages", ("html",)))
+        for name in PARTS[part][key]
+        for kind in kinds
+    ]
+
+
+def sentence_files(wildcards) -> list[str]:
+    """The tables, figures and pages of the study of sentences."""
+    if not LABELLED:
+        raise WorkflowError(
+            f"no corpus in {CONFIG['corpora']} has labels, by which sentences are judged: name its "
+            "column in label_column, or sort a folder's texts into subfolders."
+        )
+    return table_files("sentences") + figure_files("sentences")
+
+
+def figure_outputs(name: str, title: str) -> dict:
+    """Both files of a figure; the PNG goes into the report."""
+    path = f"results/figures/{{corpus}}/{name}"
+    return {
+        "pdf": f"{path}.pdf",
+        "png": report(
+            f"{path}.png",
+            caption=f"captions/{name}.rst",
+            category="Figures",
+            subcategory="{corpus}",
+            labels={"figure": title},
+        ),
+    }
+
+
+# ---------------------------------------------------------------- the report
+# Models times corpora up to which their tables are embedded: some 40 MB of a page.
+MOST_REPORTED = 100
+
+
+def reported(path: str, label: str):
+    """A table with rows of every model or family, in the report unless a browser could not open it."""
+    if len(MODELS) * len(CORPORA) > MOST_REPORTED:
+        return path
+    return report(path, category="Tables", labels={"table": label})

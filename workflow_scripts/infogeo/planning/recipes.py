@@ -1,0 +1,49 @@
+"""The parameters of a rule, stated once: for its `params`, and for the fingerprint of what it makes."""
+
+from infogeo.files.fingerprint import digest
+
+
+class Recipe:
+    """From what a rule makes its artefacts.
+
+    Parameters
+    ----------
+    *wildcards : str
+        Names of the rule's wildcards.
+    **stated
+        The parameters by name: plain values, or functions of the wildcards. The fingerprints of
+        the inputs (`expected`) and the hash of the script (`logic`) are among them.
+
+    Attributes
+    ----------
+    params : dict
+        For the `params` of the rule: what was stated, and the fingerprint.
+
+    Notes
+    -----
+    Every parameter counts as one that determines numbers. Where a job runs belongs to the rule's
+    resources; captions belong to rules of figures, which make no artefacts.
+    """
+
+    def __init__(self, *wildcards: str, **stated):
+        self._wildcards, self._stated = wildcards, stated
+        self._fingerprints: dict[tuple, str] = {}
+        self.params = stated | {"fingerprint": lambda wildcards: self.fingerprint(wildcards)}
+
+    def fingerprint(self, wildcards=None) -> str:
+        """The hash of every parameter.
+
+        Parameters
+        ----------
+        wildcards : object, optional
+            The rule's wildcards as attributes; more do not matter.
+        """
+        key = tuple(getattr(wildcards, name) for name in self._wildcards)
+        if key not in self._fingerprints:
+            self._fingerprints[key] = digest(
+                {
+                    name: value(wildcards) if callable(value) else value
+                    for name, value in self._stated.items()
+                }
+            )
+        return self._fingerprints[key]
