@@ -91,12 +91,11 @@ rule sentence_sample:
         "results/benchmarks/sentence_sample/{corpus}.tsv"
     # Labels that do not suffice stop the run before its long work.
     priority: 1
-    localrule: True
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(1000),
+        mem_mb=megabytes_of_texts(),
     params:
         **SAMPLE.params,
     script:

@@ -54,6 +54,11 @@ def minutes_over_all(rule: str):
     return lambda wildcards, attempt: attempt * summary(rule)["minutes"]
 
 
+def megabytes_of_texts():
+    """For `mem_mb` of a job that holds its compressed texts several times, more with each attempt."""
+    return lambda wildcards, input, attempt: attempt * (1000 + int(12 * input.size_mb))
+
+
 def rising(least: int):
     """For `mem_mb` where texts and layers do not matter: more with each attempt."""
     return lambda wildcards, attempt: attempt * least

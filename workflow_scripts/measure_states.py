@@ -8,9 +8,7 @@ if __name__ == "__main__":
     with logs.rule(snakemake):
         files, made, given = snakemake.input, dict(snakemake.output.items()), settings(snakemake)
         *expected, expected_sample = given.pop("expected")
-        fingerprints = {
-            name: given.pop(f"{name}_fingerprint") for name in ("states", "spectra", "gain")
-        }
+        fingerprints = dict.fromkeys(("states", "spectra", "gain"), given.pop("fingerprint"))
         measure(
             files.model,
             files.corpus,

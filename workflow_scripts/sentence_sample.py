@@ -7,7 +7,9 @@ from infogeo.sentences import distances as sentences
 if __name__ == "__main__":
     with logs.rule(snakemake):
         params = snakemake.params
-        corpus = read_table(snakemake.input[0], params.expected[0])
+        corpus = read_table(
+            snakemake.input[0], params.expected[0], ["doc_id", "text", "label", "source"]
+        )
         sample = sentences.labelled(corpus, params.texts_per_label, params.seed)
         taken = sample[sample["left_out"] == ""]
         print(f"{len(taken)} of {len(sample)} texts, {taken['label'].nunique()} labels", flush=True)

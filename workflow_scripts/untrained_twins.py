@@ -7,4 +7,6 @@ from infogeo.states.twins import measure_twins
 if __name__ == "__main__":
     with logs.rule(snakemake):
         files, made = snakemake.input, dict(snakemake.output.items())
-        measure_twins(files.model, files.corpus, files.states, made, **settings(snakemake))
+        given = settings(snakemake)
+        del given["draws"]  # as many as files of spectra
+        measure_twins(files.model, files.corpus, files.states, made, **given)

@@ -1,4 +1,4 @@
-"""The parameters of a rule, stated once: for its `params`, and for the fingerprint of what it makes."""
+"""The parameters of a rule, stated once: for its `params`, and for a fingerprint."""
 
 from infogeo.files.fingerprint import digest
 
