@@ -4,7 +4,7 @@ from infogeo.figures import sentences as sentence_figures
 from infogeo.figures.laws import save
 from infogeo.files.artefacts import read_table
 from infogeo.jobs import logs
-from infogeo.sentences import distances as sentences
+from infogeo.sentences.file import load
 
 if __name__ == "__main__":
     with logs.rule(snakemake):
@@ -12,7 +12,7 @@ if __name__ == "__main__":
         scores = read_table(snakemake.input.scores, params.expected_scores)
         shown = sentence_figures.shown_models(scores, corpus)["largest"]
         at = params.models.index(shown)
-        largest = sentences.load(snakemake.input.sentences[at], params.expected[at])
+        largest = load(snakemake.input.sentences[at], params.expected[at])
         figure = sentence_figures.sentence_distances(
             scores, largest, corpus=corpus, depth=params.depth
         )

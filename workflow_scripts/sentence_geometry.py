@@ -3,7 +3,9 @@
 from infogeo.files.artefacts import read_table
 from infogeo.geometry.depths import layers_at
 from infogeo.jobs import logs
-from infogeo.sentences import distances as sentences
+from infogeo.sentences.file import save
+from infogeo.sentences.model_distances import measure
+from infogeo.sentences.sample import SampledTexts
 from infogeo.sources import cards
 from infogeo.states.store import open_store
 
@@ -13,7 +15,7 @@ if __name__ == "__main__":
         open_store(snakemake.input.states, snakemake.params.expected[1]) as store,
     ):
         params = snakemake.params
-        texts = sentences.Texts.of(
+        texts = SampledTexts.of(
             store.doc_ids,
             store.labels,
             store.sources,
@@ -26,6 +28,6 @@ if __name__ == "__main__":
         card = cards.read(snakemake.input.model, params.expected[0])
         layers = layers_at(params.depths, card["layers"], store.layers, params.depth_tolerance)
         wanted = [layer for layer in store.layers if layer in layers.values()]
-        found = sentences.measure(texts, [lambda: store.states(wanted)], layers)
+        found = measure(texts, [lambda: store.states(wanted)], layers)
         print(f"{len(texts)} texts of {params.n} tokens; left out: {texts.left_out}", flush=True)
-        sentences.save(snakemake.output[0], found, params.fingerprint)
+        save(snakemake.output[0], found, params.fingerprint)

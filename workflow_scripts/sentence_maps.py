@@ -4,16 +4,16 @@ import pandas as pd
 
 from infogeo.files.artefacts import write_table
 from infogeo.jobs import logs
-from infogeo.sentences import distances as sentences
-from infogeo.sentences import maps as sentence_maps
+from infogeo.sentences.file import load
+from infogeo.sentences.maps import maps
 
 if __name__ == "__main__":
     with logs.rule(snakemake):
         params = snakemake.params
         frames = [
-            sentence_maps.maps(
+            maps(
                 model,
-                sentences.load(path, expected),
+                load(path, expected),
                 neighbours=params.umap_neighbours,
                 seed=params.seed,
             )

@@ -5,9 +5,9 @@ import pandas as pd
 from infogeo.files import artefacts, tables
 from infogeo.files.parts import Lazily
 from infogeo.jobs import logs
-from infogeo.sentences import distances as sentences
 from infogeo.sentences import report
 from infogeo.sentences import summary as sentence_summary
+from infogeo.sentences.file import load
 from infogeo.sources import cards
 
 FIELDS = ("params_total", "params_non_embedding", "width", "layers", "commit")
@@ -27,7 +27,7 @@ def main(files, params, output) -> None:
     for i, corpus in enumerate(params.corpora):
         part = slice(i * per_corpus, (i + 1) * per_corpus)
         trained, untrained = (
-            Lazily(sentences.load, params.models, paths[part], expected[part])
+            Lazily(load, params.models, paths[part], expected[part])
             for paths, expected in (
                 (files.trained, params.expected),
                 (files.untrained, params.expected_untrained),

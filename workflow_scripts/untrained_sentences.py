@@ -7,7 +7,10 @@ import torch
 from infogeo.files.artefacts import read_table
 from infogeo.geometry.depths import layers_at
 from infogeo.jobs import logs
-from infogeo.sentences import distances as sentences
+from infogeo.sentences.distances import TWIN_DISTANCES
+from infogeo.sentences.file import save
+from infogeo.sentences.model_distances import measure
+from infogeo.sentences.sample import SampledTexts
 from infogeo.sources import cards
 from infogeo.states import model as forward
 
@@ -24,7 +27,7 @@ if __name__ == "__main__":
         encoded = forward.encode(tokenizer, corpus["text"], params.n, params.n)
         kept = corpus.iloc[encoded.kept]
         doc_ids = list(kept["doc_id"])
-        texts = sentences.Texts.of(
+        texts = SampledTexts.of(
             doc_ids,
             list(kept["label"]),
             list(kept["source"]),
@@ -48,6 +51,6 @@ if __name__ == "__main__":
             partial(forward.states, twin, encoded, doc_ids, wanted, params.batch_tokens)
             for twin in twins
         )
-        found = sentences.measure(texts, draws, layers, sentences.TWIN_DISTANCES)
+        found = measure(texts, draws, layers, TWIN_DISTANCES)
         print(f"{len(texts)} texts of {params.n} tokens; left out: {texts.left_out}", flush=True)
-        sentences.save(snakemake.output[0], found, params.fingerprint)
+        save(snakemake.output[0], found, params.fingerprint)

@@ -21,7 +21,7 @@ import timing
 from infogeo.context import token_selection
 from infogeo.geometry import spectra
 from infogeo.geometry.information_gain import gains
-from infogeo.sentences import distances as sentences
+from infogeo.sentences.distances import jensen_shannon
 
 N, D = 128, 1024
 LENGTHS, WIDTHS, TEXTS = (32, 64, 128, 256, 512), (256, 512, 1024, 2048, 4096), (10, 20, 40, 80)
@@ -51,7 +51,7 @@ def selection(Z):
 
 def distances(texts: int, n: int, d: int):
     Z = states(texts, n, d)
-    return lambda: sentences.jensen_shannon(Z, "unit"), texts * (texts - 1) / 2
+    return lambda: jensen_shannon(Z, "unit"), texts * (texts - 1) / 2
 
 
 def stages(n: int, d: int) -> dict:

@@ -19,19 +19,22 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 from infogeo.planning import configuration, job_costs
-from infogeo.sentences import distances as sentences
+from infogeo.sentences.distances import BASELINES, DISTANCES, TWIN_DISTANCES
+from infogeo.sentences.file import load, save
+from infogeo.sentences.model_distances import measure
+from infogeo.sentences.sample import SampledTexts
 
 DEPTHS = {"0.5": "block_02", "final": "final"}
 N, WIDTH, DRAWS, MODELS = 32, 256, 3, 3
 
 
-def texts_of(number: int) -> sentences.Texts:
+def texts_of(number: int) -> SampledTexts:
     rng = np.random.default_rng(0)
     names = [f"d{i}" for i in range(number)]
     labels = [f"label{i % 10}" for i in range(number)]
     sources = [f"source{i // 2}" for i in range(number)]
     tokens, covered = rng.integers(0, 2048, (number, N)), rng.integers(50, 200, number)
-    return sentences.Texts(N, np.arange(number), names, labels, sources, tokens, covered, {})
+    return SampledTexts(N, np.arange(number), names, labels, sources, tokens, covered, {})
 
 
 def states_of(number: int, seed: int):
@@ -44,11 +47,11 @@ def states_of(number: int, seed: int):
     return states
 
 
-def measure(number: int, twins: bool, path: Path) -> None:
+def measured(number: int, twins: bool, path: Path) -> None:
     draws = [states_of(number, draw) for draw in range(DRAWS if twins else 1)]
-    names = sentences.TWIN_DISTANCES if twins else sentences.DISTANCES + sentences.BASELINES
-    found = sentences.measure(texts_of(number), draws, DEPTHS, names)
-    sentences.save(path, found, "f")
+    names = TWIN_DISTANCES if twins else DISTANCES + BASELINES
+    found = measure(texts_of(number), draws, DEPTHS, names)
+    save(path, found, "f")
 
 
 def summarise(model: Path, twins: Path) -> None:
@@ -63,7 +66,7 @@ def summarise(model: Path, twins: Path) -> None:
         for slug, size in zip(slugs, (10**6, 10**7, 10**8), strict=True)
     ]  # fmt: skip
     trained, untrained = (
-        Lazily(sentences.load, slugs, [path] * MODELS, ["f"] * MODELS) for path in (model, twins)
+        Lazily(load, slugs, [path] * MODELS, ["f"] * MODELS) for path in (model, twins)
     )
     study = sentence_summary.study(
         "c", about, trained, untrained, neighbours=10, permutations=999, seed=0
@@ -95,10 +98,10 @@ def main(sizes: list[int]) -> None:
         over_all = job_costs.Summary([MODELS], [texts], [texts], 6, config)
         with tempfile.TemporaryDirectory() as name:
             paths = Path(name) / "model.h5", Path(name) / "twins.h5"
-            report(texts, "model", cost(measure, texts, False, paths[0]),
-                   job.distances(sentences.DISTANCES, 1))  # fmt: skip
-            report(texts, "twins", cost(measure, texts, True, paths[1]),
-                   job.distances(sentences.TWIN_DISTANCES, DRAWS))  # fmt: skip
+            report(texts, "model", cost(measured, texts, False, paths[0]),
+                   job.distances(DISTANCES, 1))  # fmt: skip
+            report(texts, "twins", cost(measured, texts, True, paths[1]),
+                   job.distances(TWIN_DISTANCES, DRAWS))  # fmt: skip
             report(texts, "summary of 3 models", cost(summarise, *paths),
                    over_all.summarise_sentences())  # fmt: skip
 

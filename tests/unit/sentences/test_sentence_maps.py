@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
 from infogeo.files.errors import InfogeoError
 from infogeo.sentences import maps as sentence_maps
-from infogeo.sentences.distances import Sentences, pca
+from infogeo.sentences.file import Sentences
+from infogeo.sentences.maps import pca
 
 LABELS = np.repeat(["email", "json", "unittest"], 20)
 LIBRARY = Path(sentence_maps.__file__).parents[2]
@@ -127,3 +129,20 @@ def test_maps_have_a_row_for_every_depth_and_text_with_both_maps(placed):
         np.testing.assert_array_equal(rows[["pca_1", "pca_2"]], places)
         assert (rows[["explained_1", "explained_2"]] == explained).all(axis=None)
     np.testing.assert_array_equal(frame[["umap_1", "umap_2"]][60:], ours)
+
+
+@pytest.mark.parametrize(("m", "d"), [(20, 50), (50, 6)])
+def test_pca_equals_that_of_scikit_learn(m, d):
+    means = np.random.default_rng(0).standard_normal((m, d)) * np.arange(1, d + 1) ** -0.7 + 1
+    coordinates, explained = pca(means, 3)
+    theirs = PCA(3, svd_solver="full").fit(means)
+    np.testing.assert_allclose(coordinates, theirs.transform(means), atol=1e-10)
+    np.testing.assert_allclose(explained, theirs.explained_variance_ratio_, rtol=1e-10)
+
+
+def test_pca_of_equal_means_and_of_too_few():
+    coordinates, explained = pca(np.ones((5, 4)))
+    assert not coordinates.any()
+    assert not explained.any()
+    with pytest.raises(InfogeoError, match="2 components are wanted of 1 texts in 8 dimensions"):
+        pca(np.ones((1, 8)))

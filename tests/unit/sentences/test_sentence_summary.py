@@ -47,7 +47,7 @@ def distance(rng, noise):
 
 
 def sentences(distances, keep=None):
-    """What infogeo.sentences.distances.load gives, of the texts `keep`."""
+    """What infogeo.sentences.file.load gives, of the texts `keep`."""
     label, source = about()
     keep = np.arange(TEXTS) if keep is None else np.array(keep)
     return SimpleNamespace(

@@ -258,7 +258,7 @@ def sentence_distances(scores, sentences, *, corpus: str, depth: str) -> Figure:
     ----------
     scores : pandas.DataFrame
         results/sentences/scores.parquet.
-    sentences : infogeo.sentences.distances.Sentences or None
+    sentences : infogeo.sentences.file.Sentences or None
         Of the trained model that `shown_models` calls the largest; None where there is none.
     corpus : str
     depth : str

@@ -3,9 +3,47 @@
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sentences.distances import pca
 
 LEAST = 4  # texts: UMAP starts from eigenvectors, of which fewer texts do not have enough
+
+
+def pca(means, components: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Principal components of mean embeddings.
+
+    Parameters
+    ----------
+    means : (m, d) array
+        Finite.
+    components : int
+        At most min(m, d).
+
+    Returns
+    -------
+    coordinates : (m, components) float64 array
+        The largest loading of each component is positive, so that signs repeat.
+    explained : (components,) float64 array
+        Shares of the variance; 0 where all means are equal.
+
+    Raises
+    ------
+    InfogeoError
+        Where there are fewer texts or dimensions than components.
+
+    Notes
+    -----
+    Verified against scikit-learn's PCA, signs included.
+    """
+    means = np.asarray(means, np.float64)
+    if min(means.shape) < components:
+        raise InfogeoError(
+            f"PCA: {components} components are wanted of {means.shape[0]} texts in "
+            f"{means.shape[1]} dimensions. Give more texts."
+        )
+    U, s, Vt = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
+    U, s, Vt, variance = U[:, :components], s[:components], Vt[:components], (s**2).sum()
+    largest = np.abs(Vt).argmax(axis=1)
+    signs = np.sign(Vt[np.arange(components), largest])
+    return U * s * signs, s**2 / (variance if variance > 0 else 1.0)
 
 
 def umap(means, *, neighbours: int, seed: int) -> np.ndarray:
@@ -59,7 +97,7 @@ def maps(model: str, sentences, *, neighbours: int, seed: int):
     ----------
     model : str
         Its name.
-    sentences : infogeo.sentences.distances.Sentences
+    sentences : infogeo.sentences.file.Sentences
         Of one draw, as a trained model's are.
     neighbours, seed : int
         As in `umap`.

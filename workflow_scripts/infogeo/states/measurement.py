@@ -55,7 +55,7 @@ def measure(
     card_path, corpus_path : path
         model.json and the corpus's table.
     sample_path : path or None
-        Table of the sampled sentences (`sentences.labelled`), whose hidden states are kept.
+        Table of the sampled sentences (`infogeo.sentences.sample`), whose hidden states are kept.
     outputs : dict
         Paths: `states` (a reduced store), `spectra`, and the tables of the gains, `TABLES`.
     lambdas, eps2, draws

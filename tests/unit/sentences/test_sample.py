@@ -1,0 +1,83 @@
+"""Which texts are sampled, which are left out, and why."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from token_texts import texts_of
+
+from infogeo.files.errors import InfogeoError
+from infogeo.sentences.sample import balanced_sample
+
+
+def corpus(sizes, empty=0):
+    """A corpus whose labels, by turns, have these numbers of texts."""
+    labels = [label for label, size in sizes.items() for _ in range(size)] + [""] * empty
+    order = np.random.default_rng(0).permutation(len(labels))
+    rows = [(f"d{i}", f"text number {i}", labels[i], f"s{i // 2}") for i in order]
+    return pd.DataFrame(rows, columns=["doc_id", "text", "label", "source"])
+
+
+def taken(sample):
+    return set(sample["doc_id"][sample["left_out"] == ""])
+
+
+def test_the_sample_is_balanced_and_accounts_for_every_text():
+    frame = corpus({"a": 30, "b": 12, "c": 7, "d": 3}, empty=5)
+    sample = balanced_sample(frame, 7, seed=1)
+    assert list(sample["doc_id"]) == list(frame["doc_id"])
+    assert sample[["label", "source"]].equals(frame[["label", "source"]])
+    chosen = sample[sample["left_out"] == ""]
+    assert chosen["label"].value_counts().to_dict() == {"a": 7, "b": 7, "c": 7}
+    assert sample["left_out"].value_counts().to_dict() == {
+        "": 21, "beyond texts_per_label": 28, "label too small": 3, "no label": 5,
+    }  # fmt: skip
+    assert set(sample["label"][sample["left_out"] == "label too small"]) == {"d"}
+
+
+def test_the_sample_depends_on_seed_and_texts_but_not_on_order_or_other_labels():
+    frame = corpus({"a": 40, "b": 40})
+    first = taken(balanced_sample(frame, 10, seed=1))
+    assert first != taken(balanced_sample(frame, 10, seed=2))
+    assert first == taken(balanced_sample(frame.iloc[::-1], 10, seed=1))
+    assert first == taken(balanced_sample(frame.sample(frac=1, random_state=3), 10, seed=1))
+    more = pd.DataFrame(
+        {"doc_id": ["x1", "x2"], "text": ["one more", "and two"], "label": "a", "source": "s"}
+    )
+    changed = taken(balanced_sample(pd.concat([more, frame], ignore_index=True), 10, seed=1))
+    assert len(first - changed) <= 2
+    other = corpus({"c": 20}).assign(doc_id=[f"y{i}" for i in range(20)])
+    third = taken(balanced_sample(pd.concat([frame, other], ignore_index=True), 10, seed=1))
+    assert first == {doc_id for doc_id in third if not doc_id.startswith("y")}
+
+
+def test_bad_labels_are_refused_with_a_remedy():
+    with pytest.raises(InfogeoError, match=r"none of the 4 texts .* label_column"):
+        balanced_sample(corpus({}, empty=4), 2, seed=1)
+    with pytest.raises(
+        InfogeoError, match=r"'a': 9.*Lower sentences.texts_per_label.*label_column"
+    ):
+        balanced_sample(corpus({"a": 9}, empty=4), 2, seed=1)
+    with pytest.raises(InfogeoError, match=r"two labels with 5 texts .* 'a': 9, 'b': 1"):
+        balanced_sample(corpus({"b": 1, "a": 9}), 5, seed=1)
+    assert len(taken(balanced_sample(corpus({"b": 1, "a": 9}), 1, seed=1))) == 2
+
+
+def test_texts_that_cannot_be_compared_are_left_out_and_counted():
+    texts = texts_of()
+    assert texts.doc_ids == ["t0", "t4"]
+    assert texts.labels == ["label 0", "label 0"]
+    assert texts.sources == ["source 0", "source 4"]
+    assert texts.index.tolist() == [0, 4]
+    assert texts.token_ids.tolist() == [[1, 2, 3, 4], [4, 3, 2, 1]]
+    assert texts.byte_counts.tolist() == [12, 12]
+    assert texts.left_out == {"label too small": 2, "too short": 2, "one token": 1, "duplicate": 1}
+    # With one more token t2 is no duplicate and t3 not of one token; t4 is too short.
+    longer = texts_of(n=5)
+    assert longer.doc_ids == ["t0", "t2", "t3"]
+    assert longer.left_out == {"label too small": 2, "too short": 3, "one token": 0, "duplicate": 0}
+
+
+@pytest.mark.parametrize("n", [1, 6, 7])
+def test_fewer_than_two_texts_are_refused_with_the_reasons(n):
+    with pytest.raises(InfogeoError, match=r"sentences\.n: [01] of 6 texts .*too short: \d"):
+        texts_of(n=n)

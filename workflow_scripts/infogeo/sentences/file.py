@@ -1,0 +1,99 @@
+"""The file of mean embeddings and distances of a model's texts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from infogeo.files import hdf5
+from infogeo.files.artefacts import replacing
+from infogeo.sentences.distances import BASELINES, DISTANCES
+
+FORMAT = hdf5.Format("infogeo sentences", 1, "file of sentences")
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Mean embeddings of texts and distances between texts.
+
+    Attributes
+    ----------
+    doc_ids, labels, sources : lists of str (m,)
+    left_out : dict of str to int
+        Reason → number of texts.
+    n : int
+        Tokens of each text.
+    means : dict of (draw, depth) to (m, d) float32 array
+        Mean over the n tokens. draw: 0 of a trained model, else that of the twin.
+    distances : dict of (draw, depth, name) to (m, m) float64 array
+        Symmetric, the diagonal 0. Depth "" where no model is needed.
+    """
+
+    doc_ids: list[str]
+    labels: list[str]
+    sources: list[str]
+    left_out: dict[str, int]
+    n: int
+    means: dict[tuple[int, str], np.ndarray]
+    distances: dict[tuple[int, str, str], np.ndarray]
+
+
+def save(path, sentences: Sentences, fingerprint: str) -> None:
+    """Write as HDF5, whole or not at all; the same numbers give the same bytes.
+
+    ``/texts/{doc_id,label,source}``, ``/means/{draw}/{depth}``,
+    ``/distances/{draw}/{depth}/{name}``, ``/baselines/{name}``; the reasons as attributes of
+    ``/left_out``; ``n``, ``format``, ``format_version`` and ``fingerprint`` on ``/``.
+
+    Raises
+    ------
+    InfogeoError
+        Where the disk is full.
+    """
+    texts = {
+        "doc_id": sentences.doc_ids, "label": sentences.labels, "source": sentences.sources
+    }  # fmt: skip
+    with replacing(path) as temporary, hdf5.create(temporary) as file:
+        hdf5.stamp(file, FORMAT, fingerprint)
+        file.attrs["n"] = sentences.n
+        file.create_group("left_out").attrs.update(sentences.left_out)
+        for name, values in texts.items():
+            hdf5.put_strings(file, f"texts/{name}", values)
+        for (draw, depth), values in sentences.means.items():
+            hdf5.put_checked(file, f"means/{draw}/{depth}", values)
+        for (draw, depth, name), values in sentences.distances.items():
+            place = f"distances/{draw}/{depth}/{name}" if depth else f"baselines/{name}"
+            hdf5.put_checked(file, place, values)
+
+
+def load(path, expected: str | None = None) -> Sentences:
+    """Read what `save` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+    expected : str, optional
+        Fingerprint that the file must carry.
+
+    Raises
+    ------
+    InfogeoError
+        Where the file is missing, truncated, something else, or made from other settings.
+    """
+    with hdf5.opened(path, FORMAT, expected) as file, hdf5.reading(path, "its content"):
+        means = {
+            (int(draw), depth): dataset[:]
+            for draw in sorted(file["means"], key=int)
+            for depth, dataset in file["means"][draw].items()
+        }
+        distances = {}
+        for draw, depth in means:
+            group = file[f"distances/{draw}/{depth}"]
+            distances |= {
+                (draw, depth, name): group[name][:] for name in DISTANCES if name in group
+            }
+        for name in BASELINES:
+            if f"baselines/{name}" in file:
+                distances[0, "", name] = file[f"baselines/{name}"][:]
+        left_out = {reason: int(number) for reason, number in file["left_out"].attrs.items()}
+        names = (list(file[f"texts/{name}"].asstr()[:]) for name in ("doc_id", "label", "source"))
+        return Sentences(*names, left_out, int(file.attrs["n"]), means, distances)

@@ -1,0 +1,119 @@
+"""Every distance between the sampled texts, from a model's hidden states."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from infogeo.files.errors import InfogeoError
+from infogeo.geometry.metrics import CONVENTIONS
+from infogeo.geometry.rows import check_finite
+from infogeo.sentences.distances import (
+    BASELINES,
+    DISTANCES,
+    bag_of_words,
+    covariance_distances,
+    length,
+    mean_distances,
+)
+from infogeo.sentences.file import Sentences
+from infogeo.sentences.sample import SampledTexts
+
+States = Callable[[], Iterator[tuple[int, str, np.ndarray]]]
+
+
+def layers_of_texts(
+    states: States, texts: SampledTexts, layers
+) -> Iterator[tuple[str, np.ndarray]]:
+    """The first n tokens of the texts at some layers.
+
+    Parameters
+    ----------
+    states : callable
+        Returns an iterator of (text index, layer, Z (≥ n, d)) in any order; other texts and
+        layers are passed over. See `infogeo.states.store.HiddenStates.states`.
+    texts : SampledTexts
+    layers : collection of str
+
+    Yields
+    ------
+    layer : str
+    Z : (m, n, d) float32 array
+        As soon as the layer is complete: one layer is held where layers come one by one.
+
+    Raises
+    ------
+    InfogeoError
+        Where a state is not finite, a text is shorter than announced, or a layer is incomplete.
+    """
+    place = {text: row for row, text in enumerate(texts.index.tolist())}
+    gathered, left = {}, dict.fromkeys(layers, len(place))
+    for text, layer, Z in states():
+        if text not in place or layer not in left:
+            continue
+        where = f"text {texts.doc_ids[place[text]]!r}, layer {layer}"
+        if len(Z) < texts.n:
+            raise InfogeoError(
+                f"{where}: {len(Z)} states, but {texts.n} tokens were announced. Hidden states "
+                "and list of texts do not belong together."
+            )
+        check_finite(Z[: texts.n], where)
+        if layer not in gathered:
+            gathered[layer] = np.empty((len(place), texts.n, Z.shape[1]), np.float32)
+        gathered[layer][place[text]] = Z[: texts.n]
+        left[layer] -= 1
+        if not left[layer]:
+            del left[layer]
+            yield layer, gathered.pop(layer)
+    if left:
+        lacking = ", ".join(
+            f"{layer} ({len(place) - number} of {len(place)})" for layer, number in left.items()
+        )
+        raise InfogeoError(f"layers without all of their texts: {lacking}.")
+
+
+def measure(
+    texts: SampledTexts,
+    draws: Iterable[States],
+    layers: dict[str, str],
+    names=DISTANCES + BASELINES,
+) -> Sentences:
+    """Every distance between the texts, at every depth and of every draw.
+
+    Parameters
+    ----------
+    texts : SampledTexts
+    draws : iterable of callables
+        States of one trained model, or of each of its untrained twins: see `layers_of_texts`.
+    layers : dict of str to str
+        Depth → name of the layer there.
+    names : collection of str
+        Of DISTANCES and BASELINES. Baselines need no model: they are draw 0, depth "".
+
+    Raises
+    ------
+    InfogeoError
+        From `layers_of_texts` and `length`.
+    """
+    without_model = {
+        "length": lambda: length(texts.byte_counts),
+        "bag_of_words": lambda: bag_of_words(texts.token_ids),
+    }
+    means, distances = {}, {}
+    for draw, states in enumerate(draws):
+        for layer, Z in layers_of_texts(states, texts, set(layers.values())):
+            layer_means = Z.mean(axis=1, dtype=np.float64)  # (m, d)
+            of_layer = mean_distances(layer_means)
+            for convention in CONVENTIONS:
+                kinds = [kind for kind in ("js", "bures") if f"{kind}_{convention}" in names]
+                for kind, distance in covariance_distances(Z, convention, kinds).items():
+                    root = np.sqrt(distance) if kind == "js" else distance
+                    of_layer[f"{kind}_{convention}"] = root
+            for depth in (depth for depth in layers if layers[depth] == layer):
+                means[draw, depth] = layer_means.astype(np.float32)
+                distances |= {
+                    (draw, depth, name): of_layer[name] for name in DISTANCES if name in names
+                }
+    distances |= {(0, "", name): without_model[name]() for name in BASELINES if name in names}
+    return Sentences(
+        texts.doc_ids, texts.labels, texts.sources, texts.left_out, texts.n, means, distances
+    )

@@ -1,0 +1,156 @@
+"""Which texts the study of sentences compares: equally many of each label, cut to n tokens."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from infogeo.files.errors import InfogeoError
+from infogeo.sources.documents import Document, select
+
+
+def balanced_sample(corpus, texts_per_label: int, seed: int):
+    """Equally many texts of each label that has enough of them.
+
+    Parameters
+    ----------
+    corpus : pandas.DataFrame
+        Columns doc_id (unique), text, label, source; an empty label means none.
+    texts_per_label : int
+    seed : int
+        A hash of seed and text decides, so that more texts or another order change little.
+
+    Returns
+    -------
+    pandas.DataFrame
+        doc_id, label, source of every text of the corpus, in its order, and left_out: empty for
+        those that are taken, else ``no label``, ``label too small`` or
+        ``beyond texts_per_label``.
+
+    Raises
+    ------
+    InfogeoError
+        Where no text has a label, or fewer than two labels have enough texts.
+    """
+    counts = corpus["label"][corpus["label"] != ""].value_counts()
+    remedy = "or leave label_column empty to go without the sentence study."
+    if counts.empty:
+        raise InfogeoError(
+            f"sentence study: none of the {len(corpus)} texts of the corpus has a label. Set "
+            f"label_column in the corpora table, {remedy}"
+        )
+    large = counts.index[counts >= texts_per_label]
+    if len(large) < 2:
+        sizes = ", ".join(f"{name!r}: {counts[name]}" for name in sorted(counts.index))
+        raise InfogeoError(
+            f"sentences.texts_per_label: two labels with {texts_per_label} texts each are needed, "
+            f"and the texts of each label are {sizes}. Lower sentences.texts_per_label, give more "
+            f"texts, {remedy}"
+        )
+    sample = corpus[["doc_id", "label", "source"]].assign(left_out="label too small")
+    sample.loc[sample["label"] == "", "left_out"] = "no label"
+    for label in large:
+        rows = corpus["label"] == label
+        columns = (corpus.loc[rows, name] for name in ("doc_id", "text", "label", "source"))
+        documents = [Document(*row) for row in zip(*columns, strict=True)]
+        drawn = select(documents, texts_per_label, seed=seed).evaluation
+        sample.loc[rows, "left_out"] = "beyond texts_per_label"
+        sample.loc[rows & sample["doc_id"].isin([text.doc_id for text in drawn]), "left_out"] = ""
+    return sample
+
+
+@dataclass(frozen=True)
+class SampledTexts:
+    """The texts of the study, cut to their first n tokens.
+
+    Attributes
+    ----------
+    n : int
+    index : (m,) int array
+        Their indices among all texts that the states are of.
+    doc_ids, labels, sources : lists of str (m,)
+    token_ids : (m, n) int array
+    byte_counts : (m,) int array
+        UTF-8 bytes that the n tokens cover.
+    left_out : dict of str to int
+        Reason → number of texts.
+    """
+
+    n: int
+    index: np.ndarray
+    doc_ids: list[str]
+    labels: list[str]
+    sources: list[str]
+    token_ids: np.ndarray
+    byte_counts: np.ndarray
+    left_out: dict[str, int]
+
+    @classmethod
+    def of(
+        cls,
+        doc_ids,
+        labels,
+        sources,
+        offsets,
+        token_ids,
+        token_end_byte,
+        *,
+        sample,
+        n: int,
+    ) -> "SampledTexts":
+        """Those of the sample that can be compared with a given tokenizer.
+
+        Parameters
+        ----------
+        doc_ids, labels, sources : sequences of str (all texts,)
+        offsets : (all texts + 1,) int array
+        token_ids, token_end_byte : (T,) int arrays
+            Of the tokens of all texts, one text after the other; see `infogeo.states.store`.
+        sample : pandas.DataFrame
+            From `balanced_sample`. Those that are not among all texts were too short to be stored.
+        n : int
+            Tokens to which texts are cut. Left out, beside what the sample leaves out, are texts
+            ``too short`` (fewer than n tokens), of ``one token`` (n times the same one, whose
+            states differ by rounding alone) and ``duplicate`` (the n tokens of an earlier text).
+
+        Raises
+        ------
+        InfogeoError
+            Where fewer than two texts are left.
+        """
+        counts = sample["left_out"].value_counts()
+        sampled, seen, index = set(sample["doc_id"][sample["left_out"] == ""]), set(), []
+        reasons = {"too short": len(sampled - set(doc_ids)), "one token": 0, "duplicate": 0}
+        for text, doc_id in enumerate(doc_ids):
+            if doc_id not in sampled:
+                continue
+            start = offsets[text]
+            tokens = tuple(np.asarray(token_ids[start : min(start + n, offsets[text + 1])]))
+            if len(tokens) < n:
+                reasons["too short"] += 1
+            elif len(set(tokens)) == 1:
+                reasons["one token"] += 1
+            elif tokens in seen:
+                reasons["duplicate"] += 1
+            else:
+                seen.add(tokens)
+                index.append(text)
+        if len(index) < 2:
+            excluded = ", ".join(f"{reason}: {number}" for reason, number in reasons.items())
+            raise InfogeoError(
+                f"sentences.n: {len(index)} of {len(sampled)} texts can be compared on their first "
+                f"{n} tokens ({excluded}), and two are needed. Lower sentences.n, or give other "
+                "texts."
+            )
+        starts = np.asarray(offsets)[index]
+        names = (list(np.array(part, dtype=object)[index]) for part in (doc_ids, labels, sources))
+        return cls(
+            n,
+            np.array(index),
+            *names,
+            token_ids=np.asarray(token_ids)[starts[:, None] + np.arange(n)],
+            byte_counts=np.asarray(token_end_byte)[starts + n - 1],
+            left_out={why: int(number) for why, number in counts.items() if why} | reasons,
+        )
+
+    def __len__(self):
+        return len(self.index)
