@@ -1,6 +1,7 @@
 """The eigenvalue spectra of every text at every layer, both conventions, from one Gram each."""
 
-from infogeo.geometry.spectra import Documents, Tokens, compute, write
+from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
+from infogeo.geometry.spectra_file import Tokens, write_spectra_file
 from infogeo.jobs import logs
 from infogeo.jobs.progress import Heartbeat
 from infogeo.jobs.threads import side_by_side
@@ -23,7 +24,9 @@ if __name__ == "__main__":
         heartbeat = Heartbeat(snakemake.wildcards.model, total, "texts × layers")
 
         def of_layer(layer):
-            return compute(lambda: heartbeat.counted(states.states([layer])), documents)
+            return spectra_of_layer(lambda: heartbeat.counted(states.states([layer])), documents)
 
         layers = each(of_layer, states.layers)
-        write(snakemake.output[0], documents, tokens, layers, snakemake.params.fingerprint)
+        write_spectra_file(
+            snakemake.output[0], documents, tokens, layers, snakemake.params.fingerprint
+        )

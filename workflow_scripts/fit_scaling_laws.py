@@ -7,8 +7,8 @@ import pandas as pd
 
 from infogeo.files import artefacts
 from infogeo.files.parts import Parts
-from infogeo.geometry import spectra
 from infogeo.geometry.depths import layers_at
+from infogeo.geometry.spectra_file import SpectraFile
 from infogeo.jobs import logs
 from infogeo.laws.fit import Settings, scaling_laws, with_q_values
 from infogeo.laws.measured import Measured, Texts, profile
@@ -31,7 +31,7 @@ def spectra_of(files: dict[str, str], expected: dict[str, str]):
 
     @lru_cache(maxsize=2)  # a law of each axis in turn, whose reference models may differ
     def layer_of(slug: str, layer: str):
-        file = spectra.read(files[slug], expected[slug])
+        file = SpectraFile(files[slug], expected[slug])
         return file.documents, file.layer(layer)
 
     def read(slug: str, scope: str, layer: str, convention: str, n: int):

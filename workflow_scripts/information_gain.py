@@ -2,7 +2,8 @@
 
 from infogeo.files.artefacts import read_table
 from infogeo.files.parts import write_pieces
-from infogeo.geometry.information_gain import Checks, Texts, compute, layer_tables
+from infogeo.geometry.gain_tables import layer_tables
+from infogeo.geometry.layer_gains import Checks, FullTexts, gains_of_layer
 from infogeo.inference import resampling
 from infogeo.jobs import logs
 from infogeo.jobs.progress import Heartbeat
@@ -16,22 +17,22 @@ if __name__ == "__main__":
         side_by_side(snakemake.threads) as each,
     ):
         params, output, offsets = snakemake.params, snakemake.output, states.offsets
-        texts = Texts.of(states.doc_ids, states.sources, offsets, states.token_ids(), params.n)
-        scores = texts.said(states.nll(), states.predictive_entropy(), offsets)
+        texts = FullTexts.of(states.doc_ids, states.sources, offsets, states.token_ids(), params.n)
+        scores = texts.scores_of_model(states.nll(), states.predictive_entropy(), offsets)
         copies = resampling.text_copies(texts.clusters, draws=params.draws, seed=params.seed)
         total = len(states.doc_ids) * len(states.layers)
         heartbeat = Heartbeat(snakemake.wildcards.model, total, "texts × layers")
 
         def of_layer(layer):
             checks = Checks(texts.doc_ids, texts.n, params.seed)
-            found = compute(
+            gains = gains_of_layer(
                 heartbeat.counted(states.states([layer])),
                 texts,
                 params.lambdas,
                 params.eps2,
-                checks.watch,
+                checks.check_text,
             )
-            return layer_tables(found, checks.rows, texts, scores, copies)
+            return layer_tables(gains, checks.rows, texts, scores, copies)
 
         write_pieces(each(of_layer, states.layers), dict(output.items()), params.fingerprint)
         checks = read_table(output.checks, columns=["residual_ridge", "residual_slogdet"])

@@ -6,13 +6,15 @@ import pytest
 
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry import metrics
+from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.entropy import (
     FUNCTIONS,
     conditional_entropies,
     entropies,
     evaluate,
 )
-from infogeo.geometry.spectra import Documents, Tokens, compute, read, text_spectra, write
+from infogeo.geometry.spectra import text_spectra
+from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
 
 EPS2, LAMBDAS = [0.01, 0.5], [0.1, 1.0]
 
@@ -160,12 +162,14 @@ def table(tmp_path):
     def make(**options):
         items = states(**options)
         layers = [
-            compute(lambda layer=layer: (item for item in items if item[1] == layer), DOCUMENTS)
+            spectra_of_layer(
+                lambda layer=layer: (item for item in items if item[1] == layer), DOCUMENTS
+            )
             for layer in ("0", "final")
         ]
-        write(tmp_path / "model.h5", DOCUMENTS, tokens(), layers, "f")
+        write_spectra_file(tmp_path / "model.h5", DOCUMENTS, tokens(), layers, "f")
         return items, pd.concat(
-            entropies(read(tmp_path / "model.h5"), EPS2, LAMBDAS), ignore_index=True
+            entropies(SpectraFile(tmp_path / "model.h5"), EPS2, LAMBDAS), ignore_index=True
         )
 
     return make

@@ -6,20 +6,15 @@ from sklearn.linear_model import Ridge
 
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.entropy import evaluate
-from infogeo.geometry.information_gain import (
-    CHECKED,
-    Checks,
-    LayerGains,
-    Texts,
-    compute,
-    gains,
+from infogeo.geometry.gain_tables import (
     position_table,
-    regularisers,
     relation_table,
-    ridge_optimum,
     surprisal_table,
     text_table,
 )
+from infogeo.geometry.information_gain import gains, ridge_optimum
+from infogeo.geometry.layer_gains import CHECKED, Checks, FullTexts, LayerGains, gains_of_layer
+from infogeo.geometry.metrics import regularisers
 from infogeo.geometry.rows import unit_norm
 from infogeo.geometry.spectra import text_spectra
 from infogeo.inference import resampling
@@ -141,7 +136,7 @@ def texts():
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     ids = np.random.default_rng(0).integers(0, 9, offsets[-1])
     sources = [f"module-{i // 2}" if i else "" for i in range(11)]
-    return Texts.of([f"text-{i}" for i in range(11)], sources, offsets, ids, N)
+    return FullTexts.of([f"text-{i}" for i in range(11)], sources, offsets, ids, N)
 
 
 def states(layer):
@@ -151,19 +146,19 @@ def states(layer):
 
 
 def made_layers(texts, watch=None):
-    return [compute(states(layer), texts, [0.1], [0.5], watch) for layer in ("0", "final")]
+    return [gains_of_layer(states(layer), texts, [0.1], [0.5], watch) for layer in ("0", "final")]
 
 
 def test_only_texts_of_n_tokens_are_taken(texts):
     assert list(texts.index) == [0, 1, 2, 3, 5, 6, 7, 8, 9, 10]
     assert texts.clusters[:3].tolist() == ["text-0", "module-0", "module-1"]
     with pytest.raises(InfogeoError, match=r"n = 7 .* none of the 1 texts has 7 \(the longest: 3"):
-        Texts.of(["a"], [""], np.array([0, 3]), np.array([1, 1, 2]), 7)
+        FullTexts.of(["a"], [""], np.array([0, 3]), np.array([1, 1, 2]), 7)
 
 
 def test_frequency_counts_tokens_of_all_texts():
     ids = np.array([3, 3, 1, 3, 1, 0])
-    texts = Texts.of(["a", "b"], ["", ""], np.array([0, 4, 6]), ids, 4)
+    texts = FullTexts.of(["a", "b"], ["", ""], np.array([0, 4, 6]), ids, 4)
     assert texts.frequency.tolist() == [[3, 3, 2, 3]]
 
 
@@ -171,14 +166,14 @@ def test_scores_that_are_not_finite_are_named(texts):
     offsets = np.concatenate([[0], np.cumsum([N] * 4 + [5] + [N] * 6)])
     nll = np.arange(offsets[-1], dtype=np.float32)
     nll[offsets[:-1]] = np.nan  # nothing comes before the first token
-    assert texts.scores(nll, offsets, "surprisal")[4, 0] == offsets[5] + 1
+    assert texts.token_scores(nll, offsets, "surprisal")[4, 0] == offsets[5] + 1
     nll[offsets[5] + 3] = np.inf
     with pytest.raises(InfogeoError, match="'text-5' and 0 more: surprisal"):
-        texts.scores(nll, offsets, "surprisal")
+        texts.token_scores(nll, offsets, "surprisal")
 
 
 def test_layers_equal_each_text_alone(texts, monkeypatch):
-    monkeypatch.setattr("infogeo.geometry.information_gain.BATCH_BYTES", 3 * 8 * N * D)
+    monkeypatch.setattr("infogeo.geometry.layer_gains.BATCH_BYTES", 3 * 8 * N * D)
     found = made_layers(texts)
     assert [layer.layer for layer in found] == ["0", "final"]
     for layer in found:
@@ -193,7 +188,7 @@ def test_layers_equal_each_text_alone(texts, monkeypatch):
 def test_gains_of_a_layer_without_all_texts_are_refused(texts):
     some = (item for item in states("0") if item[0] < 9)
     with pytest.raises(InfogeoError, match="layer 0: 8 of its 10 texts came"):
-        compute(some, texts, [0.1], [0.5])
+        gains_of_layer(some, texts, [0.1], [0.5])
 
 
 def test_text_table_holds_means_over_tokens(texts):
@@ -222,7 +217,7 @@ def test_positions_have_the_band_of_their_resamples(texts):
 
 def test_checks_agree_and_are_spread_over_texts(texts):
     checks = Checks(texts.doc_ids, N, seed=1)
-    made_layers(texts, checks.watch)
+    made_layers(texts, checks.check_text)
     assert len(checks.rows) == 2 * 2 * CHECKED
     assert {row["doc_id"] for row in checks.rows} == set(texts.doc_ids)
     assert max(row["residual_ridge"] for row in checks.rows) < 1e-10
@@ -231,7 +226,7 @@ def test_checks_agree_and_are_spread_over_texts(texts):
 
 def test_a_wrong_gain_shows_in_the_checks(texts):
     checks = Checks(texts.doc_ids, N, seed=1)
-    made_layers(texts, lambda *told: checks.watch(*told[:4], told[4] + 1e-6, told[5]))
+    made_layers(texts, lambda *told: checks.check_text(*told[:4], told[4] + 1e-6, told[5]))
     for kind in ("ridge", "slogdet"):
         residuals = [row[f"residual_{kind}"] for row in checks.rows]
         assert residuals == pytest.approx([1e-6] * len(residuals), rel=1e-3)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry import metrics
-from infogeo.geometry import spectra as module
+from infogeo.geometry import corpus_spectra, metrics
+from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.entropy import evaluate
-from infogeo.geometry.spectra import Documents, Tokens, compute, read, text_spectra, write
+from infogeo.geometry.spectra import text_spectra
+from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
 
 EPS2, LAMBDAS = [0.01, 0.1, 0.5, 1.0], [0.1]
 
@@ -126,6 +127,20 @@ def test_equicorrelated_rows():
     np.testing.assert_allclose(spectra["centred", n][0], expected, atol=1e-14)
 
 
+@pytest.mark.parametrize(("ratio", "anew"), [(0.9e4, False), (1.1e4, True)])
+def test_the_centred_gram_is_formed_anew_where_squared_norms_are_beyond_1e4_times_the_smallest(
+    ratio, anew
+):
+    n = 24
+    basis = np.linalg.qr(hidden(40, 40).astype(float))[0]
+    mean = np.sqrt(ratio * (1 - 1 / n) - 1)  # squared norms mean² + 1, centred ones 1 − 1/n
+    eigenvalues, _ = text_spectra(basis[:n] + mean * basis[-1], [n])["centred", n]
+    # A regular simplex. What the mean cancels costs digits, unless it is removed before.
+    error = np.abs(eigenvalues[:-1] * (n - 1) - 1).max()
+    assert (error < 1e-13) == anew
+    assert error < 1e-10
+
+
 @pytest.mark.parametrize("d", [40, 3])
 def test_planted_spectrum(d):
     # Counts of copies of orthonormal directions are the spectrum.
@@ -197,7 +212,7 @@ def test_states_that_are_not_finite_are_refused_by_name(bad):
     documents = Documents.of(["a", "b"], ["s", "s"], [8, 8], [8])
     states = lambda: iter([(0, "3", hidden(8, 4)), (1, "3", Z)])  # noqa: E731
     with pytest.raises(InfogeoError, match=r"text 'b', layer 3"):
-        compute(states, documents)
+        spectra_of_layer(states, documents)
 
 
 # Corpora
@@ -221,7 +236,7 @@ def of_layer(states, layer="0"):
 
 def computed(states):
     """Spectra of every layer."""
-    return [compute(of_layer(states, layer), DOCUMENTS) for layer in states]
+    return [spectra_of_layer(of_layer(states, layer), DOCUMENTS) for layer in states]
 
 
 def test_documents_know_which_texts_are_long_enough():
@@ -248,10 +263,10 @@ def test_texts_of_a_corpus_equal_each_text_alone():
 @pytest.mark.parametrize("block", [2048, 7])  # rows: one product, and many with remainders
 @pytest.mark.parametrize("width", [10, 50, 300])  # more tokens than d, and fewer
 def test_streamed_corpus_spectra_equal_those_in_memory(width, block, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK_ROWS", block)
+    monkeypatch.setattr(corpus_spectra, "BLOCK_ROWS", block)
     states = corpus([width])
     states["0"][2][3] *= 1e-9  # a zero row among the tokens
-    layer = compute(of_layer(states), DOCUMENTS)
+    layer = spectra_of_layer(of_layer(states), DOCUMENTS)
     for n, texts in DOCUMENTS.texts.items():
         tokens = np.concatenate([states["0"][text][:n] for text in texts])
         means = np.stack([states["0"][text][:n].astype(float).mean(axis=0) for text in texts])
@@ -270,9 +285,9 @@ def test_streamed_corpus_spectra_equal_those_in_memory(width, block, monkeypatch
 @pytest.mark.parametrize("texts", [1, 2, 3])
 def test_size_of_the_batches_does_not_matter(texts, monkeypatch):
     states = corpus([24])
-    whole = compute(of_layer(states), DOCUMENTS)
-    monkeypatch.setattr(module, "BATCH_BYTES", texts * 32 * 24 * 8)
-    batched = compute(of_layer(states), DOCUMENTS)
+    whole = spectra_of_layer(of_layer(states), DOCUMENTS)
+    monkeypatch.setattr(corpus_spectra, "BATCH_BYTES", texts * 32 * 24 * 8)
+    batched = spectra_of_layer(of_layer(states), DOCUMENTS)
     for (scope, _, _), one, other in zip(
         whole.spectra, whole.spectra.values(), batched.spectra.values(), strict=True
     ):
@@ -290,14 +305,17 @@ def test_states_may_come_in_a_buffer_that_is_used_again():
             Z[:] = item[2]
             yield *item[:2], Z
 
-    plain, reused = compute(of_layer(states), DOCUMENTS), compute(reusing, DOCUMENTS)
+    plain, reused = (
+        spectra_of_layer(of_layer(states), DOCUMENTS),
+        spectra_of_layer(reusing, DOCUMENTS),
+    )
     for key, spectrum in plain.spectra.items():
         np.testing.assert_array_equal(spectrum.eigenvalues, reused.spectra[key].eigenvalues)
 
 
 def test_one_text_alone_has_no_mean_to_compare_with():
     documents = Documents.of(["a"], ["s"], [16], [16])
-    layer = compute(lambda: iter([(0, "0", hidden(16, 40) + 3)]), documents)
+    layer = spectra_of_layer(lambda: iter([(0, "0", hidden(16, 40) + 3)]), documents)
     found = layer.spectra["means", "centred", 16]
     assert found.zero_rows.tolist() == [1]
     assert not found.eigenvalues.any()
@@ -307,7 +325,7 @@ def test_one_text_alone_has_no_mean_to_compare_with():
 def test_equal_states_everywhere_leave_nothing_when_centred():
     Z = np.tile(hidden(1, 40) * np.float64(np.pi), (12, 1))
     documents = Documents.of(list("abc"), list("abc"), [12] * 3, [12])
-    layer = compute(lambda: iter([(i, "0", Z) for i in range(3)]), documents)
+    layer = spectra_of_layer(lambda: iter([(i, "0", Z) for i in range(3)]), documents)
     assert layer.spectra["tokens", "centred", 12].zero_rows.tolist() == [36]
     assert layer.spectra["means", "centred", 12].zero_rows.tolist() == [3]
 
@@ -316,14 +334,14 @@ def test_a_layer_without_all_texts_is_refused():
     states = corpus([8, 8])
     del states["1"][5:]
     with pytest.raises(InfogeoError, match="layer 1: 3 of its 5 texts came"):
-        compute(of_layer(states, "1"), DOCUMENTS)
+        spectra_of_layer(of_layer(states, "1"), DOCUMENTS)
 
 
 def test_states_shorter_than_announced_are_refused():
     states = corpus([8])
     states["0"][4] = states["0"][4][:20]
     with pytest.raises(InfogeoError, match=r"text 't4', layer 0: 20 states, but 32"):
-        compute(of_layer(states), DOCUMENTS)
+        spectra_of_layer(of_layer(states), DOCUMENTS)
 
 
 # Files
@@ -341,12 +359,12 @@ TOKENS = Tokens(
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     path = tmp_path_factory.mktemp("spectra") / "model.h5"
-    write(path, DOCUMENTS, TOKENS, computed(corpus([24, 50])), "f" * 64)
+    write_spectra_file(path, DOCUMENTS, TOKENS, computed(corpus([24, 50])), "f" * 64)
     return path
 
 
 def test_what_is_written_is_read(written):
-    found = read(written, "f" * 64)
+    found = SpectraFile(written, "f" * 64)
     assert found.layers == ["0", "1"]
     assert found.documents.doc_ids == DOCUMENTS.doc_ids
     assert found.documents.sources == DOCUMENTS.sources
@@ -368,38 +386,38 @@ def test_what_is_written_is_read(written):
 def test_file_repeats_byte_for_byte_and_holds_no_time(written, tmp_path):
     again = tmp_path / "again.h5"
     time.sleep(1.1)  # HDF5 would stamp whole seconds: a second run right away proves nothing
-    write(again, DOCUMENTS, TOKENS, computed(corpus([24, 50])), "f" * 64)
+    write_spectra_file(again, DOCUMENTS, TOKENS, computed(corpus([24, 50])), "f" * 64)
     assert again.read_bytes() == written.read_bytes()
 
 
 def test_other_fingerprint_is_refused(written):
     with pytest.raises(InfogeoError, match="snakemake -R"):
-        read(written, "0" * 64)
+        SpectraFile(written, "0" * 64)
 
 
 def test_missing_truncated_damaged_and_foreign_files_are_refused(written, tmp_path):
     with pytest.raises(InfogeoError, match="no such file"):
-        read(tmp_path / "none.h5")
+        SpectraFile(tmp_path / "none.h5")
     path = tmp_path / "bad.h5"
     whole = written.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InfogeoError, match="not a whole file of spectra"):
-        read(path)
+        SpectraFile(path)
     path.write_bytes(b"not HDF5")
     with pytest.raises(InfogeoError, match="not a whole file of spectra"):
-        read(path)
+        SpectraFile(path)
     with h5py.File(path, "w") as file:
         file["x"] = 1
     with pytest.raises(InfogeoError, match="but not a file of spectra"):
-        read(path)
+        SpectraFile(path)
     # One bit of an eigenvalue: the checksum finds it.
     with h5py.File(written, "r") as file:
         offset = file["spectra/1/unit/32/text/eigenvalues"].id.get_chunk_info(0).byte_offset
     path.write_bytes(whole[: offset + 8] + bytes([whole[offset + 8] ^ 1]) + whole[offset + 9 :])
     with pytest.raises(InfogeoError, match=r"spectra/1 is damaged .* snakemake -R"):
-        read(path).layer("1")
+        SpectraFile(path).layer("1")
 
 
 def test_unknown_layer_is_refused(written):
     with pytest.raises(InfogeoError, match=r"no layer '7'; it has \['0', '1'\]"):
-        read(written).layer("7")
+        SpectraFile(written).layer("7")

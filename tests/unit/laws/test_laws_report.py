@@ -10,8 +10,10 @@ import pytest
 import fit_scaling_laws
 from infogeo.files import artefacts
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry import nulls, spectra
+from infogeo.geometry import nulls
+from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.entropy import entropies
+from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
 from infogeo.laws import report
 
 SHAPES = [(8, 1), (8, 2), (16, 1), (16, 2)]
@@ -30,7 +32,7 @@ def run(tmp_path_factory):
     """Files of four small models of random states, and the tables fitted from them."""
     folder = tmp_path_factory.mktemp("run")
     rng = np.random.default_rng(0)
-    documents = spectra.Documents.of(
+    documents = Documents.of(
         [f"t{i}" for i in range(TEXTS)], [f"s{i // 2}" for i in range(TEXTS)],
         [TOKENS] * TEXTS, [TOKENS],
     )  # fmt: skip
@@ -54,16 +56,16 @@ def run(tmp_path_factory):
             def read(layer, states=states):
                 return [(i, layer, states[i, layer].astype(np.float32)) for i in range(TEXTS)]
 
-            tokens = spectra.Tokens(
+            tokens = Tokens(
                 offsets=np.arange(TEXTS + 1) * TOKENS,
                 nll=rng.uniform(2, 4, TEXTS * TOKENS).astype(np.float32),
                 predictive_entropy=rng.uniform(2, 4, TEXTS * TOKENS).astype(np.float32),
                 token_end_byte=np.tile(3 * np.arange(1, TOKENS + 1), TEXTS),
             )
             file = folder / f"{slug}.{kind}.h5"
-            of_layers = [spectra.compute(partial(read, layer), documents) for layer in layers]
-            spectra.write(file, documents, tokens, of_layers, "s")
-            parts = entropies(spectra.read(file), [0.5], [1.0])
+            of_layers = [spectra_of_layer(partial(read, layer), documents) for layer in layers]
+            write_spectra_file(file, documents, tokens, of_layers, "s")
+            parts = entropies(SpectraFile(file), [0.5], [1.0])
             if kind == "untrained":
                 parts = (part.assign(draw=0) for part in parts)
             else:

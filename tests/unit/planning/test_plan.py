@@ -9,7 +9,7 @@ import pytest
 from infogeo.context import token_selection
 from infogeo.files.artefacts import write_table
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry.spectra import corpus_bytes
+from infogeo.geometry.corpus_spectra import corpus_bytes
 from infogeo.planning import configuration, costs, demand, job_costs, known, plan
 from infogeo.sources import ladder
 

@@ -14,7 +14,9 @@ import pytest
 
 from infogeo.files.artefacts import read_table, write_table
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry import information_gain, spectra
+from infogeo.geometry import corpus_spectra, gain_tables, layer_gains
+from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
+from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
 from infogeo.inference import resampling
 from infogeo.states import measurement, shards
 from infogeo.states import model as forward
@@ -39,8 +41,8 @@ EXPECTED = ["model-fingerprint", "corpus-fingerprint", "sample-fingerprint"]
 def small_portions():
     """Stacks of 5 texts and blocks of 50 rows, which end within shards."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spectra, "BATCH_BYTES", 5 * 24 * 32 * 8)
-        patch.setattr(spectra, "BLOCK_ROWS", 50)
+        patch.setattr(corpus_spectra, "BATCH_BYTES", 5 * 24 * 32 * 8)
+        patch.setattr(corpus_spectra, "BLOCK_ROWS", 50)
         yield
 
 
@@ -60,23 +62,23 @@ def stored(folder, card, corpus, dtype) -> Path:
     dump(card, corpus, states, dtype=dtype, fingerprint="f", scratch=folder / "scratch", **COMMON)
     with open_store(states) as store:
         named = store.doc_ids, store.sources
-        documents = spectra.Documents.of(*named, store.lengths, N)
+        documents = Documents.of(*named, store.lengths, N)
         said = store.nll(), store.predictive_entropy()
-        tokens = spectra.Tokens(store.offsets, *said, store.token_end_byte())
+        tokens = Tokens(store.offsets, *said, store.token_end_byte())
         layers = [
-            spectra.compute(partial(store.states, [layer]), documents) for layer in store.layers
+            spectra_of_layer(partial(store.states, [layer]), documents) for layer in store.layers
         ]
-        spectra.write(folder / "spectra.h5", documents, tokens, layers, "spectra")
-        texts = information_gain.Texts.of(*named, store.offsets, store.token_ids(), max(N))
-        scores = texts.said(*said, store.offsets)
-        checks = information_gain.Checks(texts.doc_ids, texts.n, SEED)
+        write_spectra_file(folder / "spectra.h5", documents, tokens, layers, "spectra")
+        texts = layer_gains.FullTexts.of(*named, store.offsets, store.token_ids(), max(N))
+        scores = texts.scores_of_model(*said, store.offsets)
+        checks = layer_gains.Checks(texts.doc_ids, texts.n, SEED)
         copies = resampling.text_copies(texts.clusters, draws=DRAWS, seed=SEED)
         parts = []
         for layer in store.layers:
             states = store.states([layer])
-            found = information_gain.compute(states, texts, LAMBDAS, EPS2, checks.watch)
+            found = layer_gains.gains_of_layer(states, texts, LAMBDAS, EPS2, checks.check_text)
             rows, checks.rows = checks.rows, []
-            parts.append(information_gain.layer_tables(found, rows, texts, scores, copies))
+            parts.append(gain_tables.layer_tables(found, rows, texts, scores, copies))
     for name in TABLES:
         made = pd.concat([part[name] for part in parts], ignore_index=True)
         write_table(made, folder / f"{name}.parquet", "gain")
@@ -289,7 +291,7 @@ def test_damaged_shards_and_notes_are_made_again(run, reduced, monkeypatch, tmp_
 def test_two_workers_change_the_spectra_of_the_corpus_in_their_last_bits_alone(run, whole):
     found = run(workers=2)
     assert differing(whole, found) in ([], ["spectra.h5"])
-    one, two = (spectra.read(folder / "spectra.h5") for folder in (whole, found))
+    one, two = (SpectraFile(folder / "spectra.h5") for folder in (whole, found))
     for a, b in zip(one, two, strict=True):
         assert a.spectra.keys() == b.spectra.keys()
         for (scope, convention, n), spectrum in a.spectra.items():
@@ -337,10 +339,10 @@ def test_work_killed_at_random_moments_makes_the_same_files():
 
 def test_the_memory_that_is_asked_for_is_that_of_what_is_held():
     counts, width = {8: 3, 32: 70}, 64
-    held = spectra.CorpusSpectra(counts, width).datasets.values()
+    held = corpus_spectra.CorpusSpectra(counts, width).datasets.values()
     numbers = sum(d.block.size + (0 if d.total is None else d.total.size) for d in held)
-    waiting = 2 * spectra.BATCH_BYTES
-    assert spectra.corpus_bytes(counts, width) == 2 * 8 * numbers + waiting
+    waiting = 2 * corpus_spectra.BATCH_BYTES
+    assert corpus_spectra.corpus_bytes(counts, width) == 2 * 8 * numbers + waiting
 
 
 def test_the_order_of_texts_changes_no_bit_of_their_mean():
@@ -348,7 +350,7 @@ def test_the_order_of_texts_changes_no_bit_of_their_mean():
     states = rng.standard_normal((60, 8, 5)) * 10.0 ** rng.integers(-9, 9, (60, 1, 5))
     means = []
     for order in (np.arange(60), rng.permutation(60)):
-        sums = spectra.Sums([8], 5)
+        sums = corpus_spectra.Sums([8], 5)
         for part in np.array_split(states[order], 7):
             sums.add(part)
         means.append(sums.centres({8: 60})[8])

@@ -10,8 +10,9 @@ import pytest
 
 from infogeo.files.artefacts import read_table
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry import information_gain
-from infogeo.geometry.spectra import Documents, Tokens, compute, write
+from infogeo.geometry import gain_tables, layer_gains
+from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
+from infogeo.geometry.spectra_file import Tokens, write_spectra_file
 from infogeo.sources import cards
 from infogeo.states import measurement
 from infogeo.states import model as forward
@@ -85,19 +86,19 @@ def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tin
             said = states.nll(), states.predictive_entropy()
             tokens = Tokens(states.offsets, *said, states.token_end_byte())
             each = [partial(states.states, [layer]) for layer in states.layers]
-            layers = [compute(of_layer, documents) for of_layer in each]
-            write(folder / "spectra.h5", documents, tokens, layers, "twins")
-            texts = information_gain.Texts.of(*named, states.offsets, states.token_ids(), max(N))
+            layers = [spectra_of_layer(of_layer, documents) for of_layer in each]
+            write_spectra_file(folder / "spectra.h5", documents, tokens, layers, "twins")
+            texts = layer_gains.FullTexts.of(*named, states.offsets, states.token_ids(), max(N))
             gains = [
-                information_gain.compute(of_layer(), texts, LAMBDAS, EPS2) for of_layer in each
+                layer_gains.gains_of_layer(of_layer(), texts, LAMBDAS, EPS2) for of_layer in each
             ]
-            scores = texts.said(*said, states.offsets) | texts.said(
+            scores = texts.scores_of_model(*said, states.offsets) | texts.scores_of_model(
                 of_model.nll(), of_model.predictive_entropy(), states.offsets, "trained"
             )
         assert filecmp.cmp(folder / "spectra.h5", found["spectra"][draw], shallow=False)
         expected = {
-            "gain": [information_gain.text_table(layer, texts) for layer in gains],
-            "relations": [information_gain.relation_table(layer, texts, scores) for layer in gains],
+            "gain": [gain_tables.text_table(layer, texts) for layer in gains],
+            "relations": [gain_tables.relation_table(layer, texts, scores) for layer in gains],
         }
         for name, parts in expected.items():
             made = tables[name].query("draw == @draw").drop(columns="draw").reset_index(drop=True)

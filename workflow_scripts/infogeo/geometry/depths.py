@@ -16,8 +16,8 @@ def layer_at(depth: str, layers: int, measured: list[str], tolerance: float) -> 
 
 def layers_at(depths, layers: int, measured: list[str], tolerance: float) -> dict[str, str]:
     """Depth → layer, of the depths that have one."""
-    found = {depth: layer_at(depth, layers, measured, tolerance) for depth in depths}
-    return {depth: layer for depth, layer in found.items() if layer is not None}
+    nearest = {depth: layer_at(depth, layers, measured, tolerance) for depth in depths}
+    return {depth: layer for depth, layer in nearest.items() if layer is not None}
 
 
 def width_at(layer: str, model: dict) -> int:

@@ -6,7 +6,8 @@ import numpy as np
 
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry import metrics
-from infogeo.geometry.spectra import Documents, SpectraFile, Tokens
+from infogeo.geometry.corpus_spectra import Documents
+from infogeo.geometry.spectra_file import SpectraFile, Tokens
 
 # Each metric takes (eigenvalues (..., r), width d, rank); d and rank broadcast against (...).
 # A spectrum without any row left (all eigenvalues 0) is a pure state: every entropy is 0.
@@ -150,7 +151,6 @@ def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[flo
     Parameters
     ----------
     spectra : SpectraFile
-        From `infogeo.geometry.spectra.read`.
     eps2 : iterable of float
         The ε² of the coding rates.
     lambdas : iterable of float

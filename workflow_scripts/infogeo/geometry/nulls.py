@@ -73,14 +73,14 @@ def random_null(
 def _draws(d: int, n: int, draws: int, seed: int) -> dict:
     """convention → (eigenvalues (draws, min(n, d)), rows that are not zero rows (draws,))."""
     generator = np.random.default_rng([seed, d, n])
-    found = {convention: ([], []) for convention in CONVENTIONS}
+    by_convention = {convention: ([], []) for convention in CONVENTIONS}
     for _ in range(draws):
         Z = generator.standard_normal((n, d))
         Z /= np.linalg.norm(Z, axis=1, keepdims=True)
         for (convention, _), (eigenvalues, zero_rows) in text_spectra(Z, [n]).items():
-            found[convention][0].append(eigenvalues)
-            found[convention][1].append(n - zero_rows)
+            by_convention[convention][0].append(eigenvalues)
+            by_convention[convention][1].append(n - zero_rows)
     return {
         convention: (np.stack(eigenvalues), np.array(rows))
-        for convention, (eigenvalues, rows) in found.items()
+        for convention, (eigenvalues, rows) in by_convention.items()
     }

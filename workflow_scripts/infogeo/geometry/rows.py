@@ -29,6 +29,11 @@ def check_finite(Z: np.ndarray, where: str) -> None:
     )
 
 
+def squared_norms(rows: np.ndarray) -> np.ndarray:
+    """Squared norms (..., n) of rows (..., n, d)."""
+    return np.einsum("...d,...d->...", rows, rows)
+
+
 def unit_norm(rows: np.ndarray, floor=0.0) -> np.ndarray:
     """Rows (..., n, d) scaled to unit norm; those without a direction become zero. float64.
 
@@ -41,6 +46,6 @@ def unit_norm(rows: np.ndarray, floor=0.0) -> np.ndarray:
         most 10⁻¹² of the largest.
     """
     rows = np.asarray(rows, np.float64)
-    squares = np.einsum("...d,...d->...", rows, rows)
-    kept = squares > np.maximum(ZERO * squares.max(axis=-1, keepdims=True), floor)
-    return rows * (kept / np.sqrt(np.where(kept, squares, 1.0)))[..., None]
+    squares = squared_norms(rows)
+    directed = squares > np.maximum(ZERO * squares.max(axis=-1, keepdims=True), floor)
+    return rows * (directed / np.sqrt(np.where(directed, squares, 1.0)))[..., None]

@@ -11,8 +11,8 @@ from math import ceil
 
 from infogeo.context.token_selection import SELECTORS
 from infogeo.geometry import metrics
+from infogeo.geometry.corpus_spectra import corpus_bytes
 from infogeo.geometry.metrics import CONDITIONAL, CONVENTIONS, SCOPES
-from infogeo.geometry.spectra import corpus_bytes
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 

@@ -18,9 +18,11 @@ from infogeo.files import hdf5
 from infogeo.files.artefacts import read_table, remove_partial, replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.files.parts import write_pieces
-from infogeo.geometry import information_gain, spectra
+from infogeo.geometry import gain_tables, layer_gains
+from infogeo.geometry.corpus_spectra import Documents, assembled, corpus_bytes
 from infogeo.geometry.depths import layers_at, width_at
 from infogeo.geometry.metrics import regularisers
+from infogeo.geometry.spectra_file import Tokens, write_spectra_file
 from infogeo.inference import resampling
 from infogeo.jobs.threads import side_by_side
 from infogeo.states import reduction, shards
@@ -59,7 +61,7 @@ def measure(
     outputs : dict
         Paths: `states` (a reduced store), `spectra`, and the tables of the gains, `TABLES`.
     lambdas, eps2, draws
-        See `information_gain.compute`; draws of the bootstrap over text clusters.
+        See `layer_gains.gains_of_layer`; draws of the bootstrap over text clusters.
     depths, depth_tolerance, sentence_n
         Depths at which sentences are compared, whose layers are kept beside `final`, and the
         tokens to which they are cut.
@@ -143,7 +145,7 @@ def both_passes(work: Work, *, lambdas, eps2, folders, kept=(), kept_layers=()) 
         Where disk or memory do not suffice, or a worker fails.
     """
     texts = work.corpus.iloc[work.encoded.kept]
-    documents = spectra.Documents.of(texts["doc_id"], texts["source"], work.encoded.lengths, work.n)
+    documents = Documents.of(texts["doc_id"], texts["source"], work.encoded.lengths, work.n)
     counts = {n: len(chosen) for n, chosen in documents.texts.items()}
     work.task |= {
         "study": {"n": work.n, "lambdas": lambdas, "eps2": eps2, "seed": work.seed},
@@ -167,7 +169,7 @@ def _require_memory(work, counts) -> None:
     if work.placement == "slurm":
         return  # the jobs of the array ask for what they need
     at_once = work.workers if work.placement == "local" else 1
-    each = sum(spectra.corpus_bytes(counts, width) for width in work.task["widths"].values())
+    each = sum(corpus_bytes(counts, width) for width in work.task["widths"].values())
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if at_once * each > memory:
         raise InfogeoError(
@@ -191,7 +193,7 @@ def _require_room(work, missing, counts, folders, kinds: int) -> None:
     token_arrays = tokens * sum(kind.itemsize for kind in TOKEN_ARRAYS.values())
     share = work.tokens(missing) / max(tokens, 1)
     # A worker's note replaces its last one, which is there until then.
-    notes = 2 * work.workers * len(work.layers) * spectra.corpus_bytes(counts, width)
+    notes = 2 * work.workers * len(work.layers) * corpus_bytes(counts, width)
     needs = [
         (folders[0], eigenvalues + token_arrays),
         (folders[1], kept + token_arrays),
@@ -369,13 +371,13 @@ def assemble(task: dict) -> None:
     arrays = token_arrays(task)
     write_spectra(task, named, encoded, arrays, outputs["spectra"], fingerprints["spectra"])
 
-    texts = information_gain.Texts.of(*named, encoded.offsets, encoded.token_ids, max(study["n"]))
-    scores = texts.said(arrays["nll"], arrays["predictive_entropy"], encoded.offsets)
+    texts = layer_gains.FullTexts.of(*named, encoded.offsets, encoded.token_ids, max(study["n"]))
+    scores = texts.scores_of_model(arrays["nll"], arrays["predictive_entropy"], encoded.offsets)
     copies = resampling.text_copies(texts.clusters, draws=task["draws"], seed=study["seed"])
 
     def of_layer(layer):
         found, checks = gains(task, layer)
-        return information_gain.layer_tables(found, checks, texts, scores, copies)
+        return gain_tables.layer_tables(found, checks, texts, scores, copies)
 
     with side_by_side(task["threads"]) as each:
         tables = {name: outputs[name] for name in TABLES}
@@ -397,12 +399,12 @@ def write_spectra(task, named, encoded, arrays, path, fingerprint: str) -> None:
     path : path
     fingerprint : str
     """
-    documents = spectra.Documents.of(*named, encoded.lengths, task["study"]["n"])
+    documents = Documents.of(*named, encoded.lengths, task["study"]["n"])
     said = {name: arrays[name] for name in ("nll", "predictive_entropy", "token_end_byte")}
     with side_by_side(task["threads"]) as each:
         corpora = list(each(lambda layer: _corpus_spectra(task, layer), task["layers"]))
     layers = (
-        spectra.assembled(
+        assembled(
             layer,
             task["widths"][layer],
             reduction.text_spectra(_reductions(task, layer), documents.texts),
@@ -410,7 +412,7 @@ def write_spectra(task, named, encoded, arrays, path, fingerprint: str) -> None:
         )
         for layer, corpus in zip(task["layers"], corpora, strict=True)
     )
-    spectra.write(path, documents, spectra.Tokens(encoded.offsets, **said), layers, fingerprint)
+    write_spectra_file(path, documents, Tokens(encoded.offsets, **said), layers, fingerprint)
 
 
 def _stores(task):

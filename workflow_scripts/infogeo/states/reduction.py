@@ -13,16 +13,12 @@ import h5py
 import numpy as np
 
 from infogeo.files import hdf5
-from infogeo.geometry.information_gain import Checks, LayerGains, of_pivots, pivots
+from infogeo.geometry.corpus_spectra import CorpusSpectra, Stacks, Sums, TextSpectra
+from infogeo.geometry.information_gain import of_pivots, pivots
+from infogeo.geometry.layer_gains import Checks, LayerGains
 from infogeo.geometry.metrics import CONVENTIONS, regularisers
 from infogeo.geometry.rows import unit_norm
-from infogeo.geometry.spectra import (
-    CorpusSpectra,
-    Spectrum,
-    Stacks,
-    Sums,
-    TextSpectra,
-)
+from infogeo.geometry.spectra import Spectrum
 
 
 @dataclass(frozen=True)
@@ -34,13 +30,13 @@ class Reduction:
     spectra : dict
         (convention, n) → Spectrum of the texts of at least n tokens.
     sums : dict of int to (2, d) float64 ndarray
-        See `spectra.Sums`.
+        See `corpus_spectra.Sums`.
     pivots : (regularisers, texts, n) float64 ndarray
         See `information_gain.pivots`; of the texts of the largest n.
     norms : (texts, n) float64 ndarray
-        See `information_gain.LayerGains`.
+        See `layer_gains.LayerGains`.
     checks : list of dict
-        See `information_gain.Checks`.
+        See `layer_gains.Checks`.
     """
 
     spectra: dict[tuple[str, int], Spectrum]
@@ -123,7 +119,7 @@ class Reducer:
             norms[places] = np.einsum("tnd,tnd->tn", rows, rows)
             gain, rho = of_pivots(found, values)
             for at, place in enumerate(places.tolist()):
-                checks.watch(layer, first + place, of_width, rows[at], gain[:, at], rho[:, at])
+                checks.check_text(layer, first + place, of_width, rows[at], gain[:, at], rho[:, at])
 
         stacks = Stacks(width, work)
         for text, Z in states:

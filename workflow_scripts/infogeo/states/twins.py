@@ -11,7 +11,7 @@ import numpy as np
 from infogeo.files.artefacts import read_table, remove_partial, write_table
 from infogeo.files.errors import InfogeoError
 from infogeo.files.parts import Parts, in_parts, write_pieces
-from infogeo.geometry import information_gain
+from infogeo.geometry import gain_tables, layer_gains
 from infogeo.jobs.threads import side_by_side
 from infogeo.states import shards
 from infogeo.states.measurement import both_passes, gains, token_arrays, write_spectra
@@ -43,10 +43,10 @@ def measure_twins(
         The model's store, for its likelihoods.
     outputs : dict
         Paths: `spectra`, one per draw; `gain`, the means over the tokens of each text
-        (`information_gain.text_table`), and `relations`, of the gains with the likelihoods of the
+        (`gain_tables.text_table`), and `relations`, of the gains with the likelihoods of the
         twin (reference own) and of the model (trained), both with a column draw.
     lambdas, eps2 : lists of float
-        See `information_gain.compute`.
+        See `layer_gains.gains_of_layer`.
     fingerprint : str
         Of all results.
     expected : (str, str, str)
@@ -135,16 +135,18 @@ def assemble(task: dict) -> None:
     write_spectra(task, named, encoded, arrays, output, task["fingerprint"])
 
     n, offsets = max(task["study"]["n"]), encoded.offsets
-    texts = information_gain.Texts.of(*named, offsets, encoded.token_ids, n)
-    scores = texts.said(arrays["nll"], arrays["predictive_entropy"], offsets)
+    texts = layer_gains.FullTexts.of(*named, offsets, encoded.token_ids, n)
+    scores = texts.scores_of_model(arrays["nll"], arrays["predictive_entropy"], offsets)
     with open_store(task["states"]) as states:
-        scores |= texts.said(states.nll(), states.predictive_entropy(), offsets, "trained")
+        scores |= texts.scores_of_model(
+            states.nll(), states.predictive_entropy(), offsets, "trained"
+        )
 
     def of_layer(layer):
         found, _ = gains(task, layer)
         return {
-            "gain": information_gain.text_table(found, texts),
-            "relations": information_gain.relation_table(found, texts, scores),
+            "gain": gain_tables.text_table(found, texts),
+            "relations": gain_tables.relation_table(found, texts, scores),
         }
 
     with side_by_side(task["threads"]) as each:

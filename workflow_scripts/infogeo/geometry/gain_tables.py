@@ -1,0 +1,212 @@
+"""Tables of a layer's information gains: by text, by position, and beside a model's surprisal."""
+
+import numpy as np
+
+from infogeo.geometry.layer_gains import FullTexts, LayerGains
+from infogeo.inference import resampling
+from infogeo.inference.rank_correlation import partial_spearman, within_levels
+
+BINS = 20  # of surprisal, with equally many tokens
+
+
+def _long(gains: LayerGains, columns: list[dict]):
+    """One table of a layer from the columns for each of its regularisers."""
+    import pandas as pd
+
+    return pd.concat(
+        [
+            pd.DataFrame({"layer": gains.layer, "regulariser": name, "lam": lam, **of_kind})
+            for (name, lam), of_kind in zip(gains.regularisers, columns, strict=True)
+        ],
+        ignore_index=True,
+    )
+
+
+def text_table(gains: LayerGains, texts: FullTexts):
+    """Means over the tokens of each text.
+
+    Returns
+    -------
+    pandas.DataFrame
+        doc_id, source, layer, n, regulariser, lam, metric, value: gain_mean (nats per token) and
+        rho_mean over all n tokens; ridge_share, the share of the squared norm of tokens 2 … n
+        that ridge on the earlier ones explains, 1 − Σρ/Σ‖z‖² (NaN where all are zero rows).
+    """
+    import pandas as pd
+
+    squares = gains.norms[:, 1:].sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = 1.0 - gains.rho[..., 1:].sum(axis=-1) / np.where(squares > 0, squares, np.nan)
+    metrics = {
+        "gain_mean": gains.gain.mean(axis=-1),
+        "rho_mean": gains.rho.mean(axis=-1),
+        "ridge_share": share,
+    }  # (regularisers, texts)
+    frames = [
+        _long(
+            gains,
+            [
+                {"doc_id": texts.doc_ids, "source": texts.sources, "metric": metric, "value": row}
+                for row in values
+            ],
+        )
+        for metric, values in metrics.items()
+    ]
+    columns = "doc_id source layer n regulariser lam metric value".split()
+    return pd.concat(frames, ignore_index=True).assign(n=texts.n)[columns]
+
+
+def position_table(gains: LayerGains, weights):
+    """Means over texts at each position, with 95 % intervals over resampled text clusters.
+
+    Parameters
+    ----------
+    gains : LayerGains
+    weights : (draws, texts) array
+        See `infogeo.inference.resampling.text_weights`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        layer, regulariser, lam, position (from 1), quantity, mean, low, high, texts. Quantities:
+        gain, rho, and logdet: ln det(I + G_i/λ) of the tokens up to there.
+    """
+    import pandas as pd
+
+    columns = "layer regulariser lam position quantity mean low high texts".split()
+    texts, n = gains.norms.shape
+    parts = {"gain": gains.gain, "rho": gains.rho, "logdet": gains.gain.cumsum(axis=-1)}
+    frames = []
+    for quantity, values in parts.items():
+        bands = [resampling.interval(weights @ of_kind) for of_kind in values]  # (2, n) each
+        of_kinds = [
+            {"position": np.arange(1, n + 1), "quantity": quantity, "mean": of_kind.mean(axis=0),
+             "low": low, "high": high, "texts": texts}
+            for of_kind, (low, high) in zip(values, bands, strict=True)
+        ]  # fmt: skip
+        frames.append(_long(gains, of_kinds))
+    return pd.concat(frames, ignore_index=True)[columns]
+
+
+def surprisal_table(gains: LayerGains, surprisal, weights):
+    """Mean gain in quantile bins of surprisal, with 95 % intervals over resampled text clusters.
+
+    Parameters
+    ----------
+    gains : LayerGains
+    surprisal : (texts, n − 1) array
+        Nats, of tokens 2 … n; the bins hold equally many of all tokens (equal values stay
+        together, and empty bins are left out).
+    weights : (draws, texts) array
+
+    Returns
+    -------
+    pandas.DataFrame
+        layer, regulariser, lam, bin (from 0), surprisal (mean), gain, low, high, tokens.
+    """
+    edges = np.quantile(surprisal, np.arange(1, BINS) / BINS)
+    bins = np.searchsorted(edges, surprisal, side="right")  # (texts, n − 1)
+    places = (np.arange(len(bins))[:, None] * BINS + bins).ravel()
+
+    def sums(values=None):  # (texts, BINS)
+        values = None if values is None else values.ravel()
+        return np.bincount(places, values, len(bins) * BINS).reshape(-1, BINS)
+
+    counts = sums()
+    tokens = counts.sum(axis=0)
+    used = tokens > 0
+    counts, tokens = counts[:, used], tokens[used]
+    resampled = weights @ counts
+    columns = []
+    for gain in gains.gain[..., 1:]:
+        total = sums(gain)[:, used]
+        with np.errstate(invalid="ignore"):
+            low, high = resampling.interval(weights @ total / resampled)
+        columns.append({
+            "bin": np.flatnonzero(used), "surprisal": sums(surprisal)[:, used].sum(0) / tokens,
+            "gain": total.sum(axis=0) / tokens, "low": low, "high": high, "tokens": tokens,
+        })  # fmt: skip
+    return _long(gains, columns)
+
+
+def relation_table(gains: LayerGains, texts: FullTexts, scores: dict, copies=None):
+    """Partial Spearman correlations of the gain with what a model says of the same tokens.
+
+    Given are the position and the frequency of the token; all tokens 2 … n count.
+
+    Parameters
+    ----------
+    gains : LayerGains
+    texts : FullTexts
+    scores : dict
+        (relation, reference) → (texts, n − 1) array, such as the surprisal of each token.
+    copies : (draws, texts) int array, optional
+        Resamples of text clusters for 95 % intervals (NaN without), see `resampling.text_copies`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        layer, regulariser, lam, n, relation, reference, partial_spearman, low, high,
+        within_position (the same with a level per position in place of its rank), spearman
+        (nothing held fixed), tokens, texts. NaN where a variable is constant.
+    """
+    gain = gains.gain[..., 1:].reshape(len(gains.gain), -1)
+    targets = np.stack([values.ravel() for values in scores.values()])
+    position = np.tile(np.arange(1, texts.n), len(texts))
+    frequency = texts.frequency[:, 1:].ravel()
+    of_text = np.repeat(np.arange(len(texts)), texts.n - 1)
+    controls, once = [position, frequency], np.ones((1, len(texts)), np.int16)
+    drawn = once if copies is None else np.concatenate([once, copies])
+    partial = partial_spearman(gain, targets, controls, of_text, drawn)
+    low = high = np.full(partial.shape[1:], np.nan)
+    if copies is not None:
+        low, high = resampling.interval(partial[1:])
+    columns = {
+        "partial_spearman": partial[0],
+        "low": low,
+        "high": high,
+        "within_position": within_levels(gain, targets, [frequency], position),
+        "spearman": partial_spearman(gain, targets, controls[:0], of_text, once)[0],
+    }  # (kinds, targets) each
+    relations, references = zip(*scores, strict=True)
+    of_kinds = [
+        {"n": texts.n, "relation": relations, "reference": references,
+         **{name: values[kind] for name, values in columns.items()},
+         "tokens": len(position), "texts": len(texts)}
+        for kind in range(len(gain))
+    ]  # fmt: skip
+    return _long(gains, of_kinds)
+
+
+def layer_tables(gains: LayerGains, checks: list, texts: FullTexts, scores: dict, copies) -> dict:
+    """All tables of a layer.
+
+    Parameters
+    ----------
+    gains : LayerGains
+    checks : list of dict
+        Its rows of `Checks`.
+    texts : FullTexts
+    scores : dict
+        See `relation_table`; the surprisal is ("surprisal", "own").
+    copies : (draws, texts) int array
+        Of the bootstrap over text clusters; see `resampling.text_copies`.
+
+    Returns
+    -------
+    dict
+        texts, positions, relations, checks, surprisal → pandas.DataFrame; see the functions of
+        those names, and for checks `Checks`: doc_id, layer, regulariser, lam, position, gain,
+        rho, rho_ridge, gain_ridge = ln(1 + rho_ridge/λ), gain_slogdet (NaN where it would cost too
+        much), and the absolute differences residual_ridge and residual_slogdet, nats.
+    """
+    import pandas as pd
+
+    weights = resampling.as_weights(copies)
+    return {
+        "texts": text_table(gains, texts),
+        "positions": position_table(gains, weights),
+        "relations": relation_table(gains, texts, scores, copies),
+        "checks": pd.DataFrame(checks),
+        "surprisal": surprisal_table(gains, scores["surprisal", "own"], weights),
+    }
