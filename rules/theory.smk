@@ -67,7 +67,8 @@ rule compare_theory:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(1000),
+        mem_mb=megabytes_over_all("compare_theory"),
+        runtime=minutes_over_all("compare_theory"),
     params:
         corpora=[c for c in CORPORA for _ in FIRST_MODELS],
         families=[MODELS[m]["family"] for _ in CORPORA for m in FIRST_MODELS],

@@ -98,6 +98,12 @@ def test_what_cannot_be_judged_says_what_to_add(claim, law, words):
     assert words in judged(claim, **law)["to_add"]
 
 
+def test_a_law_that_is_not_fitted_names_its_problem_and_no_control():
+    row = judged(claims.BEYOND, exponent_high=np.nan, controls_applied="",
+                 falls_verdict="not available", problems="models of one shape: a, b")  # fmt: skip
+    assert row["to_add"] == "models of one shape: a, b"
+
+
 def test_exploratory_laws_and_raw_entropies_make_no_claim():
     frame = tidy(pd.DataFrame([LAW | {"headline": False}, LAW | {"metric": "entropy"}]))
     assert claims.laws(frame, claims.MEASURED) == []
@@ -173,9 +179,27 @@ def test_the_model_that_speaks_least_for_the_verdict_is_shown():
     unknown = context(shares=((0.1, 0.05, 0.2), (np.nan, np.nan, np.nan)))[claims.DISTRIBUTED]
     assert unknown["verdict"] == "not available"
     assert unknown["to_add"] == "m1: 3 texts"
+    assert np.isnan(unknown["false_rate"])
 
 
 # ---------------------------------------------------------------- sentences
+
+
+def test_a_verdict_that_is_not_available_has_no_error_rate():
+    names = ("value", "slope", "excess_slope", *claims.BASELINES, "minus_cosine",
+             "minus_cosine_centred")  # fmt: skip
+    trend = {f"{name}{end}": np.nan for name in names for end in ("", "_low", "_high")} | {
+        "corpus": "c", "family": "f", "depth": "final", "score": "auc", "headline": True,
+        "points": 2, "models": 2, "texts": 9, "covariance_verdict": "not available",
+        "trend_verdict": "not available", "problems": "2 points: a law needs at least 3",
+    }  # fmt: skip
+    trends = pd.DataFrame([
+        trend | {"distance": "js_centred"}, trend | {"distance": "cosine", "headline": False},
+    ])  # fmt: skip
+    rows = claims.sentences(trends, RATES)
+    assert [row["verdict"] for row in rows] == 4 * ["not available"]
+    assert np.isnan([row["false_rate"] for row in rows]).all()
+    assert "% wrong" not in report.terminal_text(claims.table(rows))
 
 
 @pytest.mark.parametrize(

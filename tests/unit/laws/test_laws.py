@@ -447,12 +447,14 @@ def test_texts_in_no_common_are_said():
     assert (law["texts"], law["texts_left_out"]) == (0, TEXTS)
 
 
-def test_spectra_without_the_texts_stop_the_run():
+def test_spectra_without_the_texts_stop_the_run_and_their_file_is_named():
     world = World()
     world.plant(world.noisy(one_over_ln_d))
     world.spectra = lambda *key: (["t0"], world.spectrum[:1], np.array([16]))
-    with pytest.raises(InfogeoError, match=r"w64-d2-s0.*11 texts are missing"):
+    with pytest.raises(InfogeoError, match=r"w64-d2-s0.*11 texts are missing") as error:
         world.fit()
+    # Named by its file, whichever rule makes it: with reduced states there is no compute_spectra.
+    assert str(error.value).endswith("snakemake -R results/spectra/c/w64-d2-s0.h5")
 
 
 # ---------------------------------------------------------------- all laws together

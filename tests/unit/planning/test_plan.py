@@ -448,6 +448,17 @@ def test_a_job_over_all_models_asks_for_more_where_there_are_more(rule, config, 
         assert many["megabytes"] < longer["megabytes"] and many["minutes"] < longer["minutes"]
 
 
+def test_the_memory_for_token_frequencies_follows_the_texts(config, tmp_path):
+    def asked(texts):
+        corpora = [corpus_row("c", texts)]
+        return demand.summary("compare_theory", [ladder_row("m")], corpora, config, tmp_path, ["f"])
+
+    few, many = asked(400), asked(10**6)
+    assert few["megabytes"] == demand.LEAST_MEGABYTES
+    assert many["megabytes"] > 50 * max(config["spectra"]["n"])  # 50 bytes of each token
+    assert many["minutes"] > few["minutes"]
+
+
 def test_as_many_laws_are_counted_as_are_fitted():
     # Three scopes, 7 metrics in two conventions, 15 of unit alone, two n, four depths; two axes.
     assert costs.laws(configuration.merged({})) == (3 * (2 * 7 + 15) * 2 * 4 + 3 * 2) * 2 == 1404

@@ -1,10 +1,13 @@
 """The Zipf exponent of tokens: planted exponents, the noise of ranking, coverage, bad input."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import optimize
 
 from infogeo.files.errors import InfogeoError
+from infogeo.inference import resampling
 from infogeo.theory import zipf
 
 SOURCES, PER_TEXT = 100, 400
@@ -158,6 +161,28 @@ def test_the_estimate_is_the_mean_of_two_rankings_by_halves_of_the_sources():
         ways.append(rows)
     expected = np.mean(ways, axis=0)
     assert (found.exponent, found.head[0], found.tail[0]) == pytest.approx(expected, abs=1e-9)
+
+
+def test_resamples_of_sources_are_weighed_in_blocks_and_fill_no_memory():
+    sources, draws = 4000, 999
+    ids = np.random.default_rng(0).choice(40, sources * 5, p=np.full(40, 1 / 40))
+    tracemalloc.start()
+    found = fitted(ids, np.arange(sources + 1) * 5, draws=draws)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.isfinite(found.low)
+    assert peak < 3000 * sources  # a matrix of all resamples takes 19,000
+
+
+def test_blocks_of_resamples_give_the_bits_of_the_whole_matrix():
+    rng = np.random.default_rng(3)
+    codes, of_token = rng.integers(0, 50, 9000), rng.integers(0, 37, 9000)
+    ranks = np.arange(1, 51)
+    means = zipf._mean_logs(codes, of_token, [(ranks, 5, 40)], 37, draws=203, seed=0)
+    weights = resampling.text_weights(np.arange(37), draws=203, seed=0)
+    weights = np.concatenate([np.full((1, 37), 1 / 37), weights])
+    sums, counts = zipf._sums(codes, of_token, ranks, 5, 40, 37)
+    np.testing.assert_array_equal(means[0], (weights @ sums) / (weights @ counts))
 
 
 def test_too_little_is_said_and_is_no_number():

@@ -65,8 +65,10 @@ def error_rates() -> pd.DataFrame:
 def _rate(rates: pd.DataFrame, rule: str, verdict: str) -> float:
     """The highest measured rate at which a rule gives a verdict wrongly.
 
-    Of a verdict that decides nothing: that of "supported".
+    Of an inconclusive one: that of "supported". NaN where no verdict is available.
     """
+    if verdict == "not available":
+        return np.nan
     of_rule = rates[rates["rule"] == rule]
     decided = verdict if verdict in set(of_rule["verdict"]) else "supported"
     return of_rule.loc[of_rule["verdict"] == decided, "rate"].max()
@@ -140,7 +142,7 @@ def _beyond(law: pd.Series, about: tuple) -> dict:
     measured = [control for control in controls if np.isfinite(control.high)]
     worst = max(measured, key=lambda control: control.high, default=NONE)
     missing = [_sizes(law, 3)]
-    if law["points"] >= 3:
+    if np.isfinite(raw.high):
         missing += [c.what + " of every model" for c in controls if not np.isfinite(c.high)]
         if law["widths"] == 1:
             missing.append("a second width: all models have one")

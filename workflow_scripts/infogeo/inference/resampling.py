@@ -4,11 +4,47 @@ from functools import lru_cache
 
 import numpy as np
 
+# Resamples that are treated at once. A multiple of 4: the kernels of a matrix-vector product take 4
+# rows together, and a row left over may differ in its last bit.
+BLOCK = 16
+
+
+def _drawn(clusters: int, sizes, seed: int):
+    """Yield the next resamples, (size, clusters) int64, of one stream of them."""
+    rng = np.random.default_rng([seed, clusters])
+    shares = np.full(clusters, 1 / clusters)
+    for size in sizes:
+        yield rng.multinomial(clusters, shares, size)
+
 
 @lru_cache(maxsize=32)
 def _cluster_counts(clusters: int, draws: int, seed: int) -> np.ndarray:
-    rng = np.random.default_rng([seed, clusters])
-    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), draws).astype(np.int16)
+    sizes = [BLOCK] * (draws // BLOCK) + [draws % BLOCK]
+    return np.concatenate([part.astype(np.int16) for part in _drawn(clusters, sizes, seed)])
+
+
+def weights_in_blocks(clusters: int, *, draws: int, seed: int):
+    """Weights of each cluster in the sample itself and then in its resamples, block by block.
+
+    The resamples are those of `text_weights` where every text is its own cluster, of which a matrix
+    would take 8 · draws bytes a cluster.
+
+    Parameters
+    ----------
+    clusters, draws, seed : int
+
+    Yields
+    ------
+    (at most BLOCK, clusters) float64 array
+        Rows sum to 1; 1 + draws of them in all. In Fortran order, as `text_weights` has it, so that
+        products with either are the same to the last bit.
+    """
+    sizes = [min(BLOCK, 1 + draws - start) for start in range(0, 1 + draws, BLOCK)]
+    sizes[0] -= 1
+    sample = np.ones((1, clusters), np.int64)
+    for copies in _drawn(clusters, sizes, seed):
+        yield np.asfortranarray(as_weights(np.concatenate([sample, copies])))
+        sample = sample[:0]
 
 
 def text_copies(clusters, *, draws: int, seed: int) -> np.ndarray:

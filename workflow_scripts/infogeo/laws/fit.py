@@ -313,7 +313,8 @@ class Laws:
             if (place < 0).any():
                 raise InfogeoError(
                     f"spectra of {name[0]} on {self.corpus}: {int((place < 0).sum())} texts are "
-                    "missing that its entropies have. Make them anew: snakemake -R compute_spectra"
+                    "missing that its entropies have. Make them anew: "
+                    f"snakemake -R results/spectra/{self.corpus}/{name[0]}.h5"
                 )
             eigenvalues, rows = eigenvalues[place], rows[place]
         different = list(dict.fromkeys(widths))

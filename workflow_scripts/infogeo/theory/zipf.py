@@ -94,15 +94,12 @@ def exponent(token_ids, offsets, doc_ids, sources, special, *, draws: int, seed:
         problem = f"{few} types occur {MIN_COUNT} times in half of the sources: {MIN_RANKS} needed"
         return _none(problem, few, facts)
 
-    weights = resampling.text_weights(np.arange(size), draws=draws, seed=seed)
-    weights = np.concatenate([np.full((1, size), 1 / size), weights])  # (1 + draws, sources)
-    ways = np.array([
-        [_fit(codes, of_token, ranks, first, last, weights) for first, last in _ranges(ranks)]
-        for ranks in rankings
-    ])  # (ways, ranges, 1 + draws)  # fmt: skip
-    found = ways.mean(axis=0)
+    ranges = [(ranks, *ends) for ranks in rankings for ends in _ranges(ranks)]
+    means = _mean_logs(codes, of_token, ranges, size, draws=draws, seed=seed)
+    fits = [solve(mean, first, last) for mean, (_, first, last) in zip(means, ranges, strict=True)]
+    both_ways = np.reshape(fits, (len(rankings), -1, 1 + draws)).mean(axis=0)  # (ranges, 1 + draws)
     all_ranks, head, tail = (
-        (float(row[0]), *map(float, resampling.interval(row[1:]))) for row in found
+        (float(row[0]), *map(float, resampling.interval(row[1:]))) for row in both_ways
     )
     largest = [int(ranks.max()) for ranks in rankings]
     return Zipf(*all_ranks, head, tail, round(np.mean(largest)), **facts)
@@ -162,13 +159,26 @@ def _ranges(ranks) -> list[tuple[int, int]]:
     return [(1, last), (1, middle), (middle + 1, last)]
 
 
-def _fit(codes, of_token, ranks, first: int, last: int, weights) -> np.ndarray:
-    """s over the ranks first … last in each resample of the sources, (draws,)."""
+def _mean_logs(codes, of_token, ranges, size: int, *, draws: int, seed: int) -> np.ndarray:
+    """Mean of ln r over the ranks first … last of each of `ranges`, (ranges, 1 + draws).
+
+    The first is that of the sources as they are, the others those of their resamples.
+    """
+    of_sources = [_sums(codes, of_token, *each, size) for each in ranges]
+    blocks = [
+        [(weights @ sums) / (weights @ counts) for sums, counts in of_sources]
+        for weights in resampling.weights_in_blocks(size, draws=draws, seed=seed)
+    ]
+    return np.concatenate(blocks, axis=-1)
+
+
+def _sums(codes, of_token, ranks, first: int, last: int, size: int):
+    """Of each source (sources,): sum of ln r over its tokens of rank first … last; their number."""
     rank = ranks[codes]
     inside = (first <= rank) & (rank <= last)
-    source, size = of_token[inside], weights.shape[1]
-    sums = np.bincount(source, np.log(rank[inside]), minlength=size)  # (sources,)
-    return solve((weights @ sums) / (weights @ np.bincount(source, minlength=size)), first, last)
+    source = of_token[inside]
+    sums = np.bincount(source, np.log(rank[inside]), minlength=size)
+    return sums, np.bincount(source, minlength=size)
 
 
 def solve(mean_log, first: int, last: int) -> np.ndarray:
@@ -186,11 +196,18 @@ def solve(mean_log, first: int, last: int) -> np.ndarray:
     """
     mean_log = np.asarray(mean_log, float)
     logs = np.log(np.arange(first, last + 1)) - np.log(first)
-    low, high = np.full(mean_log.shape, -STEEPEST), np.full(mean_log.shape, STEEPEST)
+    targets = mean_log.ravel() - np.log(first)
+    blocks = np.split(targets, range(resampling.BLOCK, len(targets), resampling.BLOCK))
+    return np.concatenate([_bisected(block, logs) for block in blocks]).reshape(mean_log.shape)
+
+
+def _bisected(targets, logs) -> np.ndarray:
+    """The s at which Σ r^−s ln r / Σ r^−s are the targets (values,), of ln r (ranks,)."""
+    low, high = np.full(targets.shape, -STEEPEST), np.full(targets.shape, STEEPEST)
     for _ in range(56):
         middle = (low + high) / 2
-        exponents = -middle[..., None] * logs
+        exponents = -middle[:, None] * logs  # (values, ranks)
         p = np.exp(exponents - exponents.max(-1, keepdims=True))
-        too_flat = (p @ logs) / p.sum(-1) > mean_log - np.log(first)
+        too_flat = (p @ logs) / p.sum(-1) > targets
         low, high = np.where(too_flat, middle, low), np.where(too_flat, high, middle)
     return (low + high) / 2
