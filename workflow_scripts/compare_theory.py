@@ -1,7 +1,7 @@
 """What the likelihoods of real models and the frequencies of tokens imply, beside the theory."""
 
 from infogeo.files import artefacts, tables
-from infogeo.jobs import logs
+from infogeo.jobs import binding
 from infogeo.states.store import open_store
 from infogeo.theory import laws as theory
 from infogeo.theory import report, zipf
@@ -31,5 +31,4 @@ def main(files, params, output) -> None:
 
 
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        main(snakemake.input, snakemake.params, snakemake.output)
+    binding.run(main, snakemake)

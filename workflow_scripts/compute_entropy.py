@@ -4,19 +4,21 @@ from infogeo.files.artefacts import write_table
 from infogeo.files.parts import in_parts
 from infogeo.geometry.entropy import entropies
 from infogeo.geometry.spectra_file import SpectraFile
-from infogeo.jobs import logs
+from infogeo.jobs import binding
+
+
+def main(files, params, output) -> None:
+    """Read the spectra of the model and of each twin, and write the entropies of both."""
+    of_model, of_twins = params.expected
+    trained = entropies(SpectraFile(files.trained, of_model), params.eps2, params.lambdas)
+    write_table(in_parts(trained), output.trained, params.fingerprint)
+    untrained = (
+        part.assign(draw=draw)
+        for draw, path in enumerate(files.untrained)
+        for part in entropies(SpectraFile(path, of_twins), params.eps2, params.lambdas)
+    )
+    write_table(in_parts(untrained), output.untrained, params.fingerprint)
+
 
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        params = snakemake.params
-        of_model, of_twins = params.expected
-        trained = entropies(
-            SpectraFile(snakemake.input.trained, of_model), params.eps2, params.lambdas
-        )
-        write_table(in_parts(trained), snakemake.output.trained, params.fingerprint)
-        untrained = (
-            part.assign(draw=draw)
-            for draw, path in enumerate(snakemake.input.untrained)
-            for part in entropies(SpectraFile(path, of_twins), params.eps2, params.lambdas)
-        )
-        write_table(in_parts(untrained), snakemake.output.untrained, params.fingerprint)
+    binding.run(main, snakemake)

@@ -2,18 +2,19 @@
 
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.spectra_file import Tokens, write_spectra_file
-from infogeo.jobs import logs
+from infogeo.jobs import binding
 from infogeo.jobs.progress import Heartbeat
 from infogeo.jobs.threads import side_by_side
 from infogeo.states.store import open_store
 
-if __name__ == "__main__":
+
+def main(files, params, output) -> None:
+    """Read the stored states layer by layer, and write their spectra."""
     with (
-        logs.rule(snakemake),
-        open_store(snakemake.input[0], snakemake.params.expected[0]) as states,
-        side_by_side(snakemake.threads) as each,
+        open_store(files[0], params.expected[0]) as states,
+        side_by_side(params.threads) as each,
     ):
-        documents = Documents.of(states.doc_ids, states.sources, states.lengths, snakemake.params.n)
+        documents = Documents.of(states.doc_ids, states.sources, states.lengths, params.n)
         tokens = Tokens(
             offsets=states.offsets,
             nll=states.nll(),
@@ -21,12 +22,14 @@ if __name__ == "__main__":
             token_end_byte=states.token_end_byte(),
         )
         total = 2 * len(states.doc_ids) * len(states.layers)  # every text comes twice
-        heartbeat = Heartbeat(snakemake.wildcards.model, total, "texts × layers")
+        heartbeat = Heartbeat(params.model, total, "texts × layers")
 
         def of_layer(layer):
             return spectra_of_layer(lambda: heartbeat.counted(states.states([layer])), documents)
 
         layers = each(of_layer, states.layers)
-        write_spectra_file(
-            snakemake.output[0], documents, tokens, layers, snakemake.params.fingerprint
-        )
+        write_spectra_file(output[0], documents, tokens, layers, params.fingerprint)
+
+
+if __name__ == "__main__":
+    binding.run(main, snakemake)

@@ -1,10 +1,28 @@
 """Run one model over one corpus and store its hidden states, likelihoods and attention rows."""
 
-from infogeo.jobs import logs
-from infogeo.jobs.binding import settings
+from infogeo.jobs import binding
 from infogeo.states.dump import dump
 
+
+def main(files, params, output) -> None:
+    """Run the model, and write its store."""
+    dump(
+        files.model,
+        files.corpus,
+        output[0],
+        n=params.n,
+        layers=params.layers,
+        attention_texts=params.attention_texts,
+        batch_tokens=params.batch_tokens,
+        shard_tokens=params.shard_tokens,
+        dtype=params.dtype,
+        trust_remote_code=params.trust_remote_code,
+        seed=params.seed,
+        fingerprint=params.fingerprint,
+        expected=params.expected,
+        **params.launch,
+    )
+
+
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        files = snakemake.input
-        dump(files.model, files.corpus, snakemake.output[0], **settings(snakemake))
+    binding.run(main, snakemake)

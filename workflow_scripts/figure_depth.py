@@ -1,21 +1,23 @@
 """Figure: entropies and exponents against relative depth."""
 
 from infogeo.figures import laws as plotting
-from infogeo.files.artefacts import read_table
-from infogeo.jobs import logs
+from infogeo.files.artefacts import read_tables
+from infogeo.jobs import binding
+
+
+def main(files, params, output) -> None:
+    """Read the tables, and draw the figure."""
+    laws, profiles = read_tables(files, params.expected)
+    figure = plotting.depth_profiles(
+        laws,
+        profiles,
+        corpus=params.corpus,
+        n=params.n,
+        eps2=params.eps2,
+        axis=params.axis,
+    )
+    plotting.save(figure, output)
+
 
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        laws, profiles = (
-            read_table(path, expected)
-            for path, expected in zip(snakemake.input, snakemake.params.expected, strict=True)
-        )
-        figure = plotting.depth_profiles(
-            laws,
-            profiles,
-            corpus=snakemake.wildcards.corpus,
-            n=snakemake.params.n,
-            eps2=snakemake.params.eps2,
-            axis=snakemake.params.axis,
-        )
-        plotting.save(figure, snakemake.output)
+    binding.run(main, snakemake)

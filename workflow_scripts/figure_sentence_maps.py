@@ -2,16 +2,16 @@
 
 from infogeo.figures import sentences as sentence_figures
 from infogeo.figures.laws import save
-from infogeo.files.artefacts import read_table
-from infogeo.jobs import logs
+from infogeo.files.artefacts import read_tables
+from infogeo.jobs import binding
+
+
+def main(files, params, output) -> None:
+    """Read the tables, and draw the figure."""
+    maps, scores = read_tables(files, params.expected)
+    figure = sentence_figures.sentence_maps(maps, scores, corpus=params.corpus, depth=params.depth)
+    save(figure, output)
+
 
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        maps, scores = (
-            read_table(path, expected)
-            for path, expected in zip(snakemake.input, snakemake.params.expected, strict=True)
-        )
-        figure = sentence_figures.sentence_maps(
-            maps, scores, corpus=snakemake.wildcards.corpus, depth=snakemake.params.depth
-        )
-        save(figure, snakemake.output)
+    binding.run(main, snakemake)

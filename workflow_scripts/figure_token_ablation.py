@@ -2,14 +2,16 @@
 
 from infogeo.figures import context as context_figures
 from infogeo.figures.laws import save
-from infogeo.files.artefacts import read_table
-from infogeo.jobs import logs
+from infogeo.files.artefacts import read_tables
+from infogeo.jobs import binding
+
+
+def main(files, params, output) -> None:
+    """Read the tables, and draw the figure."""
+    tables = read_tables(files, params.expected)
+    figure = context_figures.token_ablation(*tables, corpus=params.corpus)
+    save(figure, output)
+
 
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        tables = (
-            read_table(path, expected)
-            for path, expected in zip(snakemake.input, snakemake.params.expected, strict=True)
-        )
-        figure = context_figures.token_ablation(*tables, corpus=snakemake.wildcards.corpus)
-        save(figure, snakemake.output)
+    binding.run(main, snakemake)

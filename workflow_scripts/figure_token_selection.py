@@ -3,12 +3,15 @@
 from infogeo.figures import context as context_figures
 from infogeo.figures.laws import save
 from infogeo.files.artefacts import read_table
-from infogeo.jobs import logs
+from infogeo.jobs import binding
+
+
+def main(files, params, output) -> None:
+    """Read the tables, and draw the figure."""
+    (path,), (expected,) = files, params.expected
+    figure = context_figures.token_selection(read_table(path, expected), corpus=params.corpus)
+    save(figure, output)
+
 
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        (path,), (expected,) = snakemake.input, snakemake.params.expected
-        figure = context_figures.token_selection(
-            read_table(path, expected), corpus=snakemake.wildcards.corpus
-        )
-        save(figure, snakemake.output)
+    binding.run(main, snakemake)

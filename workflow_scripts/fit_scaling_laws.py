@@ -9,7 +9,7 @@ from infogeo.files import artefacts
 from infogeo.files.parts import Parts
 from infogeo.geometry.depths import layers_at
 from infogeo.geometry.spectra_file import SpectraFile
-from infogeo.jobs import logs
+from infogeo.jobs import binding
 from infogeo.laws.fit import Settings, scaling_laws, with_q_values
 from infogeo.laws.measured import Measured, Texts, profile
 from infogeo.sources import cards
@@ -122,5 +122,4 @@ def main(files, params, output) -> None:
 
 
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        main(snakemake.input, snakemake.params, snakemake.output)
+    binding.run(main, snakemake)

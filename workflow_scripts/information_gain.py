@@ -5,23 +5,24 @@ from infogeo.files.parts import write_pieces
 from infogeo.geometry.gain_tables import layer_tables
 from infogeo.geometry.layer_gains import Checks, FullTexts, gains_of_layer
 from infogeo.inference import resampling
-from infogeo.jobs import logs
+from infogeo.jobs import binding
 from infogeo.jobs.progress import Heartbeat
 from infogeo.jobs.threads import side_by_side
 from infogeo.states.store import open_store
 
-if __name__ == "__main__":
+
+def main(files, params, output) -> None:
+    """Read the stored states layer by layer, and write the five tables of gains."""
     with (
-        logs.rule(snakemake),
-        open_store(snakemake.input[0], snakemake.params.expected[0]) as states,
-        side_by_side(snakemake.threads) as each,
+        open_store(files[0], params.expected[0]) as states,
+        side_by_side(params.threads) as each,
     ):
-        params, output, offsets = snakemake.params, snakemake.output, states.offsets
+        offsets = states.offsets
         texts = FullTexts.of(states.doc_ids, states.sources, offsets, states.token_ids(), params.n)
         scores = texts.scores_of_model(states.nll(), states.predictive_entropy(), offsets)
         copies = resampling.text_copies(texts.clusters, draws=params.draws, seed=params.seed)
         total = len(states.doc_ids) * len(states.layers)
-        heartbeat = Heartbeat(snakemake.wildcards.model, total, "texts × layers")
+        heartbeat = Heartbeat(params.model, total, "texts × layers")
 
         def of_layer(layer):
             checks = Checks(texts.doc_ids, texts.n, params.seed)
@@ -42,3 +43,7 @@ if __name__ == "__main__":
             f"{len(checks):,} gains checked: at most {worst['residual_ridge']:.0e} nats "
             f"from scikit-learn's Ridge, {worst['residual_slogdet']:.0e} from slogdet."
         )
+
+
+if __name__ == "__main__":
+    binding.run(main, snakemake)

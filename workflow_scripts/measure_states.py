@@ -1,21 +1,37 @@
 """Run one model over one corpus: spectra, gains, likelihoods and the few states that are kept."""
 
-from infogeo.jobs import logs
-from infogeo.jobs.binding import settings
+from infogeo.jobs import binding
 from infogeo.states.measurement import measure
 
+
+def main(files, params, output) -> None:
+    """Run the model, and write whatever is kept of it."""
+    *expected, expected_sample = params.expected
+    measure(
+        files.model,
+        files.corpus,
+        files.sample or None,
+        dict(output.items()),
+        n=params.n,
+        layers=params.layers,
+        attention_texts=params.attention_texts,
+        batch_tokens=params.batch_tokens,
+        shard_tokens=params.shard_tokens,
+        dtype=params.dtype,
+        trust_remote_code=params.trust_remote_code,
+        lambdas=params.lambdas,
+        eps2=params.eps2,
+        draws=params.draws,
+        depths=params.depths,
+        depth_tolerance=params.depth_tolerance,
+        sentence_n=params.sentence_n,
+        seed=params.seed,
+        fingerprints=dict.fromkeys(("states", "spectra", "gain"), params.fingerprint),
+        expected=expected,
+        expected_sample=expected_sample,
+        **params.launch,
+    )
+
+
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        files, made, given = snakemake.input, dict(snakemake.output.items()), settings(snakemake)
-        *expected, expected_sample = given.pop("expected")
-        fingerprints = dict.fromkeys(("states", "spectra", "gain"), given.pop("fingerprint"))
-        measure(
-            files.model,
-            files.corpus,
-            files.sample or None,
-            made,
-            fingerprints=fingerprints,
-            expected=expected,
-            expected_sample=expected_sample,
-            **given,
-        )
+    binding.run(main, snakemake)

@@ -2,18 +2,23 @@
 
 from infogeo.files.artefacts import write_table
 from infogeo.geometry.nulls import random_null
-from infogeo.jobs import logs
+from infogeo.jobs import binding
 from infogeo.sources import cards
 
+
+def main(files, params, output) -> None:
+    """Read the widths of the models, and write the metrics."""
+    models = [cards.read(path) for path in files.models]
+    table = random_null(
+        widths=[model[key] for model in models for key in ("width", "final_width")],
+        prefixes=params.n,
+        eps2=params.eps2,
+        lambdas=params.lambdas,
+        draws=params.draws,
+        seed=params.seed,
+    )
+    write_table(table, output[0], params.fingerprint)
+
+
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        models = [cards.read(path) for path in snakemake.input.models]
-        table = random_null(
-            widths=[model[key] for model in models for key in ("width", "final_width")],
-            prefixes=snakemake.params.n,
-            eps2=snakemake.params.eps2,
-            lambdas=snakemake.params.lambdas,
-            draws=snakemake.params.draws,
-            seed=snakemake.params.seed,
-        )
-        write_table(table, snakemake.output[0], snakemake.params.fingerprint)
+    binding.run(main, snakemake)

@@ -2,19 +2,19 @@
 
 from infogeo.files.artefacts import read_table
 from infogeo.geometry.depths import layers_at
-from infogeo.jobs import logs
+from infogeo.jobs import binding
 from infogeo.sentences.file import save
 from infogeo.sentences.model_distances import measure
 from infogeo.sentences.sample import SampledTexts
 from infogeo.sources import cards
 from infogeo.states.store import open_store
 
-if __name__ == "__main__":
+
+def main(files, params, output) -> None:
+    """Read the stored states and the sample, and write the geometry."""
     with (
-        logs.rule(snakemake),
-        open_store(snakemake.input.states, snakemake.params.expected[1]) as store,
+        open_store(files.states, params.expected[1]) as store,
     ):
-        params = snakemake.params
         texts = SampledTexts.of(
             store.doc_ids,
             store.labels,
@@ -22,12 +22,16 @@ if __name__ == "__main__":
             store.offsets,
             store.token_ids(),
             store.token_end_byte(),
-            sample=read_table(snakemake.input.sample, params.expected[2]),
+            sample=read_table(files.sample, params.expected[2]),
             n=params.n,
         )
-        card = cards.read(snakemake.input.model, params.expected[0])
+        card = cards.read(files.model, params.expected[0])
         layers = layers_at(params.depths, card["layers"], store.layers, params.depth_tolerance)
         wanted = [layer for layer in store.layers if layer in layers.values()]
         found = measure(texts, [lambda: store.states(wanted)], layers)
         print(f"{len(texts)} texts of {params.n} tokens; left out: {texts.left_out}", flush=True)
-        save(snakemake.output[0], found, params.fingerprint)
+        save(output[0], found, params.fingerprint)
+
+
+if __name__ == "__main__":
+    binding.run(main, snakemake)

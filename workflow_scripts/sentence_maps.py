@@ -3,22 +3,24 @@
 import pandas as pd
 
 from infogeo.files.artefacts import write_table
-from infogeo.jobs import logs
+from infogeo.jobs import binding
 from infogeo.sentences.file import load
 from infogeo.sentences.maps import maps
 
+
+def main(files, params, output) -> None:
+    """Read the geometry of each model, and write the maps of all."""
+    frames = [
+        maps(
+            model,
+            load(path, expected),
+            neighbours=params.umap_neighbours,
+            seed=params.seed,
+        )
+        for model, path, expected in zip(params.models, files, params.expected, strict=True)
+    ]
+    write_table(pd.concat(frames, ignore_index=True), output[0], params.fingerprint)
+
+
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        params = snakemake.params
-        frames = [
-            maps(
-                model,
-                load(path, expected),
-                neighbours=params.umap_neighbours,
-                seed=params.seed,
-            )
-            for model, path, expected in zip(
-                params.models, snakemake.input, params.expected, strict=True
-            )
-        ]
-        write_table(pd.concat(frames, ignore_index=True), snakemake.output[0], params.fingerprint)
+    binding.run(main, snakemake)

@@ -2,12 +2,16 @@
 
 from infogeo.figures import sentence_view
 from infogeo.files.artefacts import read_table
-from infogeo.jobs import logs
+from infogeo.jobs import binding
+
+
+def main(files, params, output) -> None:
+    """Read maps and texts, and write the page."""
+    maps = read_table(files.maps, params.expected_maps)
+    corpus = read_table(files.corpus, params.expected_corpus)
+    texts = dict(zip(corpus["doc_id"], corpus["text"], strict=True))
+    sentence_view.write(output[0], maps, texts, corpus=params.corpus)
+
 
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        params = snakemake.params
-        maps = read_table(snakemake.input.maps, params.expected_maps)
-        corpus = read_table(snakemake.input.corpus, params.expected_corpus)
-        texts = dict(zip(corpus["doc_id"], corpus["text"], strict=True))
-        sentence_view.write(snakemake.output[0], maps, texts, corpus=snakemake.wildcards.corpus)
+    binding.run(main, snakemake)

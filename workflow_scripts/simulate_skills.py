@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from infogeo.files import artefacts, tables
-from infogeo.jobs import logs
+from infogeo.jobs import binding
 from infogeo.theory import laws as theory
 from infogeo.theory import skills
 
@@ -12,7 +12,7 @@ MODELS = np.unique(np.geomspace(1, 1e6, 37).round())  # numbers of comprehended 
 DRAWN = 12  # texts of the schematic figure
 
 
-def main(params, output) -> None:
+def main(files, params, output) -> None:
     """Simulate, fit, and write the tables."""
     P, Q = params.true_probabilities, params.background_probabilities
     m, share = params.skills_per_text, params.understood_share
@@ -42,5 +42,4 @@ def main(params, output) -> None:
 
 
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        main(snakemake.params, snakemake.output)
+    binding.run(main, snakemake)

@@ -9,7 +9,7 @@ from infogeo.context import summary as context_summary
 from infogeo.context.distribution import distribution
 from infogeo.files import artefacts, tables
 from infogeo.files.parts import Lazily, Parts, in_parts
-from infogeo.jobs import logs
+from infogeo.jobs import binding
 from infogeo.sources import cards
 
 FIELDS = ("params_total", "params_non_embedding", "width", "final_width", "layers", "commit")
@@ -68,5 +68,4 @@ def main(files, params, output) -> None:
 
 
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        main(snakemake.input, snakemake.params, snakemake.output)
+    binding.run(main, snakemake)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from infogeo.files import artefacts, tables
 from infogeo.files.parts import Lazily
-from infogeo.jobs import logs
+from infogeo.jobs import binding
 from infogeo.sentences import report
 from infogeo.sentences import summary as sentence_summary
 from infogeo.sentences.file import load
@@ -60,5 +60,4 @@ def main(files, params, output) -> None:
 
 
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        main(snakemake.input, snakemake.params, snakemake.output)
+    binding.run(main, snakemake)

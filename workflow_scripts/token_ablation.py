@@ -1,17 +1,31 @@
 """Run one model on chosen tokens of texts only, and measure how far its predictions move."""
 
 from infogeo.context.token_ablation import ablate
-from infogeo.jobs import logs
-from infogeo.jobs.binding import settings
+from infogeo.jobs import binding
+
+
+def main(files, params, output) -> None:
+    """Run the model on chosen tokens, and write both tables."""
+    ablate(
+        files.model,
+        files.corpus,
+        files.states,
+        output.ablation,
+        output.status,
+        n=params.n,
+        k=params.k,
+        shares=params.shares,
+        draws=params.draws,
+        centred=params.centred,
+        batch_tokens=params.batch_tokens,
+        dtype=params.dtype,
+        trust_remote_code=params.trust_remote_code,
+        seed=params.seed,
+        fingerprint=params.fingerprint,
+        expected=params.expected,
+        **params.launch,
+    )
+
 
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        files, made = snakemake.input, snakemake.output
-        ablate(
-            files.model,
-            files.corpus,
-            files.states,
-            made.ablation,
-            made.status,
-            **settings(snakemake),
-        )
+    binding.run(main, snakemake)

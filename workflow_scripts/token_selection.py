@@ -2,13 +2,14 @@
 
 from infogeo.context.token_selection import tables
 from infogeo.files.artefacts import write_table
-from infogeo.jobs import logs
+from infogeo.jobs import binding
 from infogeo.jobs.progress import Heartbeat
 from infogeo.states.store import open_store
 
-if __name__ == "__main__":
-    params = snakemake.params
-    with logs.rule(snakemake), open_store(snakemake.input[0], params.expected[0]) as states:
+
+def main(files, params, output) -> None:
+    """Read the stored states, select, and write the three tables."""
+    with open_store(files[0], params.expected[0]) as states:
         texts = len(states.attention_texts)
         taken = sum(states.lengths[text] == params.n for text in states.attention_texts)
         if states.attrs.get("attention_problem"):
@@ -16,7 +17,7 @@ if __name__ == "__main__":
         elif taken < texts or not taken:
             left = texts - taken
             print(f"{left} of {texts} texts with attention are left out: not of {params.n} tokens")
-        heartbeat = Heartbeat(snakemake.wildcards.model, int(taken), "texts")
+        heartbeat = Heartbeat(params.model, int(taken), "texts")
         found = tables(
             states,
             n=params.n,
@@ -31,5 +32,9 @@ if __name__ == "__main__":
             update=heartbeat.update,
         )
         for name, table in zip(("selection", "tokens", "ridge"), found, strict=True):
-            write_table(table, snakemake.output[name], params.fingerprint)
+            write_table(table, output[name], params.fingerprint)
         heartbeat.close()
+
+
+if __name__ == "__main__":
+    binding.run(main, snakemake)

@@ -2,36 +2,41 @@
 
 from pathlib import Path
 
-from infogeo.jobs import logs
+from infogeo.jobs import binding
 from infogeo.sources import ladder, models
 
+
+def main(files, params, output) -> None:
+    """Train, and write the model and its description."""
+    [expected] = params.expected
+    folder = Path(output.model).parent
+    trained = ladder.train(
+        prepared=Path(files.prepared).parent,
+        folder=folder,
+        scratch=Path("scratch") / "train_ladder",
+        width=params.width,
+        depth=params.depth,
+        seed=params.seed,
+        batch=params.batch,
+        tokens=params.tokens,
+        peak=params.learning_rate,
+        beta2=params.beta2,
+        init_std=params.init_std,
+        head_width=params.head_width,
+        fingerprint=params.fingerprint,
+        expected=expected,
+        threads=params.threads,
+    )
+    description = models.describe(
+        folder,
+        slug=params.model,
+        source="ladder",
+        where=params.where,
+        train_tokens=trained["tokens"],
+        fingerprint=params.fingerprint,
+    )
+    models.write_description(description, output.model)
+
+
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        params, [expected] = snakemake.params, snakemake.params.expected
-        folder = Path(snakemake.output.model).parent
-        trained = ladder.train(
-            prepared=Path(snakemake.input.prepared).parent,
-            folder=folder,
-            scratch=Path("scratch") / "train_ladder",
-            width=params.width,
-            depth=params.depth,
-            seed=params.seed,
-            batch=params.batch,
-            tokens=params.tokens,
-            peak=params.learning_rate,
-            beta2=params.beta2,
-            init_std=params.init_std,
-            head_width=params.head_width,
-            fingerprint=params.fingerprint,
-            expected=expected,
-            threads=snakemake.threads,
-        )
-        description = models.describe(
-            folder,
-            slug=snakemake.wildcards.model,
-            source="ladder",
-            where=params.where,
-            train_tokens=trained["tokens"],
-            fingerprint=params.fingerprint,
-        )
-        models.write_description(description, snakemake.output.model)
+    binding.run(main, snakemake)

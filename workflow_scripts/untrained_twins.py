@@ -1,12 +1,30 @@
 """Spectra and gains of the same architecture with seeded random weights, in several draws."""
 
-from infogeo.jobs import logs
-from infogeo.jobs.binding import settings
+from infogeo.jobs import binding
 from infogeo.states.twins import measure_twins
 
+
+def main(files, params, output) -> None:
+    """Run each twin, and write its spectra and both tables of gains."""
+    measure_twins(
+        files.model,
+        files.corpus,
+        files.states,
+        dict(output.items()),
+        n=params.n,
+        layers=params.layers,
+        batch_tokens=params.batch_tokens,
+        shard_tokens=params.shard_tokens,
+        dtype=params.dtype,
+        trust_remote_code=params.trust_remote_code,
+        lambdas=params.lambdas,
+        eps2=params.eps2,
+        seed=params.seed,
+        fingerprint=params.fingerprint,
+        expected=params.expected,
+        **params.launch,
+    )
+
+
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        files, made = snakemake.input, dict(snakemake.output.items())
-        given = settings(snakemake)
-        del given["draws"]  # as many as files of spectra
-        measure_twins(files.model, files.corpus, files.states, made, **given)
+    binding.run(main, snakemake)

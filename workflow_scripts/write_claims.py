@@ -2,7 +2,7 @@
 
 from infogeo.claims import claims, report
 from infogeo.files import artefacts, tables
-from infogeo.jobs import logs
+from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:
@@ -34,5 +34,4 @@ def main(files, params, output) -> None:
 
 
 if __name__ == "__main__":
-    with logs.rule(snakemake):
-        main(snakemake.input, snakemake.params, snakemake.output)
+    binding.run(main, snakemake)

@@ -1,24 +1,54 @@
-"""What a rule hands to its function."""
+"""What a rule hands to the function of its script."""
 
 from types import SimpleNamespace
 
-from infogeo.jobs.binding import settings
+import pytest
+
+from infogeo.jobs.binding import parameters, run
 
 
-def test_params_but_their_logic_and_where_the_job_runs():
-    resources = {"placement": "local", "workers": 2, "mem_mb": 1500}
-    snakemake = SimpleNamespace(
-        params={"n": [8], "seed": 0, "logic": "a hash"},
-        resources=type("Resources", (SimpleNamespace,), {"items": lambda _: resources.items()})(
-            **resources
-        ),
+class Named(SimpleNamespace):
+    """Values by name and as attributes, as Snakemake has them."""
+
+    def items(self):
+        return vars(self).items()
+
+
+def job(folder, params, wildcards=None, resources=None) -> SimpleNamespace:
+    return SimpleNamespace(
+        input=Named(corpus="texts.parquet"),
+        output=Named(table=folder / "table"),
+        params=Named(**params),
+        wildcards=Named(**wildcards or {}),
+        resources=Named(**resources or {"mem_mb": 1500}),
         threads=3,
+        log=[folder / "logs/job.log"],
+        rule="a_rule",
     )
-    assert settings(snakemake) == {
-        "n": [8],
-        "seed": 0,
-        "placement": "local",
-        "workers": 2,
-        "threads": 3,
-        "resources": resources,
-    }
+
+
+def test_parameters_are_params_wildcards_and_threads(tmp_path):
+    params = parameters(job(tmp_path, {"n": [8], "seed": 0}, {"corpus": "stories"}))
+    assert vars(params) == {"n": [8], "seed": 0, "corpus": "stories", "threads": 3}
+
+
+def test_where_a_job_runs_is_one_value_of_rules_with_a_placement(tmp_path):
+    resources = {"placement": "local", "workers": 2, "mem_mb": 1500}
+    params = parameters(job(tmp_path, {}, resources=resources))
+    expected = {"placement": "local", "workers": 2, "threads": 3, "resources": resources}
+    assert params.launch == expected
+
+
+def test_a_param_named_like_a_wildcard_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="corpus"):
+        parameters(job(tmp_path, {"corpus": "a"}, {"corpus": "b"}))
+
+
+def test_a_script_is_called_with_files_parameters_and_output_and_its_words_are_logged(tmp_path):
+    def main(files, params, output):
+        print(files.corpus, params.n)
+        output.table.write_text("made")
+
+    run(main, job(tmp_path, {"n": 8}))
+    assert (tmp_path / "table").read_text() == "made"
+    assert (tmp_path / "logs/job.log").read_text() == "texts.parquet 8\n"

@@ -102,6 +102,11 @@ def read_table(path, fingerprint: str | None = None, columns=None):
         return file.read(columns=columns).to_pandas()
 
 
+def read_tables(paths, fingerprints) -> list:
+    """Read a table of each path with its fingerprint; see `read_table`."""
+    return [read_table(*both) for both in zip(paths, fingerprints, strict=True)]
+
+
 @contextlib.contextmanager
 def opened_table(path, fingerprint: str | None):
     """Yield the pyarrow.parquet.ParquetFile at `path`; see `read_table`, also for errors in it."""
