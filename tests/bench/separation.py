@@ -32,7 +32,9 @@ from infogeo.claims import claims
 from infogeo.inference.resampling import percentiles
 from infogeo.jobs import progress
 from infogeo.sentences import summary as sentence_summary
-from infogeo.sentences.separation import SCORES, Separation, permutation_p, weighted_auc
+from infogeo.sentences.permutations import permutation_p
+from infogeo.sentences.scores import SCORES, weighted_auc
+from infogeo.sentences.separation import Separation
 
 LABELS, TEXTS, DIMENSIONS = 8, 25, 10
 SOURCES = {  # of each label
@@ -79,10 +81,10 @@ def pair(rng, counts, spread):
 
 def bootstrap(separation, distance, rng):
     """Percentile interval of the AUC, sources resampled without strata."""
-    k = len(separation.members)
-    pairs = separation._sorted_pairs(distance)
+    k = len(separation.texts.members)
+    pairs = separation.sorted_pairs(distance)
     times = rng.multinomial(k, np.full(k, 1 / k), DRAWS).astype(float)
-    return percentiles([weighted_auc(*pairs, draw[separation.sources]) for draw in times])
+    return percentiles([weighted_auc(*pairs, draw[separation.texts.sources]) for draw in times])
 
 
 def intervals(sets: int) -> None:
@@ -130,8 +132,8 @@ def permutations(sets: int) -> None:
                 separation = judging(labels, sources, seed=i)
                 if what == "texts":
                     some = [rng.permutation(labels) for _ in range(PERMUTATIONS)]
-                    separation.labellings = np.stack([labels, *some])
-                p.append(permutation_p(separation.permuted(distances(points))))
+                    separation.permutations.labellings = np.stack([labels, *some])
+                p.append(permutation_p(separation.permutations.scores(distances(points))))
         for what, p in found.items():
             rates = 100 * (np.array(p) < 0.05).mean(axis=0)
             print(f"{name:<8}{spread:7.1f} {what:<9}" + "".join(f"{r:13.1f}" for r in rates),

@@ -11,7 +11,8 @@ from infogeo.files.errors import InfogeoError
 from infogeo.inference import scaling
 from infogeo.sentences import report
 from infogeo.sentences import summary as sentence_summary
-from infogeo.sentences.separation import SCORES, Separation
+from infogeo.sentences.scores import SCORES
+from infogeo.sentences.separation import Separation
 from infogeo.sentences.summary import SCORE_COLUMNS, TREND_COLUMNS, grows, says_more
 from infogeo.sources import replicates
 
@@ -247,7 +248,7 @@ def test_a_text_without_source_is_its_own(made):
     lone = sentences(trained["a-1"].distances)
     lone.sources = [""] * TEXTS
     study = run(models[:1], {"a-1": lone}, {})
-    assert len(study.separation.members) == TEXTS
+    assert len(study.separation.texts.members) == TEXTS
 
 
 # ---------------------------------------------------------------- claims
@@ -299,7 +300,7 @@ def test_a_planted_trend_is_found_as_scaling_finds_it(study, scores, trends):
     ], axis=1)  # fmt: skip
     shifts = study.separation.shifts(influence, draws=DRAWS, seed=SEED)
     X = scaling.design(np.log(auc.index))
-    found = scaling.slope(X, auc.to_numpy(), shifts, judge().df)
+    found = scaling.slope(X, auc.to_numpy(), shifts, judge().texts.df)
     assert (row["slope_low"], row["slope_high"]) == pytest.approx((found.low, found.high))
     without = scaling.slope(X, auc.to_numpy())
     assert (found.low, found.high) != (without.low, without.high)

@@ -6,14 +6,9 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score, silhouette_samples, silhouette_score
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sentences.separation import (
-    MIN_SOURCES,
-    SCORES,
-    Separation,
-    nearest,
-    silhouettes,
-    weighted_auc,
-)
+from infogeo.sentences.judged_texts import MIN_SOURCES
+from infogeo.sentences.scores import SCORES, nearest, silhouettes, weighted_auc
+from infogeo.sentences.separation import Separation
 
 AUC, SILHOUETTE, PURITY, FIRST, FIFTH = range(len(SCORES))
 
@@ -82,8 +77,8 @@ def test_weighted_auc_is_scikit_learns_and_that_of_the_replicated_set(digits):
     distance, labels, sources = data(sources=4, digits=digits)
     times = np.random.default_rng(1).multinomial(12, np.full(12, 1 / 12))  # of each source
     judge = separation(labels, sources)
-    weights = times[judge.sources].astype(float)
-    found = weighted_auc(*judge._sorted_pairs(distance), weights)
+    weights = times[judge.texts.sources].astype(float)
+    found = weighted_auc(*judge.sorted_pairs(distance), weights)
 
     label, source = np.array(labels), np.array(sources)
     i, j = np.triu_indices(len(labels), 1)
@@ -124,11 +119,13 @@ def test_every_score_is_that_of_a_loop_over_texts(sources):
 def test_pairs_of_one_source_never_count():
     distance, labels, sources = data(sources=4, spread=1.0)
     judge = separation(labels, sources)
-    together = judge.sources[:, None] == judge.sources
+    together = judge.texts.sources[:, None] == judge.texts.sources
     for other in (0.0, 1e9):
         changed = np.where(together, other, distance)
         np.testing.assert_array_equal(judge.values(changed), judge.values(distance))
-        np.testing.assert_array_equal(judge.permuted(changed), judge.permuted(distance))
+        np.testing.assert_array_equal(
+            judge.permutations.scores(changed), judge.permutations.scores(distance)
+        )
         np.testing.assert_array_equal(judge.influence(changed), judge.influence(distance))
 
 
@@ -170,15 +167,15 @@ def test_scores_without_a_source_are_those_of_the_other_texts(digits, many):
     distance, labels, sources = data(labels=4, sources=many, spread=0.5, digits=digits)
     judge = separation(labels, sources)
     found = judge.without_each_source(distance)
-    for source in range(len(judge.members)):
-        rest = judge.sources != source
+    for source in range(len(judge.texts.members)):
+        rest = judge.texts.sources != source
         fewer = distance[np.ix_(rest, rest)]
         if many > 2:
             smaller = separation(np.array(labels)[rest], np.array(sources)[rest])
             expected = smaller.values(fewer)
             np.testing.assert_allclose(found[source], expected, atol=1e-13)
         else:  # what is left of the label is no query, but a neighbour and a rival
-            expected = by_hand(fewer, judge.labels[rest], judge.sources[rest], 5)
+            expected = by_hand(fewer, judge.texts.labels[rest], judge.texts.sources[rest], 5)
             np.testing.assert_allclose(found[source], expected, atol=1e-13)
 
 
@@ -188,12 +185,14 @@ def test_influence_is_the_stratified_jackknife_and_adds_up():
     left_out, influence = judge.without_each_source(distance), judge.influence(distance)
     variance = 0.0
     for label in range(3):
-        own = left_out[judge.strata == label]
+        own = left_out[judge.texts.strata == label]
         assert len(own) == 6
         variance += 5 / 6 * ((own - own.mean(axis=0)) ** 2).sum(axis=0)
-        np.testing.assert_allclose(influence[judge.strata == label].sum(axis=0), 0, atol=1e-13)
+        np.testing.assert_allclose(
+            influence[judge.texts.strata == label].sum(axis=0), 0, atol=1e-13
+        )
     np.testing.assert_allclose((influence**2).sum(axis=0), variance)
-    assert judge.df == 18 - 3
+    assert judge.texts.df == 18 - 3
     low, high = judge.interval(judge.values(distance), influence)
     half = stats.t.ppf(0.975, 15) * np.sqrt(variance)
     np.testing.assert_allclose(high - low, 2 * half)
@@ -227,14 +226,16 @@ def test_strata_are_labels_and_small_or_mixed_ones_are_pooled():
     labels = [label for label, count in held.items() for _ in range(3 * count)]
     sources = [f"{label}{i}" for label, count in held.items() for i in range(count) for _ in "123"]
     judge = separation(labels, sources)
-    label_of = judge.labels[[texts[0] for texts in judge.members]]
+    label_of = judge.texts.labels[[texts[0] for texts in judge.texts.members]]
     # c is too small alone, b has the fewest sources of the others
     expected = np.where(np.isin(label_of, [1, 2]), -1, label_of)
-    np.testing.assert_array_equal(judge.strata, expected)
-    assert judge.df == 19 - 3
+    np.testing.assert_array_equal(judge.texts.strata, expected)
+    assert judge.texts.df == 19 - 3
     mixed = separation([*labels, "d"], [*sources, "a0"])  # a0 has texts of a and d
-    assert mixed.strata[mixed.sources[0]] == -1
-    assert all(np.bincount(mixed.strata + 1)[np.unique(mixed.strata + 1)] >= MIN_SOURCES)
+    assert mixed.texts.strata[mixed.texts.sources[0]] == -1
+    assert all(
+        np.bincount(mixed.texts.strata + 1)[np.unique(mixed.texts.strata + 1)] >= MIN_SOURCES
+    )
 
 
 # ---------------------------------------------------------------- permutations
@@ -243,10 +244,10 @@ def test_strata_are_labels_and_small_or_mixed_ones_are_pooled():
 def test_permuted_scores_are_those_of_the_permuted_labels():
     distance, labels, sources = data(sources=4, digits=1)
     judge = separation(labels, sources, permutations=20)
-    found = judge.permuted(distance)
+    found = judge.permutations.scores(distance)
     assert found.shape == (21, len(SCORES))
     np.testing.assert_allclose(found[0], judge.values(distance), atol=1e-13)
-    for row, labelling in zip(found, judge.labellings, strict=True):
+    for row, labelling in zip(found, judge.permutations.labellings, strict=True):
         other = separation([str(x) for x in labelling], sources)
         np.testing.assert_allclose(row, other.values(distance), atol=1e-13)
 
@@ -255,16 +256,17 @@ def test_sources_keep_their_texts_together_and_exchange_their_labels():
     sources = np.repeat(np.arange(8), [1, 2, 3, 4, 2, 2, 3, 3])
     labels = np.repeat(list("aaaabbbb"), [1, 2, 3, 4, 2, 2, 3, 3])
     judge = separation(labels, sources, permutations=200)
-    permuted = judge.labellings[1:]
-    firsts = permuted[:, [texts[0] for texts in judge.members]]  # (permutations, sources)
-    for texts, first in zip(judge.members, firsts.T, strict=True):
+    permuted = judge.permutations.labellings[1:]
+    firsts = permuted[:, [texts[0] for texts in judge.texts.members]]  # (permutations, sources)
+    for texts, first in zip(judge.texts.members, firsts.T, strict=True):
         assert (permuted[:, texts] == first[:, None]).all()
     assert (firsts[:, [0, 3]] == 0).all()  # no other source has 1, or 4 to 7, texts
     alike = firsts[:, [1, 2, 4, 5, 6, 7]]  # of 2 or 3 texts
     assert (alike.sum(axis=1) == 4).all()
     np.testing.assert_allclose(alike.mean(axis=0), 4 / 6, atol=0.12)
     np.testing.assert_array_equal(
-        judge.labellings, separation(labels, sources, permutations=200).labellings
+        judge.permutations.labellings,
+        separation(labels, sources, permutations=200).permutations.labellings,
     )
 
 
@@ -272,7 +274,7 @@ def test_a_source_of_several_labels_gives_all_of_them_in_random_order():
     sources = np.repeat(np.arange(6), 4)
     labels = np.tile(list("abcc"), 6)
     judge = separation(labels, sources, permutations=300)
-    permuted = judge.labellings[1:].reshape(300, 6, 4)
+    permuted = judge.permutations.labellings[1:].reshape(300, 6, 4)
     assert (np.sort(permuted, axis=-1) == [0, 1, 2, 2]).all()
     assert (permuted[:, :, 0] == 2).mean() == pytest.approx(0.5, abs=0.04)
 
@@ -297,7 +299,7 @@ def test_permuted_labels_keep_about_their_numbers_of_texts():
     labels = np.repeat(np.arange(4), 24)
     held = np.concatenate([np.arange(24) % count for count in (2, 3, 24, 24)])
     judge = separation(labels, [f"{label} {i}" for label, i in zip(labels, held, strict=True)])
-    permuted = judge.labellings[1:]
+    permuted = judge.permutations.labellings[1:]
     counts = (permuted[..., None] == np.arange(4)).sum(axis=1)  # (permutations, labels)
     assert 12 <= counts.min() < counts.max() <= 48
     assert (permuted != labels).mean() > 0.3
@@ -306,7 +308,7 @@ def test_permuted_labels_keep_about_their_numbers_of_texts():
 def test_p_counts_the_observed_labelling_and_chance_is_the_mean_of_the_others():
     distance, labels, sources = data(sources=4, shift=0.3)
     judge = separation(labels, sources, permutations=49)
-    judged, permuted = judge.judge(distance), judge.permuted(distance)[1:]
+    judged, permuted = judge.judge(distance), judge.permutations.scores(distance)[1:]
     atleast = (permuted >= judged.values - 1e-12).sum(axis=0)
     np.testing.assert_allclose(judged.p, (1 + atleast) / 50)
     np.testing.assert_allclose(judged.chance, permuted.mean(axis=0))
@@ -323,8 +325,8 @@ def test_a_label_of_a_single_source_is_left_out_and_counted():
     lonely = [*labels, "x", "x"], [*sources, "sx", "sx"]
     wider = np.pad(distance, (0, 2), constant_values=0.1)
     judge = separation(*lonely)
-    assert judge.left_out == 2
-    np.testing.assert_array_equal(judge.texts, np.arange(len(labels)))
+    assert judge.texts.left_out == 2
+    np.testing.assert_array_equal(judge.texts.index, np.arange(len(labels)))
     np.testing.assert_array_equal(judge.values(wider), separation(labels, sources).values(distance))
 
 
@@ -349,6 +351,6 @@ def test_distances_that_are_not_finite_or_of_another_set():
     with pytest.raises(InfogeoError, match=r"shape \(35, 35\) for 36 texts"):
         judge.values(distance[1:, 1:])
     distance[3, 7] = np.nan
-    for method in (judge.values, judge.influence, judge.permuted):
+    for method in (judge.values, judge.influence, judge.permutations.scores):
         with pytest.raises(InfogeoError, match=r"texts 3 and 7.*is nan"):
             method(distance)

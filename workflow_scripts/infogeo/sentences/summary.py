@@ -13,7 +13,8 @@ from scipy import special
 from infogeo.files.errors import InfogeoError
 from infogeo.inference import resampling, scaling
 from infogeo.jobs.progress import Heartbeat
-from infogeo.sentences.separation import LEAST, SCORES, Judged, Separation
+from infogeo.sentences.scores import LEAST, SCORES
+from infogeo.sentences.separation import Judged, Separation
 from infogeo.sources import replicates
 from infogeo.sources.cards import by_family, model_columns
 
@@ -165,7 +166,7 @@ def study(
             twins[key] = values, influence.mean(axis=0)
         beat.update(done)
     beat.close()
-    left_out = len(about) - len(doc_ids) + separation.left_out
+    left_out = len(about) - len(doc_ids) + separation.texts.left_out
     return Study(corpus, models, separation, cells, twins, left_out)
 
 
@@ -205,8 +206,8 @@ def scores(study: Study, *, headline_depth: str) -> pd.DataFrame:
     """
     separation, rows = study.separation, []
     held = {
-        "texts": len(separation.texts), "labels": separation.onehot.shape[1],
-        "sources": len(separation.members),
+        "texts": len(separation.texts), "labels": separation.texts.onehot.shape[1],
+        "sources": len(separation.texts.members),
     }  # fmt: skip
     models = {model["slug"]: model for model in study.models}
     for (slug, depth, distance), cell in study.cells.items():
@@ -346,7 +347,7 @@ def _slopes(separation, X, curve, draws, seed) -> list[scaling.Slope]:
     """The slope of each score; curve: values (points, scores), influence (sources, points, ...)."""
     values, influence = curve
     shifts = separation.shifts(influence, draws=draws, seed=seed)  # (draws, points, scores)
-    return [scaling.slope(X, values[:, at], shifts[..., at], separation.df)
+    return [scaling.slope(X, values[:, at], shifts[..., at], separation.texts.df)
             for at in range(len(SCORES))]  # fmt: skip
 
 
@@ -355,7 +356,7 @@ def _above(separation, gap) -> np.ndarray:
     value, influence = gap[0].mean(axis=0), gap[1].mean(axis=1)
     error = np.sqrt((influence**2).sum(axis=0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return special.stdtr(separation.df, -value / error)
+        return special.stdtr(separation.texts.df, -value / error)
 
 
 def grows(slope: scaling.Slope, excess: scaling.Slope) -> str:
