@@ -6,8 +6,10 @@ from infogeo.files import artefacts, tables
 from infogeo.files.parts import Lazily
 from infogeo.jobs import binding
 from infogeo.sentences import report
-from infogeo.sentences import summary as sentence_summary
 from infogeo.sentences.file import load
+from infogeo.sentences.study import judge_corpus
+from infogeo.sentences.summary import score_table, with_q_values
+from infogeo.sentences.trends import trend_table
 from infogeo.sources import cards
 
 FIELDS = ("params_total", "params_non_embedding", "width", "layers", "commit")
@@ -33,7 +35,7 @@ def main(files, params, output) -> None:
                 (files.untrained, params.expected_untrained),
             )
         )
-        study = sentence_summary.study(
+        study = judge_corpus(
             corpus,
             models,
             trained,
@@ -43,12 +45,10 @@ def main(files, params, output) -> None:
             seed=params.seed,
         )
         headline = {"headline_depth": params.headline_depth}
-        scores.append(cards.with_commits(sentence_summary.scores(study, **headline), models))
-        trends.append(
-            sentence_summary.trends(study, **headline, draws=params.draws, seed=params.seed)
-        )
+        scores.append(cards.with_commits(score_table(study, **headline), models))
+        trends.append(trend_table(study, **headline, draws=params.draws, seed=params.seed))
     found = {
-        name: sentence_summary.with_q_values(pd.concat(frames, ignore_index=True))
+        name: with_q_values(pd.concat(frames, ignore_index=True))
         for name, frames in (("scores", scores), ("trends", trends))
     }
     for name, frame in found.items():

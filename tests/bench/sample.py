@@ -57,7 +57,9 @@ def measured(number: int, twins: bool, path: Path) -> None:
 def summarise(model: Path, twins: Path) -> None:
     """Of as many models, each of these distances."""
     from infogeo.files.parts import Lazily
-    from infogeo.sentences import summary as sentence_summary
+    from infogeo.sentences.study import judge_corpus
+    from infogeo.sentences.summary import score_table
+    from infogeo.sentences.trends import trend_table
 
     slugs = [f"m{model}" for model in range(MODELS)]
     about = [
@@ -68,11 +70,9 @@ def summarise(model: Path, twins: Path) -> None:
     trained, untrained = (
         Lazily(load, slugs, [path] * MODELS, ["f"] * MODELS) for path in (model, twins)
     )
-    study = sentence_summary.study(
-        "c", about, trained, untrained, neighbours=10, permutations=999, seed=0
-    )
-    sentence_summary.scores(study, headline_depth="final")
-    sentence_summary.trends(study, headline_depth="final", draws=999, seed=0)
+    study = judge_corpus("c", about, trained, untrained, neighbours=10, permutations=999, seed=0)
+    score_table(study, headline_depth="final")
+    trend_table(study, headline_depth="final", draws=999, seed=0)
 
 
 def cost(work, *arguments) -> tuple[float, float]:

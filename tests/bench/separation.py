@@ -31,10 +31,11 @@ from rates import record
 from infogeo.claims import claims
 from infogeo.inference.resampling import percentiles
 from infogeo.jobs import progress
-from infogeo.sentences import summary as sentence_summary
 from infogeo.sentences.permutations import permutation_p
 from infogeo.sentences.scores import SCORES, weighted_auc
 from infogeo.sentences.separation import Separation
+from infogeo.sentences.study import judge_corpus
+from infogeo.sentences.trends import trend_table
 
 LABELS, TEXTS, DIMENSIONS = 8, 25, 10
 SOURCES = {  # of each label
@@ -171,10 +172,10 @@ def family(rng, rise: float, ahead: tuple[float, float], *, signal=1.0, twins=2.
         untrained[slug] = SimpleNamespace(**about, distances={
             (0, "final", "js_centred"): near(noise)
         })  # fmt: skip
-    study = sentence_summary.study(
+    study = judge_corpus(
         "simulated", models, trained, untrained, neighbours=5, permutations=1, seed=0
     )
-    found = sentence_summary.trends(study, headline_depth="final", draws=999, seed=0)
+    found = trend_table(study, headline_depth="final", draws=999, seed=0)
     return found[found["headline"]].iloc[0]
 
 

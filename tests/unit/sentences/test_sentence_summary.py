@@ -10,10 +10,11 @@ from scipy import stats
 from infogeo.files.errors import InfogeoError
 from infogeo.inference import scaling
 from infogeo.sentences import report
-from infogeo.sentences import summary as sentence_summary
 from infogeo.sentences.scores import SCORES
 from infogeo.sentences.separation import Separation
-from infogeo.sentences.summary import SCORE_COLUMNS, TREND_COLUMNS, grows, says_more
+from infogeo.sentences.study import judge_corpus
+from infogeo.sentences.summary import SCORE_COLUMNS, score_table, with_q_values
+from infogeo.sentences.trends import TREND_COLUMNS, grows, says_more, trend_table
 from infogeo.sources import replicates
 
 LABELS, PER_LABEL, SOURCES = 3, 12, 6  # sources of each label
@@ -80,14 +81,14 @@ def corpus(noise, twins=True, seed=0, shapes=SHAPES):
 
 
 def run(models, trained, untrained):
-    return sentence_summary.study(
+    return judge_corpus(
         "c", models, trained, untrained,
         neighbours=NEIGHBOURS, permutations=PERMUTATIONS, seed=SEED,
     )  # fmt: skip
 
 
 def trends_of(study):
-    return sentence_summary.trends(study, headline_depth="final", draws=DRAWS, seed=SEED)
+    return trend_table(study, headline_depth="final", draws=DRAWS, seed=SEED)
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +104,13 @@ def study(made):
 
 @pytest.fixture(scope="module")
 def scores(study):
-    found = sentence_summary.scores(study, headline_depth="final")
-    return sentence_summary.with_q_values(found)
+    found = score_table(study, headline_depth="final")
+    return with_q_values(found)
 
 
 @pytest.fixture(scope="module")
 def trends(study):
-    return sentence_summary.with_q_values(trends_of(study))
+    return with_q_values(trends_of(study))
 
 
 def one(frame, **where):
@@ -150,7 +151,7 @@ def test_values_intervals_and_p_are_those_of_separation(made, scores):
 
 
 def test_intervals_stay_within_what_a_score_can_be():
-    frame = sentence_summary.scores(
+    frame = score_table(
         run(*corpus(lambda rank, name: 0.1, twins=False, shapes=SHAPES[:1])),
         headline_depth="final",
     )
@@ -216,8 +217,8 @@ def test_texts_are_those_of_every_model_whatever_their_order(made):
     moved = dict(trained)
     whole = trained["a-1"].distances
     moved["a-1"] = sentences(whole, rng.permutation(TEXTS))
-    again = sentence_summary.scores(run(models, moved, untrained), headline_depth="final")
-    expected = sentence_summary.scores(run(models, trained, untrained), headline_depth="final")
+    again = score_table(run(models, moved, untrained), headline_depth="final")
+    expected = score_table(run(models, trained, untrained), headline_depth="final")
     again, expected = (
         f.set_index(["model", "depth", "distance", "score"]) for f in (again, expected)
     )
@@ -448,7 +449,7 @@ def test_markdown_has_every_distance_of_the_headline_depth(scores, trends):
 
 def test_texts_say_what_is_missing():
     study = run(*corpus(lambda rank, name: 1.5, twins=False, shapes=SHAPES[:1]))
-    frames = sentence_summary.scores(study, headline_depth="final"), trends_of(study)
+    frames = score_table(study, headline_depth="final"), trends_of(study)
     for write in (report.terminal_text, report.markdown_text):
         text = " ".join(write(*frames).split())
         assert "Larger models separate meaning better: not available." in text

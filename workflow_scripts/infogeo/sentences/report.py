@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from infogeo.files import tables
-from infogeo.sentences.summary import MEANS, REFERENCES
+from infogeo.sentences.study import MEANS, REFERENCES
 
 
 def _share(value, low=np.nan, high=np.nan) -> str:

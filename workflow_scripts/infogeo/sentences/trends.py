@@ -1,0 +1,169 @@
+"""What scores of separation show of a family: whether they rise with N, and whether covariance
+says more than the mean.
+
+The rules of the verdicts were written before the data: docs/verdicts.md.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from infogeo.inference import scaling
+from infogeo.sentences.scores import SCORES
+from infogeo.sentences.study import MEANS, REFERENCES, Study
+from infogeo.sentences.summary import bounds, estimate, is_headline
+from infogeo.sources import replicates
+from infogeo.sources.cards import by_family
+
+COVARIANCE = ("js_unit", "js_centred", "bures_unit", "bures_centred")
+TREND_COLUMNS = [
+    "corpus", "family", "depth", "distance", "score", "headline",
+    "models", "models_left_out", "points", "texts", "texts_left_out",
+    *bounds(["slope"]), "trend_verdict", "trend_p", "trend_q",
+    *bounds(["excess_slope"]), *bounds(["value"]),
+    *bounds(f"minus_{name}" for name in (*REFERENCES, "untrained")),
+    "covariance_verdict", "covariance_p", "covariance_q", "problems",
+]  # fmt: skip
+
+
+def trend_table(study: Study, *, headline_depth: str, draws: int, seed: int) -> pd.DataFrame:
+    """One row per family, depth, distance and score: the change with ln N, and the mean over sizes.
+
+    Parameters
+    ----------
+    study : Study
+    headline_depth : str
+    draws, seed : int
+        Of the resamples of sources behind the slope's interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        TREND_COLUMNS. Replicates are one point (`infogeo.sources.replicates`), their scores
+        averaged; other models of one shape are points of their own, and then there is no slope.
+        slope: of the score on ln N, the interval of `scaling.slope`; sources are crossed with
+        models. excess_slope: of the score less the untrained twins'. value, minus_*:
+        means over points, 95 % over sources, the models taken as they are. covariance_p: the
+        larger p (one-sided t) of minus_cosine and minus_cosine_centred.
+    """
+    keys = dict.fromkeys((depth, distance) for _, depth, distance in study.cells if depth)
+    rows = []
+    for family in by_family(study.models):
+        for depth, distance in keys:
+            measured = [m for m in family if (m["slug"], depth, distance) in study.cells]
+            if measured:
+                cell = {"corpus": study.corpus, "family": family[0]["family"], "depth": depth,
+                         "distance": distance, "models": len(measured),
+                         "models_left_out": len(family) - len(measured)}  # fmt: skip
+                rows += _trend(study, cell, measured, headline_depth, draws, seed)
+    return pd.DataFrame(rows).reindex(columns=TREND_COLUMNS)
+
+
+def _trend(study, cell, models, headline_depth, draws, seed) -> list[dict]:
+    """The rows of one family, depth and distance."""
+    separation, depth, distance = study.separation, cell["depth"], cell["distance"]
+    points, clash = replicates.points(models, "non_embedding")
+    grouped = [[models[position]["slug"] for position in point] for point in points]
+    N = {model["slug"]: model["params_non_embedding"] for model in models}
+    X = scaling.design(np.log([N[group[0]] for group in grouped]))
+
+    def averaged(pairs):
+        """Values (points, scores) and influence (sources, points, scores) from slug → pair."""
+        means = [[np.mean([pairs[slug][part] for slug in group], axis=0) for group in grouped]
+                 for part in (0, 1)]  # fmt: skip
+        return np.stack(means[0]), np.stack(means[1], axis=1)
+
+    judged = {slug: study.cells[slug, depth, distance] for slug in N}
+    curve = averaged({slug: (own.values, own.influence) for slug, own in judged.items()})
+    gaps = {name: averaged({slug: study.gap(slug, depth, distance, name) for slug in N})
+            for name in (*REFERENCES, "untrained")}  # fmt: skip
+    if clash:
+        slopes = excess = [scaling.nowhere(clash)] * len(SCORES)
+    else:
+        slopes = _slopes(separation, X, curve, draws, seed)
+        excess = _slopes(separation, X, gaps["untrained"], draws, seed)
+    columns = {}
+    means = {"value": curve} | {f"minus_{name}": gap for name, gap in gaps.items()}
+    for name, (values, influence) in means.items():
+        columns |= estimate(separation, name, values.mean(0), influence.mean(1))
+    p = np.max([_above(separation, gaps[name]) for name in MEANS], axis=0)
+    shared = cell | {"points": len(grouped), "texts": len(separation.texts),
+             "texts_left_out": study.texts_left_out}  # fmt: skip
+    return [
+        shared
+        | {"score": score, "headline": is_headline(depth, distance, score, headline_depth)}
+        | _conclusions(distance, slopes[at], excess[at], p[at],
+                       {name: column[at] for name, column in columns.items()})
+        for at, score in enumerate(SCORES)
+    ]  # fmt: skip
+
+
+def _conclusions(distance, slope, excess, p, means: dict) -> dict:
+    """The columns of one score: its slopes, its means over models, both verdicts and problems."""
+    row = means | {
+        "slope": slope.exponent, "slope_low": slope.low, "slope_high": slope.high,
+        "trend_verdict": grows(slope, excess),
+        "trend_p": 2 * min(slope.p_falls, 1 - slope.p_falls),
+        "excess_slope": excess.exponent, "excess_slope_low": excess.low,
+        "excess_slope_high": excess.high,
+        "covariance_verdict": "", "covariance_p": np.nan,
+    }  # fmt: skip
+    problems = [slope.problem]
+    if distance in COVARIANCE:
+        ends = [(row[f"minus_{name}_low"], row[f"minus_{name}_high"]) for name in MEANS]
+        row |= {"covariance_verdict": says_more(*ends), "covariance_p": p}
+        problems += [f"not every model has {name} at this depth" for name in MEANS
+                     if np.isnan(row[f"minus_{name}"])]  # fmt: skip
+    if np.isnan(row["minus_untrained"]):
+        problems.append("not every model has untrained twins at this depth")
+    return row | {"problems": "; ".join(filter(None, problems))}
+
+
+def _slopes(separation, X, curve, draws, seed) -> list[scaling.Slope]:
+    """The slope of each score; curve: values (points, scores), influence (sources, points, ...)."""
+    values, influence = curve
+    shifts = separation.shifts(influence, draws=draws, seed=seed)  # (draws, points, scores)
+    return [scaling.slope(X, values[:, at], shifts[..., at], separation.texts.df)
+            for at in range(len(SCORES))]  # fmt: skip
+
+
+def _above(separation, gap) -> np.ndarray:
+    """One-sided p (scores,) of "the mean over points of this difference is not above 0"."""
+    value, influence = gap[0].mean(axis=0), gap[1].mean(axis=1)
+    error = np.sqrt((influence**2).sum(axis=0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return special.stdtr(separation.texts.df, -value / error)
+
+
+def grows(slope: scaling.Slope, excess: scaling.Slope) -> str:
+    """The verdict on "larger models separate meaning better".
+
+    Parameters
+    ----------
+    slope : Slope
+        Of the score on ln N.
+    excess : Slope
+        Of the score less that of the untrained twins; NaN where they were not measured.
+    """
+    if not np.isfinite(slope.high):
+        return "not available"
+    if slope.low > 0 and excess.low > 0:  # NaN > 0 is false
+        return "supported"
+    return "contradicted" if slope.high < 0 else "inconclusive"
+
+
+def says_more(*intervals) -> str:
+    """The verdict on "covariance says more than the mean".
+
+    Parameters
+    ----------
+    *intervals : pairs of float
+        Ends of the intervals of the score less that of each distance of means. All have to lie
+        above 0 (intersection–union: each is tested at one-sided 2.5 %, and no correction for
+        their number is needed); one below 0 contradicts.
+    """
+    if not np.isfinite(intervals).all():
+        return "not available"
+    if all(low > 0 for low, _ in intervals):
+        return "supported"
+    return "contradicted" if any(high < 0 for _, high in intervals) else "inconclusive"
