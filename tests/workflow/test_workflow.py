@@ -324,9 +324,17 @@ def test_a_share_of_the_ablation_runs_ablations_and_their_aggregates(checkout):
     assert checkout.planned() == jobs("token_ablation") | CONTEXT | {"write_claims"}
 
 
-@pytest.mark.parametrize("module", ["spectra", "entropy", "scaling", "ladder", "plotting"])
-def test_a_comment_or_a_docstring_reruns_nothing(checkout, module):
-    path = f"workflow_scripts/infogeo/{module}.py"
+@pytest.mark.parametrize(
+    "path",
+    [
+        "workflow_scripts/infogeo/geometry/spectra.py",
+        "workflow_scripts/infogeo/geometry/entropy.py",
+        "workflow_scripts/infogeo/inference/scaling.py",
+        "workflow_scripts/infogeo/sources/ladder.py",
+        "workflow_scripts/infogeo/figures/laws.py",
+    ],
+)
+def test_a_comment_or_a_docstring_reruns_nothing(checkout, path):
     checkout.edit(path, '"""', '"""More words. ')
     text = checkout.path(path).read_text()
     checkout.path(path).write_text(text + "\n# A comment at the end.\n")
