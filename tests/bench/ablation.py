@@ -28,7 +28,9 @@ import torch
 import transformers
 
 from infogeo.context import token_ablation
-from infogeo.states import model as forward
+from infogeo.states import batches
+from infogeo.states.attention import attention_rows
+from infogeo.states.model import LanguageModel
 
 N, BATCH_TOKENS, VOCABULARY = 128, 4096, 2048
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -51,11 +53,11 @@ def prepare(width, layers, texts):
         initializer_range=0.1,
     )
     torch.manual_seed(0)
-    model = forward.LanguageModel(transformers.AutoModelForCausalLM.from_config(config), "bench")
+    model = LanguageModel(transformers.AutoModelForCausalLM.from_config(config), "bench")
     ids = np.random.default_rng(0).integers(0, VOCABULARY, (texts, N), dtype=np.int32)
-    rows = forward.Rows(model, ["final"], [N] * texts, ["?"] * texts)
+    rows = batches.Rows(model, ["final"], [N] * texts, ["?"] * texts)
     rows.run(list(ids), BATCH_TOKENS)
-    attention = [model.attention_rows(text) for text in ids]
+    attention = [attention_rows(model, text) for text in ids]
     store = SimpleNamespace(
         read=lambda text, layer: rows.hidden[layer][text * N : (text + 1) * N].numpy(),
         attention_last_row=lambda text: attention[text][0],

@@ -35,8 +35,11 @@ import transformers
 
 from infogeo.files.artefacts import write_table
 from infogeo.states import dump as dump_module
-from infogeo.states import model as forward
+from infogeo.states import loading, shards
+from infogeo.states.batches import plan_batches
+from infogeo.states.model import LanguageModel
 from infogeo.states.store import open_store
+from infogeo.states.tokens import Encoded
 
 N, BATCH_TOKENS, SHARD_TOKENS = 128, 4096, 16384
 MODELS = {  # name: width, layers, vocabulary, texts
@@ -70,17 +73,17 @@ def prepare(folder, width, layers, vocabulary, texts):
     write_table(pd.DataFrame(rows), folder / "corpus.parquet", "c")
     rng = np.random.default_rng(0)
     tokens = texts * N
-    encoded = forward.Encoded(
+    encoded = Encoded(
         np.arange(texts),
         np.arange(texts + 1) * N,
         rng.integers(0, vocabulary, tokens, dtype=np.int32),
         np.zeros(tokens, dtype=bool),
         np.tile(np.arange(N, dtype=np.int32), texts),
     )
-    model = forward.LanguageModel(model, "bench")
-    forward.load_model = lambda *args, **kwargs: model
-    forward.load_tokenizer = lambda *args: None
-    forward.encode = lambda *args: encoded
+    model = LanguageModel(model, "bench")
+    loading.load_model = lambda *args, **kwargs: model
+    shards.load_tokenizer = lambda *args: None
+    shards.encode = lambda *args: encoded
     return model, encoded
 
 
@@ -104,7 +107,7 @@ def dump(folder, attention_texts=0):
 
 
 def batches(encoded):
-    for batch in forward.plan_batches(encoded.lengths, BATCH_TOKENS):
+    for batch in plan_batches(encoded.lengths, BATCH_TOKENS):
         yield [encoded.text(text) for text in batch]
 
 

@@ -40,8 +40,10 @@ from infogeo.geometry import (
     metrics,
     spectra,
 )
+from infogeo.geometry.depths import choose_layers
+from infogeo.states import batches, loading, shards
 from infogeo.states import dump as dump_module
-from infogeo.states import model as forward
+from infogeo.states.tokens import Encoded
 
 TINY = "--tiny" in sys.argv
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -75,7 +77,7 @@ def save(folder, width, layers, heads):
 
 def tokens(texts):
     ids = np.random.default_rng(0).integers(0, VOCABULARY, texts * N, dtype=np.int32)
-    return forward.Encoded(
+    return Encoded(
         np.arange(texts),
         np.arange(texts + 1) * N,
         ids,
@@ -91,7 +93,7 @@ def memory(kind):
 
 
 def bare(model, encoded, batch_tokens):
-    for batch in forward.plan_batches(encoded.lengths, batch_tokens):
+    for batch in batches.plan_batches(encoded.lengths, batch_tokens):
         model.run([encoded.text(text) for text in batch], lambda layer, hidden: None)
 
 
@@ -155,7 +157,7 @@ def speed(name, shape):
         weights = save(folder, *shape)
         host = memory("VmRSS")
         took = time.perf_counter()
-        model = forward.load_model(folder, dtype="bfloat16", name=name)
+        model = loading.load_model(folder, dtype="bfloat16", name=name)
         took = time.perf_counter() - took
         print(
             f"{name}: {weights / 1e6:,.0f} MB of weights loaded in {took:.1f} s; the process "
@@ -164,12 +166,11 @@ def speed(name, shape):
         )
         encoded = tokens(TEXTS)
         prepare(folder, width, layers, TEXTS)
-        patches = {
-            "load_model": lambda *args, **kwargs: model,
-            "load_tokenizer": lambda *args: None,
-            "encode": lambda *args: encoded,
-        }
-        with mock.patch.multiple(forward, **patches):
+        prepared = {"load_tokenizer": lambda *args: None, "encode": lambda *args: encoded}
+        with (
+            mock.patch.object(loading, "load_model", lambda *args, **kwargs: model),
+            mock.patch.multiple(shards, **prepared),
+        ):
             for batch_tokens in BATCHES:
                 measure(name, folder, model, encoded, batch_tokens)
 
@@ -210,10 +211,10 @@ def agreement(name, shape):
             with mock.patch.object(
                 torch.cuda, "is_available", lambda device=device: device != "cpu"
             ):
-                model = forward.load_model(folder, dtype="float32", name=name)
+                model = loading.load_model(folder, dtype="float32", name=name)
             assert model.device.type == device
-            layers = forward.choose_layers(DEPTHS, model.depth)
-            rows = forward.Rows(model, layers, encoded.lengths, ["?"] * texts)
+            layers = choose_layers(DEPTHS, model.depth)
+            rows = batches.Rows(model, layers, encoded.lengths, ["?"] * texts)
             rows.run([encoded.text(text) for text in range(texts)], 4096)
             states[device] = {layer: rows.hidden[layer].clone() for layer in layers}
     apart, follow, same = 0.0, 0.0, 0.0

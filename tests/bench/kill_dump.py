@@ -24,12 +24,12 @@ sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
 import pandas as pd
 import torch
+import transformers
 from tiny import save_model, sentences
 
 from infogeo.files.artefacts import write_table
 from infogeo.jobs import progress
 from infogeo.states import measurement
-from infogeo.states import model as forward
 from infogeo.states.dump import dump
 
 
@@ -148,6 +148,6 @@ def main(kills: int, seed: int, placement: str, what: str) -> None:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     progress.Heartbeat.close = lambda self, note="": None
-    forward.transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.set_verbosity_error()
     arguments = sys.argv[1:] + ["20", "0", "debug", "dump"][len(sys.argv) - 1 :]
     main(int(arguments[0]), int(arguments[1]), *arguments[2:])

@@ -7,8 +7,9 @@ import torch
 from infogeo.context import token_ablation
 from infogeo.files.artefacts import read_table, write_table
 from infogeo.files.errors import InfogeoError
-from infogeo.states import model as forward
+from infogeo.states import loading
 from infogeo.states.dump import dump
+from infogeo.states.tokens import load_tokenizer
 
 N = 16
 COMMON = {
@@ -49,9 +50,9 @@ def test_measures_equal_one_forward_pass_at_a_time(run, tiny_model_dir, tiny_cor
     table, status, _ = run()
     rows, status = read_table(table, "f"), read_table(status, "f").iloc[0]
     assert status["problem"] == "" and status["texts"] == 6 and status["gap_residual"] <= 1e-5
-    model = forward.load_model(tiny_model_dir("gpt_neox"), dtype="float32", name="m")
+    model = loading.load_model(tiny_model_dir("gpt_neox"), dtype="float32", name="m")
     corpus = read_table(tiny_corpus).set_index("doc_id")["text"]
-    tokenizer = forward.load_tokenizer(tiny_model_dir("gpt_neox"))
+    tokenizer = load_tokenizer(tiny_model_dir("gpt_neox"))
     doc_ids = sorted(set(rows.doc_id))
     tokens = {doc_id: tokenizer(corpus[doc_id])["input_ids"] for doc_id in doc_ids}
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from infogeo.files.errors import InfogeoError
 from infogeo.geometry import depths
 
 
@@ -28,3 +29,10 @@ def test_relative_depth_of_a_layer():
     assert depths.relative_depth("3", 12) == 0.25
     assert depths.relative_depth("final", 12) == 1.0
     assert math.isnan(depths.relative_depth("", 12))
+
+
+def test_relative_depths_become_layers():
+    assert depths.choose_layers("all", 2) == ["0", "1", "2", "final"]
+    assert depths.choose_layers(["final", "0.5", 1, "0"], 3) == ["0", "2", "3", "final"]
+    with pytest.raises(InfogeoError, match=r"'7', nan.*out of range"):
+        depths.choose_layers(["7", math.nan, "0.5"], 4)

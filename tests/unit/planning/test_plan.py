@@ -100,7 +100,7 @@ def test_parameters_of_a_ladder_model_are_those_of_the_real_one(
 @pytest.mark.parametrize("layers", ["all", ["0", "final"], ["0", "0.5", "1"], ["0.3", "0.4"]])
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 7])
 def test_as_many_layers_are_planned_as_a_dump_stores(layers, depth):
-    from infogeo.states.model import choose_layers
+    from infogeo.geometry.depths import choose_layers
 
     assert costs.layers_stored(layers, depth) == len(choose_layers(layers, depth))
 
@@ -248,10 +248,10 @@ def fetched(tmp_path, tiny_model_dir):
 
 
 def test_once_corpus_and_tokenizer_are_there_tokens_are_exact(config, fetched):
-    from infogeo.states.model import encode, load_tokenizer
+    from infogeo.states.tokens import encode, load_tokenizer
 
     folder, texts, directory = fetched
-    encoded = encode(load_tokenizer(directory), texts, 24, 8)
+    encoded = encode(load_tokenizer(directory), texts, 24, 8, "spectra.n")
     (row,) = planned(config, folder)
     assert row["tokens_are"] == "exact"
     assert row["tokens"] == len(encoded.token_ids)
@@ -490,12 +490,12 @@ def test_gpus_follow_from_weights(parameters, dtype, gigabytes, gpus):
 
 @pytest.mark.parametrize("gigabytes", [16, 24, 80])
 def test_the_gpus_that_a_job_asks_for_suffice_where_weights_are_loaded(gigabytes):
-    from infogeo.states import model as forward
+    from infogeo.states import loading
 
     for parameters in np.geomspace(1e8, 2e11, 200).astype(int):
         gpus = costs.gpus_needed(parameters, "bfloat16", gigabytes * 1e9)
         free = [int(gigabytes * 1e9 - costs.CUDA_BYTES)] * gpus
-        placed = forward.device_map(2 * int(parameters), free, "m")  # else it would raise
+        placed = loading.device_map(2 * int(parameters), free, "m")  # else it would raise
         assert ("max_memory" in placed) == (gpus > 1)
 
 

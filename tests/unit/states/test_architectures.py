@@ -12,11 +12,13 @@ from tiny import VOCABULARY, save_tokenizer, sentences
 
 from infogeo.context import token_ablation
 from infogeo.files.artefacts import read_table
-from infogeo.geometry.depths import width_at
+from infogeo.geometry.depths import layer_names, width_at
 from infogeo.sources import models, parameters
-from infogeo.states import model as forward
+from infogeo.states import batches, gaps, loading
+from infogeo.states.attention import attention_problem, attention_rows
 from infogeo.states.dump import dump
 from infogeo.states.store import open_store
+from infogeo.states.tokens import encode, load_tokenizer
 
 WIDTH, DEPTH, HEADS, CONTEXT = 32, 2, 4, 64
 ROWS = VOCABULARY + 20  # of a padded vocabulary
@@ -113,12 +115,12 @@ def built(tmp_path_factory):
             torch.manual_seed(0)
             hf.AutoModelForCausalLM.from_config(ARCHITECTURES[name][0]).save_pretrained(directory)
             save_tokenizer(directory, bos=name not in WITHOUT_BOS)
-            tokenizer = forward.load_tokenizer(directory)
+            tokenizer = load_tokenizer(directory)
             made[name] = SimpleNamespace(
                 directory=directory,
-                model=forward.load_model(directory, dtype="float32", name=name),
+                model=loading.load_model(directory, dtype="float32", name=name),
                 tokenizer=tokenizer,
-                encoded=forward.encode(tokenizer, TEXTS, N, 5),
+                encoded=encode(tokenizer, TEXTS, N, 5, "spectra.n"),
             )
         return made[name]
 
@@ -131,7 +133,7 @@ TEXTS = sentences(12, seed=3, high=45)
 def states(model, texts):
     """The states of all layers, in one batch."""
     lengths = [len(text) for text in texts]
-    rows = forward.Rows(model, forward.layer_names(DEPTH), lengths, ["?"] * len(texts))
+    rows = batches.Rows(model, layer_names(DEPTH), lengths, ["?"] * len(texts))
     rows.run(texts, batch_tokens=10**6)
     return rows
 
@@ -197,7 +199,7 @@ def test_the_final_state_is_flagged_where_it_is_the_final_norm_of_the_last_block
 def test_tokens_are_those_of_the_tokenizer_and_a_begin_token_is_marked(built, name):
     case = built(name)
     begins = name not in WITHOUT_BOS
-    for place, index in enumerate(case.encoded.kept):
+    for place, index in enumerate(case.encoded.corpus_rows):
         ids = case.tokenizer(TEXTS[index])["input_ids"]
         span = slice(*case.encoded.offsets[place : place + 2])
         assert case.encoded.text(place).tolist() == ids[:N]
@@ -226,7 +228,7 @@ def test_nll_is_the_models_own_loss(built, name):
 @every
 def test_attention_rows_are_there_or_the_model_says_that_it_has_none(built, name):
     case = built(name)
-    problem = case.model.attention_problem()
+    problem = attention_problem(case.model)
     if name == "mamba":
         assert "no attention weights" in problem
         return
@@ -237,7 +239,7 @@ def test_attention_rows_are_there_or_the_model_says_that_it_has_none(built, name
         weights = eager.eval()(
             torch.from_numpy(text[None]).long(), output_attentions=True
         ).attentions
-    last_row, rollout = case.model.attention_rows(text)
+    last_row, rollout = attention_rows(case.model, text)
     assert last_row.shape == (HEADS, len(text)) and rollout.shape == (len(text),)
     np.testing.assert_allclose(last_row, weights[-1][0, :, -1], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(last_row.sum(axis=1), 1, rtol=1e-5)
@@ -267,7 +269,7 @@ def test_kept_tokens_alone_are_as_in_a_full_run_whose_mask_hides_the_others(buil
     text = case.encoded.text(int(case.encoded.lengths.argmax()))
     n = len(text)
     assert n == N  # beyond every window
-    residual, problem = token_ablation.check_gaps(case.model, text, seed=0)
+    residual, problem = gaps.check_gaps(case.model, text, seed=0)
     if name in COUNTING:
         assert "takes no position ids" in problem and np.isnan(residual)
         return
@@ -280,7 +282,7 @@ def test_kept_tokens_alone_are_as_in_a_full_run_whose_mask_hides_the_others(buil
         [*np.flatnonzero(random), n - 1],
     ):
         kept = np.unique(kept)
-        logits, mean, last = case.model.run_kept(text[None, kept], kept[None])
+        logits, mean, last = gaps.run_kept(case.model, text[None, kept], kept[None])
         with torch.inference_mode():
             whole = case.model.model(
                 torch.from_numpy(text[None]).long(),
@@ -338,7 +340,7 @@ def test_a_tokenizer_of_vocabulary_and_merges_begins_texts_as_its_configuration_
     for begins in (True, False):
         settings = {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": begins, **special}
         (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
-        encoded = forward.encode(forward.load_tokenizer(tmp_path), ["the sum of the mean"], 4, 4)
+        encoded = encode(load_tokenizer(tmp_path), ["the sum of the mean"], 4, 4, "n")
         assert encoded.special_mask.tolist() == [begins, False, False, False]
         assert (encoded.token_ids[0] == 0) == begins
         assert parameters.tokenizer_size(tmp_path) == VOCABULARY
@@ -401,7 +403,7 @@ def test_a_model_that_also_sees_is_run_and_counted_as_its_language_model(tmp_pat
     model = hf.Gemma3ForConditionalGeneration(config)
     model.save_pretrained(tmp_path)
     save_tokenizer(tmp_path)
-    loaded = forward.load_model(tmp_path, dtype="float32", name="sees")
+    loaded = loading.load_model(tmp_path, dtype="float32", name="sees")
     decoder = loaded.base.num_parameters()
     said = models.describe(tmp_path, "sees", "local", "here", "f", params=model.num_parameters())
     language = decoder + (0 if tied else ROWS * WIDTH)  # and its head
@@ -409,8 +411,8 @@ def test_a_model_that_also_sees_is_run_and_counted_as_its_language_model(tmp_pat
     assert said["params_non_embedding"] == decoder - ROWS * WIDTH
     assert said["params_other"] == model.num_parameters() - language > 0
     text = np.arange(N, dtype=np.int32)
-    assert loaded.post_norm == ["final"] and loaded.attention_problem() == ""
-    assert token_ablation.check_gaps(loaded, text, seed=0)[1] == ""
+    assert loaded.post_norm == ["final"] and attention_problem(loaded) == ""
+    assert gaps.check_gaps(loaded, text, seed=0)[1] == ""
     ids = torch.from_numpy(text[None]).long()
     with torch.inference_mode():
         logits = loaded.model(ids).logits[0, :-1]

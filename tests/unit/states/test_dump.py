@@ -12,12 +12,15 @@ from tiny import DEPTH, HEADS, WIDTH
 
 from infogeo.files.artefacts import read_table
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry.depths import layer_names
 from infogeo.jobs.job_array import Claim, TakenOver
+from infogeo.states import batches, loading, shards
 from infogeo.states import dump as dump_module
-from infogeo.states import model as forward
-from infogeo.states import shards
+from infogeo.states.attention import attention_rows
 from infogeo.states.dump import dump
+from infogeo.states.model import LanguageModel
 from infogeo.states.store import StoreWriter, open_store
+from infogeo.states.tokens import encode, load_tokenizer
 
 SETTINGS = {
     "n": [16, 24],
@@ -65,16 +68,16 @@ def no_more_than(shards: int, monkeypatch):
 
 def test_the_store_holds_what_the_model_gives_for_each_text(run, tiny_model_dir, tiny_corpus):
     directory = tiny_model_dir("gpt_neox")
-    model = forward.load_model(directory, dtype="float32", name="m")
+    model = loading.load_model(directory, dtype="float32", name="m")
     corpus = read_table(tiny_corpus)
-    encoded = forward.encode(forward.load_tokenizer(directory), corpus["text"], 24, 16)
+    encoded = encode(load_tokenizer(directory), corpus["text"], 24, 16, "spectra.n")
     assert 0 < len(encoded) < len(corpus)
     with open_store(run(), "states-fingerprint") as store:
         store.verify()
-        assert store.doc_ids == corpus["doc_id"].iloc[encoded.kept].tolist()
-        assert store.sources == corpus["source"].iloc[encoded.kept].tolist()
-        assert store.labels == corpus["label"].iloc[encoded.kept].tolist()
-        assert store.layers == forward.layer_names(DEPTH)
+        assert store.doc_ids == corpus["doc_id"].iloc[encoded.corpus_rows].tolist()
+        assert store.sources == corpus["source"].iloc[encoded.corpus_rows].tolist()
+        assert store.labels == corpus["label"].iloc[encoded.corpus_rows].tolist()
+        assert store.layers == layer_names(DEPTH)
         assert [layer for layer in store.layers if store.post_norm[layer]] == ["final"]
         assert store.widths == dict.fromkeys(store.layers, WIDTH)
         np.testing.assert_array_equal(store.offsets, encoded.offsets)
@@ -86,7 +89,7 @@ def test_the_store_holds_what_the_model_gives_for_each_text(run, tiny_model_dir,
         assert set(store.attention_texts) <= set(whole)
         assert min(store.attention_texts) < whole[3] and max(store.attention_texts) > whole[-4]
         for text in range(len(encoded)):
-            rows = forward.Rows(model, store.layers, [encoded.lengths[text]], ["?"])
+            rows = batches.Rows(model, store.layers, [encoded.lengths[text]], ["?"])
             rows.run([encoded.text(text)], 1)
             span = slice(*encoded.offsets[text : text + 2])
             np.testing.assert_allclose(store.nll()[span], rows.nll, rtol=1e-5)
@@ -97,7 +100,7 @@ def test_the_store_holds_what_the_model_gives_for_each_text(run, tiny_model_dir,
                 apart = np.linalg.norm(store.read(text, layer) - rows.hidden[layer].numpy(), axis=1)
                 assert (apart <= 1e-5 * np.linalg.norm(rows.hidden[layer], axis=1)).all()
         for text in store.attention_texts:
-            last_row, rollout = model.attention_rows(encoded.text(text))
+            last_row, rollout = attention_rows(model, encoded.text(text))
             assert last_row.shape == (HEADS, encoded.lengths[text])
             np.testing.assert_array_equal(store.attention_last_row(text), last_row)
             np.testing.assert_array_equal(store.rollout_row(text), rollout)
@@ -150,10 +153,10 @@ def test_nothing_is_left_beside_the_store(run, tmp_path):
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_is_stored_bit_by_bit(run, tiny_model_dir, dtype):
-    model = forward.load_model(tiny_model_dir("llama"), dtype=dtype, name="m")
+    model = loading.load_model(tiny_model_dir("llama"), dtype=dtype, name="m")
     with open_store(run(architecture="llama", dtype=dtype)) as store:
         ids = store.token_ids()[store.offsets[3] : store.offsets[4]]
-        whole = forward.Rows(model, store.layers, [len(ids)], ["?"])
+        whole = batches.Rows(model, store.layers, [len(ids)], ["?"])
         whole.run([ids], 1)
         for layer in store.layers:
             stored, alone = store.read(3, layer), whole.hidden[layer].float().numpy()
@@ -283,14 +286,14 @@ def test_leftovers_of_a_killed_assembly_are_removed(run, tmp_path):
 
 
 def test_halved_batches_are_noted_in_the_store(run, monkeypatch):
-    genuine = forward.LanguageModel.run
+    genuine = LanguageModel.run
 
     def cramped(self, texts, *told):
         if len(texts) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return genuine(self, texts, *told)
 
-    monkeypatch.setattr(forward.LanguageModel, "run", cramped)
+    monkeypatch.setattr(LanguageModel, "run", cramped)
     with open_store(run()) as store:
         assert store.attrs["batches_split"] > 0
 

@@ -18,8 +18,7 @@ from infogeo.geometry import corpus_spectra, gain_tables, layer_gains
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
 from infogeo.inference import resampling
-from infogeo.states import measurement, shards
-from infogeo.states import model as forward
+from infogeo.states import likelihoods, loading, measurement, shards
 from infogeo.states.dump import dump
 from infogeo.states.measurement import TABLES, measure
 from infogeo.states.store import StoreWriter, open_store
@@ -233,10 +232,8 @@ def test_shards_of_other_fingerprints_are_not_used(run, monkeypatch):
 
 def test_likelihoods_are_taken_in_the_first_pass_alone(run, monkeypatch):
     scored, begun = [], []
-    score, accumulate = forward.LanguageModel._score, measurement.accumulate
-    monkeypatch.setattr(
-        forward.LanguageModel, "_score", lambda *given: scored.append(1) or score(*given)
-    )
+    score, accumulate = likelihoods.score, measurement.accumulate
+    monkeypatch.setattr(likelihoods, "score", lambda *given: scored.append(1) or score(*given))
     monkeypatch.setattr(
         measurement, "accumulate", lambda task: begun.append(len(scored)) or accumulate(task)
     )
@@ -311,7 +308,7 @@ def test_layers_treated_at_once_give_the_same_numbers(run, whole, monkeypatch):
 
 def test_accumulators_beyond_the_memory_are_refused_before_the_work(run, monkeypatch):
     monkeypatch.setattr(measurement.os, "sysconf", lambda name: 1000)  # a megabyte in all
-    monkeypatch.setattr(forward, "load_model", lambda *_, **__: pytest.fail("the work began"))
+    monkeypatch.setattr(loading, "load_model", lambda *_, **__: pytest.fail("the work began"))
     with pytest.raises(InfogeoError, match=r"5 layers of width 32.*states\.layers"):
         run()
 

@@ -14,8 +14,7 @@ from infogeo.geometry import gain_tables, layer_gains
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.spectra_file import Tokens, write_spectra_file
 from infogeo.sources import cards
-from infogeo.states import measurement
-from infogeo.states import model as forward
+from infogeo.states import loading, measurement
 from infogeo.states import twins as untrained
 from infogeo.states.dump import dump
 from infogeo.states.store import open_store
@@ -72,7 +71,7 @@ def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tin
         # The twin as a model on disk, with the tokenizer of the trained one.
         folder = tmp_path / f"twin-{draw}"
         options = {"dtype": "float32", "name": "m", "seed": SEED}
-        forward.twin(card["directory"], draw, **options).model.save_pretrained(folder)
+        loading.twin(card["directory"], draw, **options).model.save_pretrained(folder)
         for path in trained[0].parent.iterdir():
             if "tokenizer" in path.name or path.name == "special_tokens_map.json":
                 (folder / path.name).write_bytes(path.read_bytes())
@@ -143,7 +142,7 @@ def test_a_store_of_other_texts_is_refused_before_the_passes(
     states = tmp_path / "states.h5"
     given = COMMON | {"n": [16, 20], "attention_texts": 0, "fingerprint": "states"}
     dump(trained[0], tiny_corpus, states, scratch=tmp_path / "s", **given)
-    monkeypatch.setattr(forward, "twin", lambda *_, **__: pytest.fail("the work began"))
+    monkeypatch.setattr(loading, "twin", lambda *_, **__: pytest.fail("the work began"))
     monkeypatch.setattr(untrained, "open_store", lambda *_: open_store(states))
     with pytest.raises(InfogeoError, match=r"texts or token ids are not those.*snakemake -R"):
         run()

@@ -26,8 +26,10 @@ from infogeo.jobs import launch
 from infogeo.jobs.job_array import Claim
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sources import cards
-from infogeo.states import model as forward
+from infogeo.states import gaps, likelihoods, loading
+from infogeo.states.out_of_memory import run_halving_on_oom
 from infogeo.states.store import open_store
+from infogeo.states.tokens import load_tokenizer
 
 SHARD_TEXTS = 4
 SINKS, MODES = ("free", "forced"), ("keep", "drop")
@@ -158,7 +160,7 @@ def ablate(
         "model": card["slug"],
         "method": METHOD,
         "gap_residual": math.nan,
-        "tolerance": forward.GAP_TOLERANCE[getattr(torch, dtype)],
+        "tolerance": gaps.GAP_TOLERANCE[getattr(torch, dtype)],
         "texts": 0,
         "texts_without_next": 0,
         "problem": "",
@@ -192,7 +194,7 @@ def _next_tokens(store, texts, corpus, card, trust_remote_code) -> list:
     """The token after the stored ones of each text; None where the text ends."""
     if not texts:
         return []
-    tokenizer = forward.load_tokenizer(card["directory"], trust_remote_code)
+    tokenizer = load_tokenizer(card["directory"], trust_remote_code)
     stored, found = store.token_ids(), []
     for text in texts:
         doc_id, n = store.doc_ids[text], store.lengths[text]
@@ -277,7 +279,7 @@ def make_shards(task: dict) -> dict:
         gap_residual, and the problem that kept the shards from being made ('' where none did).
     """
     torch.set_num_threads(task["threads"])
-    model = forward.load_model(
+    model = loading.load_model(
         task["directory"],
         dtype=task["dtype"],
         name=task["name"],
@@ -288,7 +290,7 @@ def make_shards(task: dict) -> dict:
         tokens = {
             text: stored[store.offsets[text] : store.offsets[text + 1]] for text in task["texts"]
         }
-        residual, problem = check_gaps(model, tokens[task["texts"][0]], task["seed"])
+        residual, problem = gaps.check_gaps(model, tokens[task["texts"][0]], task["seed"])
         if not problem:
             missing = [shard for shard in task["shards"] if not _is_whole(task, shard)]
             heartbeat = Heartbeat(f"{task['name']}: ablations", len(missing), "shards")
@@ -296,46 +298,6 @@ def make_shards(task: dict) -> dict:
                 heartbeat.update(done)
                 _make_shard(task, shard, model, store, tokens)
     return {"gap_residual": residual, "problem": problem}
-
-
-def check_gaps(model, text, seed: int) -> tuple[float, str]:
-    """How far runs on kept tokens are from full runs that hide the others, and what is wrong.
-
-    Tried with about half of the tokens, and with all: a window that is shorter than the text shows
-    in the latter, since a mask given whole replaces it.
-
-    Parameters
-    ----------
-    model : forward.LanguageModel
-    text : (n,) int ndarray
-    seed : int
-
-    Returns
-    -------
-    residual : float
-        The larger `LanguageModel.gap_residual`; NaN where it could not be measured.
-    problem : str
-        Why the model cannot be run on some of its tokens; '' if it can.
-    """
-    problem = model.gapped_problem(len(text))
-    if problem:
-        return math.nan, problem
-    half = np.random.default_rng([seed, len(text)]).random(len(text)) < 0.5
-    half[-1] = True
-    name, tolerance = type(model.model).__name__, forward.GAP_TOLERANCE[model.dtype]
-    try:
-        residual = float(np.max([model.gap_residual(text, kept) for kept in (half, half | True)]))
-    except Exception as error:  # code of any architecture that takes no mask of four dimensions
-        if forward.is_out_of_memory(error):
-            raise
-        reason = f"{type(error).__name__}: {error}"
-        return math.nan, f"{name} cannot be run with a 4-D mask, so nothing is checked ({reason})."
-    if not residual <= tolerance:
-        problem = (
-            f"{name}: a run on some tokens alone and a full run that hides the others differ by "
-            f"{residual:.2g} nats (tolerance {tolerance:g})."
-        )
-    return residual, problem
 
 
 def _make_shard(task, shard, model, store, tokens):
@@ -420,7 +382,7 @@ def run_sets(model, texts, sets, next_tokens, *, batch_tokens: int, names) -> li
 
     Parameters
     ----------
-    model : forward.LanguageModel
+    model : LanguageModel
     texts : list of (n,) int ndarrays
         Token ids, as many of every text.
     sets : list of (s, n) bool ndarrays
@@ -458,7 +420,7 @@ def run_sets(model, texts, sets, next_tokens, *, batch_tokens: int, names) -> li
     def run(batch):
         k = sizes[batch[0]]
         positions = np.nonzero(kept[batch])[1].reshape(-1, k)
-        logits, mean, last = model.run_kept(ids[batch][kept[batch]].reshape(-1, k), positions)
+        logits, mean, last = gaps.run_kept(model, ids[batch][kept[batch]].reshape(-1, k), positions)
         outcome = torch.log_softmax(logits.double(), dim=-1), mean.double(), last.double()
         if k == kept.shape[1]:
             for values, new in zip(reference, outcome, strict=True):
@@ -469,9 +431,9 @@ def run_sets(model, texts, sets, next_tokens, *, batch_tokens: int, names) -> li
     for k in np.unique(sizes)[::-1]:  # whole texts first: the others are measured against them
         of_size = np.flatnonzero(sizes == k)
         # A batch's log-probabilities are bounded too: with few tokens, they are most of it.
-        step = max(1, min(batch_tokens // k, model.head_rows))
+        step = max(1, min(batch_tokens // k, likelihoods.rows_at_once(model)))
         for start in range(0, len(of_size), step):
-            forward.in_room(
+            run_halving_on_oom(
                 model,
                 run,
                 of_size[start : start + step],

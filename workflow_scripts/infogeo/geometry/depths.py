@@ -1,6 +1,48 @@
-"""Layers by relative depth: number over blocks, and 'final', after the norm; and their widths."""
+"""Layers: their names, their relative depths (number over blocks), and their widths."""
 
 import math
+
+from infogeo.files.errors import InfogeoError
+
+
+def layer_names(depth: int) -> list[str]:
+    """'0' … 'L' for the residual stream after that many of L blocks, and 'final'."""
+    return [*map(str, range(depth + 1)), "final"]
+
+
+def choose_layers(depths, depth: int) -> list[str]:
+    """Names of the configured layers of a model of `depth` blocks, in order, once each.
+
+    Parameters
+    ----------
+    depths : 'all' or list of str, float
+        Relative depths in [0, 1] (rounded to a block), and 'final'.
+    depth : int
+
+    Raises
+    ------
+    InfogeoError
+        Where an entry is neither 'final' nor a number from 0 to 1.
+    """
+    names = layer_names(depth)
+    if depths == "all" or depths == ["all"]:
+        return names
+    chosen, wrong = set(), []
+    for entry in depths:
+        try:
+            share = 1.0 if entry == "final" else float(entry)
+        except (TypeError, ValueError):
+            share = math.nan
+        if 0 <= share <= 1:
+            chosen.add("final" if entry == "final" else str(math.floor(share * depth + 0.5)))
+        else:
+            wrong.append(repr(entry))
+    if wrong or not chosen:
+        raise InfogeoError(
+            f"config states.layers: {', '.join(wrong) or 'an empty list'} is out of range; "
+            "entries are relative depths from 0 to 1, or 'final' (or the whole is 'all')."
+        )
+    return [name for name in names if name in chosen]
 
 
 def layer_at(depth: str, layers: int, measured: list[str], tolerance: float) -> str | None:

@@ -27,8 +27,8 @@ BLOCK_BUFFERS = 16
 LOGITS_BYTES = 2 * 4 * 2**22
 # Bytes of a GPU that PyTorch's context and its kernels' workspaces take (a guess: no GPU was at
 # hand), and the share of the rest that weights may take, the same as where they are loaded
-# (forward.GPU_SHARE; not imported, for it needs PyTorch). The other quarter is for batches, which
-# are halved where it does not suffice.
+# (states.loading.GPU_SHARE; not imported, for it needs PyTorch). The other quarter is for batches,
+# which are halved where it does not suffice.
 CUDA_BYTES = 1_500_000_000
 GPU_SHARE = 0.75
 # Bytes of a token in a store beside its hidden states: see store.TOKEN_ARRAYS.
@@ -227,7 +227,7 @@ def gpus_needed(parameters: int, dtype: str, gpu_bytes: float) -> int:
 
     Notes
     -----
-    Verified against where `forward.device_map` puts weights of that size.
+    Verified against where `states.loading.device_map` puts weights of that size.
     """
     if not gpu_bytes:
         return 0

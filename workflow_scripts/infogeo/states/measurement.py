@@ -91,7 +91,7 @@ def measure(
     lengths = work.encoded.lengths.tolist()
     if sample is not None:
         wanted = set(sample["doc_id"][sample["left_out"] == ""])
-        doc_ids = work.corpus["doc_id"].iloc[work.encoded.kept]
+        doc_ids = work.corpus["doc_id"].iloc[work.encoded.corpus_rows]
         sampled = [text for text, doc_id in enumerate(doc_ids) if doc_id in wanted]
         kept |= {text: min(lengths[text], sentence_n) for text in sampled}
         kept_layers |= set(
@@ -144,7 +144,7 @@ def both_passes(work: Work, *, lambdas, eps2, folders, kept=(), kept_layers=()) 
     InfogeoError
         Where disk or memory do not suffice, or a worker fails.
     """
-    texts = work.corpus.iloc[work.encoded.kept]
+    texts = work.corpus.iloc[work.encoded.corpus_rows]
     documents = Documents.of(texts["doc_id"], texts["source"], work.encoded.lengths, work.n)
     counts = {n: len(chosen) for n, chosen in documents.texts.items()}
     work.task |= {
@@ -393,7 +393,7 @@ def write_spectra(task, named, encoded, arrays, path, fingerprint: str) -> None:
     task : dict
         See `both_passes`.
     named : (doc_ids, sources)
-    encoded : forward.Encoded
+    encoded : Encoded
     arrays : dict
         See `token_arrays`.
     path : path

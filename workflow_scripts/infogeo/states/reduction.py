@@ -93,7 +93,7 @@ class Reducer:
         shard : range
             Of texts.
         states : iterable of (int, (n, d) float32 ndarray)
-            Each text of the shard, in order; finite, as `forward.Rows` has seen to.
+            Each text of the shard, in order; finite, as `batches.Rows` has seen to.
         """
         lengths, n = self.lengths[shard.start : shard.stop], self.prefixes[-1]
         texts = {n: shard.start + np.flatnonzero(lengths >= n) for n in self.prefixes}

@@ -24,12 +24,15 @@ from infogeo.files import hdf5
 from infogeo.files.artefacts import read_table, replacing, sha256_file
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import digest
+from infogeo.geometry.depths import choose_layers
 from infogeo.jobs import launch
 from infogeo.jobs.job_array import Claim
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sources import cards
-from infogeo.states import model as forward
+from infogeo.states import attention, batches, loading
+from infogeo.states.model import check_texts
 from infogeo.states.store import STORED, create_store, open_store
+from infogeo.states.tokens import Encoded, encode, load_tokenizer
 
 SHARD_BYTES = 1 << 29  # most hidden states in a shard; two shards are in memory at once
 LATE_SECONDS = 90  # until a file that was written on another node is seen on this one
@@ -47,7 +50,7 @@ class Work:
     n : list of int
         Texts of fewer than min(n) tokens are left out, the others cut to max(n).
     layers : 'all' or list
-        See `forward.choose_layers`.
+        See `choose_layers`.
     attention_texts : int
         The attention of the last token is taken of so many texts, spread evenly over those of
         max(n) tokens.
@@ -61,7 +64,7 @@ class Work:
     expected : (str, str)
         Fingerprints that the model and the corpus must carry.
     twin : int, optional
-        The draw of the untrained twin that takes the model's place; see `forward.twin`.
+        The draw of the untrained twin that takes the model's place; see `loading.twin`.
     placement, workers, resources
         See `launch.spread`.
     threads : int
@@ -83,7 +86,7 @@ class Work:
         Bytes of the hidden states of a token.
     folder : Path
     claim : Claim
-    encoded : forward.Encoded
+    encoded : Encoded
     shards : list of range
     task : dict
         What a worker needs, in plain values.
@@ -120,7 +123,7 @@ class Work:
         self.card = card = cards.read(card_path, expected[0])
         cards.require_files(card)
         self.corpus = read_table(corpus_path, expected[1])
-        self.layers = forward.choose_layers(layers, card["layers"])
+        self.layers = choose_layers(layers, card["layers"])
         self.attrs = {
             "model": card["slug"],
             "revision": card["revision"],
@@ -171,11 +174,11 @@ class Work:
         """The texts as tokens and the shards, made once and then kept for the workers."""
         path = self.folder / "plan.npz"
         if not path.exists():
-            tokenizer = forward.load_tokenizer(self.card["directory"], trust_remote_code)
-            encoded = forward.encode(tokenizer, self.corpus["text"], max(n), min(n))
+            tokenizer = load_tokenizer(self.card["directory"], trust_remote_code)
+            encoded = encode(tokenizer, self.corpus["text"], max(n), min(n), "spectra.n")
             most = min(shard_tokens, SHARD_BYTES // self.per_token)
-            shards = forward.plan_blocks(encoded.lengths, most)
-            doc_ids = self.corpus["doc_id"].iloc[encoded.kept].to_numpy(dtype=str)
+            shards = batches.plan_blocks(encoded.lengths, most)
+            doc_ids = self.corpus["doc_id"].iloc[encoded.corpus_rows].to_numpy(dtype=str)
             with replacing(path) as temporary, temporary.open("wb") as file:
                 bounds = [shard.start for shard in shards] + [len(encoded)]
                 np.savez(file, **vars(encoded), bounds=bounds, doc_ids=doc_ids)
@@ -261,9 +264,9 @@ class Work:
                 parent.rmdir()
 
 
-def described(corpus, encoded: forward.Encoded, dtype: str, attrs: dict) -> dict:
+def described(corpus, encoded: Encoded, dtype: str, attrs: dict) -> dict:
     """What `create_store` takes to describe a store of all texts of a corpus (a DataFrame)."""
-    texts = corpus.iloc[encoded.kept]
+    texts = corpus.iloc[encoded.corpus_rows]
     return {
         "doc_ids": texts["doc_id"].tolist(),
         "sources": texts["source"].tolist(),
@@ -322,7 +325,7 @@ def read_plan(folder):
         arrays = dict(saved)
     bounds, doc_ids = arrays.pop("bounds").tolist(), arrays.pop("doc_ids").tolist()
     shards = [range(*pair) for pair in pairwise(bounds)]
-    return forward.Encoded(**arrays), shards, doc_ids
+    return Encoded(**arrays), shards, doc_ids
 
 
 def is_whole(path: Path, key: str) -> bool:
@@ -377,18 +380,18 @@ class Passed:
     index : int
     shard : range
         Of texts.
-    encoded : forward.Encoded
-    rows : forward.Rows
+    encoded : Encoded
+    rows : batches.Rows
         Their memory is used again for the shard after the next.
     attention : list of (int, ndarray, ndarray)
-        Place of a text in the shard, and what `LanguageModel.attention_rows` gives of it.
+        Place of a text in the shard, and what `attention.attention_rows` gives of it.
     attrs : dict
     """
 
     index: int
     shard: range
-    encoded: forward.Encoded
-    rows: forward.Rows
+    encoded: Encoded
+    rows: batches.Rows
     attention: list
     attrs: dict
 
@@ -417,27 +420,27 @@ def passes(task: dict, wanted: list[int], likelihoods: bool = True):
     """
     torch.set_num_threads(task["threads"])
     encoded, shards, doc_ids = read_plan(task["folder"])
-    load = forward.load_model if task["twin"] is None else partial(forward.twin, **task["twin"])
+    load = loading.load_model if task["twin"] is None else partial(loading.twin, **task["twin"])
     model = load(
         task["directory"],
         dtype=task["dtype"],
         name=task["name"],
         trust_remote_code=task["trust_remote_code"],
     )
-    model.check_texts(encoded)
+    check_texts(model, encoded, "spectra.n")
     attended = task["attention_texts"] if likelihoods else []
-    attention_problem = model.attention_problem() if attended else ""
+    attention_problem = attention.attention_problem(model) if attended else ""
     if attention_problem:
         print(f"No attention is stored: {attention_problem}", flush=True)
     total = tokens_in(encoded, shards, wanted)
     heartbeat, done = Heartbeat(f"{model.name}: forward", total, "tokens"), 0
     heartbeat.update(0)
     most = max(tokens_in(encoded, shards, [index]) for index in wanted)
-    rooms = [forward.make_room(model, task["layers"], most) for _ in range(2)]
+    rooms = [batches.allocate_states(model, task["layers"], most) for _ in range(2)]
     for index in wanted:
         shard = shards[index]
         rooms.reverse()  # the other one may still be in use
-        rows = forward.Rows(
+        rows = batches.Rows(
             model,
             task["layers"],
             encoded.lengths[shard],
@@ -450,13 +453,13 @@ def passes(task: dict, wanted: list[int], likelihoods: bool = True):
             task["batch_tokens"],
             lambda new, done=done: heartbeat.update(done + new),
         )
-        attention = [
-            (text - shard.start, *model.attention_rows(encoded.text(text)))
+        rows_of_attention = [
+            (text - shard.start, *attention.attention_rows(model, encoded.text(text)))
             for text in attended
             if text in shard and not attention_problem
         ]
         attrs = {"batches_split": rows.splits, "attention_problem": attention_problem}
-        yield Passed(index, shard, encoded, rows, attention, attrs)
+        yield Passed(index, shard, encoded, rows, rows_of_attention, attrs)
         done += len(rows.nll)
 
 

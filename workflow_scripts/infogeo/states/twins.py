@@ -107,13 +107,14 @@ def measure_twins(
 
 def _require_same_tokens(work, states_path, expected) -> None:
     """Refuse a store whose texts or tokens are not those that the twins will see."""
-    doc_ids, encoded = work.corpus["doc_id"].iloc[work.encoded.kept], work.encoded
+    encoded = work.encoded
+    doc_ids = work.corpus["doc_id"].iloc[encoded.corpus_rows]
     with open_store(states_path, expected) as states:
-        there = states.token_ids()
-        if list(doc_ids) != states.doc_ids or not np.array_equal(encoded.token_ids, there):
+        stored = states.token_ids()
+        if list(doc_ids) != states.doc_ids or not np.array_equal(encoded.token_ids, stored):
             raise InfogeoError(
                 f"{states_path}: its texts or token ids are not those of this corpus and tokenizer "
-                f"({len(states.doc_ids)} texts, {len(there):,} tokens stored; {len(encoded)} "
+                f"({len(states.doc_ids)} texts, {len(stored):,} tokens stored; {len(encoded)} "
                 f"texts, {len(encoded.token_ids):,} tokens here). Make it anew: "
                 f"snakemake -R {states_path}"
             )
@@ -129,7 +130,7 @@ def assemble(task: dict) -> None:
     output = Path(task["output"])
     remove_partial(output)
     encoded = shards.read_plan(task["folder"])[0]
-    kept = read_table(task["corpus"], columns=["doc_id", "source"]).iloc[encoded.kept]
+    kept = read_table(task["corpus"], columns=["doc_id", "source"]).iloc[encoded.corpus_rows]
     named = list(kept["doc_id"]), list(kept["source"])
     arrays = token_arrays(task)
     write_spectra(task, named, encoded, arrays, output, task["fingerprint"])
