@@ -88,3 +88,9 @@ def test_a_wing_says_in_one_sentence_what_it_is_for(wing):
 def test_tests_of_modules_lie_in_folders_named_after_the_wings():
     folders = {path.name for path in Path(__file__).parent.iterdir() if path.is_dir()}
     assert folders - {"__pycache__"} == set(MAY_IMPORT)
+
+
+def test_the_readme_lists_the_wings_from_the_ground_up():
+    layout = (LIBRARY.parents[1] / "README.md").read_text().split("Library code is in")[1]
+    lines = re.findall(r"^- (`\w+`(?:, `\w+`)*): ", layout, re.M)
+    assert re.findall(r"\w+", " ".join(lines)) == list(MAY_IMPORT)
