@@ -70,6 +70,29 @@ def write_texts(path: Path) -> None:
             file.write(json.dumps({"text": text, "kind": kind}) + "\n")
 
 
+# What Snakemake would hand to the script of every job, were all to run.
+RECORD_JOBS = """
+import json, sys
+from pathlib import Path
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
+files = {"configfiles": [Path("config/config.yaml")], "config": json.loads(sys.argv[1])}
+with SnakemakeApi(OutputSettings()) as api:
+    workflow = api.workflow(resource_settings=ResourceSettings(cores=1),
+                            config_settings=ConfigSettings(**files), snakefile=Path("Snakefile"))
+    workflow.dag(DAGSettings(targets={"all", "plan"}, forceall=True)).printrulegraph()
+    jobs = [
+        {"rule": job.rule.name, "threads": job.threads, "wildcards": dict(job.wildcards.items()),
+         "params": dict(job.params.items()), "resources": dict(job.resources.items()),
+         "input": list(job.input), "input_names": dict(job.input.items()),
+         "output": list(job.output), "output_names": dict(job.output.items())}
+        for job in workflow._workflow.dag.jobs if job.rule.script
+    ]
+print()
+print(json.dumps(jobs, default=str))
+"""
+
+
 class Checkout:
     """A copy of the project with the tiny configuration, in which snakemake can be run."""
 
@@ -113,6 +136,13 @@ class Checkout:
             text=True,
             check=False,
         )
+
+    def jobs(self, **config) -> list[dict]:
+        """What every job would be given, were all to run."""
+        command = [sys.executable, "-c", RECORD_JOBS, json.dumps(config)]
+        run = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+        return json.loads(run.stdout.splitlines()[-1])
 
     def planned(self, *arguments: str) -> set[str]:
         """The jobs that a dry run announces, as 'rule' or 'rule model' or 'rule corpus'."""

@@ -6,7 +6,11 @@ One file, so that parallel test workers share one run.
 import json
 import os
 import re
+import runpy
 import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -14,8 +18,12 @@ import pandas as pd
 import pytest
 import yaml
 
+from infogeo.files.fingerprint import digest
+from infogeo.jobs.binding import parameters
 from infogeo.planning.demand import LEAST_MEGABYTES
+from infogeo.sources import hub
 
+ROOT = Path(__file__).parents[2]
 LAWS = {"fit_scaling_laws", "write_tables"}
 FIGURES = {
     "figure_entropy",
@@ -379,3 +387,157 @@ def test_an_edited_corpus_file_runs_everything(checkout):
     once = {"fetch_corpus", "prepare_ladder", "sentence_sample"}
     expected = jobs("train_ladder", *PER_MODEL) | once | AGGREGATES
     assert checkout.planned() == expected
+
+
+# ---------------------------------------------------------------- parameters and scripts
+def files_of(names: list[str], by_name: dict):
+    """Paths by place, by name and as attributes, as Snakemake hands them to a script."""
+
+    class Files(list):
+        def items(self):
+            return by_name.items()
+
+        def __getitem__(self, key):
+            return by_name[key] if isinstance(key, str) else super().__getitem__(key)
+
+    files = Files(names)
+    vars(files).update(by_name)
+    return files
+
+
+def call(job: dict) -> None:
+    """Call the script of a job as its rule would, in the current folder."""
+    named = [files_of(list(job[part].values()), job[part])
+             for part in ("params", "wildcards", "resources")]  # fmt: skip
+    params = parameters(
+        SimpleNamespace(
+            **dict(zip(("params", "wildcards", "resources"), named, strict=True)),
+            threads=job["threads"],
+        )
+    )
+    main = runpy.run_path(f"workflow_scripts/{job['rule']}.py", run_name="imported")["main"]
+    for path in job["output"]:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    main(
+        files_of(job["input"], job["input_names"]),
+        params,
+        files_of(job["output"], job["output_names"]),
+    )
+
+
+@pytest.fixture(scope="session")
+def every_job(finished) -> dict[str, list[dict]]:
+    """The jobs of a run that stores hidden states and of one that does not."""
+    return {
+        "stored": finished.jobs(),
+        "measured": finished.jobs(keep_hidden_states=False),
+    }
+
+
+@pytest.fixture
+def linked(finished, tmp_path, monkeypatch) -> Path:
+    """A folder of links to all that the workflow has made, which is the current folder."""
+    folder = tmp_path / "linked"
+    subprocess.run(["cp", "-as", f"{finished.folder}", str(folder)], check=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize("mode", ["stored", "measured"])
+def test_a_fingerprint_is_the_hash_of_the_very_params_that_its_rule_states(every_job, mode):
+    jobs_with_one = [job for job in every_job[mode] if "fingerprint" in job["params"]]
+    assert len({job["rule"] for job in jobs_with_one}) >= 18
+    for job in jobs_with_one:
+        stated = {key: value for key, value in job["params"].items() if key != "fingerprint"}
+        assert job["params"]["fingerprint"] == digest(stated), job["rule"]
+
+
+@pytest.mark.parametrize("mode", ["stored", "measured"])
+def test_what_a_job_expects_of_its_inputs_are_the_fingerprints_of_their_makers(every_job, mode):
+    # So a param that changes a fingerprint changes those of all consumers.
+    made = {
+        path: job["params"]["fingerprint"]
+        for job in every_job[mode]
+        if "fingerprint" in job["params"]
+        for path in job["output"]
+    }
+    checked = 0
+    for job in every_job[mode]:
+        stated = [value for key, value in job["params"].items() if key.startswith("expected")]
+        expected = {
+            hash_ for value in stated for hash_ in (value if isinstance(value, list) else [value])
+        }
+        if job["rule"] != "plan":  # it has no input
+            assert expected - {""} <= {made.get(path) for path in job["input"]}, job["rule"]
+            checked += len(expected)
+    assert checked > 60
+
+
+# These need the hub, a local model, or a run without stored states.
+APART = {"download_corpus", "download_model", "fetch_model", "measure_states"}
+SCRIPTS = sorted(path.stem for path in (ROOT / "workflow_scripts").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", sorted(set(SCRIPTS) - APART))
+def test_a_script_called_without_snakemake_makes_the_same_bytes(
+    script, every_job, finished, linked
+):
+    job = next(job for job in every_job["stored"] if job["rule"] == script)
+    for path in job["output"]:
+        Path(path).unlink()
+    call(job)
+    for path in job["output"]:
+        assert Path(path).read_bytes() == finished.path(path).read_bytes(), path
+
+
+def test_measuring_states_without_snakemake_makes_the_tables_of_stored_states(
+    every_job, finished, linked
+):
+    job = next(job for job in every_job["measured"] if job["rule"] == "measure_states")
+    for path in job["output"]:
+        Path(path).unlink()
+    call(job)
+    tables = [path for path in job["output"] if path.endswith(".parquet")]
+    assert len(tables) == len(GAIN_TABLES)
+    for path in tables:
+        made, expected = pd.read_parquet(path), pd.read_parquet(finished.path(path))
+        pd.testing.assert_frame_equal(made, expected, check_exact=True)
+
+
+def made_up(rule: str, output: str, wildcards: dict, **params) -> dict:
+    """A job with one output and without input."""
+    return {
+        "rule": rule, "params": params, "wildcards": wildcards, "resources": {}, "threads": 1,
+        "input": [], "input_names": {}, "output": [output], "output_names": {},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("script", ["fetch_model", "download_model"])
+def test_a_model_that_is_brought_is_described_without_snakemake(script, linked, monkeypatch):
+    folder = linked / "results/models/w16-d1"
+    facts = {"model.safetensors": {"sha256": "a hash", "bytes": 1}}
+    fetched = SimpleNamespace(commit="a commit"), folder, facts
+    monkeypatch.setattr(hub, "fetch_model", lambda *_: fetched)
+    stated = {"where": str(folder), "revision": "", "params": None, "params_non_embedding": None}
+    call(
+        made_up(script, "new/model.json", {"model": "new"}, **stated, trust_remote_code=False,
+                fingerprint="of new")
+    )  # fmt: skip
+    made = json.loads(Path("new/model.json").read_text())
+    trained = json.loads((folder / "model.json").read_text())
+    assert (made["slug"], made["fingerprint"]) == ("new", "of new")
+    assert made["params_total"] == trained["params_total"]
+
+
+def test_a_corpus_that_is_brought_is_listed_without_snakemake(linked, monkeypatch):
+    facts = {"texts.jsonl": {"sha256": "a hash", "bytes": 1}}
+    fetched = SimpleNamespace(commit="a commit"), linked, facts
+    monkeypatch.setattr(hub, "fetch_dataset", lambda *_: fetched)
+    stated = {"where": "some/texts", "revision": "main", "files": "*.jsonl"}
+    call(
+        made_up("download_corpus", "new/files.json", {"corpus": "new"}, **stated,
+                fingerprint="of new")
+    )  # fmt: skip
+    listing = json.loads(Path("new/files.json").read_text())
+    assert listing["files"] == facts and listing["commit"] == "a commit"
+    assert listing["fingerprint"] == "of new"
