@@ -1,15 +1,8 @@
 """How well each distance separates labels, and how that changes with N."""
 
-import pandas as pd
-
 from infogeo.files import artefacts, tables
-from infogeo.files.parts import Lazily
 from infogeo.jobs import binding
-from infogeo.sentences import report
-from infogeo.sentences.file import load
-from infogeo.sentences.study import judge_corpus
-from infogeo.sentences.summary import score_table, with_q_values
-from infogeo.sentences.trends import trend_table
+from infogeo.sentences import corpus_tables, report
 from infogeo.sources import cards
 
 FIELDS = ("params_total", "params_non_embedding", "width", "layers", "commit")
@@ -24,39 +17,27 @@ def main(files, params, output) -> None:
         family=params.families,
         replicate=params.replicates,
     )
-    scores, trends = [], []
-    per_corpus = len(params.models)
-    for i, corpus in enumerate(params.corpora):
-        part = slice(i * per_corpus, (i + 1) * per_corpus)
-        trained, untrained = (
-            Lazily(load, params.models, paths[part], expected[part])
-            for paths, expected in (
-                (files.trained, params.expected),
-                (files.untrained, params.expected_untrained),
-            )
-        )
-        study = judge_corpus(
+    trained = zip(files.trained, params.expected, strict=True)
+    untrained = zip(files.untrained, params.expected_untrained, strict=True)
+    corpora = [
+        corpus_tables.tables_of_corpus(
             corpus,
             models,
-            trained,
-            untrained,
+            *of_corpus,
             neighbours=params.neighbours,
             permutations=params.permutations,
+            headline_depth=params.headline_depth,
+            draws=params.draws,
             seed=params.seed,
         )
-        headline = {"headline_depth": params.headline_depth}
-        scores.append(cards.with_commits(score_table(study, **headline), models))
-        trends.append(trend_table(study, **headline, draws=params.draws, seed=params.seed))
-    found = {
-        name: with_q_values(pd.concat(frames, ignore_index=True))
-        for name, frames in (("scores", scores), ("trends", trends))
-    }
-    for name, frame in found.items():
+        for corpus, *of_corpus in binding.of_each_corpus(params.corpora, trained, untrained)
+    ]
+    made = corpus_tables.joined(corpora)
+    for name, frame in made.items():
         artefacts.write_table(frame, output[name], params.fingerprint)
         tables.write_csv(frame, output[f"{name}_table"])
-    shown = found["scores"], found["trends"]
-    tables.write_text(report.markdown_text(*shown), output.markdown)
-    tables.write_text(report.terminal_text(*shown), output.terminal)
+    tables.write_text(report.markdown_text(**made), output.markdown)
+    tables.write_text(report.terminal_text(**made), output.terminal)
 
 
 if __name__ == "__main__":

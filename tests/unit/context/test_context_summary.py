@@ -11,6 +11,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 import summarise_context
+from infogeo.context import corpus_tables
 from infogeo.context import summary as context_summary
 from infogeo.context.summary import Sample
 from infogeo.files import artefacts
@@ -21,7 +22,7 @@ N, TEXTS, DRAWS, SEED = 21, 12, 199, 3
 SELECTORS = ("lasso", "attention_mean", "recency", "random")
 SHAPES = [("a-small", "a", 8, 1), ("a-large", "a", 16, 2), ("b-only", "b", 8, 2)]
 LAYERS = ("0", "1", "final")
-OUTPUTS = (*summarise_context.SUMMARIES, *summarise_context.AT_FINAL)
+OUTPUTS = ("gain", "selection", "ablation", "distribution", *corpus_tables.AT_FINAL)
 REGULARISERS = (("lambda=0.1", 0.1), ("eps2=0.5", 1.3))
 
 
@@ -400,7 +401,7 @@ def run(read, tmp_path_factory):
         path.write_text(json.dumps(model))
         files["models"].append(path)
     problem = pd.DataFrame({"gap_residual": [np.nan], "problem": ["its window counts kept tokens"]})
-    for name, rule in summarise_context.RULE_OF.items():
+    for name, rule in corpus_tables.MAKERS.items():
         files[name] = []
         for corpus, (slug, frame) in product(("c1", "c2"), read[name].items()):
             if (corpus, slug) == ("c2", "b-only") and rule == "ablation":

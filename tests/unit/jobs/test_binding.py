@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from infogeo.jobs.binding import parameters, run
+from infogeo.jobs.binding import of_each_corpus, parameters, run
 
 
 class Named(SimpleNamespace):
@@ -52,3 +52,8 @@ def test_a_script_is_called_with_files_parameters_and_output_and_its_words_are_l
     run(main, job(tmp_path, {"n": 8}))
     assert (tmp_path / "table").read_text() == "made"
     assert (tmp_path / "logs/job.log").read_text() == "texts.parquet 8\n"
+
+
+def test_each_corpus_has_its_part_of_what_holds_every_model():
+    parts = list(of_each_corpus(["a", "b"], ["a1", "a2", "b1", "b2"], iter(range(4))))
+    assert parts == [("a", ["a1", "a2"], [0, 1]), ("b", ["b1", "b2"], [2, 3])]

@@ -35,6 +35,26 @@ def parameters(snakemake) -> SimpleNamespace:
     return bound
 
 
+def of_each_corpus(corpora, *of_all):
+    """Yield every corpus and its parts of sequences that hold all models of one after the other.
+
+    Parameters
+    ----------
+    corpora : list of str
+    *of_all : iterables
+        As many items for each corpus as there are models.
+    """
+    parts = [_parts(values, len(corpora)) for values in of_all]
+    yield from zip(corpora, *parts, strict=True)
+
+
+def _parts(values, count: int) -> list[list]:
+    """The values in so many parts of equal length."""
+    values = list(values)
+    size = len(values) // count
+    return [values[i * size : (i + 1) * size] for i in range(count)]
+
+
 def run(main, snakemake) -> None:
     """Call a script's main(files, params, output) with those of its rule; see `logs.rule`."""
     with logs.rule(snakemake):

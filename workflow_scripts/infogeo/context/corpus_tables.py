@@ -1,0 +1,84 @@
+"""The context study of all models on a corpus, from the files of its parts."""
+
+from itertools import chain
+
+import pandas as pd
+
+from infogeo.context import summary
+from infogeo.context.distribution import distribution
+from infogeo.files.artefacts import read_table
+from infogeo.files.parts import Lazily, Parts, in_parts
+from infogeo.sources import cards
+
+MAKERS = {  # the part of the study that makes each table of a model
+    "gain": "gain", "gain_positions": "gain", "gain_relations": "gain", "gain_checks": "gain",
+    "gain_surprisal": "gain", "untrained_gain": "untrained", "untrained_relations": "untrained",
+    "selection": "selection", "ridge": "selection", "ablation": "ablation",
+    "ablation_status": "ablation",
+}  # fmt: skip
+PER_TEXT = ("gain", "untrained_gain")  # a row for each text: read in parts
+AT_FINAL = ("gain_positions", "gain_checks", "gain_surprisal")
+
+
+def tables_of_corpus(
+    corpus: str,
+    models: list[dict],
+    files: dict[str, list[tuple]],
+    random: pd.DataFrame,
+    *,
+    n: int,
+    headline_eps2: float,
+    draws: int,
+    seed: int,
+) -> dict:
+    """Summaries of a corpus, reading one table of one model at a time.
+
+    Parameters
+    ----------
+    corpus : str
+    models : list of dict
+        slug, family and what cards say of them.
+    files : dict
+        For each name of MAKERS a path and its fingerprint for each model.
+    random : pandas.DataFrame
+        The random null.
+    n : int
+        Tokens of the texts.
+    headline_eps2 : float
+    draws, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        A DataFrame for gain, selection, ablation and distribution, and for each of AT_FINAL an
+        iterable of DataFrames, read when it is consumed.
+    """
+    slugs = [model["slug"] for model in models]
+    tables = {
+        name: Lazily(
+            Parts if name in PER_TEXT else read_table, slugs, *zip(*files[name], strict=True)
+        )
+        for name in MAKERS
+    }
+    settings = {"draws": draws, "seed": seed}
+    return {
+        "gain": summary.gain(corpus, models, tables, random, **settings),
+        "selection": summary.selection(corpus, models, tables["selection"], **settings),
+        "ablation": summary.ablation(corpus, models, tables["ablation"], **settings),
+        "distribution": distribution(
+            corpus, models, tables, n=n, headline_eps2=headline_eps2, **settings
+        ),
+    } | {name: summary.at_final(corpus, models, tables[name]) for name in AT_FINAL}
+
+
+def joined(corpora: list[dict], models: list[dict]) -> dict:
+    """The tables of several corpora as one each; those of AT_FINAL in parts of bounded size."""
+    tables = {}
+    for name in corpora[0]:
+        of_corpora = [of_corpus[name] for of_corpus in corpora]
+        if name in AT_FINAL:
+            tables[name] = in_parts(chain.from_iterable(of_corpora))
+        else:
+            tables[name] = cards.with_commits(pd.concat(of_corpora, ignore_index=True), models)
+    return tables

@@ -1,0 +1,115 @@
+"""The laws of all models on a corpus, from the files of their measurements."""
+
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from infogeo.files.parts import Parts
+from infogeo.geometry.depths import layers_at
+from infogeo.geometry.spectra_file import SpectraFile
+from infogeo.laws.fit import Settings, scaling_laws, with_q_values
+from infogeo.laws.measured import Measured, Texts, profile
+from infogeo.sources import cards
+
+TABLES = ("laws", "points", "pairs", "profiles")
+
+
+def reference_spectra(files: dict[str, tuple[str, str]]):
+    """The callable by which the laws read a reference model's spectra; see `scaling_laws`.
+
+    Parameters
+    ----------
+    files : dict
+        Slug → spectra file and its fingerprint.
+    """
+
+    @lru_cache(maxsize=2)  # a law of each axis in turn, whose reference models may differ
+    def layer_of(slug: str, layer: str):
+        file = SpectraFile(*files[slug])
+        return file.documents, file.layer(layer)
+
+    def read(slug: str, scope: str, layer: str, convention: str, n: int):
+        documents, of_layer = layer_of(slug, layer)
+        spectrum = of_layer.spectra[scope, convention, n]
+        texts = documents.texts[n] if scope == "text" else []
+        doc_ids = [documents.doc_ids[i] for i in texts] or [""]
+        return doc_ids, spectrum.eigenvalues, spectrum.rows - np.asarray(spectrum.zero_rows)
+
+    return read
+
+
+class Measurements:
+    """What was measured of the models on a corpus, read one model at a time.
+
+    Parameters
+    ----------
+    corpus : str
+    files : dict
+        Slug → entropies of the model, of its twins, and the fingerprint of both.
+    settings : Settings
+
+    Attributes
+    ----------
+    texts : Texts
+        Of the models read so far.
+    profiles : dict
+        Slug → means of every layer of the models read so far.
+    """
+
+    def __init__(self, corpus: str, files: dict[str, tuple], settings: Settings):
+        self.corpus, self.files, self.settings = corpus, files, settings
+        self.texts, self.profiles = Texts(), {}
+
+    def of(self, model: dict) -> list[Measured]:
+        """Of a model and of its twins, the layers at the depths of the laws."""
+        settings, (*files, expected) = self.settings, self.files[model["slug"]]
+        both = [Measured(Parts(file, expected), self.texts) for file in files]
+        self.profiles[model["slug"]] = profile(
+            self.corpus, model, *both, self.texts, draws=settings.draws, seed=settings.seed
+        )
+        layers = layers_at(
+            settings.depths, model["layers"], both[0].layers, settings.depth_tolerance
+        )
+        return [measured.only(layers.values()) for measured in both]
+
+
+def tables_of_corpus(
+    corpus: str, models: list[dict], entropies, spectra, random: pd.DataFrame, settings: Settings
+) -> dict[str, pd.DataFrame]:
+    """Every law on a corpus, its points and pairs, and the means of every layer.
+
+    Parameters
+    ----------
+    corpus : str
+    models : list of dict
+        See `scaling_laws`; also commit.
+    entropies : iterable of (path, path, str)
+        A model each: its entropies, those of its twins, and the fingerprint of both.
+    spectra : iterable of (path, str)
+        A model each: its spectra and their fingerprint.
+    random : DataFrame
+        The random null.
+    settings : Settings
+
+    Returns
+    -------
+    dict
+        A DataFrame for each of TABLES.
+    """
+    slugs = [model["slug"] for model in models]
+    measurements = Measurements(corpus, dict(zip(slugs, entropies, strict=True)), settings)
+    read = reference_spectra(dict(zip(slugs, spectra, strict=True)))
+    fitted = scaling_laws(
+        corpus, models, measurements.of, measurements.texts, random, read, settings
+    )
+    profiles = pd.concat([measurements.profiles[slug] for slug in slugs], ignore_index=True)
+    return dict(zip(TABLES, (*fitted, cards.with_commits(profiles, models)), strict=True))
+
+
+def joined(corpora: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """The tables of several corpora as one each, with q values over all laws."""
+    tables = {
+        name: pd.concat([tables[name] for tables in corpora], ignore_index=True) for name in TABLES
+    }
+    return tables | {"laws": with_q_values(tables["laws"])}

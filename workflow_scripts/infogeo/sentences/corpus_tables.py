@@ -1,0 +1,57 @@
+"""The study of sentences of all models on a corpus, from the files of their geometry."""
+
+import pandas as pd
+
+from infogeo.files.parts import Lazily
+from infogeo.sentences.file import load
+from infogeo.sentences.study import judge_corpus
+from infogeo.sentences.summary import score_table, with_q_values
+from infogeo.sentences.trends import trend_table
+from infogeo.sources import cards
+
+
+def tables_of_corpus(
+    corpus: str,
+    models: list[dict],
+    trained,
+    untrained,
+    *,
+    neighbours: int,
+    permutations: int,
+    headline_depth: str,
+    draws: int,
+    seed: int,
+) -> dict[str, pd.DataFrame]:
+    """How well each distance separates the labels of a corpus, and how that changes with N.
+
+    Parameters
+    ----------
+    corpus : str
+    models : list of dict
+        slug, family, commit and what cards say of them.
+    trained, untrained : sequences of (path, str)
+        A model each: its file of geometry, or that of its twins, and the fingerprint.
+    neighbours, permutations, headline_depth, draws, seed
+        See `judge_corpus`, `score_table` and `trend_table`.
+
+    Returns
+    -------
+    dict
+        The DataFrames `scores` and `trends`.
+    """
+    slugs = [model["slug"] for model in models]
+    both = (Lazily(load, slugs, *zip(*files, strict=True)) for files in (trained, untrained))
+    study = judge_corpus(
+        corpus, models, *both, neighbours=neighbours, permutations=permutations, seed=seed
+    )
+    scores = score_table(study, headline_depth=headline_depth)
+    trends = trend_table(study, headline_depth=headline_depth, draws=draws, seed=seed)
+    return {"scores": cards.with_commits(scores, models), "trends": trends}
+
+
+def joined(corpora: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """The tables of several corpora as one each, with q values over all rows."""
+    return {
+        name: with_q_values(pd.concat([tables[name] for tables in corpora], ignore_index=True))
+        for name in corpora[0]
+    }
