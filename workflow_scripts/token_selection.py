@@ -1,6 +1,6 @@
 """The tokens that explain a text's last one best: lasso against attention and others."""
 
-from infogeo.context.token_selection import tables
+from infogeo.context.selection_tables import selection_tables
 from infogeo.files.artefacts import write_table
 from infogeo.jobs import binding
 from infogeo.jobs.progress import Heartbeat
@@ -18,7 +18,7 @@ def main(files, params, output) -> None:
             left = texts - taken
             print(f"{left} of {texts} texts with attention are left out: not of {params.n} tokens")
         heartbeat = Heartbeat(params.model, int(taken), "texts")
-        found = tables(
+        found = selection_tables(
             states,
             n=params.n,
             ks=params.k,

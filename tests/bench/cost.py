@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 import numpy as np
 import timing
 
-from infogeo.context import token_selection
+from infogeo.context.held_out import half_grams, selector_scores
+from infogeo.context.selectors import prepared
 from infogeo.geometry import spectra
 from infogeo.geometry.information_gain import gains
 from infogeo.sentences.distances import jensen_shannon
@@ -41,9 +42,9 @@ def selection(Z):
     """Every selector of one text, scored held out; the halves, which texts share, are there."""
     n = len(Z)
     attention = np.random.default_rng(0).dirichlet(np.ones(n), HEADS + 1)
-    rows = token_selection.prepared(Z, centred=False)
-    halves = token_selection.half_grams(rows[None], ROTATIONS, 0)[0]
-    return lambda: token_selection.scores(
+    rows = prepared(Z, centred=False)
+    halves = half_grams(rows[None], ROTATIONS, 0)[0]
+    return lambda: selector_scores(
         Z, attention[:-1], attention[-1], rows @ rows.T, halves, list(KS), sink="free",
         draws=DRAWS, rng=np.random.default_rng(0),
     )  # fmt: skip

@@ -23,7 +23,8 @@ import numpy as np
 import timing
 from sklearn.linear_model import lars_path, lasso_path
 
-from infogeo.context import token_selection
+from infogeo.context.paths import lasso, tableau_of
+from infogeo.context.selectors import prepared
 
 N, D, KS, ROTATIONS = 128, 1024, (1, 2, 4, 8, 16, 32), 4
 
@@ -32,7 +33,7 @@ def texts() -> list[np.ndarray]:
     """A text and its halves, each (n, width) with rows that are regressed as they are."""
     rng = np.random.default_rng(0)
     Z = rng.standard_normal((N, D)) * np.arange(1, D + 1) ** -0.5 + 0.3 * rng.standard_normal(D)
-    rows = token_selection.prepared(Z.astype(np.float32), centred=False)
+    rows = prepared(Z.astype(np.float32), centred=False)
     halves = []
     for _ in range(ROTATIONS):
         basis, _ = np.linalg.qr(rng.standard_normal((D, D)))
@@ -42,7 +43,7 @@ def texts() -> list[np.ndarray]:
 
 def ours(rows):
     grams = np.stack([X @ X.T for X in rows])
-    return token_selection.lasso(*token_selection._problem(grams, "free"), list(KS))[0]
+    return lasso(*tableau_of(grams, "free"), list(KS))[0]
 
 
 def by_lars(rows):

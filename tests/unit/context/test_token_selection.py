@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Lasso, OrthogonalMatchingPursuit, lars_path_gram
 
-from infogeo.context import token_selection as selection
-from infogeo.context.token_selection import SELECTORS, SINKS, supports
+from infogeo.context.held_out import half_grams
+from infogeo.context.least_squares import refit
+from infogeo.context.paths import SINKS, lasso, tableau_of
+from infogeo.context.selection_tables import SELECTION_COLUMNS, selection_tables
+from infogeo.context.selectors import SELECTORS, prepared, supports
 from infogeo.files.errors import InfogeoError
 from infogeo.states.store import create_store, open_store
 
@@ -59,7 +62,7 @@ def save(path, Z, lengths=None):
 
 def tables(path, n, **changed):
     with open_store(path) as states:
-        return selection.tables(states, n=n, **(SETTINGS | changed))
+        return selection_tables(states, n=n, **(SETTINGS | changed))
 
 
 def values(table, metric, sink="free"):
@@ -102,9 +105,9 @@ def test_lasso_supports_are_those_of_the_path_of_scikit_learn(n, d, sink):
 
 
 def test_lasso_weights_solve_the_lasso_at_their_penalty():
-    X = selection.prepared(states(30, 50), centred=False)
-    problem = selection._problem((X @ X.T)[None], "free")
-    (support,), weights = selection.lasso(*problem, [6])
+    X = prepared(states(30, 50), centred=False)
+    task = tableau_of((X @ X.T)[None], "free")
+    (support,), weights = lasso(*task, [6])
     residual = X[-1] - weights[0, 0] @ X[:-1]
     penalty = np.abs(X[:-1] @ residual).max()
     fit = Lasso(alpha=penalty / 50, fit_intercept=False, tol=1e-14, max_iter=1_000_000)
@@ -113,7 +116,7 @@ def test_lasso_weights_solve_the_lasso_at_their_penalty():
 
 
 def test_matching_pursuit_is_that_of_scikit_learn():
-    X = selection.prepared(states(40, 64), centred=False)
+    X = prepared(states(40, 64), centred=False)
     found = choose(states(40, 64), range(1, 20))["omp", 0]
     for support in found:
         model = OrthogonalMatchingPursuit(n_nonzero_coefs=len(support), fit_intercept=False)
@@ -166,12 +169,12 @@ def test_on_noise_lasso_wins_in_sample_but_not_held_out(tmp_path):
 @pytest.mark.parametrize("sink", SINKS)
 def test_the_share_is_that_of_least_squares_on_the_rows(sink):
     rng = np.random.default_rng(4)
-    X = selection.prepared(states(20, 32), centred=False)
+    X = prepared(states(20, 32), centred=False)
     A, B = X[:, :16], X[:, 16:]
     tokens = 1 + rng.permutation(18)[:5]
     tokens[4] = tokens[0]  # a token twice: a singular regression
     for chosen in (tokens[:4], tokens):
-        found = selection.refit((A @ A.T)[None], (B @ B.T)[None], tokens[None, None, :4], sink)
+        found = refit((A @ A.T)[None], (B @ B.T)[None], tokens[None, None, :4], sink)
         into = [0, *chosen] if sink == "forced" else chosen
         w = np.linalg.lstsq(A[into].T, A[-1])[0]
         for share, half in zip(found, (A, B), strict=True):
@@ -182,22 +185,21 @@ def test_the_share_is_that_of_least_squares_on_the_rows(sink):
 def test_duplicates_are_fitted_with_the_smallest_coefficients():
     Z = states(12, 40)
     Z[5] = Z[3]
-    X = selection.prepared(Z, centred=False)
+    X = prepared(Z, centred=False)
     gram = (X @ X.T)[None]
     shares = [
-        selection.refit(gram, gram, np.array([[chosen]]), "free")[0][0, 0]
-        for chosen in ([3, 5, 8], [3, 8])
+        refit(gram, gram, np.array([[chosen]]), "free")[0][0, 0] for chosen in ([3, 5, 8], [3, 8])
     ]
     assert shares[0] == pytest.approx(shares[1], abs=1e-10)
 
 
 def test_the_two_halves_of_the_coordinates_make_up_the_whole():
-    X = selection.prepared(states(10, 33), centred=False)
-    halves = selection.half_grams(X[None], 3, seed=1)[0]
+    X = prepared(states(10, 33), centred=False)
+    halves = half_grams(X[None], 3, seed=1)[0]
     np.testing.assert_allclose(halves[:3] + halves[3:], np.tile(X @ X.T, (3, 1, 1)), atol=1e-12)
-    ranks = np.linalg.matrix_rank(selection.half_grams(states(40, 33)[None], 1, 1)[0])
+    ranks = np.linalg.matrix_rank(half_grams(states(40, 33)[None], 1, 1)[0])
     assert ranks.tolist() == [16, 17]
-    more = selection.half_grams(X[None], 4, seed=1)[0]
+    more = half_grams(X[None], 4, seed=1)[0]
     np.testing.assert_array_equal(more[:3], halves[:3])
 
 
@@ -318,7 +320,7 @@ def test_constant_states_explain_each_other_or_have_nothing_to_explain(tmp_path)
 
 def test_tables_hold_what_can_be_scored_and_no_more(tmp_path):
     table, _, _ = tables(save(tmp_path / "a.h5", [states(6, 24)]), 6)
-    assert list(table.columns) == selection.SELECTION_COLUMNS
+    assert list(table.columns) == SELECTION_COLUMNS
     assert not table.duplicated(["doc_id", "selector", "sink", "k", "metric"]).any()
     assert np.isfinite(table["value"]).all()
     assert set(table["selector"]) == set(SELECTORS)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infogeo.context import token_selection
+from infogeo.context.selectors import SELECTORS
 from infogeo.files.artefacts import write_table
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.corpus_spectra import corpus_bytes
@@ -311,9 +311,7 @@ def test_the_ablation_is_counted_as_it_runs(config, tmp_path):
     (row,) = planned(config, tmp_path)
     shape = {"params_non_embedding": row["params_non_embedding"], "width": row["width"]}
     shape |= {"layers": row["layers"], "vocabulary": 0}
-    runs = (
-        5 * (len(token_selection.SELECTORS) - 1 + 3) * 2 * 2
-    )  # texts, orders, first token forced or not, shares
+    runs = 5 * (len(SELECTORS) - 1 + 3) * 2 * 2  # texts, orders, first token forced or not, shares
     expected = costs.forward_flops(shape, runs * 24, 24) / 1e6 / 3600
     assert row["ablation_hours"] == pytest.approx(expected)
 

@@ -1,6 +1,6 @@
 """Token ablation: the model is run on some tokens of a text alone, at their original positions.
 
-Which tokens are kept, or dropped, is what the selectors of `token_selection` choose; how far the
+Which tokens are kept, or dropped, is what the selectors of `selectors` choose; how far the
 distribution of the next token moves says how much of it those tokens carry. Runs on equal numbers
 of tokens go together, so that nothing is padded, and a set of tokens that several selectors choose
 is run once. The texts are cut into shards, which survive a kill like those of a dump: batches
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from infogeo.context import token_selection
+from infogeo.context.selectors import supports
 from infogeo.files.artefacts import read_table, write_table
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import digest
@@ -85,13 +85,13 @@ def ablate(
     n : int
         Tokens of a text.
     k : list of int
-        Over which the best head is chosen; see `token_selection.supports`.
+        Over which the best head is chosen; see `selectors.supports`.
     shares : list of float
         Of the candidates that are chosen; 0 and 1 are added. k is the share rounded, halves up.
     draws : int
         Of the random selector.
     centred : bool
-        See `token_selection.supports`.
+        See `selectors.supports`.
     batch_tokens : int
         Most tokens of a batch.
     dtype : {'float32', 'float16', 'bfloat16'}
@@ -342,7 +342,7 @@ def plan(task: dict, store, text: int) -> tuple[list[dict], np.ndarray]:
     for index, sink in enumerate(SINKS):
         m = n - 1 - (sink == "forced")
         sizes = [math.floor(share * m + 0.5) for share in task["shares"]]
-        supports = token_selection.supports(
+        supports_of = supports(
             Z,
             last_row,
             rollout,
@@ -353,7 +353,7 @@ def plan(task: dict, store, text: int) -> tuple[list[dict], np.ndarray]:
             rng=np.random.default_rng([task["seed"], text, index]),
             head_sizes=task["k"],
         )
-        for (selector, draw), chosen in supports.items():
+        for (selector, draw), chosen in supports_of.items():
             for mode in MODES:
                 for share, k, support in zip(task["shares"], sizes, chosen, strict=True):
                     mask = np.zeros(n, dtype=bool)

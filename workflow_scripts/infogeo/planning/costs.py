@@ -9,7 +9,7 @@ three times that. See Kaplan et al. 2020 (2001.08361), section 2.1.
 
 from math import ceil
 
-from infogeo.context.token_selection import SELECTORS
+from infogeo.context.selectors import SELECTORS
 from infogeo.geometry import metrics
 from infogeo.geometry.corpus_spectra import corpus_bytes
 from infogeo.geometry.metrics import CONDITIONAL, CONVENTIONS, SCOPES
