@@ -124,7 +124,7 @@ def test_the_summary_counts_what_was_left_out(tmp_path):
     )
     assert summary == (
         "4 texts found, 1 duplicates and 1 empty ones left out; 0 to train on; of 2 held out, "
-        "1 are shorter than 6 characters and 1 are evaluated (of 5 wanted)"
+        "1 are shorter than 6 characters and 1 are evaluated (of 5 asked for)"
     )
     assert evaluation["doc_id"].tolist() == ["4"]
     assert list(train.columns) == ["doc_id", "text", "label", "source"]

@@ -82,7 +82,7 @@ def fetch(
             f"min_characters = {min_characters} (the longest has {chosen.longest}). "
             "Lower `min_characters`, lower `train_share`, or give longer texts."
         )
-    fewer = f" (of {texts} wanted)" if len(chosen.evaluation) < texts else ""
+    fewer = f" (of {texts} asked for)" if len(chosen.evaluation) < texts else ""
     summary = (
         f"{chosen.total:,} texts found, {chosen.duplicates:,} duplicates and "
         f"{chosen.empty:,} empty ones left out; "

@@ -9,7 +9,7 @@ from infogeo.sources.hub_client import Explained, api, limit_waiting, not_cached
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository at one commit. `files`: path -> what the hub's client says about it."""
+    """A repository at one commit. `files`: path -> the hub client's entry for it."""
 
     name: str
     kind: str  # 'model' or 'dataset'

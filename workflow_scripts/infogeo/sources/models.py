@@ -1,4 +1,4 @@
-"""What model.json says about a model, from the files of its directory."""
+"""The description of a model, model.json, from the files of its directory."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def describe(
     train_tokens: int | None = None,
     hashes: dict | None = None,
 ) -> dict:
-    """What model.json says about a model: counts, sizes and hashes of all its files.
+    """The content of model.json: counts, sizes and hashes of all files of a model.
 
     Parameters
     ----------

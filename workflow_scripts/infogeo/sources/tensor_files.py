@@ -35,7 +35,7 @@ def read_header(path) -> dict:
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > min(size - 8, 100_000_000):
             raise InfogeoError(
-                f"{path}: not a whole safetensors file: {size:,} bytes, with a header said to be "
+                f"{path}: not a whole safetensors file: {size:,} bytes, whose header claims to be "
                 f"{length:,} bytes long. It is truncated or of another format; copy or download it "
                 "anew."
             )
