@@ -12,8 +12,10 @@ from statsmodels.stats.multitest import multipletests
 
 import summarise_context
 from infogeo.context import corpus_tables
-from infogeo.context import summary as context_summary
-from infogeo.context.summary import Sample
+from infogeo.context.ablation_summary import recovery, summarise_ablation
+from infogeo.context.gain_summary import GAIN_COLUMNS, summarise_gain
+from infogeo.context.selection_summary import summarise_selection
+from infogeo.context.shared_texts import SharedTexts
 from infogeo.files import artefacts
 from infogeo.files.errors import InfogeoError
 from infogeo.inference import resampling
@@ -125,17 +127,17 @@ def read():
 
 @pytest.fixture(scope="module")
 def gain(read):
-    return context_summary.gain("c", MODELS, read, random_null(), draws=DRAWS, seed=SEED)
+    return summarise_gain("c", MODELS, read, random_null(), draws=DRAWS, seed=SEED)
 
 
 @pytest.fixture(scope="module")
 def selection(read):
-    return context_summary.selection("c", MODELS, read["selection"], draws=DRAWS, seed=SEED)
+    return summarise_selection("c", MODELS, read["selection"], draws=DRAWS, seed=SEED)
 
 
 @pytest.fixture(scope="module")
 def ablation(read):
-    return context_summary.ablation("c", MODELS, read["ablation"], draws=DRAWS, seed=SEED)
+    return summarise_ablation("c", MODELS, read["ablation"], draws=DRAWS, seed=SEED)
 
 
 def one(frame, **where):
@@ -155,7 +157,7 @@ def interval(values, sources):
 
 def test_texts_are_those_that_every_model_with_any_has():
     a, b = texts("a-small"), texts("a-large")
-    sample = Sample([a, b, a.iloc[:0]], draws=5, seed=0)
+    sample = SharedTexts([a, b, a.iloc[:0]], draws=5, seed=0)
     assert sample.doc_ids == [f"t{i}" for i in range(1, TEXTS)]
     assert sample.clusters[0] == "s0"
     assert sample.clusters[-1] == "t11"  # no source: a cluster of its own
@@ -166,18 +168,18 @@ def test_values_stand_in_the_row_of_their_text_whatever_the_order():
     frame = crossed(texts("b-only"), k=(2, 1))
     frame["value"] = frame["doc_id"].str[1:].astype(int) * 10 + frame["k"]
     shuffled = frame.sample(frac=1, random_state=0)
-    index, values = Sample([frame], draws=5, seed=0).wide(shuffled, ["k"], "value")
+    index, values = SharedTexts([frame], draws=5, seed=0).wide(shuffled, ["k"], "value")
     np.testing.assert_array_equal(values, 10 * np.arange(TEXTS)[:, None] + index["k"].to_numpy())
 
 
 def test_a_text_given_twice_is_an_error():
     frame = texts("b-only").assign(k=1, value=0.5)
     with pytest.raises(InfogeoError, match="value twice"):
-        Sample([frame], draws=5, seed=0).wide(pd.concat([frame, frame]), ["k"], "value")
+        SharedTexts([frame], draws=5, seed=0).wide(pd.concat([frame, frame]), ["k"], "value")
 
 
 def test_a_mean_leaves_out_missing_values_and_has_no_interval_where_a_resample_may_be_empty():
-    sample = Sample([texts("b-only")], draws=DRAWS, seed=SEED)
+    sample = SharedTexts([texts("b-only")], draws=DRAWS, seed=SEED)
     values = np.arange(float(TEXTS))
     some, one_only = values.copy(), np.full(TEXTS, np.nan)
     some[0], one_only[4] = np.nan, 4.0
@@ -229,7 +231,7 @@ def test_the_random_null_is_per_token_and_in_the_models_width(gain):
 def test_a_random_null_that_was_made_for_other_widths_is_refused(read):
     null = random_null()
     with pytest.raises(InfogeoError, match=r"random\.parquet: no rows of d = 16, n = 21"):
-        context_summary.gain("c", MODELS, read, null[null["d"] == 8], draws=9, seed=0)
+        summarise_gain("c", MODELS, read, null[null["d"] == 8], draws=9, seed=0)
 
 
 def test_relations_keep_their_intervals_and_twins_are_told_by_whose_likelihood(read, gain):
@@ -260,7 +262,7 @@ def test_the_largest_residual_is_in_every_row_of_its_layer_and_regulariser(read,
 def test_a_model_without_texts_of_n_tokens_takes_nothing_from_its_family(read):
     empty = {name: frames | {"a-large": frames["a-large"].iloc[:0]}
              for name, frames in read.items()}  # fmt: skip
-    found = context_summary.gain("c", MODELS, empty, random_null(), draws=9, seed=0)
+    found = summarise_gain("c", MODELS, empty, random_null(), draws=9, seed=0)
     assert set(found["model"]) == {"a-small", "b-only"}
     small = found[(found["model"] == "a-small") & (found["metric"] == "gain_mean")]
     assert (small["texts"] == TEXTS).all()
@@ -306,13 +308,13 @@ def test_lasso_is_not_compared_with_itself(selection):
 def test_ties_are_no_wins_and_no_evidence(read):
     frame = read["selection"]["b-only"]
     tied = frame.assign(value=0.5)
-    found = context_summary.selection("c", MODELS[2:], {"b-only": tied}, draws=9, seed=0)
+    found = summarise_selection("c", MODELS[2:], {"b-only": tied}, draws=9, seed=0)
     row = one(found, selector="recency", sink="free", k=1)
     assert (row["lasso_wins"], row["lasso_wins_high"], row["wilcoxon_p"]) == (0, 0, 1)
     # One text in which lasso is ahead is a win, and still no evidence.
     first = (tied["selector"] == "lasso") & (tied["doc_id"] == "t3")
     tied.loc[first, "value"] = 0.6
-    found = context_summary.selection("c", MODELS[2:], {"b-only": tied}, draws=9, seed=0)
+    found = summarise_selection("c", MODELS[2:], {"b-only": tied}, draws=9, seed=0)
     row = one(found, selector="recency", sink="free", k=1)
     assert (row["lasso_wins"], row["wilcoxon_p"]) == (1 / TEXTS, 1)
 
@@ -320,7 +322,7 @@ def test_ties_are_no_wins_and_no_evidence(read):
 def test_a_k_that_no_text_allows_has_no_row_and_hurts_no_other(read):
     frame = read["selection"]["b-only"]
     without = frame[(frame["k"] < 4) | (frame["selector"] != "lasso")]
-    found = context_summary.selection("c", MODELS[2:], {"b-only": without}, draws=9, seed=0)
+    found = summarise_selection("c", MODELS[2:], {"b-only": without}, draws=9, seed=0)
     row = one(found, selector="recency", sink="free", k=4)
     assert np.isfinite(row["held_out"])
     assert np.isnan([row["lasso_wins"], row["wilcoxon_p"], row["wilcoxon_p_holm"]]).all()
@@ -368,18 +370,18 @@ def test_texts_are_resampled_together_in_numerator_and_denominator():
     # Each text recovers one half; that texts differ in scale is no uncertainty of the share.
     base = np.arange(1.0, 9)[:, None]
     weights = resampling.text_weights(np.arange(8), draws=50, seed=0)
-    np.testing.assert_allclose(context_summary.recovery(weights, base / 2, base), 0.5)
+    np.testing.assert_allclose(recovery(weights, base / 2, base), 0.5)
 
 
 def test_nothing_to_recover_is_not_a_number():
     zero = np.zeros((4, 1))
-    assert np.isnan(context_summary.recovery(np.ones((1, 4)), zero, zero)).all()
+    assert np.isnan(recovery(np.ones((1, 4)), zero, zero)).all()
 
 
 def test_an_unknown_next_token_is_left_out_of_delta_nll_alone(read):
     frame = read["ablation"]["b-only"].copy()
     frame.loc[frame["doc_id"] == "t5", "delta_nll"] = np.nan
-    found = context_summary.ablation("c", MODELS[2:], {"b-only": frame}, draws=DRAWS, seed=SEED)
+    found = summarise_ablation("c", MODELS[2:], {"b-only": frame}, draws=DRAWS, seed=SEED)
     where = {"selector": "lasso", "sink": "free", "mode": "keep", "share": 0.5}
     row = one(found, **where)
     rows = frame[(frame[list(where)] == pd.Series(where)).all(axis=1)]
@@ -432,7 +434,7 @@ def test_the_script_writes_every_corpus_and_model_of_every_table(run, gain):
         assert len(pairs) == (5 if name == "ablation" else 6), name
     found = artefacts.read_table(run.output.gain)
     assert (found.pop("commit") == "commit of " + found["model"]).all()
-    assert list(found.columns) == context_summary.GAIN_COLUMNS
+    assert list(found.columns) == GAIN_COLUMNS
     first = found[found["corpus"] == "c1"].assign(corpus="c")
     pd.testing.assert_frame_equal(first, gain, check_dtype=False)
 

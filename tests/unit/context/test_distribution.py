@@ -7,7 +7,7 @@ from scipy import stats
 
 from infogeo.context import distribution
 from infogeo.context.distribution import Curves, needed, tokens_needed, verdict
-from infogeo.context.summary import Sample
+from infogeo.context.shared_texts import SharedTexts
 
 GRID = np.array([0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1])
 
@@ -264,8 +264,9 @@ def test_participation_is_that_of_the_headline_regulariser():
 
 def test_a_forced_first_token_counts_as_kept():
     frame = long_table(grid=np.array([0, 0.1, 0.5, 1.0]), earlier=10)
-    found, _ = distribution.curves_of(Sample([frame], draws=9, seed=0), frame[frame.draw == 0], 11)
-    shares = dict(zip(found.names, found.shares.tolist(), strict=True))
+    shared = SharedTexts([frame], draws=9, seed=0)
+    curves, _ = distribution.curves_of(shared, frame[frame.draw == 0], 11)
+    shares = dict(zip(curves.names, curves.shares.tolist(), strict=True))
     assert shares["lasso", "free"] == [0, 0.1, 0.5, 1]
     assert shares["lasso", "forced"] == [0.1, 0.2, 0.6, 1]
 

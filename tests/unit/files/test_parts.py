@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infogeo.context.summary import Sample
+from infogeo.context.shared_texts import SharedTexts
 from infogeo.files import artefacts, parts
 from infogeo.files.errors import InfogeoError
 from infogeo.files.parts import Lazily, Parts, in_parts
@@ -69,8 +69,8 @@ def test_parts_of_another_run_are_refused(path):
 
 
 def test_parts_are_summarised_as_the_whole_table_is(path):
-    whole = Sample([long_table()], draws=3, seed=0)
-    sample = Sample([Parts(path, "print")], draws=3, seed=0)
+    whole = SharedTexts([long_table()], draws=3, seed=0)
+    sample = SharedTexts([Parts(path, "print")], draws=3, seed=0)
     assert sample.doc_ids == whole.doc_ids
     np.testing.assert_array_equal(sample.weights, whole.weights)
     for found, expected in zip(
@@ -83,7 +83,7 @@ def test_parts_are_summarised_as_the_whole_table_is(path):
 
 def test_a_text_that_stands_in_two_parts_twice_is_refused(path):
     artefacts.write_table(pd.concat([long_table()] * 2), path, "print")
-    sample = Sample([long_table()], draws=3, seed=0)
+    sample = SharedTexts([long_table()], draws=3, seed=0)
     with pytest.raises(InfogeoError, match="value twice"):
         sample.wide(Parts(path, "print"), ["layer"], "value")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from infogeo.context.summary import shown_k
+from infogeo.context.selection_summary import shown_k
 from infogeo.files import tables
 from infogeo.geometry.metrics import CONDITIONAL, NORMALISED, parse_metric
 from infogeo.inference import scaling

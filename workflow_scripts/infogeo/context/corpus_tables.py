@@ -4,8 +4,10 @@ from itertools import chain
 
 import pandas as pd
 
-from infogeo.context import summary
+from infogeo.context.ablation_summary import summarise_ablation
 from infogeo.context.distribution import distribution
+from infogeo.context.gain_summary import at_final, summarise_gain
+from infogeo.context.selection_summary import summarise_selection
 from infogeo.files.artefacts import read_table
 from infogeo.files.parts import Lazily, Parts, in_parts
 from infogeo.sources import cards
@@ -63,13 +65,13 @@ def tables_of_corpus(
     }
     settings = {"draws": draws, "seed": seed}
     return {
-        "gain": summary.gain(corpus, models, tables, random, **settings),
-        "selection": summary.selection(corpus, models, tables["selection"], **settings),
-        "ablation": summary.ablation(corpus, models, tables["ablation"], **settings),
+        "gain": summarise_gain(corpus, models, tables, random, **settings),
+        "selection": summarise_selection(corpus, models, tables["selection"], **settings),
+        "ablation": summarise_ablation(corpus, models, tables["ablation"], **settings),
         "distribution": distribution(
             corpus, models, tables, n=n, headline_eps2=headline_eps2, **settings
         ),
-    } | {name: summary.at_final(corpus, models, tables[name]) for name in AT_FINAL}
+    } | {name: at_final(corpus, models, tables[name]) for name in AT_FINAL}
 
 
 def joined(corpora: list[dict], models: list[dict]) -> dict:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from infogeo.context.summary import Sample, nothing_kept, over_draws
+from infogeo.context.ablation_summary import nothing_kept, over_draws
+from infogeo.context.shared_texts import SharedTexts
 from infogeo.geometry.metrics import EPS2, Regulariser
 from infogeo.inference import scaling
 from infogeo.sources.cards import by_family, model_columns
@@ -211,8 +212,8 @@ def gap(best, random, codes, grid) -> dict:
     left = np.array([apart(codes != code) for code in range(clusters)])
     value = apart(np.full(len(codes), True))
     if np.isfinite([value, *left]).all():
-        spread = (clusters - 1) / clusters * ((left - left.mean()) ** 2).sum()
-        half = scaling.t_quantile(clusters - 1) * np.sqrt(spread)
+        variance = (clusters - 1) / clusters * ((left - left.mean()) ** 2).sum()
+        half = scaling.t_quantile(clusters - 1) * np.sqrt(variance)
         return {"gap": value, "gap_low": value - half, "gap_high": value + half}
     (low, high), (random_low, random_high) = ends(best, codes, grid), ends(random, codes, grid)
     return {"gap": np.nan, "gap_low": random_low - high, "gap_high": random_high - low}
@@ -254,12 +255,12 @@ def sentence(row: dict) -> str:
     )
 
 
-def curves_of(sample: Sample, frame: pd.DataFrame, n: int) -> tuple[Curves, np.ndarray]:
-    """The keep curves of one model, and the texts (positions in the sample) that have all of them.
+def curves_of(shared: SharedTexts, frame: pd.DataFrame, n: int) -> tuple[Curves, np.ndarray]:
+    """The keep curves of one model, and the positions of the shared texts that have all of them.
 
     Parameters
     ----------
-    sample : Sample
+    shared : SharedTexts
     frame : pandas.DataFrame
         One model's ablation table, draws averaged.
     n : int
@@ -267,8 +268,8 @@ def curves_of(sample: Sample, frame: pd.DataFrame, n: int) -> tuple[Curves, np.n
     """
     keep = frame[frame["mode"] == "keep"].sort_values("k", kind="stable")
     names = list(dict.fromkeys(zip(keep["selector"], keep["sink"], strict=True)))
-    index, kl = sample.wide(keep, ["selector", "sink", "share", "k"], "kl")
-    base = nothing_kept(sample, frame)
+    index, kl = shared.wide(keep, ["selector", "sink", "share", "k"], "kl")
+    base = nothing_kept(shared, frame)
     columns = [
         np.flatnonzero((index["selector"] == selector) & (index["sink"] == sink))
         for selector, sink in names
@@ -286,7 +287,7 @@ def curves_of(sample: Sample, frame: pd.DataFrame, n: int) -> tuple[Curves, np.n
     return curves._replace(kl=curves.kl[chosen], base=curves.base[chosen]), chosen
 
 
-def _why_not(curves: Curves, clusters) -> str:
+def _reason_unavailable(curves: Curves, clusters) -> str:
     count = len(np.unique(clusters))
     if len(clusters) < MIN_TEXTS or count < MIN_CLUSTERS:
         return (f"{len(clusters)} texts of {count} sources: at least {MIN_TEXTS} texts of "
@@ -301,7 +302,7 @@ def _why_not(curves: Curves, clusters) -> str:
 def distribution(
     corpus: str,
     models: list[dict],
-    read: dict,
+    tables: dict,
     *,
     n: int,
     headline_eps2: float,
@@ -314,8 +315,8 @@ def distribution(
     ----------
     corpus : str
     models : list of dict
-        As for `context_summary.gain`.
-    read : dict
+        As for `gain_summary.summarise_gain`.
+    tables : dict
         ablation, ablation_status, ridge: slug → table.
     n : int
         Tokens per text.
@@ -328,43 +329,43 @@ def distribution(
     pandas.DataFrame
         COLUMNS, a row per model.
     """
-    found = {}
+    by_model = {}
     for family in by_family(models):
         slugs = [model["slug"] for model in family]
         of_ablation, of_ridge = (
-            Sample((read[name][slug] for slug in slugs), draws=draws, seed=seed)
+            SharedTexts((tables[name][slug] for slug in slugs), draws=draws, seed=seed)
             for name in ("ablation", "ridge")
         )
         for slug in slugs:
-            status = read["ablation_status"][slug].iloc[0]
+            status = tables["ablation_status"][slug].iloc[0]
             row = {"gap_residual": status["gap_residual"], "n": n, "texts": 0, "censored": False,
                    "best_selector": "", "best_sink": ""}  # fmt: skip
             row |= _participation(
-                of_ridge, read["ridge"][slug], str(Regulariser(EPS2, headline_eps2))
+                of_ridge, tables["ridge"][slug], str(Regulariser(EPS2, headline_eps2))
             )
-            frame = read["ablation"][slug]
+            frame = tables["ablation"][slug]
             problem = status["problem"] or ("" if len(frame) else "no text was ablated")
             if not problem:
                 curves, texts = curves_of(of_ablation, over_draws(frame), n)
                 clusters = of_ablation.clusters[texts]
                 row["texts"] = len(texts)
-                problem = _why_not(curves, clusters)
+                problem = _reason_unavailable(curves, clusters)
             if not problem:
                 row |= tokens_needed(curves, clusters, seed=seed)
             low, high = (row.get(f"share90_{end}", np.nan) for end in ("low", "high"))
             row |= {"model": slug, "problem": problem, "verdict": verdict(low, high)}
-            found[slug] = row
-    rows = [found[model["slug"]] | model_columns(corpus, model) for model in models]
+            by_model[slug] = row
+    rows = [by_model[model["slug"]] | model_columns(corpus, model) for model in models]
     for row in rows:
         row["sentence"] = sentence(row)
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
-def _participation(sample: Sample, frame: pd.DataFrame, regulariser: str) -> dict:
+def _participation(shared: SharedTexts, frame: pd.DataFrame, regulariser: str) -> dict:
     """Mean participation share of the ridge weights of the last token, with its interval."""
     frame = frame[frame["regulariser"] == regulariser]
     if not len(frame):
         return {}
-    _, values = sample.wide(frame, ["regulariser"], "participation_share")
+    _, values = shared.wide(frame, ["regulariser"], "participation_share")
     names = ("participation_share", "participation_low", "participation_high")
-    return dict(zip(names, np.ravel(sample.mean(values)), strict=True))
+    return dict(zip(names, np.ravel(shared.mean(values)), strict=True))

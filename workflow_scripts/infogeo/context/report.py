@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 import pandas as pd
 
-from infogeo.context.summary import shown_k
+from infogeo.context.selection_summary import shown_k
 from infogeo.files import tables
 from infogeo.geometry.metrics import EPS2, Regulariser
 
@@ -31,8 +31,8 @@ def _p(value: float) -> str:
 def _at(frame: pd.DataFrame, **where) -> pd.Series:
     """The one row where the columns have these values; NaNs if there is none."""
     some = np.logical_and.reduce([frame[name] == value for name, value in where.items()])
-    found = frame[some]
-    return found.iloc[0] if len(found) else pd.Series(np.nan, index=frame.columns)
+    rows = frame[some]
+    return rows.iloc[0] if len(rows) else pd.Series(np.nan, index=frame.columns)
 
 
 def _by_model(frame: pd.DataFrame, **where) -> dict[tuple, pd.DataFrame]:
@@ -151,9 +151,9 @@ def markdown_text(gain, selection, distribution, headline_eps2: float) -> str:
 def _lasso_table(models: dict[str, pd.DataFrame], ks: list) -> list[str]:
     """Name → a model's rows of the selector attention_mean, as lines of a table."""
     rows = []
-    for name, mine in models.items():
+    for name, of_model in models.items():
         for sink in ("free", "forced", "excluded"):
-            cells = [_at(mine, sink=sink, k=k) for k in ks]
+            cells = [_at(of_model, sink=sink, k=k) for k in ks]
             rows.append([name, sink, *(
                 f"{_percent(cell['lasso_wins'])} (p {_p(cell['wilcoxon_p_holm'])})"
                 if np.isfinite(cell["lasso_wins"]) else "n/a"

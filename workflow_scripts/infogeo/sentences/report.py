@@ -77,10 +77,10 @@ def _cells(scores: pd.DataFrame, model: str) -> list[str]:
 def _sections(scores: pd.DataFrame, trends: pd.DataFrame):
     """(headline row of the trends, lines of its models) of each corpus and family."""
     for _, row in trends[trends["headline"].astype(bool)].iterrows():
-        here = scores[(scores["corpus"] == row["corpus"]) & (scores["family"] == row["family"])]
-        here = here[here["depth"].isin([row["depth"], ""])]
-        models = here[["model", "N"]].drop_duplicates().sort_values("N", kind="stable")["model"]
-        yield row, here.iloc[0], [_cells(here, model) for model in models]
+        rows = scores[(scores["corpus"] == row["corpus"]) & (scores["family"] == row["family"])]
+        rows = rows[rows["depth"].isin([row["depth"], ""])]
+        models = rows[["model", "N"]].drop_duplicates().sort_values("N", kind="stable")["model"]
+        yield row, rows.iloc[0], [_cells(rows, model) for model in models]
 
 
 def _about(row: pd.Series, first: pd.Series) -> str:
