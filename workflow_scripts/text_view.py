@@ -2,13 +2,13 @@
 
 from infogeo.figures import text_view
 from infogeo.files.artefacts import read_table
-from infogeo.files.parts import Lazily
+from infogeo.files.parts import LazyTables
 from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:
     """Read the weights of each model and the texts, and write the page."""
-    models = Lazily(read_table, params.models, files.tokens, params.expected)
+    models = LazyTables(read_table, params.models, files.tokens, params.expected)
     corpus = read_table(files.corpus, params.expected_corpus)
     text_view.write(
         output[0],

@@ -56,7 +56,7 @@ def measured(number: int, twins: bool, path: Path) -> None:
 
 def summarise(model: Path, twins: Path) -> None:
     """Of as many models, each of these distances."""
-    from infogeo.files.parts import Lazily
+    from infogeo.files.parts import LazyTables
     from infogeo.sentences.study import judge_corpus
     from infogeo.sentences.summary import score_table
     from infogeo.sentences.trends import trend_table
@@ -68,7 +68,7 @@ def summarise(model: Path, twins: Path) -> None:
         for slug, size in zip(slugs, (10**6, 10**7, 10**8), strict=True)
     ]  # fmt: skip
     trained, untrained = (
-        Lazily(load, slugs, [path] * MODELS, ["f"] * MODELS) for path in (model, twins)
+        LazyTables(load, slugs, [path] * MODELS, ["f"] * MODELS) for path in (model, twins)
     )
     study = judge_corpus("c", about, trained, untrained, neighbours=10, permutations=999, seed=0)
     score_table(study, headline_depth="final")

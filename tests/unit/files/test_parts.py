@@ -9,7 +9,7 @@ import pytest
 from infogeo.context.shared_texts import SharedTexts
 from infogeo.files import artefacts, parts
 from infogeo.files.errors import InfogeoError
-from infogeo.files.parts import Lazily, Parts, in_parts
+from infogeo.files.parts import LazyTables, Parts, in_parts
 
 
 def long_table():
@@ -20,7 +20,7 @@ def long_table():
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    monkeypatch.setattr(parts, "READ", 4)
+    monkeypatch.setattr(parts, "ROWS_READ", 4)
     artefacts.write_table(long_table(), tmp_path / "t.parquet", "print")
     return tmp_path / "t.parquet"
 
@@ -89,7 +89,7 @@ def test_a_text_that_stands_in_two_parts_twice_is_refused(path):
 
 
 def test_tables_written_in_parts_are_the_same_bytes(tmp_path):
-    rows = parts.WRITTEN
+    rows = parts.ROWS_WRITTEN
     frame = pd.DataFrame({"name": "m", "value": np.arange(2 * rows + 9.0)})
     cuts = [0, 5, rows + 7, 2 * rows + 1, len(frame)]
     pieces = (frame[a:b] for a, b in pairwise(cuts))
@@ -107,7 +107,7 @@ def test_files_are_read_when_asked_for_and_not_before(tmp_path):
         read.append((path, fingerprint))
         return path.upper()
 
-    found = Lazily(reader, ["one", "two"], ["a", "b"], ["f", "g"])
+    found = LazyTables(reader, ["one", "two"], ["a", "b"], ["f", "g"])
     assert (list(found), len(found), "two" in found, read) == (["one", "two"], 2, True, [])
     assert found["two"] == "B"
     assert read == [("b", "g")]

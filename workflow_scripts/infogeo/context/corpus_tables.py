@@ -9,7 +9,7 @@ from infogeo.context.distribution import distribution
 from infogeo.context.gain_summary import at_final, summarise_gain
 from infogeo.context.selection_summary import summarise_selection
 from infogeo.files.artefacts import read_table
-from infogeo.files.parts import Lazily, Parts, in_parts
+from infogeo.files.parts import LazyTables, Parts, in_parts
 from infogeo.sources import cards
 
 MAKERS = {  # the part of the study that makes each table of a model
@@ -58,7 +58,7 @@ def tables_of_corpus(
     """
     slugs = [model["slug"] for model in models]
     tables = {
-        name: Lazily(
+        name: LazyTables(
             Parts if name in PER_TEXT else read_table, slugs, *zip(*files[name], strict=True)
         )
         for name in MAKERS

@@ -6,8 +6,8 @@ import pandas as pd
 
 from infogeo.files.artefacts import opened_table, write_table
 
-READ = 2**18  # rows of a part that is read
-WRITTEN = 2**20  # of one that is written: pyarrow's row groups
+ROWS_READ = 2**18  # of a part that is read
+ROWS_WRITTEN = 2**20  # of a part that is written: pyarrow's row groups
 
 
 class Parts:
@@ -40,11 +40,11 @@ class Parts:
         with opened_table(self.path, self.fingerprint) as file:
             if not file.metadata.num_rows:
                 yield file.read(self.columns).to_pandas()
-            for batch in file.iter_batches(READ, columns=self.columns):
+            for batch in file.iter_batches(ROWS_READ, columns=self.columns):
                 yield batch.to_pandas()
 
 
-class Lazily(Mapping):
+class LazyTables(Mapping):
     """Slug → what `read(path, fingerprint)` returns, called whenever it is asked for.
 
     Parameters
@@ -89,17 +89,17 @@ def in_parts(frames):
     -----
     Verified against `artefacts.write_table` of the whole table, byte for byte.
     """
-    held, count, yielded = [], 0, False
+    waiting, count, yielded = [], 0, False
     for frame in frames:
-        held.append(frame)
+        waiting.append(frame)
         count += len(frame)
-        if count >= WRITTEN:
-            joined = pd.concat(held, ignore_index=True)
-            full = count // WRITTEN * WRITTEN
-            yield from (joined[i : i + WRITTEN] for i in range(0, full, WRITTEN))
-            held, count, yielded = [joined[full:]], count - full, True
+        if count >= ROWS_WRITTEN:
+            joined = pd.concat(waiting, ignore_index=True)
+            full = count // ROWS_WRITTEN * ROWS_WRITTEN
+            yield from (joined[i : i + ROWS_WRITTEN] for i in range(0, full, ROWS_WRITTEN))
+            waiting, count, yielded = [joined[full:]], count - full, True
     if count or not yielded:
-        yield pd.concat(held, ignore_index=True)
+        yield pd.concat(waiting, ignore_index=True)
 
 
 def write_pieces(pieces, paths: dict, fingerprint: str) -> None:
@@ -115,14 +115,14 @@ def write_pieces(pieces, paths: dict, fingerprint: str) -> None:
     fingerprint : str
     """
     first, *others = paths
-    held = {name: [] for name in others}
+    rows_of = {name: [] for name in others}
 
     def rows():
         for piece in pieces:
-            for name, frames in held.items():
+            for name, frames in rows_of.items():
                 frames.append(piece[name])
             yield piece[first]
 
     write_table(in_parts(rows()), paths[first], fingerprint)
-    for name, frames in held.items():
+    for name, frames in rows_of.items():
         write_table(pd.concat(frames, ignore_index=True), paths[name], fingerprint)

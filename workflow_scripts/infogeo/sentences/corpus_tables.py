@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from infogeo.files.parts import Lazily
+from infogeo.files.parts import LazyTables
 from infogeo.sentences.file import load
 from infogeo.sentences.study import judge_corpus
 from infogeo.sentences.summary import score_table, with_q_values
@@ -40,7 +40,7 @@ def tables_of_corpus(
         The DataFrames `scores` and `trends`.
     """
     slugs = [model["slug"] for model in models]
-    both = (Lazily(load, slugs, *zip(*files, strict=True)) for files in (trained, untrained))
+    both = (LazyTables(load, slugs, *zip(*files, strict=True)) for files in (trained, untrained))
     study = judge_corpus(
         corpus, models, *both, neighbours=neighbours, permutations=permutations, seed=seed
     )
