@@ -453,12 +453,13 @@ def test_tables_of_another_run_are_refused(run):
         summarise_context.main(SimpleNamespace(**run.files), params, run.output)
 
 
-def test_the_terminal_has_one_narrow_line_for_each_model(run):
+def test_the_terminal_has_two_narrow_lines_for_each_model(run):
     lines = run.output.terminal.read_text().splitlines()
     assert max(map(len, lines)) <= 110
-    assert len(lines) == 6 + 2 * (3 + 3)  # title, legend; blank, corpus, head, models
+    assert len(lines) == 7 + 2 * (3 + 2 * 3)  # title, legend; blank, corpus, head, models
     assert "c1, texts of 21 tokens" in lines
-    row = next(line for line in lines if line.startswith("a-large"))
+    place = next(at for at, line in enumerate(lines) if line.startswith("a-large"))
+    row, below = lines[place], lines[place + 1]
     gain = artefacts.read_table(run.output.gain)
     shown = one(gain, corpus="c1", model="a-large", layer="final", regulariser="eps2=0.5",
                 metric="gain_mean")  # fmt: skip
@@ -467,8 +468,12 @@ def test_the_terminal_has_one_narrow_line_for_each_model(run):
     wins = one(selection, corpus="c1", model="a-large", selector="attention_mean", sink="free",
                k=4)  # fmt: skip
     assert "lasso k=4" in lines[3]
-    assert f" {100 * wins['lasso_wins']:.0f} % p {wins['wilcoxon_p_holm']:.3f} " in row
-    assert lines[-6].endswith("n/a")  # b-only on c2
+    assert f" {100 * wins['lasso_wins']:.0f} % " in row
+    assert f" p {wins['wilcoxon_p_holm']:.3f} " in below
+    distribution = artefacts.read_table(run.output.distribution)
+    best = one(distribution, corpus="c1", model="a-large")
+    assert row.endswith(best["verdict"]) and below.endswith(best["best_selector"])
+    assert lines[-8].endswith("n/a")  # b-only on c2
 
 
 def test_markdown_has_every_sentence_and_whole_tables(run):

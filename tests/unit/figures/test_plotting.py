@@ -8,6 +8,7 @@ import pytest
 
 from infogeo.figures import laws as plotting
 from infogeo.files.errors import InfogeoError
+from infogeo.files.numbers import count
 from infogeo.geometry.metrics import depth_of
 from infogeo.laws import fit as laws
 from infogeo.laws import measured
@@ -298,8 +299,8 @@ def test_profiles_are_labelled_by_the_count_of_the_chosen_axis():
     profiles = frames()["profiles"]
     total = frames()["laws"].assign(axis="total")
     figure = draw("depth", {"laws": total, "profiles": profiles}, axis="total")
-    assert plotting.compact(profiles["params_total"].max()) in texts(figure)
-    assert plotting.compact(profiles["N"].max()) not in texts(figure)
+    assert count(profiles["params_total"].max()) in texts(figure)
+    assert count(profiles["N"].max()) not in texts(figure)
 
 
 @pytest.mark.parametrize("column", [column for column, _ in plotting.EXPONENTS])
@@ -431,14 +432,6 @@ def test_ten_families_have_different_looks_and_the_first_differ_in_grey():
     looks = list(plotting.family_styles(ten, "docs").values())
     assert len(set(looks)) == 10
     assert len({marker for _, marker in looks[:7]}) == 7  # grey has markers to go by
-
-
-@pytest.mark.parametrize(
-    ("number", "written"),
-    [(999, "999"), (12_688, "12.7 k"), (100_000, "100 k"), (999_600, "1 M"), (1.4e9, "1.4 B")],
-)
-def test_parameter_counts_are_written_for_readers(number, written):
-    assert plotting.compact(number) == written
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from infogeo.figures import laws as plotting
 from infogeo.figures import theory as theory_figures
 from infogeo.files.errors import InfogeoError
+from infogeo.files.numbers import number
 from infogeo.theory import laws as theory
 from infogeo.theory import skills
 
@@ -75,7 +76,7 @@ def test_curves_and_intervals_are_the_columns_of_the_table(tables):
     left_out = curve[~curve["used"] & (curve["not_understood"] > 0)]
     np.testing.assert_allclose(xy(figure, "excess left out")[0], left_out["n"] + 0.5)
     words = [text.get_text() for text in figure.axes[2].texts]
-    shown = plotting.signed(curve["exponent"].iloc[0])
+    shown = number(curve["exponent"].iloc[0], signed=True)
     assert any("limit slope −0.700" in word and f"fitted {shown}" in word for word in words)
 
 

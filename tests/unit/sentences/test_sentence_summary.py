@@ -423,7 +423,8 @@ def test_terminal_text_has_a_line_per_model_and_the_verdicts_and_fits(scores, tr
     assert [line.split()[0] for line in lines[4:11]] == [name for name, *_ in SHAPES]
     row = one(scores, model="a-4", depth="final", distance="js_centred", score="auc")
     line = next(line for line in lines if line.startswith("a-4"))
-    assert f"{row['value']:.3f} {row['low']:.3f}..{row['high']:.3f}  {row['untrained']:.3f}" in line
+    shown = f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]  {row['untrained']:.3f}"
+    assert shown in line
     assert "a on c: 36 texts of 3 labels and 18 sources, depth final" in text
     text = " ".join(text.split())
     assert "Larger models separate meaning better: supported. Per tenfold N" in text
@@ -440,7 +441,7 @@ def test_markdown_has_every_distance_of_the_headline_depth(scores, trends):
     for name in ("js_centred", "cosine", "cosine_centred"):
         row = one(trends, depth="final", distance=name, score="auc")
         assert (
-            f"| {name} | {row['value']:.3f} {row['value_low']:.3f}..{row['value_high']:.3f} "
+            f"| {name} | {row['value']:.3f} [{row['value_low']:.3f}, {row['value_high']:.3f}] "
             in text
         )
     assert text.count("supported") == 2

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import special
 
 from infogeo.context.selection_summary import shown_k
-from infogeo.files import tables
+from infogeo.files.numbers import percent
 from infogeo.geometry.metrics import CONDITIONAL, NORMALISED, parse_metric
 from infogeo.inference import scaling
 from infogeo.laws.law import CONTROLS
@@ -121,7 +121,7 @@ def _power_law(law: pd.Series, about: tuple) -> dict:
         rate = law["form_false_supported"]
     to_add = _sizes(law, scaling.MIN_FORM_POINTS)
     if verdict == "inconclusive" and not to_add:
-        power = tables.share(law["form_power"])
+        power = percent(law["form_power"])
         to_add = f"more sizes, further apart: such a power law is recognised in {power}"
     return _row(POWER, about, _metric(law), raw, fixed, verdict, rate, _points(law), to_add)
 

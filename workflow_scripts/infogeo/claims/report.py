@@ -1,12 +1,11 @@
 """The claims for readers: Markdown and text for a terminal."""
 
-import textwrap
-
 import numpy as np
 import pandas as pd
 
 from infogeo.claims.claims import BEYOND, MEASURED, POWER, SIMULATED
-from infogeo.files import tables
+from infogeo.files import report_table
+from infogeo.files.numbers import interval, number, percent, scientific
 
 # What cannot be negative is written without a sign.
 UNSIGNED = {"share of texts", "equals", "share of tokens for 90 %", "random", "AUC",
@@ -16,17 +15,13 @@ UNSIGNED = {"share of texts", "equals", "share of tokens for 90 %", "random", "A
 def _shown(row: pd.Series, prefix: str) -> str:
     """An estimate with its interval, as short as it can be read."""
     value, low, high = (row[f"{prefix}{name}"] for name in ("estimate", "low", "high"))
-    unsigned = row["control" if prefix else "estimate_of"] in UNSIGNED
-
-    def number(x):
-        return f"{x:.3f}" if unsigned else tables.number(x)
-
+    signed = row["control" if prefix else "estimate_of"] not in UNSIGNED
     if np.isfinite(low) and np.isfinite(high):
-        point = number(value) if np.isfinite(value) else "not reached"
-        return f"{point} [{number(low)}, {number(high)}]"
+        point = number(value, signed=signed) if np.isfinite(value) else "not reached"
+        return f"{point} {interval(low, high, signed=signed)}"
     if not np.isfinite(value):
         return ""
-    return f"{value:.1e}" if 0 < abs(value) < 5e-4 else number(value)
+    return scientific(value) if 0 < abs(value) < 5e-4 else number(value, signed=signed)
 
 
 def _claim(row: pd.Series) -> str:
@@ -54,7 +49,7 @@ def terminal_text(frame: pd.DataFrame) -> str:
     for title, rows in _groups(frame):
         lines += ["", title]
         for _, row in rows.iterrows():
-            rate = f"{tables.share(row['false_rate'])} wrong" if row["false_rate"] >= 0 else ""
+            rate = f"{percent(row['false_rate'])} wrong" if row["false_rate"] >= 0 else ""
             lines.append(f"{_claim(row):<70.70} {row['verdict']:<15} {rate}".rstrip())
             parts = [
                 f"{row[what]} {_shown(row, prefix)}"
@@ -63,8 +58,7 @@ def terminal_text(frame: pd.DataFrame) -> str:
             ]
             if row["to_add"] and row["verdict"] not in ("supported", "contradicted"):
                 parts.append(f"to add: {row['to_add']}")
-            lines += textwrap.wrap("; ".join(parts), 106, initial_indent="    ",
-                                   subsequent_indent="    ")  # fmt: skip
+            lines += report_table.wrapped("; ".join(parts), first=" " * 4, rest=" " * 4)
     return "\n".join([*lines, "", "Rules and error rates: docs/verdicts.md", ""])
 
 
@@ -83,14 +77,14 @@ def markdown_text(frame: pd.DataFrame) -> str:
     ]
     for title, rows in _groups(frame):
         lines += ["", f"## {title}", ""]
-        lines += tables.markdown_table(
+        lines += report_table.markdown(
             ["claim", "estimate", "control", "verdict", "wrong", "rests on", "to add"],
             [
                 [
                     _claim(row), f"{row['estimate_of']} {_shown(row, '')}".strip(),
                     f"{row['control']} {_shown(row, 'control_')}" * bool(_shown(row, "control_")),
                     row["verdict"],
-                    tables.share(row["false_rate"]), row["rests_on"], row["to_add"],
+                    percent(row["false_rate"]), row["rests_on"], row["to_add"],
                 ]
                 for _, row in rows.iterrows()
             ],

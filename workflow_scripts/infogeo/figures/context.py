@@ -22,7 +22,6 @@ from infogeo.figures.laws import (
     MOST,
     WIDTH,
     check_columns,
-    compact,
     control_look,
     family_styles,
     linear_axis,
@@ -34,6 +33,7 @@ from infogeo.figures.laws import (
     which_families,
     with_most_models,
 )
+from infogeo.files.numbers import count, scientific
 from infogeo.geometry.metrics import EPS2, Regulariser
 
 LAYER = "final"
@@ -249,11 +249,11 @@ def data_looks(styles: dict) -> dict:
 
 def n_axis(ax, rows: pd.DataFrame, least: int = 3) -> None:
     """A log axis of N; one model alone stands in its middle."""
-    log_axis(ax, "x", compact, least)
+    log_axis(ax, "x", count, least)
     if rows["N"].nunique() == 1:
         only = rows["N"].iloc[0]
         ax.set_xlim(only / 2, only * 2)
-        ax.set_xticks([only], [compact(only)])
+        ax.set_xticks([only], [count(only)])
 
 
 # ---------------------------------------------------------------------------- information gain
@@ -371,7 +371,7 @@ def draw_identity(ax, checks: pd.DataFrame, gain: pd.DataFrame, styles: dict) ->
     ax.text(
         0.97, 0.04,
         f"largest residual (nats),\nall models, layers and λ:\n"
-        f"ridge {ridge:.1e}\nslogdet {slogdet:.1e}".replace("e-", "e−"),
+        f"ridge {scientific(ridge)}\nslogdet {scientific(slogdet)}",
         transform=ax.transAxes, ha="right", va="bottom", fontsize=6, color=INK,
     )  # fmt: skip
 
@@ -651,11 +651,11 @@ def token_ablation(ablation, distribution, *, corpus: str) -> Figure:
     rows, models = select(ablation, corpus=corpus), select(distribution, corpus=corpus)
     with styled():
         columns = 2 if len(styles) <= 1 else 4  # of one family, larger panels
-        count = 4 // columns * min(max(len(styles), 1), MOST)
+        panels = 4 // columns * min(max(len(styles), 1), MOST)
         high = 2.3 if columns == 2 else 1.9
         legend = legend_height(styles, 4, 6)
-        figure = Figure(figsize=(WIDTH, high * count + 3.3 + legend), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=[high * count + 0.6, 2.7 + legend])
+        figure = Figure(figsize=(WIDTH, high * panels + 3.3 + legend), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=[high * panels + 0.6, 2.7 + legend])
         if not len(models):
             say(above.subplots(), f"no token ablation on {corpus}")
             return figure

@@ -20,6 +20,7 @@ from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
+from infogeo.files.numbers import count, estimate, number, significant
 from infogeo.geometry.metrics import at_eps2, depth_of, parse_metric
 
 WIDTH = 7.0  # inches: the text width of a two-column paper
@@ -225,27 +226,14 @@ def axis_label(metric: str) -> str:
     return NAMES.get(parse_metric(metric).base, (metric, metric))[1]
 
 
-def compact(number: float) -> str:
-    """A count of parameters for readers: 12 k, 1.4 M, 6.9 B."""
-    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if number >= 0.9995 * size:
-            return f"{number / size:.3g} {letter}"
-    return f"{number:.3g}"
-
-
-def signed(value: float) -> str:
-    """Three decimals with a true minus sign."""
-    return f"{value:+.3f}".replace("-", "−")
-
-
 def exponent_of(law) -> str:
     """A law's exponent with its interval, as printed in panels."""
     value, low, high = law["exponent"], law["exponent_low"], law["exponent_high"]
     if not np.isfinite(value):
         return textwrap.shorten(f"no exponent: {law['problems']}", 58, placeholder=" …")
     if not (np.isfinite(low) and np.isfinite(high)):
-        return f"exponent {signed(value)} (no interval)"
-    return f"exponent {signed(value)} [{signed(low)}, {signed(high)}]"
+        return f"exponent {number(value, signed=True)} (no interval)"
+    return f"exponent {estimate(value, low, high, signed=True)}"
 
 
 def verdict_of(law) -> str:
@@ -283,7 +271,12 @@ class LogTicks(Locator):
         return ticks
 
 
-def log_axis(ax, which: str, write=lambda value: f"{value:.4g}", least: int = 4) -> None:
+def four_digits(value: float) -> str:
+    """What a log axis writes at a tick."""
+    return significant(value, 4)
+
+
+def log_axis(ax, which: str, write=four_digits, least: int = 4) -> None:
     """Make the x or y axis logarithmic with readable labels."""
     ax.set(**{f"{which}scale": "log"})
     axis = getattr(ax, f"{which}axis")
@@ -295,7 +288,7 @@ def log_axis(ax, which: str, write=lambda value: f"{value:.4g}", least: int = 4)
 def linear_axis(axis, most: int = 4) -> None:
     """Few round ticks with true minus signs, for exponents and ln-ratios."""
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: significant(value)))
 
 
 def say(ax, reason: str, width: int = 44) -> None:
@@ -592,7 +585,7 @@ def entropy_scaling(laws, points, *, corpus, n, eps2, depth, axis) -> Figure:
                 say(top, why_empty(here, metric, corpus, n, depth))
                 below.set_axis_off()
                 continue
-            log_axis(top, "x", compact)
+            log_axis(top, "x", count)
             log_axis(top, "y")
             for control in controls:
                 draw_control(top, here, styles, control)
@@ -632,7 +625,7 @@ def conditional_entropy(laws, points, *, corpus, n, axis) -> Figure:
                 say(ax, why_empty(here, metric, corpus, n, ""))
                 below.set_axis_off()
             else:
-                log_axis(ax, "x", compact)
+                log_axis(ax, "x", count)
                 log_axis(ax, "y")
                 draw_data(ax, here, styles)
                 absent(ax, here, [control])
@@ -762,7 +755,7 @@ def draw_profiles(ax, profiles: pd.DataFrame, styles: dict, size: str) -> None:
         key = (model["family"], model[size], model["width"], model["layers"])
         ends[key] = (rows["at"].iloc[-1], rows["y"].iloc[-1])  # one label for all seeds of a shape
     depth_axis(ax)
-    labels = [f"{compact(count)}  {width}×{layers}" for _, count, width, layers in ends]
+    labels = [f"{count(N)}  {width}×{layers}" for _, N, width, layers in ends]
     label_ends(ax, labels, np.array(list(ends.values())))
 
 

@@ -31,7 +31,6 @@ from infogeo.figures.laws import (
     INK,
     WIDTH,
     check_columns,
-    compact,
     control_look,
     family_styles,
     linear_axis,
@@ -39,6 +38,8 @@ from infogeo.figures.laws import (
     select,
     styled,
 )
+from infogeo.files import numbers
+from infogeo.files.numbers import count, number, percent
 from infogeo.sentences.distances import BASELINES
 
 # What each table must have. A table that lacks a column was made by another version.
@@ -142,14 +143,14 @@ def estimate(row) -> str:
     if not np.isfinite(row["value"]):
         return "n/a"
     if not np.isfinite([row["low"], row["high"]]).all():
-        return f"{row['value']:.2f} (no interval)"
-    return f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        return f"{number(row['value'], 2)} (no interval)"
+    return numbers.estimate(row["value"], row["low"], row["high"], 2)
 
 
 def described(scores: pd.DataFrame, corpus: str, role: str, model: str) -> str:
     """A model for a heading, with its size."""
     N = select(scores, corpus=corpus, model=model)["N"].iloc[0]
-    return f"{model} ({role}, N = {compact(N)})"
+    return f"{model} ({role}, N = {count(N)})"
 
 
 # ---------------------------------------------------------------------------- maps
@@ -243,7 +244,7 @@ def draw_map(ax, rows: pd.DataFrame, kind: str, looks: dict, gid: str) -> None:
         return
     for axis, component in ((ax.xaxis, 1), (ax.yaxis, 2)):
         share = rows[f"explained_{component}"].iloc[0]
-        known = f"{100 * share:.1f} % of the variance" if np.isfinite(share) else "share n/a"
+        known = f"{percent(share)} of the variance" if np.isfinite(share) else "share n/a"
         axis.set_label_text(f"PC {component} ({known})")
         linear_axis(axis, most=5)
 

@@ -19,9 +19,9 @@ from infogeo.figures.laws import (
     check_columns,
     linear_axis,
     log_axis,
-    signed,
     styled,
 )
+from infogeo.files.numbers import interval, number, scientific
 from infogeo.theory.skills import needed
 
 NEEDED = {
@@ -120,7 +120,8 @@ def draw_graph(ax, graph: pd.DataFrame, n: int, least: int) -> None:
                 gid=f"{kind} {'filled' if full else 'open'}",
             )  # fmt: skip
     for skill, x in skill_x.items():
-        name = f"{skill:,}" if skill < 10_000 else f"{skill:.0e}".replace("+0", "").replace("+", "")
+        name = f"{skill:,}" if skill < 10_000 else scientific(skill, 0)
+        name = name.replace("+0", "").replace("+", "")  # 1e5
         ax.text(x, 1.09, name, ha="left", va="bottom", fontsize=5.5, rotation=50, color=INK)
     ax.text(-0.02, 1, "skill k", ha="right", va="center", color=INK)
     ax.text(-0.02, 0, "text", ha="right", va="center", color=INK)
@@ -153,7 +154,7 @@ def draw_entropy(ax, curve: pd.DataFrame) -> None:
             label=f"{curve['texts'].iloc[0]:,} simulated texts", **SIMULATED)  # fmt: skip
     ax.axhline(limit, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)))
     ax.annotate(
-        f"$H_\\infty$ = {limit:.3f} nats", (0.02, limit), (0, -2), color=GREY, va="top",
+        f"$H_\\infty$ = {number(limit)} nats", (0.02, limit), (0, -2), color=GREY, va="top",
         xycoords=("axes fraction", "data"), textcoords="offset points",
     )  # fmt: skip
     start = limit + curve["delta"].iloc[0] * 1.15
@@ -188,17 +189,17 @@ def draw_excess(ax, curve: pd.DataFrame, alpha: float, exponent: float) -> None:
     log_axis(ax, "y", power_of_ten, least=3)
     ax.set_ylim(bottom=floor)
     row = curve.iloc[0]
-    text = f"α = {alpha:g}, limit slope {signed(exponent)}"
+    text = f"α = {alpha:g}, limit slope {number(exponent, signed=True)}"
     if np.isfinite(row["exponent"]):
-        low, high = signed(row["exponent_low"]), signed(row["exponent_high"])
-        text += f"\nfitted {signed(row['exponent'])}\n[{low}, {high}]"
+        ends = interval(row["exponent_low"], row["exponent_high"], signed=True)
+        text += f"\nfitted {number(row['exponent'], signed=True)}\n{ends}"
     ax.text(0.03, 0.03, text, transform=ax.transAxes, va="bottom", fontsize=6, color=INK)
 
 
 def power_of_ten(value: float) -> str:
     """1, 10, 100, and 10⁴ from there on; 10⁻² below 1."""
     if not 0.1 < value < 1000:
-        return f"$10^{{{np.log10(value):.0f}}}$"
+        return f"$10^{{{round(np.log10(value))}}}$"
     return f"{value:g}"
 
 

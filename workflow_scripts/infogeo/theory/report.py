@@ -1,11 +1,10 @@
 """The theory beside data for readers: Markdown and text for a terminal."""
 
-import textwrap
-
 import numpy as np
 import pandas as pd
 
-from infogeo.files import tables
+from infogeo.files import report_table
+from infogeo.files.numbers import estimate, interval, number, percent
 
 NAMES = {
     "alpha_gamma": "αγ of the NLL law (b of c + a N^−b)",
@@ -18,19 +17,8 @@ NAMES = {
 }
 
 
-def _number(value: float) -> str:
-    return "n/a" if np.isnan(value) else f"{value:.3f}".replace("-", "−")
-
-
-def _interval(low: float, high: float) -> str:
-    """[low, high], open where there is no upper end."""
-    if np.isnan(low):
-        return ""
-    return f"[{_number(low)}, {'∞)' if np.isinf(high) else _number(high) + ']'}"
-
-
 def _estimate(row) -> str:
-    return " ".join(filter(None, [_number(row.value), _interval(row.low, row.high)]))
+    return estimate(row.value, row.low, row.high)
 
 
 def sentences(rows: pd.DataFrame) -> list[str]:
@@ -73,18 +61,19 @@ def recovery_sentences(table: pd.DataFrame) -> list[str]:
     out = []
     for (low, high), rows in table.groupby(["n_low", "n_high"]):
         off = (rows["exponent_curve"] / rows["exponent_true"] - 1).abs().max()
+        error = number(100 * rows["coverage_error"].iloc[0], 1)
         out.append(
             f"n from {low:,.0f} to {high:,.0f}: the 95 % interval holds the known exponent in "
-            f"{100 * rows['coverage'].min():.1f} to {100 * rows['coverage'].max():.1f} % of tables "
-            f"({len(rows)} rows, each ± {100 * rows['coverage_error'].iloc[0]:.1f}); without noise "
-            f"the slope is off by at most {100 * off:.2f} %."
+            f"{number(100 * rows['coverage'].min(), 1)} to {percent(rows['coverage'].max())} of "
+            f"tables ({len(rows)} rows, each ± {error}); without noise the slope is off by at "
+            f"most {percent(off, 2)}."
         )
     return out
 
 
 def _table(rows: pd.DataFrame) -> list[list[str]]:
     return [
-        [NAMES[row.quantity], _number(row.value), _interval(row.low, row.high), row.problems]
+        [NAMES[row.quantity], number(row.value), interval(row.low, row.high), row.problems]
         for row in rows.itertuples()
     ]
 
@@ -105,7 +94,7 @@ def markdown_text(compared: pd.DataFrame, recovered: pd.DataFrame) -> str:
     ]
     for (corpus, family), rows in compared.groupby(["corpus", "family"], sort=False):
         lines += ["", f"## {family} on {corpus}", ""]
-        lines += tables.markdown_table(["quantity", "value", "95 % interval", "note"], _table(rows))
+        lines += report_table.markdown(["quantity", "value", "95 % interval", "note"], _table(rows))
         lines += ["", *(f"- {sentence}" for sentence in sentences(rows))]
     lines += ["", "## Known exponents, fitted by the same code", ""]
     lines += [f"- {sentence}" for sentence in recovery_sentences(recovered)]
@@ -117,11 +106,7 @@ def terminal_text(compared: pd.DataFrame, recovered: pd.DataFrame) -> str:
     lines = ["Theory: what the skills model needs, and what models and tokens have; 95 % intervals"]
     for (corpus, family), rows in compared.groupby(["corpus", "family"], sort=False):
         lines += ["", f"{family} on {corpus}"]
-        cells = [row[:3] for row in _table(rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        for row in cells:
-            padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-            lines.append("  ".join(padded).rstrip())
+        lines += report_table.terminal([row[:3] for row in _table(rows)])
         lines += _wrapped(sentences(rows))
     lines += ["", "The fitting code on tables of known exponent:", *_wrapped(
         recovery_sentences(recovered)
@@ -130,4 +115,4 @@ def terminal_text(compared: pd.DataFrame, recovered: pd.DataFrame) -> str:
 
 
 def _wrapped(sentences: list[str]) -> list[str]:
-    return [line for sentence in sentences for line in textwrap.wrap(sentence, 110)]
+    return [line for sentence in sentences for line in report_table.wrapped(sentence)]
