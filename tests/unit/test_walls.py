@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "theory": "files inference",
     "laws": "files jobs inference geometry sources",
     "context": "files jobs inference geometry sources states",
-    "sentences": "files jobs inference geometry sources",
+    "sentences": "files jobs inference geometry sources states",
     "claims": "files inference geometry context laws",
     "figures": "files geometry theory sentences",
     "planning": "files jobs geometry sources context sentences",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry.depths import layers_at
 from infogeo.geometry.metrics import CONVENTIONS
 from infogeo.geometry.rows import check_finite
 from infogeo.sentences.distances import (
@@ -117,3 +118,40 @@ def measure(
     return Sentences(
         texts.doc_ids, texts.labels, texts.sources, texts.left_out, texts.n, means, distances
     )
+
+
+def of_store(
+    store, sample, *, blocks: int, n: int, depths: list[str], depth_tolerance: float
+) -> tuple[SampledTexts, Sentences]:
+    """Measure the distances between the sampled texts in the stored states of a model.
+
+    Parameters
+    ----------
+    store : infogeo.states.store.Store
+    sample : pandas.DataFrame
+        Why a text is left out.
+    blocks : int
+        Of the model.
+    n : int
+        Tokens of a text.
+    depths, depth_tolerance
+        See `layers_at`.
+
+    Returns
+    -------
+    SampledTexts, Sentences
+        The texts of at least n tokens, and what was measured of them.
+    """
+    texts = SampledTexts.of(
+        store.doc_ids,
+        store.labels,
+        store.sources,
+        store.offsets,
+        store.token_ids(),
+        store.token_end_byte(),
+        sample=sample,
+        n=n,
+    )
+    layers = layers_at(depths, blocks, store.layers, depth_tolerance)
+    names = [layer for layer in store.layers if layer in layers.values()]
+    return texts, measure(texts, [lambda: store.states(names)], layers)
