@@ -1,0 +1,131 @@
+"""Spectra of texts and of the whole corpus, from states that stream by."""
+
+import numpy as np
+import pytest
+from made_states import (
+    DOCUMENTS,
+    PREFIXES,
+    assert_equal_entropies,
+    computed,
+    corpus,
+    direct,
+    hidden,
+    of_layer,
+)
+
+from infogeo.files.errors import InfogeoError
+from infogeo.geometry import corpus_spectra, metrics
+from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
+from infogeo.geometry.spectra import text_spectra
+
+
+def test_documents_know_which_texts_are_long_enough():
+    assert DOCUMENTS.texts[16].tolist() == [0, 2, 4, 5, 6]
+    assert DOCUMENTS.texts[32].tolist() == [0, 2, 4, 5]
+    with pytest.raises(InfogeoError, match=r"spectra\.n: 128 tokens .* has 64"):
+        Documents.of(["a"], ["s"], [64], [32, 128])
+
+
+def test_texts_of_a_corpus_equal_each_text_alone():
+    states = corpus([24, 50])
+    layers = computed(states)
+    assert [(layer.layer, layer.width) for layer in layers] == [("0", 24), ("1", 50)]
+    for layer in layers:
+        for n, texts in DOCUMENTS.texts.items():
+            for place, text in enumerate(texts):
+                alone = text_spectra(states[layer.layer][text], PREFIXES)
+                for convention in metrics.CONVENTIONS:
+                    found = layer.spectra["text", convention, n]
+                    np.testing.assert_array_equal(found.eigenvalues[place], alone[convention, n][0])
+                    assert found.rows == n
+
+
+@pytest.mark.parametrize("block", [2048, 7])  # rows: one product, and many with remainders
+@pytest.mark.parametrize("width", [10, 50, 300])  # more tokens than d, and fewer
+def test_streamed_corpus_spectra_equal_those_in_memory(width, block, monkeypatch):
+    monkeypatch.setattr(corpus_spectra, "BLOCK_ROWS", block)
+    states = corpus([width])
+    states["0"][2][3] *= 1e-9  # a zero row among the tokens
+    layer = spectra_of_layer(of_layer(states), DOCUMENTS)
+    for n, texts in DOCUMENTS.texts.items():
+        tokens = np.concatenate([states["0"][text][:n] for text in texts])
+        means = np.stack([states["0"][text][:n].astype(float).mean(axis=0) for text in texts])
+        for scope, rows in (("tokens", tokens), ("means", means)):
+            for convention in metrics.CONVENTIONS:
+                found = layer.spectra[scope, convention, n]
+                expected, dropped = direct(rows, convention)
+                assert found.rows == len(rows)
+                assert found.zero_rows.tolist() == [dropped]
+                assert found.eigenvalues.shape == (1, min(len(rows), width))
+                assert_equal_entropies(
+                    found.eigenvalues[0], dropped, expected, width, len(rows), convention
+                )
+
+
+@pytest.mark.parametrize("texts", [1, 2, 3])
+def test_size_of_the_batches_does_not_matter(texts, monkeypatch):
+    states = corpus([24])
+    whole = spectra_of_layer(of_layer(states), DOCUMENTS)
+    monkeypatch.setattr(corpus_spectra, "BATCH_BYTES", texts * 32 * 24 * 8)
+    batched = spectra_of_layer(of_layer(states), DOCUMENTS)
+    for (scope, _, _), one, other in zip(
+        whole.spectra, whole.spectra.values(), batched.spectra.values(), strict=True
+    ):
+        tolerance = 0 if scope == "text" else 1e-14
+        np.testing.assert_allclose(one.eigenvalues, other.eigenvalues, rtol=0, atol=tolerance)
+
+
+def test_states_may_come_in_a_buffer_that_is_used_again():
+    states = corpus([24])
+
+    def reusing():
+        buffer = np.empty((64, 24), np.float32)
+        for item in of_layer(states)():
+            Z = buffer[: len(item[2])]
+            Z[:] = item[2]
+            yield *item[:2], Z
+
+    plain, reused = (
+        spectra_of_layer(of_layer(states), DOCUMENTS),
+        spectra_of_layer(reusing, DOCUMENTS),
+    )
+    for key, spectrum in plain.spectra.items():
+        np.testing.assert_array_equal(spectrum.eigenvalues, reused.spectra[key].eigenvalues)
+
+
+def test_one_text_alone_has_no_mean_to_compare_with():
+    documents = Documents.of(["a"], ["s"], [16], [16])
+    layer = spectra_of_layer(lambda: iter([(0, "0", hidden(16, 40) + 3)]), documents)
+    found = layer.spectra["means", "centred", 16]
+    assert found.zero_rows.tolist() == [1]
+    assert not found.eigenvalues.any()
+    np.testing.assert_allclose(layer.spectra["means", "unit", 16].eigenvalues, [[1]], rtol=1e-14)
+
+
+def test_equal_states_everywhere_leave_nothing_when_centred():
+    Z = np.tile(hidden(1, 40) * np.float64(np.pi), (12, 1))
+    documents = Documents.of(list("abc"), list("abc"), [12] * 3, [12])
+    layer = spectra_of_layer(lambda: iter([(i, "0", Z) for i in range(3)]), documents)
+    assert layer.spectra["tokens", "centred", 12].zero_rows.tolist() == [36]
+    assert layer.spectra["means", "centred", 12].zero_rows.tolist() == [3]
+
+
+def test_a_layer_without_all_texts_is_refused():
+    states = corpus([8, 8])
+    del states["1"][5:]
+    with pytest.raises(InfogeoError, match="layer 1: 3 of its 5 texts came"):
+        spectra_of_layer(of_layer(states, "1"), DOCUMENTS)
+
+
+def test_states_shorter_than_announced_are_refused():
+    states = corpus([8])
+    states["0"][4] = states["0"][4][:20]
+    with pytest.raises(InfogeoError, match=r"text 't4', layer 0: 20 states, but 32"):
+        spectra_of_layer(of_layer(states), DOCUMENTS)
+
+
+def test_states_that_are_not_finite_are_refused_with_their_text_and_layer():
+    states = corpus([8])
+    states["0"][5][20, 2] = np.inf
+    with pytest.raises(InfogeoError, match=r"text 't5', layer 0: token 20, coordinate 2 is inf"):
+        spectra_of_layer(of_layer(states), DOCUMENTS)
