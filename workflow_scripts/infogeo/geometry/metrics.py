@@ -102,7 +102,7 @@ def unknown(name: str) -> InfogeoError:
 
 
 def at_eps2(base: str, eps2: float) -> str:
-    """The name of a metric at an ε²: that of a coding rate tells it, every other is the base."""
+    """The name of a metric at an ε²: with it for a coding rate, the base alone for all others."""
     return str(Metric(base, Regulariser(EPS2, eps2) if base in CODING else None))
 
 
