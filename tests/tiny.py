@@ -90,7 +90,8 @@ def save_model(architecture: str, directory) -> None:
     )
     card = {
         "format_version": 1, "slug": architecture, "family": "tiny", "source": "local",
-        "where": str(directory), "revision": "", "commit": "", "directory": str(directory),
+        "where": str(directory), "revision": "", "commit": "", "kind": "causal",
+        "directory": str(directory),
         "dtype": "float32", "trust_remote_code": False, "files": {}, "params_total": total,
         "params_embedding": embedding, "params_non_embedding": total - embedding,
         "width": WIDTH, "final_width": WIDTH, "layers": DEPTH, "vocabulary": VOCABULARY,

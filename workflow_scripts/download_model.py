@@ -16,6 +16,7 @@ def main(files, params, output) -> None:
         where=params.where,
         revision=params.revision,
         commit=repository.commit,
+        kind=params.kind,
         params=params.params,
         params_non_embedding=params.params_non_embedding,
         trust_remote_code=params.trust_remote_code,

@@ -12,6 +12,7 @@ def main(files, params, output) -> None:
         source="local",
         where=params.where,
         revision=params.revision,
+        kind=params.kind,
         params=params.params,
         params_non_embedding=params.params_non_embedding,
         trust_remote_code=params.trust_remote_code,

@@ -518,7 +518,8 @@ def test_a_model_that_is_brought_is_described_without_snakemake(script, linked, 
     facts = {"model.safetensors": {"sha256": "a hash", "bytes": 1}}
     fetched = SimpleNamespace(commit="a commit"), folder, facts
     monkeypatch.setattr(hub, "fetch_model", lambda *_: fetched)
-    stated = {"where": str(folder), "revision": "", "params": None, "params_non_embedding": None}
+    stated = {"where": str(folder), "revision": "", "kind": "causal"}
+    stated |= {"params": None, "params_non_embedding": None}
     call(
         made_up(script, "new/model.json", {"model": "new"}, **stated, trust_remote_code=False,
                 fingerprint="of new")

@@ -416,11 +416,11 @@ def test_models_are_completed_converted_and_sorted(models, directory):
     ).read()
     assert rows == [
         {"slug": "a", "family": "A", "source": "ladder", "where": "tiny/w64-d2-s1", "revision": "",
-         "dtype": "float16", "params": None, "params_non_embedding": None,
-         "replicate": None, "trust_remote_code": False},
+         "dtype": "float16", "kind": "causal", "params": None,
+         "params_non_embedding": None, "replicate": None, "trust_remote_code": False},
         {"slug": "b", "family": "B, the second", "source": "local", "where": str(directory),
-         "revision": "", "dtype": "float32", "params": 70000, "params_non_embedding": None,
-         "replicate": None, "trust_remote_code": True},
+         "revision": "", "dtype": "float32", "kind": "causal",
+         "params": 70000, "params_non_embedding": None, "replicate": None, "trust_remote_code": True},
     ]  # fmt: skip
 
 
@@ -524,6 +524,11 @@ def test_slugs_that_collide_with_files_of_another_row_are_refused(models, corpor
     [
         ("source", "web", 'source: "web" must be one of "ladder", "local", "hub"'),
         ("dtype", "flot32", '"flot32" must be one of "float32", "float16", "bfloat16" (perhaps'),
+        (
+            "kind",
+            "encoders",
+            'kind: "encoders" must be one of "causal", "encoder" (perhaps encoder?)',
+        ),
         ("params", "70M", 'params: "70M" must be a whole number or empty'),
         ("params", "0", "params: 0 must be at least 1"),
         ("replicate", "-1", "replicate: -1 must be at least 0"),
@@ -585,11 +590,11 @@ def test_a_ladder_row_that_expects_another_count_is_refused(models, config):
 
 def test_a_ladder_model_has_neither_revision_nor_code_nor_a_replicate_but_its_seed(models):
     lines = models.problems(
-        "a\tf\tladder\ttiny/w32-d1-s0\tv1\ttrue\t0",
-        header=f"{MODEL_HEADER}\trevision\ttrust_remote_code\treplicate",
+        "a\tf\tladder\ttiny/w32-d1-s0\tv1\ttrue\t0\tencoder",
+        header=f"{MODEL_HEADER}\trevision\ttrust_remote_code\treplicate\tkind",
     )
     assert [line.split(":")[0] for line in lines] == [
-        "line 2, replicate", "line 2, revision", "line 2, trust_remote_code"
+        "line 2, kind", "line 2, replicate", "line 2, revision", "line 2, trust_remote_code"
     ]  # fmt: skip
 
 

@@ -97,12 +97,18 @@ def test_counts_with_learned_positions_and_projected_embeddings(tiny_model_dir, 
 
 def test_every_other_field_says_where_the_model_is_from(directory):
     said = describe(
-        directory, revision="main", commit="c0ffee", train_tokens=10**6, trust_remote_code=True
+        directory,
+        revision="main",
+        commit="c0ffee",
+        kind="encoder",
+        train_tokens=10**6,
+        trust_remote_code=True,
     )
     for key, value in ROW.items():
         assert said[key] == value
     assert said["revision"] == "main"
     assert said["commit"] == "c0ffee"
+    assert said["kind"] == "encoder"
     assert said["train_tokens"] == 10**6
     assert said["trust_remote_code"] is True
     assert said["directory"] == str(directory)

@@ -234,6 +234,8 @@ def _ladder_row_problems(row: dict, config: dict) -> list[str]:
         problems.append(f"revision: {row['revision']!r}; a ladder model has none, leave it empty")
     if row["trust_remote_code"]:
         problems.append("trust_remote_code: a ladder model brings no code, write false or nothing")
+    if row["kind"] != "causal":
+        problems.append(f"kind: {row['kind']!r}; a ladder model is causal, write so or nothing")
     if row["replicate"] is not None:
         problems.append(
             f"replicate: {row['replicate']}; the seed in `where` numbers a ladder model, leave it "

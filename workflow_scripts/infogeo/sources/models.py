@@ -25,6 +25,7 @@ def describe(
     fingerprint: str,
     revision: str = "",
     commit: str = "",
+    kind: str = "causal",
     params: int | None = None,
     params_non_embedding: int | None = None,
     trust_remote_code: bool = False,
@@ -37,7 +38,7 @@ def describe(
     ----------
     directory : path
         Hugging Face format: config.json, safetensors, tokenizer.
-    slug, source, where, revision, trust_remote_code
+    slug, source, where, revision, kind, trust_remote_code
         Of the row in the models table. Its family and dtype are not part of the model: they may
         change without making or fetching it anew.
     fingerprint : str
@@ -115,6 +116,7 @@ def describe(
         "where": where,
         "revision": revision,
         "commit": commit,
+        "kind": kind,
         "directory": str(directory),
         "trust_remote_code": trust_remote_code,
         "files": files,
