@@ -20,7 +20,7 @@ import numpy as np
 import statsmodels.api as sm
 import timing
 
-from infogeo.inference import scaling
+from infogeo.inference import other_estimates, regression, resampling
 
 POINTS, SEED = 10, 0
 
@@ -32,29 +32,29 @@ def by_statsmodels(X, y, draws: int) -> tuple[float, float]:
     adjusted = fit.resid / np.sqrt(1 - leverage)
     adjusted = adjusted - adjusted.mean()
     roots = []
-    for sample in adjusted[scaling._residual_draws(len(y), draws, SEED)]:
+    for sample in adjusted[other_estimates._residual_draws(len(y), draws, SEED)]:
         drawn = sm.OLS(sample, X).fit()
         roots.append(drawn.params[0] / drawn.bse[0])
     roots = np.array(roots)
-    low, high = scaling.percentiles(roots[np.isfinite(roots)])
+    low, high = resampling.percentiles(roots[np.isfinite(roots)])
     return fit.params[0] - high * fit.bse[0], fit.params[0] - low * fit.bse[0]
 
 
 def floor(X, y, draws: int):
     """Draws of residuals and all of their slopes."""
-    return y[scaling._residual_draws(len(y), draws, SEED)] @ np.linalg.pinv(X)[0]
+    return y[other_estimates._residual_draws(len(y), draws, SEED)] @ np.linalg.pinv(X)[0]
 
 
 def main(draws: int) -> None:
     rng = np.random.default_rng(SEED)
     x = np.linspace(np.log(1e7), np.log(1e10), POINTS)
-    X = scaling.design(x)
+    X = regression.design(x)
     y = 1 - 0.07 * x + rng.normal(0, 0.02, POINTS)
-    ours = scaling.bootstrap_t(x, y, draws=draws, seed=SEED)
+    ours = other_estimates.bootstrap_t(x, y, draws=draws, seed=SEED)
     first, theirs = timing.once(lambda: by_statsmodels(X, y, draws))
     assert np.allclose(ours, theirs, rtol=0, atol=1e-9), (ours, theirs)
     common = timing.median(lambda: by_statsmodels(X, y, draws), first)
-    time_ours = timing.median(lambda: scaling.bootstrap_t(x, y, draws=draws, seed=SEED))
+    time_ours = timing.median(lambda: other_estimates.bootstrap_t(x, y, draws=draws, seed=SEED))
     least = timing.median(lambda: floor(X, y, draws))
     print(f"{POINTS} models, {draws:,} draws; intervals equal to 1e-9")
     print(f"{'':34}{'draws/s':>12}{'÷ ours':>9}")

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 from families import CEREBRAS, OPT, PYTHIA, shapes
 
-from infogeo.inference import resampling, scaling
+from infogeo.inference import other_estimates, regression, resampling
 
 EXPONENT, DRAWS = -0.05, 999
 TABLES = [shapes(dict(list(CEREBRAS.items())[:5]))[0], shapes(OPT)[0], shapes(PYTHIA)[0]]
@@ -45,18 +45,18 @@ def independent_points(laws: int) -> None:
     head = f"{'models':>6} {'noise':32}{'t':>7}{'boot-t':>8}{'BCa':>7}{'headline':>10}"
     print(f"{head}{'predict':>9}{'width':>7}")
     for x in TABLES:
-        X, rng = scaling.design(x), np.random.default_rng(len(x))
+        X, rng = regression.design(x), np.random.default_rng(len(x))
         for name, noise in noises(len(x), laws, rng).items():
             hits = np.zeros((laws, 5))
             widths = np.zeros(laws)
             for i, y in enumerate(EXPONENT * x + 0.02 * noise):
-                fit = scaling.ols(x, y)
-                headline = scaling.slope(X, y)
-                held = scaling.held_out(x, y)
+                fit = other_estimates.ols(x, y)
+                headline = regression.slope(X, y)
+                held = other_estimates.held_out(x, y)
                 hits[i] = (
                     holds((fit["t_low"], fit["t_high"])),
-                    holds(scaling.bootstrap_t(x, y, draws=DRAWS, seed=i)),
-                    holds(scaling.bca(x, y, draws=DRAWS, seed=i)),
+                    holds(other_estimates.bootstrap_t(x, y, draws=DRAWS, seed=i)),
+                    holds(other_estimates.bca(x, y, draws=DRAWS, seed=i)),
                     holds((headline.low, headline.high)),
                     holds((held["low"], held["high"]), np.exp(y[-1])),
                 )
@@ -79,7 +79,7 @@ def fixed_widths(laws: int) -> None:
         for name in ("normal", "heavy-tailed (t, 3 df)", "heteroscedastic, both ends 3×"):
             noise = noises(len(x), laws, rng)[name]
             found = [
-                scaling.fixed_width(x, y, widths)
+                regression.fixed_width(x, y, widths)
                 for y in EXPONENT * x - 0.1 * np.log(widths) + 0.02 * noise
             ]
             rate = 100 * np.mean([holds((slope.low, slope.high)) for slope in found])
@@ -122,13 +122,13 @@ def crossed_texts(laws: int) -> None:
                 y = np.log(values.mean(-1))
                 weights = resampling.text_weights(labels, draws=DRAWS, seed=i)
                 shifts = np.log(weights @ values.T) - y
-                fit = scaling.ols(x, y)
-                X = scaling.design(x)
+                fit = other_estimates.ols(x, y)
+                X = regression.design(x)
                 hits[i] = (
                     holds((fit["t_low"], fit["t_high"])),
-                    holds(scaling.bootstrap_t(x, y, draws=DRAWS, seed=i)),
-                    holds(scaling.slope(X, y)[1:3]),
-                    holds(scaling.slope(X, y, shifts, clusters - 1)[1:3]),
+                    holds(other_estimates.bootstrap_t(x, y, draws=DRAWS, seed=i)),
+                    holds(regression.slope(X, y)[1:3]),
+                    holds(regression.slope(X, y, shifts, clusters - 1)[1:3]),
                 )
             t, plain, robust, crossed = 100 * hits.mean(0)
             print(

@@ -2,7 +2,7 @@
 
     python tests/bench/theory.py [simulated tables per row, default 1000]
 
-Known exponents fitted by `inference.scaling.robust_t` (`theory.recovery` with more noises and
+Known exponents fitted by `inference.regression.robust_t` (`theory.recovery` with more noises and
 ranges of n), profile intervals of the shifted power law, and the Zipf exponent of simulated tokens.
 95 % is nominal; the Monte-Carlo error is ± 0.7 points at 1000 tables.
 """

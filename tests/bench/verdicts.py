@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 from families import DESIGNS, noises, scatter
 
 from infogeo.geometry.nulls import random_null
-from infogeo.inference import scaling
-from infogeo.inference.scaling import Slope
+from infogeo.inference import forms, regression
+from infogeo.inference.regression import Slope
 from infogeo.laws import verdicts
 
 EXPONENTS = (0.01, 0.02, 0.05, 0.1)  # of the fall beyond the width law
@@ -31,8 +31,8 @@ TOKENS = 128
 
 def slopes(X, Y) -> list[Slope]:
     """The headline slope of every curve (tables, points)."""
-    known = scaling.robust_design(X)
-    exponent, _, half = scaling.robust_t(known, Y)
+    known = regression.robust_design(X)
+    exponent, _, half = regression.robust_t(known, Y)
     return [Slope(*row, np.nan) for row in zip(exponent, exponent - half, exponent + half,
                                                strict=True)]  # fmt: skip
 
@@ -47,24 +47,26 @@ def random_law(widths) -> np.ndarray:
 
 def falls(x, widths, random, Y) -> list[str]:
     """The verdict on "falls with N" of every table."""
-    X, width_law = scaling.design(x), -np.log(np.log(widths))
+    X, width_law = regression.design(x), -np.log(np.log(widths))
     controls = {"width": slopes(X, Y - width_law), "random": slopes(X, Y - random)}
-    keep = scaling.repeated(widths)
+    keep = regression.repeated(widths)
     if len(np.unique(widths[keep])) >= 2:
-        controls["depth"] = slopes(scaling.design(x[keep], widths[keep]), Y[:, keep])
+        controls["depth"] = slopes(regression.design(x[keep], widths[keep]), Y[:, keep])
     return [
         verdicts.falls(raw, dict(zip(controls, rest, strict=True)))
         for raw, *rest in zip(slopes(X, Y), *controls.values(), strict=True)
     ]
 
 
-def forms(x, Y) -> list[str]:
+def form_verdicts(x, Y) -> list[str]:
     """The verdict on the power-law form of every table."""
     n, z = len(x), x - x.mean()
     aicc = {
-        "power": scaling.aicc((scaling.least_squares(scaling.design(x), Y)[2] ** 2).sum(-1), n, 3),
-        "constant": scaling.aicc(((Y - Y.mean(-1, keepdims=True)) ** 2).sum(-1), n, 2),
-        "logarithm": scaling.aicc(scaling.fit_logarithm(z, Y)[1], n, 3),
+        "power": forms.aicc(
+            (regression.least_squares(regression.design(x), Y)[2] ** 2).sum(-1), n, 3
+        ),
+        "constant": forms.aicc(((Y - Y.mean(-1, keepdims=True)) ** 2).sum(-1), n, 2),
+        "logarithm": forms.aicc(forms.fit_logarithm(z, Y)[1], n, 3),
     }
     return [
         verdicts.power_law_form({f"aicc_{form}": values[i] for form, values in aicc.items()}, n)
@@ -75,7 +77,7 @@ def forms(x, Y) -> list[str]:
 def logarithm(x, exponent: float) -> np.ndarray:
     """ln of the logarithm a + b ln N nearest to N^−exponent."""
     z = x - x.mean()
-    c, _ = scaling.fit_logarithm(z, -exponent * z[None])
+    c, _ = forms.fit_logarithm(z, -exponent * z[None])
     return np.log1p(c[0] * z)
 
 
@@ -105,7 +107,7 @@ def falls_rates(tables: int) -> None:
     nulls = {design: random_law(widths) for design, (_, widths) in DESIGNS.items()}
     for design, x, widths, _, sd, shape, noise in each_noise(tables):
         width_law = -np.log(np.log(widths))
-        fall = scaling.least_squares(scaling.design(x), width_law)[0]
+        fall = regression.least_squares(regression.design(x), width_law)[0]
         truths = {
             "width": width_law, "steeper": width_law - 0.1 * np.log(widths), "constant": 0 * x,
             "half": width_law + fall * x, "N alone": fall * x,
@@ -128,12 +130,14 @@ def form_rates(tables: int) -> None:
     print(f"{'models':26}{'noise':>15}{'constant':>10}"
           + 2 * "".join(f"{-e:>8}" for e in FORM_EXPONENTS) + f"{'rejected':>9}")  # fmt: skip
     for design, x, _, _, sd, shape, noise in each_noise(tables):
-        if len(x) < scaling.MIN_FORM_POINTS:
+        if len(x) < forms.MIN_FORM_POINTS:
             continue
         z = x - x.mean()
-        cells = [share(forms(x, noise), "supported")]
-        cells += [share(forms(x, logarithm(x, e) + noise), "supported") for e in FORM_EXPONENTS]
-        power = [forms(x, -e * z + noise) for e in FORM_EXPONENTS]
+        cells = [share(form_verdicts(x, noise), "supported")]
+        cells += [
+            share(form_verdicts(x, logarithm(x, e) + noise), "supported") for e in FORM_EXPONENTS
+        ]
+        power = [form_verdicts(x, -e * z + noise) for e in FORM_EXPONENTS]
         cells += [share(found, "supported") for found in power]
         rejected = max(share(found, "not supported") for found in power)
         print(f"{f'{len(x)} {design}':26}{f'{sd:.3f} {shape}':>15}{cells[0]:10.1f}"
@@ -170,9 +174,11 @@ def power_figure(tables: int, path: str) -> None:
                 falling = [share(falls(x, widths, null, width_law - e * x + noise), "supported")
                            for e in exponents]  # fmt: skip
                 curves = [(axes[0], falling)]
-                if len(x) >= scaling.MIN_FORM_POINTS:
+                if len(x) >= forms.MIN_FORM_POINTS:
                     z = x - x.mean()
-                    found = [share(forms(x, -e * z + noise), "supported") for e in exponents]
+                    found = [
+                        share(form_verdicts(x, -e * z + noise), "supported") for e in exponents
+                    ]
                     curves.append((axes[1], found))
                 look = {"color": colour, "marker": plotting.MARKERS[at], "markersize": 4,
                         "linestyle": "-" if full else "--",

@@ -337,7 +337,7 @@ def test_a_share_of_the_ablation_runs_ablations_and_their_aggregates(checkout):
     [
         "workflow_scripts/infogeo/geometry/spectra.py",
         "workflow_scripts/infogeo/geometry/entropy.py",
-        "workflow_scripts/infogeo/inference/scaling.py",
+        "workflow_scripts/infogeo/inference/regression.py",
         "workflow_scripts/infogeo/sources/ladder.py",
         "workflow_scripts/infogeo/figures/laws.py",
     ],
@@ -350,7 +350,7 @@ def test_a_comment_or_a_docstring_reruns_nothing(checkout, path):
 
 
 def test_a_constant_in_the_scaling_library_refits_and_nothing_else(checkout):
-    path = checkout.path("workflow_scripts/infogeo/inference/scaling.py")
+    path = checkout.path("workflow_scripts/infogeo/inference/regression.py")
     path.write_text(path.read_text() + "\nNEW_CONSTANT = 1\n")
     others = {"compare_theory", "fit_published", "write_claims"}
     assert checkout.planned() == LAWS | FIGURES | CONTEXT | JUDGED | SKILLS | others

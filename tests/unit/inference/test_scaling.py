@@ -7,7 +7,13 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from scipy import optimize, stats
 
-from infogeo.inference import resampling, scaling
+from infogeo.inference import (
+    forms,
+    multiple_tests,
+    other_estimates,
+    regression,
+    resampling,
+)
 
 # Li et al. 2024 (arXiv 2410.10672), appendix tables: matrix entropy of the last hidden state over
 # ln d on dolly-15k, four decimals. Columns: parameters in the model's name, width, H / ln d.
@@ -34,15 +40,15 @@ def law(points=9, exponent=-0.07, noise=0.02, seed=0):
 
 def test_a_planted_power_law_is_recovered_exactly():
     x, y = law(noise=0.0)
-    fit = scaling.ols(x, y)
+    fit = other_estimates.ols(x, y)
     assert fit["exponent"] == pytest.approx(-0.07, rel=1e-10)
     assert fit["log_prefactor"] == pytest.approx(0.5, rel=1e-8)
-    assert scaling.slope(scaling.design(x), y).exponent == pytest.approx(-0.07)
+    assert regression.slope(regression.design(x), y).exponent == pytest.approx(-0.07)
 
 
 def test_ols_equals_linregress_and_its_band_the_closed_form():
     x, y = law()
-    fit, reference = scaling.ols(x, y), stats.linregress(x, y)
+    fit, reference = other_estimates.ols(x, y), stats.linregress(x, y)
     half = stats.t.ppf(0.975, 7) * reference.stderr
     assert fit["exponent"] == pytest.approx(reference.slope, rel=1e-11)
     assert fit["standard_error"] == pytest.approx(reference.stderr, rel=1e-9)
@@ -57,9 +63,9 @@ def test_ols_equals_linregress_and_its_band_the_closed_form():
 
 def test_many_right_hand_sides_at_once_equal_statsmodels_one_by_one():
     rng = np.random.default_rng(3)
-    X = scaling.design(rng.normal(size=12), np.repeat([1, 2, 3], 4))
+    X = regression.design(rng.normal(size=12), np.repeat([1, 2, 3], 4))
     Y = rng.normal(size=(5, 12))
-    exponent, error, residuals, leverage = scaling.least_squares(X, Y)
+    exponent, error, residuals, leverage = regression.least_squares(X, Y)
     for i, y in enumerate(Y):
         reference = sm.OLS(y, X).fit()
         assert exponent[i] == pytest.approx(reference.params[0], rel=1e-11)
@@ -75,7 +81,7 @@ def test_many_right_hand_sides_at_once_equal_statsmodels_one_by_one():
 def test_published_matrix_entropies_give_the_published_exponents(column, exponent, error):
     N, d, normalised = PYTHIA
     y = {"H/ln d": normalised, "1/ln d": 1 / np.log(d), "H": normalised * np.log(d)}[column]
-    fit = scaling.ols(np.log(N), np.log(y))
+    fit = other_estimates.ols(np.log(N), np.log(y))
     assert f"{fit['exponent']:.4f}" == exponent
     assert f"{fit['standard_error']:.4f}" == error
 
@@ -86,13 +92,13 @@ def test_published_matrix_entropies_give_the_published_exponents(column, exponen
     ids=["pythia", "cerebras"],
 )
 def test_variance_inflation_of_published_widths(N, d, inflation):
-    found = scaling.joint(np.log(N), np.log(d), np.log(d) ** 2)
+    found = other_estimates.joint(np.log(N), np.log(d), np.log(d) ** 2)
     assert round(found["inflation"]) == inflation
 
 
 def test_width_and_size_that_cannot_be_told_apart_have_no_joint_fit():
     x, y = law()
-    found = scaling.joint(x, 2 * x + 1, y)
+    found = other_estimates.joint(x, 2 * x + 1, y)
     assert np.isnan(found["n_exponent"])
     assert found["inflation"] == np.inf
 
@@ -117,13 +123,13 @@ def slow_bootstrap_t(x, y, draws, seed):
 
 def test_bootstrap_t_equals_an_independent_loop():
     x, y = law()
-    found = scaling.bootstrap_t(x, y, draws=199, seed=5)
+    found = other_estimates.bootstrap_t(x, y, draws=199, seed=5)
     assert found == pytest.approx(slow_bootstrap_t(x, y, 199, 5), rel=1e-8)
 
 
 def test_three_points_have_no_bootstrap_interval_where_draws_lack_spread():
     assert np.isnan(
-        scaling.bootstrap_t(np.array([1.0, 1.0, 2.0]), np.arange(3.0), draws=99, seed=0)
+        other_estimates.bootstrap_t(np.array([1.0, 1.0, 2.0]), np.arange(3.0), draws=99, seed=0)
     ).all()
 
 
@@ -143,18 +149,18 @@ def hc2(X, y):
 @pytest.mark.parametrize("groups", [None, np.repeat([1, 2, 3], 3)])
 def test_the_headline_interval_is_hc2_with_bell_mccaffrey_degrees_of_freedom(groups):
     x, y = law()
-    X = scaling.design(x, groups)
+    X = regression.design(x, groups)
     variance, df = hc2(X, y)
     exponent = sm.OLS(y, X).fit().params[0]
     half = stats.t.ppf(0.975, df) * np.sqrt(variance)
-    found = scaling.slope(X, y)
+    found = regression.slope(X, y)
     assert found[:3] == pytest.approx((exponent, exponent - half, exponent + half), rel=1e-8)
     assert found.p_falls == pytest.approx(stats.t.cdf(exponent / np.sqrt(variance), df), rel=1e-8)
 
 
 def test_with_texts_the_variance_that_residuals_do_not_show_is_added():
     x, y = law()
-    X = scaling.design(x)
+    X = regression.design(x)
     rng = np.random.default_rng(1)
     shifts = rng.normal(0, 0.02, (199, 1)) * (x - x.mean()) + rng.normal(0, 0.005, (199, 9))
     variance, df = hc2(X, y)
@@ -165,28 +171,28 @@ def test_with_texts_the_variance_that_residuals_do_not_show_is_added():
         return np.hypot(stats.t.ppf(level, df) * np.sqrt(variance),
                         stats.t.ppf(level, 40) * np.sqrt(common))  # fmt: skip
 
-    found = scaling.slope(X, y, shifts, 40)
+    found = regression.slope(X, y, shifts, 40)
     assert (found.high - found.low) / 2 == pytest.approx(half(0.975), rel=1e-8)
     assert half(1 - found.p_falls) == pytest.approx(-found.exponent, rel=1e-6)
 
 
 def test_one_point_that_alone_decides_the_exponent_gives_none():
     x = np.array([1.0, 1.0, 1.0, 2.0])
-    found = scaling.slope(scaling.design(x), np.array([1.0, 1.1, 0.9, 3.0]))
+    found = regression.slope(regression.design(x), np.array([1.0, 1.1, 0.9, 3.0]))
     assert "one point alone" in found.problem and np.isnan(found.high)
 
 
 def test_texts_that_pull_on_the_slope_widen_the_interval():
     x, y = law()
     tilt = np.random.default_rng(0).normal(0, 0.05, (999, 1)) * (x - x.mean())
-    alone, crossed = (scaling.slope(scaling.design(x), y, shifts) for shifts in (None, tilt))
+    alone, crossed = (regression.slope(regression.design(x), y, shifts) for shifts in (None, tilt))
     assert crossed.high - crossed.low > 4 * (alone.high - alone.low)
 
 
 def test_texts_that_move_all_models_alike_leave_the_interval():
     x, y = law()
     level = np.random.default_rng(0).normal(0, 0.5, (999, 1)) * np.ones(9)
-    alone, crossed = (scaling.slope(scaling.design(x), y, shifts) for shifts in (None, level))
+    alone, crossed = (regression.slope(regression.design(x), y, shifts) for shifts in (None, level))
     assert crossed[:4] == pytest.approx(alone[:4], rel=1e-9)
 
 
@@ -206,7 +212,7 @@ def test_bca_equals_scipy_with_the_same_draws():
         (x, y), lambda a, b: stats.linregress(a, b).slope, paired=True, vectorized=False,
         n_resamples=999, method="BCa", rng=np.random.default_rng(7),
     ).confidence_interval  # fmt: skip
-    found = scaling.bca(x, y, draws=999, seed=7)
+    found = other_estimates.bca(x, y, draws=999, seed=7)
     assert found == pytest.approx((reference.low, reference.high), rel=1e-8)
 
 
@@ -216,21 +222,24 @@ def test_huber_equals_statsmodels_and_shrugs_off_an_outlier():
     reference = sm.RLM(y, sm.add_constant(x), M=sm.robust.norms.HuberT()).fit(
         maxiter=500, tol=1e-12
     )
-    assert scaling.huber(x, y) == pytest.approx(reference.params[1], abs=1e-7)
-    assert abs(scaling.huber(x, y) + 0.07) < abs(scaling.ols(x, y)["exponent"] + 0.07) / 5
+    assert other_estimates.huber(x, y) == pytest.approx(reference.params[1], abs=1e-7)
+    assert (
+        abs(other_estimates.huber(x, y) + 0.07)
+        < abs(other_estimates.ols(x, y)["exponent"] + 0.07) / 5
+    )
 
 
 def test_leave_one_out_equals_refits():
     x, y = law()
     refits = [stats.linregress(np.delete(x, i), np.delete(y, i)).slope for i in range(9)]
-    np.testing.assert_allclose(scaling.leave_one_out(x, y), refits, rtol=1e-9)
+    np.testing.assert_allclose(other_estimates.leave_one_out(x, y), refits, rtol=1e-9)
 
 
 def test_the_largest_model_is_predicted_from_the_others_alone():
     x, y = law()
     order = np.random.default_rng(0).permutation(9)
     x, y = x[order], y[order]
-    found = scaling.held_out(x, y)
+    found = other_estimates.held_out(x, y)
     last = x.argmax()
     a, b = np.delete(x, last), np.delete(y, last)
     fit = stats.linregress(a, b)
@@ -247,7 +256,7 @@ def test_the_largest_model_is_predicted_from_the_others_alone():
 
 def test_three_points_hold_none_out():
     x, y = law(points=3)
-    assert all(np.isnan(value) for value in scaling.held_out(x, y).values())
+    assert all(np.isnan(value) for value in other_estimates.held_out(x, y).values())
 
 
 @pytest.mark.parametrize(
@@ -262,7 +271,7 @@ def test_three_points_hold_none_out():
 )
 def test_what_cannot_be_fitted_is_nan_and_says_why(x, y, reason):
     x, y = np.array(x, float), np.array(y, float)
-    found = scaling.slope(scaling.design(x), y)
+    found = regression.slope(regression.design(x), y)
     assert reason in found.problem
     assert np.isnan([found.exponent, found.low, found.high, found.p_falls]).all()
 
@@ -279,7 +288,7 @@ def grid():
 def test_depth_exponent_equals_a_formula_and_ignores_width():
     x, widths = grid()
     y = -0.03 * x + 5 * np.log(widths) + 0.01 * np.random.default_rng(0).standard_normal(9)
-    found = scaling.fixed_width(x, y, widths)
+    found = regression.fixed_width(x, y, widths)
     reference = smf.ols("y ~ x + C(d)", pd.DataFrame({"x": x, "y": y, "d": widths})).fit()
     assert found.exponent == pytest.approx(reference.params["x"], rel=1e-9)
     assert found.low < -0.03 < found.high
@@ -289,8 +298,8 @@ def test_widths_with_one_depth_say_nothing_about_depth():
     x, widths = grid()
     y = -0.03 * x + 0.01 * np.random.default_rng(0).standard_normal(9)
     shifts = 0.01 * np.random.default_rng(1).standard_normal((99, 11))
-    alone = scaling.fixed_width(x, y, widths, shifts[:, :9])
-    more = scaling.fixed_width(
+    alone = regression.fixed_width(x, y, widths, shifts[:, :9])
+    more = regression.fixed_width(
         np.append(x, [9.0, 15.0]), np.append(y, [3.0, -7.0]), np.append(widths, [16, 256]),
         shifts,
     )  # fmt: skip
@@ -300,7 +309,7 @@ def test_widths_with_one_depth_say_nothing_about_depth():
 def test_fewer_than_two_widths_with_two_depths_have_no_depth_exponent():
     x, _ = grid()
     widths = np.array([1, 2, 3, 4, 5, 6, 7, 8, 8])
-    assert scaling.fixed_width(x, x**2, widths) is None
+    assert regression.fixed_width(x, x**2, widths) is None
 
 
 def test_common_slope_equals_ancova():
@@ -311,7 +320,7 @@ def test_common_slope_equals_ancova():
     frame = pd.DataFrame({"x": x, "y": y, "g": groups})
     common, own = smf.ols("y ~ C(g) + x", frame).fit(), smf.ols("y ~ C(g) * x", frame).fit()
     test = sm.stats.anova_lm(common, own).iloc[1]
-    found = scaling.common_slope(x, y, groups)
+    found = regression.common_slope(x, y, groups)
     assert found["exponent"] == pytest.approx(common.params["x"], rel=1e-9)
     assert (found["low"], found["high"]) == pytest.approx(tuple(common.conf_int().loc["x"]))
     assert found["f"] == pytest.approx(test["F"], rel=1e-7)
@@ -320,7 +329,7 @@ def test_common_slope_equals_ancova():
 
 def test_q_values_by_hand_and_missing_ones_stay_missing():
     # p·m/rank = 0.04, 0.04, 0.0533, 0.8; made monotone from the largest down.
-    found = scaling.benjamini_hochberg([0.02, np.nan, 0.01, 0.8, 0.04])
+    found = multiple_tests.benjamini_hochberg([0.02, np.nan, 0.01, 0.8, 0.04])
     np.testing.assert_allclose(found, [0.04, np.nan, 0.04, 0.8, 0.16 / 3])
 
 
@@ -329,22 +338,22 @@ def test_q_values_by_hand_and_missing_ones_stay_missing():
 
 def test_aicc_by_hand_counts_sigma():
     # n = 9, rss = 0.9, k = 3: 9 ln(2π 0.1) + 9 + 6 + 24/5
-    assert scaling.aicc(0.9, 9, 3) == pytest.approx(9 * np.log(0.2 * np.pi) + 9 + 6 + 4.8)
+    assert forms.aicc(0.9, 9, 3) == pytest.approx(9 * np.log(0.2 * np.pi) + 9 + 6 + 4.8)
     x, y = law()
     aic = sm.OLS(y, sm.add_constant(x)).fit().aic  # which leaves σ out
-    assert scaling.forms(x, y)["aicc_power"] == pytest.approx(aic + 2 + 24 / 5)
+    assert forms.fit_forms(x, y)["aicc_power"] == pytest.approx(aic + 2 + 24 / 5)
 
 
 def test_aicc_is_not_available_with_too_few_points_and_decides_nothing_below_seven():
     x, y = law(points=6)
-    found = scaling.forms(x, y)
+    found = forms.fit_forms(x, y)
     assert np.isfinite(found["aicc_shifted"])  # 6 − 4 − 1 = 1
     assert found["best_form"] == ""
     x, y = law(points=5)
-    found = scaling.forms(x, y)
+    found = forms.fit_forms(x, y)
     assert np.isnan(found["aicc_shifted"])
     assert np.isfinite(found["aicc_power"])  # 5 − 3 − 1 = 1
-    assert np.isnan(scaling.forms(*law(points=4))["aicc_power"])
+    assert np.isnan(forms.fit_forms(*law(points=4))["aicc_power"])
 
 
 @pytest.mark.parametrize("form", ["power", "constant", "logarithm", "width_law", "shifted"])
@@ -360,7 +369,7 @@ def test_the_form_that_was_planted_wins(form):
         "shifted": np.log(2 + 3e3 * np.exp(-0.8 * x)),
     }[form]
     y = truth + 1e-4 * np.random.default_rng(0).standard_normal(12)
-    found = scaling.forms(x, y, width_law)
+    found = forms.fit_forms(x, y, width_law)
     assert found["best_form"] == form
     if form == "logarithm":
         assert (found["log_a"], found["log_b"]) == pytest.approx((8, -0.45), rel=0.01)
@@ -401,7 +410,7 @@ def test_logarithm_fits_as_well_as_the_best_of_many_starts():
             return y - p[1] - np.log1p((low + (high - low) / (1 + np.exp(-p[0]))) * z)
 
         starts = np.column_stack([4 * rng.standard_normal(12), np.full(12, y.mean())])
-        _, rss = scaling.fit_logarithm(z, y[None])
+        _, rss = forms.fit_logarithm(z, y[None])
         assert rss[0] <= best_of_random_starts(residual, starts) * (1 + 1e-6)
 
 
@@ -416,7 +425,7 @@ def test_shifted_power_law_fits_as_well_as_the_best_of_many_starts():
             return y - p[2] - np.log1p(q * h)
 
         starts = np.column_stack([rng.standard_normal((12, 2)) * [0.7, 0.3], np.full(12, y.mean())])
-        (scale, q, b), rss = scaling.fit_shifted(z, y)
+        (scale, q, b), rss = forms.fit_shifted(z, y)
         assert rss <= best_of_random_starts(residual, starts) * (1 + 1e-4)
         refit = np.log(scale) + np.log1p(q * -np.expm1(-b * z) / b)
         assert ((y - refit) ** 2).sum() == pytest.approx(rss, rel=1e-6)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from infogeo.inference import scaling
-from infogeo.inference.scaling import Slope, nowhere
+from infogeo.inference import forms, other_estimates, regression
+from infogeo.inference.regression import Slope, no_slope
 from infogeo.laws import verdicts
 
 
@@ -24,7 +24,7 @@ FALL = slope(-0.08, -0.06)  # raw exponent −0.07
         (FALL, {"width": slope(-0.06, -0.01), "random": slope(-0.05, 0.001)}, "inconclusive"),
         (FALL, {"width": slope(-0.06, -0.01), "depth": slope(-0.05, 0.001)}, "inconclusive"),
         # One that applies but was not measured as well.
-        (FALL, {"width": slope(-0.06, -0.01), "untrained": nowhere("no twins")}, "inconclusive"),
+        (FALL, {"width": slope(-0.06, -0.01), "untrained": no_slope("no twins")}, "inconclusive"),
         # At most half of the fall is in excess: −low < 0.035.
         (FALL, {"width": slope(-0.034, 0.01)}, "width artefact"),
         (FALL, {"width": slope(-0.036, 0.01)}, "inconclusive"),
@@ -36,8 +36,8 @@ FALL = slope(-0.08, -0.06)  # raw exponent −0.07
         (slope(-0.08, 0.01), {"width": slope(0.01, 0.02)}, "inconclusive"),
         (slope(0.01, 0.02), {"width": slope(0.01, 0.02)}, "inconclusive"),
         (slope(0.01, 0.02), {"width": slope(-0.06, -0.01)}, "inconclusive"),
-        (FALL, {"width": nowhere("broken")}, "inconclusive"),
-        (nowhere("2 points"), {}, "not available"),
+        (FALL, {"width": no_slope("broken")}, "inconclusive"),
+        (no_slope("2 points"), {}, "not available"),
     ],
 )
 def test_falls_with_n(raw, controls, verdict):
@@ -74,13 +74,13 @@ def test_false_rates_equal_a_simulation_of_the_whole_procedure():
     found = verdicts.false_rates(x, y, nulls, widths, np.random.default_rng(1))
 
     # Worst case by hand: y is the twins' curve, and every other test is passed easily.
-    scatter = scaling.ols(x, y - nulls["untrained"])["residual_sd"]
+    scatter = other_estimates.ols(x, y - nulls["untrained"])["residual_sd"]
     hits = []
     for seed in range(120):
         Y = nulls["untrained"] + scatter * np.random.default_rng(seed).standard_normal(9)
-        X = scaling.design(x)
-        slopes = [scaling.slope(X, Y - null).high for null in (0, *nulls.values())]
-        depth = scaling.fixed_width(x, Y, widths)
+        X = regression.design(x)
+        slopes = [regression.slope(X, Y - null).high for null in (0, *nulls.values())]
+        depth = regression.fixed_width(x, Y, widths)
         hits.append(max(*slopes, depth.high) < 0)
     assert found["falls_false_supported"] >= np.mean(hits) - 0.03
     assert found["falls_false_supported"] < 0.05
@@ -101,7 +101,7 @@ def test_form_rates_tell_an_easy_case_from_a_hopeless_one():
 
     def rates(exponent, scatter):
         y = exponent * x + scatter * noise
-        return verdicts.form_rates(x, y, scaling.forms(x, y), np.random.default_rng(0))
+        return verdicts.form_rates(x, y, forms.fit_forms(x, y), np.random.default_rng(0))
 
     easy, hopeless = rates(-0.3, 0.001), rates(-0.01, 0.05)
     assert easy["form_power"] > 0.95
@@ -112,6 +112,6 @@ def test_form_rates_tell_an_easy_case_from_a_hopeless_one():
 
 def rates_of_few():
     x = np.linspace(10, 20, 6)
-    return verdicts.form_rates(x, -0.3 * x, scaling.forms(x, -0.3 * x + 0.01 * x**2), None)[
+    return verdicts.form_rates(x, -0.3 * x, forms.fit_forms(x, -0.3 * x + 0.01 * x**2), None)[
         "form_power"
     ]

@@ -420,7 +420,8 @@ def test_models_are_completed_converted_and_sorted(models, directory):
          "params_non_embedding": None, "replicate": None, "trust_remote_code": False},
         {"slug": "b", "family": "B, the second", "source": "local", "where": str(directory),
          "revision": "", "dtype": "float32", "kind": "causal",
-         "params": 70000, "params_non_embedding": None, "replicate": None, "trust_remote_code": True},
+         "params": 70000, "params_non_embedding": None, "replicate": None,
+         "trust_remote_code": True},
     ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from infogeo.files.errors import InfogeoError
-from infogeo.inference import scaling
+from infogeo.inference import regression
 from infogeo.sentences import report
 from infogeo.sentences.scores import SCORES
 from infogeo.sentences.separation import Separation
@@ -300,10 +300,10 @@ def test_a_planted_trend_is_found_as_scaling_finds_it(study, scores, trends):
         for g in points(study.models)
     ], axis=1)  # fmt: skip
     shifts = study.separation.shifts(influence, draws=DRAWS, seed=SEED)
-    X = scaling.design(np.log(auc.index))
-    found = scaling.slope(X, auc.to_numpy(), shifts, judge().texts.df)
+    X = regression.design(np.log(auc.index))
+    found = regression.slope(X, auc.to_numpy(), shifts, judge().texts.df)
     assert (row["slope_low"], row["slope_high"]) == pytest.approx((found.low, found.high))
-    without = scaling.slope(X, auc.to_numpy())
+    without = regression.slope(X, auc.to_numpy())
     assert (found.low, found.high) != (without.low, without.high)
 
 
@@ -379,7 +379,7 @@ def test_where_nothing_differs_nothing_is_supported_and_where_it_falls_it_is_con
     ],
 )
 def test_rule_of_larger_models(slope, excess, expected):
-    assert grows(*(scaling.Slope(0, *ends, 0.5) for ends in (slope, excess))) == expected
+    assert grows(*(regression.Slope(0, *ends, 0.5) for ends in (slope, excess))) == expected
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from infogeo.files.errors import InfogeoError
-from infogeo.inference import scaling
+from infogeo.inference import other_estimates
 from infogeo.laws.fit import LAW_COLUMNS
 from infogeo.laws.published_laws import published_laws, width_law
 from infogeo.sources import published
@@ -35,7 +35,7 @@ def test_the_published_fall_is_that_of_its_divisor_to_the_last_printed_digit(row
     assert f"{law['exponent']:.4f} {law['standard_error']:.4f}" == "-0.0685 0.0043"
     some = [row for row in rows if all(row[name] == value for name, value in PYTHIA.items())]
     x = np.log([row["N"] for row in some])
-    divisor = scaling.ols(x, width_law(law["metric"], np.array([row["d"] for row in some])))
+    divisor = other_estimates.ols(x, width_law(law["metric"], np.array([row["d"] for row in some])))
     assert f"{divisor['exponent']:.4f} {divisor['standard_error']:.4f}" == "-0.0778 0.0063"
     assert f"{law['excess_width']:+.4f}" == "+0.0093"  # of the entropy itself
     assert law["falls_verdict"] == "width artefact"

@@ -6,7 +6,7 @@ import pytest
 from scipy import optimize, special
 
 from infogeo.files.errors import InfogeoError
-from infogeo.inference import scaling
+from infogeo.inference import forms, regression
 from infogeo.theory import laws as theory
 from infogeo.theory import report, skills
 from infogeo.theory.zipf import Zipf
@@ -50,7 +50,7 @@ def test_what_is_not_seen_has_the_exponent_of_the_first_n():
     missing += special.zeta(1 + alpha, 1_000_001) / special.zeta(1 + alpha)
     ideal = skills.tail(theory.seen(samples, alpha), alpha)
     for tail in (missing, ideal):
-        slope = scaling.least_squares(scaling.design(np.log(samples)), np.log(tail))[0]
+        slope = regression.least_squares(regression.design(np.log(samples)), np.log(tail))[0]
         assert slope == pytest.approx(-alpha / (1 + alpha), rel=2e-3)
     assert (missing > ideal).all()
 
@@ -81,7 +81,7 @@ def test_finite_curves_approach_the_exponent(variant, alpha, gamma):
         n = np.geomspace(start, 10 * start, 5)
         x = np.log(theory.cost(variant, n, alpha, gamma))
         y = np.log(skills.conditional_entropy(n, alpha, 0.0, 1.0))
-        gaps.append(abs(scaling.least_squares(scaling.design(x), y)[0] / expected - 1))
+        gaps.append(abs(regression.least_squares(regression.design(x), y)[0] / expected - 1))
     assert gaps[0] > gaps[1] > gaps[2]
     assert gaps[0] < 0.03
     assert gaps[2] < 1e-5
@@ -147,7 +147,7 @@ def test_the_lemma_s_exponent_is_found_with_half_a_skill_added():
     # DESIGN's −0.91 and −0.99 for α = 1 are the slopes over the decades 1, 10, 100.
     n = np.array([1.0, 10.0, 100.0])
     y = np.log(skills.tail(n, 1.0))
-    slopes = [scaling.least_squares(scaling.design(np.log(m)), y)[0] for m in (n, n + 0.5)]
+    slopes = [regression.least_squares(regression.design(np.log(m)), y)[0] for m in (n, n + 0.5)]
     assert slopes == pytest.approx([-0.91, -0.99], abs=0.005)
 
 
@@ -227,11 +227,11 @@ def test_the_fit_agrees_with_curve_fit_and_with_fit_shifted(seed):
         gtol=1e-14,
     )  # fmt: skip
     assert (found.exponent, found.limit) == pytest.approx((b, c), rel=1e-5)
-    forms = scaling.forms(X, y)
-    assert found.exponent == pytest.approx(forms["shifted_b"], rel=1e-5)
-    assert found.limit == pytest.approx(forms["shifted_c"], rel=1e-5)
+    fits = forms.fit_forms(X, y)
+    assert found.exponent == pytest.approx(fits["shifted_b"], rel=1e-5)
+    assert found.limit == pytest.approx(fits["shifted_c"], rel=1e-5)
     # Where the curve is nearly linear in its parameters the profile is the t interval.
-    half = scaling.t_quantile(6) * np.sqrt(np.diag(covariance))
+    half = regression.t_quantile(6) * np.sqrt(np.diag(covariance))
     assert (found.low, found.high) == pytest.approx((b - half[2], b + half[2]), abs=0.06 * half[2])
     assert (found.limit_low, found.limit_high) == pytest.approx(
         (c - half[0], c + half[0]), abs=0.06 * half[0]
@@ -275,10 +275,10 @@ def test_a_pure_power_law_has_no_limit_and_its_exponent_as_least_b():
     for seed in range(8):
         y = 1.0 - 0.1 * X + 0.01 * np.random.default_rng(seed).standard_normal(9)
         found = theory.shifted_power(X, y)
-        power = -scaling.least_squares(scaling.design(X), y)[0]
+        power = -regression.least_squares(regression.design(X), y)[0]
         assert found.limit_low == 0
         assert found.exponent >= power * (1 - 1e-6)
-        if scaling.forms(X, y)["shifted_c"] < 0:  # a negative entropy is what would fit best
+        if forms.fit_forms(X, y)["shifted_c"] < 0:  # a negative entropy is what would fit best
             ends += 1
             assert found.limit == 0
             assert found.exponent == pytest.approx(power, rel=1e-6)

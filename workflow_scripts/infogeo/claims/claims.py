@@ -13,7 +13,7 @@ from scipy import special
 from infogeo.context.selection_summary import shown_k
 from infogeo.files.numbers import percent
 from infogeo.geometry.metrics import CONDITIONAL, NORMALISED, parse_metric
-from infogeo.inference import scaling
+from infogeo.inference import forms
 from infogeo.laws.law import CONTROLS
 
 IDENTITY = 1e-9  # nats: what rounding may leave of an identity
@@ -119,7 +119,7 @@ def _power_law(law: pd.Series, about: tuple) -> dict:
         if raw.high < 0 and law["form_verdict"] == "supported":
             verdict = "supported"
         rate = law["form_false_supported"]
-    to_add = _sizes(law, scaling.MIN_FORM_POINTS)
+    to_add = _sizes(law, forms.MIN_FORM_POINTS)
     if verdict == "inconclusive" and not to_add:
         power = percent(law["form_power"])
         to_add = f"more sizes, further apart: such a power law is recognised in {power}"

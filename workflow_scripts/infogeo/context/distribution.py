@@ -11,7 +11,7 @@ import pandas as pd
 from infogeo.context.ablation_summary import nothing_kept, over_draws
 from infogeo.context.shared_texts import SharedTexts
 from infogeo.geometry.metrics import EPS2, Regulariser
-from infogeo.inference import scaling
+from infogeo.inference import regression
 from infogeo.sources.cards import by_family, model_columns
 
 LEVEL = 0.9  # of the effect that the earlier tokens have on the next-token distribution
@@ -191,7 +191,7 @@ def ends(lacking, codes, grid) -> tuple[float, float]:
     sums = np.zeros((codes.max() + 1, len(grid)))
     np.add.at(sums, codes, lacking)
     error = np.sqrt(sums.var(0, ddof=1) / len(sums))
-    bound = scaling.t_quantile(len(sums) - 1) * error
+    bound = regression.t_quantile(len(sums) - 1) * error
     mean = sums.mean(0)
     tiny = 1e-12 * np.abs(sums).max()  # rounding of what is exactly 0
     low, high = crossing(mean - bound - tiny, grid), crossing(mean + bound - tiny, grid)
@@ -213,7 +213,7 @@ def gap(best, random, codes, grid) -> dict:
     value = apart(np.full(len(codes), True))
     if np.isfinite([value, *left]).all():
         variance = (clusters - 1) / clusters * ((left - left.mean()) ** 2).sum()
-        half = scaling.t_quantile(clusters - 1) * np.sqrt(variance)
+        half = regression.t_quantile(clusters - 1) * np.sqrt(variance)
         return {"gap": value, "gap_low": value - half, "gap_high": value + half}
     (low, high), (random_low, random_high) = ends(best, codes, grid), ends(random, codes, grid)
     return {"gap": np.nan, "gap_low": random_low - high, "gap_high": random_high - low}

@@ -16,7 +16,7 @@ from infogeo.geometry import metrics
 from infogeo.geometry.depths import layer_at, width_at
 from infogeo.geometry.entropy import evaluate
 from infogeo.geometry.metrics import CONDITIONAL
-from infogeo.inference import resampling, scaling
+from infogeo.inference import forms, multiple_tests, regression, resampling
 from infogeo.jobs.progress import Heartbeat
 from infogeo.laws.law import Curve, judge
 from infogeo.laws.measured import Measured, Texts
@@ -41,7 +41,7 @@ LAW_COLUMNS = [
     "held_out_model", "held_out_measured", "held_out_predicted", "held_out_low",
     "held_out_high", "held_out_error",
     "form_verdict", "form_false_supported", "form_false_rejected", "form_power", "best_form",
-    *(f"aicc_{form}" for form in scaling.FORMS),
+    *(f"aicc_{form}" for form in forms.FORMS),
     "log_a", "log_b", "shifted_c", "shifted_a", "shifted_b",
     "joint_n_exponent", "joint_width_exponent", "joint_inflation",
     "common_families", "common_exponent", "common_low", "common_high", "common_f", "common_p",
@@ -333,7 +333,7 @@ class Laws:
             values = self.random.get((d, key["n"], key["convention"], key["metric"]))
             if values is not None and len(values) > 1:
                 error = values.std(ddof=1) / np.sqrt(len(values))
-                half = scaling.t_quantile(len(values) - 1) * error
+                half = regression.t_quantile(len(values) - 1) * error
                 out[:, i] = values.mean() + half * np.array([0, -1, 1])
         return out
 
@@ -367,7 +367,7 @@ class Laws:
             reason = f"y is not positive for {', '.join(names)}"
             y, shifts = np.where(np.isfinite(y), y, np.nan), None
         else:
-            reason = scaling.why_not(x, y)
+            reason = regression.reason_no_fit(x, y)
         reason = "; ".join(filter(None, [clash, reason]))
         if shifts is not None and not np.isfinite(shifts).all():
             problems.append("texts not resampled: some resamples have a mean that is not positive")
@@ -445,7 +445,7 @@ class Laws:
             else:
                 x, y = (np.concatenate([fit[i] for fit in fitted]) for i in (1, 2))
                 groups = np.repeat(np.arange(len(fitted)), [len(fit[1]) for fit in fitted])
-                found = scaling.common_slope(x, y, groups)
+                found = regression.common_slope(x, y, groups)
                 common |= {f"common_{name}": value for name, value in found.items()}
             for law in laws:
                 law |= common
@@ -555,5 +555,5 @@ def with_q_values(laws: pd.DataFrame) -> pd.DataFrame:
     exploratory = ~laws["headline"]
     for p, q in (("p_value", "q_value"), ("falls_p", "falls_q")):
         laws[q] = np.nan
-        laws.loc[exploratory, q] = scaling.benjamini_hochberg(laws.loc[exploratory, p])
+        laws.loc[exploratory, q] = multiple_tests.benjamini_hochberg(laws.loc[exploratory, p])
     return laws

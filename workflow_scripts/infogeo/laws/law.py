@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from infogeo.inference import scaling
-from infogeo.inference.scaling import Slope, nowhere
+from infogeo.inference import forms, other_estimates, regression
+from infogeo.inference.regression import Slope, no_slope
 from infogeo.laws import verdicts
 
 CONTROLS = {
@@ -70,17 +70,17 @@ def judge(curve: Curve, reason: str, *, draws: int, seed: int) -> tuple[dict, di
     """
     x, y, widths = curve.x, curve.y, curve.widths
     texts = curve.shifts, curve.shifts_df
-    raw = nowhere(reason) if reason else scaling.slope(scaling.design(x), y, *texts)
+    raw = no_slope(reason) if reason else regression.slope(regression.design(x), y, *texts)
     slopes: dict[str, Slope] = {}
     if not reason:
         slopes = {name: excess(curve, *null) for name, null in curve.nulls.items()}
-        fixed = scaling.fixed_width(x, y, widths, *texts)
+        fixed = regression.fixed_width(x, y, widths, *texts)
         if fixed is not None:
             slopes["depth"] = fixed
     out = {"widths": len(np.unique(widths))} | columns("exponent", raw)
     for name in ("width", "random", "untrained"):
-        out |= columns(f"excess_{name}", slopes.get(name, nowhere()))
-    out |= columns("depth_exponent", slopes.get("depth", nowhere()))
+        out |= columns(f"excess_{name}", slopes.get(name, no_slope()))
+    out |= columns("depth_exponent", slopes.get("depth", no_slope()))
     out["controls_applied"] = ", ".join(CONTROLS[name] for name in slopes)
     out["falls_verdict"] = verdicts.falls(raw, slopes)
     out["falls_p"] = np.max([slope.p_falls for slope in (raw, *slopes.values())])  # NaN wins
@@ -97,34 +97,37 @@ def judge(curve: Curve, reason: str, *, draws: int, seed: int) -> tuple[dict, di
 def excess(curve: Curve, null, null_shifts) -> Slope:
     """The slope of ln(y / control) on ln N."""
     if not np.isfinite(null).all():
-        return nowhere("not measured for every model")
+        return no_slope("not measured for every model")
     gap, shifts = curve.y - null, curve.shifts
     if np.ptp(gap) < 1e-12:  # the metric is its control, up to rounding
         return Slope(0.0, 0.0, 0.0, 1.0)
     if shifts is not None and null_shifts is not None:
         shifts = shifts - null_shifts
-    return scaling.slope(scaling.design(curve.x), gap, shifts, curve.shifts_df)
+    return regression.slope(regression.design(curve.x), gap, shifts, curve.shifts_df)
 
 
 def estimates(curve: Curve, *, draws: int, seed: int) -> tuple[dict, dict]:
     """What else is estimated of a law, and the fitted line with its band (ln y)."""
     x, y, widths = curve.x, curve.y, curve.widths
     nulls = {name: null for name, (null, _) in curve.nulls.items() if np.isfinite(null).all()}
-    law = scaling.ols(x, y)
+    law = other_estimates.ols(x, y)
     band = {name: law.pop(name) for name in ("fitted", "band_low", "band_high")}
     exponent = law.pop("exponent")
-    for name, interval in (("bootstrap", scaling.bootstrap_t), ("bca", scaling.bca)):
+    for name, interval in (
+        ("bootstrap", other_estimates.bootstrap_t),
+        ("bca", other_estimates.bca),
+    ):
         law[f"{name}_low"], law[f"{name}_high"] = interval(x, y, draws=draws, seed=seed)
-    law["huber"] = scaling.huber(x, y)
-    left = scaling.leave_one_out(x, y)
+    law["huber"] = other_estimates.huber(x, y)
+    left = other_estimates.leave_one_out(x, y)
     law["leave_one_out_low"], law["leave_one_out_high"] = left.min(), left.max()
     law["leave_one_out_model"] = curve.names[int(np.argmax(np.abs(left - exponent)))]
     last = int(np.argmax(x))
     law["held_out_model"], law["held_out_measured"] = curve.names[last], np.exp(y[last])
-    law |= {f"held_out_{name}": value for name, value in scaling.held_out(x, y).items()}
-    both = scaling.joint(x, np.log(widths), y)
+    law |= {f"held_out_{name}": value for name, value in other_estimates.held_out(x, y).items()}
+    both = other_estimates.joint(x, np.log(widths), y)
     law |= {f"joint_{name}": value for name, value in both.items()}
-    fits = scaling.forms(x, y, nulls.get("width"))
+    fits = forms.fit_forms(x, y, nulls.get("width"))
     law |= fits | {"form_verdict": verdicts.power_law_form(fits, len(x))}
     rng = np.random.default_rng(seed)
     law |= verdicts.false_rates(x, y, nulls, widths, rng)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from infogeo.geometry.metrics import CONDITIONAL, depth_of
-from infogeo.inference import scaling
+from infogeo.inference import regression
 from infogeo.laws.fit import KEY, tidy
 from infogeo.laws.law import Curve, judge
 
@@ -56,7 +56,7 @@ def published_laws(rows: list[dict], *, draws: int, seed: int) -> pd.DataFrame:
         nulls = {"untrained": missing}
         if metric not in CONDITIONAL:
             nulls = {"width": (width_law(metric, widths), None), "random": missing} | nulls
-        reason = scaling.why_not(x, y)
+        reason = regression.reason_no_fit(x, y)
         curve = Curve(x, y, widths, group["model"].tolist(), nulls)
         judged, _, problems = judge(curve, reason, draws=draws, seed=seed)
         about = dict(zip(keys, key, strict=True)) | {

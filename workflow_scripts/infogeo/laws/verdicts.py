@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from infogeo.inference import scaling
-from infogeo.inference.scaling import Slope
+from infogeo.inference import forms, regression
+from infogeo.inference.regression import Slope
 
 FORM_MARGIN = 5.0  # AICc difference that counts: below, wrong too often, see docs/verdicts.md
 SIMULATIONS = 1000  # simulated laws per assumed truth
@@ -41,7 +41,7 @@ def power_law_form(fits: dict, points: int) -> str:
     Parameters
     ----------
     fits : dict
-        From `scaling.forms`.
+        From `forms.fit_forms`.
     points : int
 
     Returns
@@ -51,7 +51,7 @@ def power_law_form(fits: dict, points: int) -> str:
     """
     power = fits["aicc_power"]
     rival = min(fits["aicc_constant"], fits["aicc_logarithm"])
-    if points < scaling.MIN_FORM_POINTS or not np.isfinite(power - rival):
+    if points < forms.MIN_FORM_POINTS or not np.isfinite(power - rival):
         return "inconclusive"
     if power <= rival - FORM_MARGIN:
         return "supported"
@@ -82,17 +82,17 @@ def false_rates(x, y, nulls: dict, widths, rng) -> dict:
     """
     noise = rng.standard_normal((SIMULATIONS, len(x)))  # (simulations, points)
     everywhere, zero = np.ones(len(x), bool), np.zeros(len(x))
-    X = scaling.design(x)
+    X = regression.design(x)
     tests = {"raw": (X, zero, everywhere)}  # design, ln of what y is divided by, which points
     tests |= {name: (X, null, everywhere) for name, null in nulls.items()}
     truths = {name: null + _scatter(X, y - null) * noise for name, (_, null, _) in tests.items()}
-    keep = scaling.repeated(widths)
+    keep = regression.repeated(widths)
     levels = len(np.unique(widths[keep]))
     if levels >= 2 and keep.sum() > levels + 1:
-        tests["depth"] = (scaling.design(x[keep], widths[keep]), zero, keep)
+        tests["depth"] = (regression.design(x[keep], widths[keep]), zero, keep)
         means = np.array([y[widths == width].mean() for width in widths])
         truths["depth"] = means + _scatter(tests["depth"][0], y[keep]) * noise
-    fall = scaling.least_squares(X, nulls["width"])[0] if "width" in nulls else 0.0
+    fall = regression.least_squares(X, nulls["width"])[0] if "width" in nulls else 0.0
     if fall < -1e-9:  # the same fall once more, and genuine
         truths["half"] = nulls["width"] + fall * x + _scatter(X, y - nulls["width"]) * noise
     Y = np.stack(list(truths.values()))  # (truths, simulations, points)
@@ -115,17 +115,17 @@ def false_rates(x, y, nulls: dict, widths, rng) -> dict:
 
 
 def _scatter(X, y) -> float:
-    residuals = scaling.least_squares(X, y)[2]
+    residuals = regression.least_squares(X, y)[2]
     return float(np.sqrt((residuals**2).sum() / (X.shape[0] - X.shape[1])))
 
 
 def _interval(X, Y):
     """Exponents and ends of their 95 % intervals."""
-    known = scaling.robust_design(X)
+    known = regression.robust_design(X)
     if known is None:
         nothing = np.full(Y.shape[:-1], np.nan)
         return nothing, nothing, nothing
-    exponent, _, half = scaling.robust_t(known, Y)
+    exponent, _, half = regression.robust_t(known, Y)
     return exponent, exponent - half, exponent + half
 
 
@@ -137,7 +137,7 @@ def form_rates(x, y, fits: dict, rng) -> dict:
     x, y : (points,) arrays
         ln N, ln y.
     fits : dict
-        From `scaling.forms`.
+        From `forms.fit_forms`.
     rng : numpy.random.Generator
 
     Returns
@@ -148,12 +148,12 @@ def form_rates(x, y, fits: dict, rng) -> dict:
         "not supported" there. Normal noise; NaN below 7 points.
     """
     n = len(x)
-    if n < scaling.MIN_FORM_POINTS:
+    if n < forms.MIN_FORM_POINTS:
         return dict.fromkeys(("form_false_supported", "form_false_rejected", "form_power"), np.nan)
-    z, X = x - x.mean(), scaling.design(x)
+    z, X = x - x.mean(), regression.design(x)
     logarithm = np.log(np.maximum(fits["log_a"] + fits["log_b"] * x, 1e-300))
     truths = (  # curve, number of its parameters
-        (y - scaling.least_squares(X, y)[2], 2),
+        (y - regression.least_squares(X, y)[2], 2),
         (logarithm, 2),
         (np.full(n, y.mean()), 1),
     )
@@ -161,9 +161,9 @@ def form_rates(x, y, fits: dict, rng) -> dict:
     Y = np.concatenate(
         [line + np.sqrt(((y - line) ** 2).sum() / (n - k)) * noise for line, k in truths]
     )  # (3 × simulations, points)
-    power = scaling.aicc((scaling.least_squares(X, Y)[2] ** 2).sum(-1), n, 3)
-    constant = scaling.aicc(((Y - Y.mean(-1, keepdims=True)) ** 2).sum(-1), n, 2)
-    log = scaling.aicc(scaling.fit_logarithm(z, Y)[1], n, 3)
+    power = forms.aicc((regression.least_squares(X, Y)[2] ** 2).sum(-1), n, 3)
+    constant = forms.aicc(((Y - Y.mean(-1, keepdims=True)) ** 2).sum(-1), n, 2)
+    log = forms.aicc(forms.fit_logarithm(z, Y)[1], n, 3)
     rival = np.minimum(constant, log)
     supported, rejected = (
         verdict.reshape(3, -1).mean(-1)  # a rate per truth

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from infogeo.inference.scaling import t_quantile
+from infogeo.inference.regression import t_quantile
 from infogeo.sentences.judged_texts import JudgedTexts
 from infogeo.sentences.permutations import Permutations, permutation_p
 from infogeo.sentences.scores import SCORES, aucs_without_each, nearest, silhouettes, weighted_auc

@@ -6,7 +6,7 @@ The headline is the AUC of `js_centred` at the headline depth; everything else i
 import numpy as np
 import pandas as pd
 
-from infogeo.inference.scaling import benjamini_hochberg
+from infogeo.inference.multiple_tests import benjamini_hochberg
 from infogeo.sentences.scores import LEAST, SCORES
 from infogeo.sentences.separation import Separation
 from infogeo.sentences.study import REFERENCES, Study

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from infogeo.inference import scaling
+from infogeo.inference import regression
 from infogeo.sentences.scores import SCORES
 from infogeo.sentences.study import MEANS, REFERENCES, Study
 from infogeo.sentences.summary import bounds, estimate, is_headline
@@ -41,7 +41,7 @@ def trend_table(study: Study, *, headline_depth: str, draws: int, seed: int) -> 
     pandas.DataFrame
         TREND_COLUMNS. Replicates are one point (`infogeo.sources.replicates`), their scores
         averaged; other models of one shape are points of their own, and then there is no slope.
-        slope: of the score on ln N, the interval of `scaling.slope`; sources are crossed with
+        slope: of the score on ln N, the interval of `regression.slope`; sources are crossed with
         models. excess_slope: of the score less the untrained twins'. value, minus_*:
         means over points, 95 % over sources, the models taken as they are. covariance_p: the
         larger p (one-sided t) of minus_cosine and minus_cosine_centred.
@@ -65,7 +65,7 @@ def _trend(study, cell, models, headline_depth, draws, seed) -> list[dict]:
     points, clash = replicates.points(models, "non_embedding")
     grouped = [[models[position]["slug"] for position in point] for point in points]
     N = {model["slug"]: model["params_non_embedding"] for model in models}
-    X = scaling.design(np.log([N[group[0]] for group in grouped]))
+    X = regression.design(np.log([N[group[0]] for group in grouped]))
 
     def averaged(pairs):
         """Values (points, scores) and influence (sources, points, scores) from slug → pair."""
@@ -78,7 +78,7 @@ def _trend(study, cell, models, headline_depth, draws, seed) -> list[dict]:
     gaps = {name: averaged({slug: study.gap(slug, depth, distance, name) for slug in N})
             for name in (*REFERENCES, "untrained")}  # fmt: skip
     if clash:
-        slopes = excess = [scaling.nowhere(clash)] * len(SCORES)
+        slopes = excess = [regression.no_slope(clash)] * len(SCORES)
     else:
         slopes = _slopes(separation, X, curve, draws, seed)
         excess = _slopes(separation, X, gaps["untrained"], draws, seed)
@@ -119,11 +119,11 @@ def _conclusions(distance, slope, excess, p, means: dict) -> dict:
     return row | {"problems": "; ".join(filter(None, problems))}
 
 
-def _slopes(separation, X, curve, draws, seed) -> list[scaling.Slope]:
+def _slopes(separation, X, curve, draws, seed) -> list[regression.Slope]:
     """The slope of each score; curve: values (points, scores), influence (sources, points, ...)."""
     values, influence = curve
     shifts = separation.shifts(influence, draws=draws, seed=seed)  # (draws, points, scores)
-    return [scaling.slope(X, values[:, at], shifts[..., at], separation.texts.df)
+    return [regression.slope(X, values[:, at], shifts[..., at], separation.texts.df)
             for at in range(len(SCORES))]  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def _above(separation, gap) -> np.ndarray:
         return special.stdtr(separation.texts.df, -value / error)
 
 
-def grows(slope: scaling.Slope, excess: scaling.Slope) -> str:
+def grows(slope: regression.Slope, excess: regression.Slope) -> str:
     """The verdict on "larger models separate meaning better".
 
     Parameters

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from infogeo.files.errors import InfogeoError
-from infogeo.inference import scaling
+from infogeo.inference import forms, regression
 from infogeo.theory import skills
 from infogeo.theory.zipf import Zipf
 
@@ -159,7 +159,7 @@ def exponent(variant: str, alpha: float, gamma: float) -> float:
 
 
 def recovery(*, laws: int, seed: int) -> pd.DataFrame:
-    """Known exponents fitted by `scaling.robust_t`, as the exponents of real models are.
+    """Known exponents fitted by `regression.robust_t`, as the exponents of real models are.
 
     Each simulated table has `points` models whose n is spaced evenly in ln n over a range, H by
     the skills model with H_∞ = 0 and Δ = 1 nat, times lognormal noise.
@@ -201,8 +201,8 @@ def recovery(*, laws: int, seed: int) -> pd.DataFrame:
 
 def _recovered(x, y, noise, about: dict) -> dict:
     """What the intervals of noisy copies (laws, points) of one curve hold."""
-    known = scaling.robust_design(scaling.design(x))
-    exponents, _, half = scaling.robust_t(known, y + noise)
+    known = regression.robust_design(regression.design(x))
+    exponents, _, half = regression.robust_t(known, y + noise)
     low, high = exponents - half, exponents + half
     curve = float(y @ known.solve)
 
@@ -235,7 +235,8 @@ def lemma() -> pd.DataFrame:
             n = np.unique(np.geomspace(low, high, steps).round())
             y = np.log(skills.tail(n, alpha))
             plain, shifted = (
-                float(scaling.least_squares(scaling.design(np.log(m)), y)[0]) for m in (n, n + 0.5)
+                float(regression.least_squares(regression.design(np.log(m)), y)[0])
+                for m in (n, n + 0.5)
             )
             rows.append({
                 "alpha": alpha, "n_low": low, "n_high": high, "points": len(n),
@@ -326,21 +327,21 @@ def shifted_power(x, y) -> Shifted:
     Notes
     -----
     An entropy cannot be negative, so c ≥ 0; at c = 0 the curve is the power law, whose exponent is
-    the least b that can fit well. (`scaling.fit_shifted` lets c and b be negative, and so describes
+    the least b that can fit well. (`forms.fit_shifted` lets c and b be negative, and so describes
     curves that the theory does not have.)
 
-    Verified against scipy's curve_fit, against `scaling.fit_shifted` where that lies in the same
+    Verified against scipy's curve_fit, against `forms.fit_shifted` where that lies in the same
     domain, and by the coverage of simulated laws (tests/bench/theory.py).
     """
     nothing = (np.nan,) * 6
-    problem = scaling.why_not(x, y)
+    problem = regression.reason_no_fit(x, y)
     if not problem and len(y) < MIN_POINTS:
         problem = f"{len(y)} points: a shifted power law needs at least {MIN_POINTS}"
     if problem:
         return Shifted(*nothing, problem)
     x, y = np.asarray(x, float), np.asarray(y, float)
     curve = _Curve(x, y)
-    grid = np.geomspace(1e-3, scaling.STEEPEST, 40)
+    grid = np.geomspace(1e-3, forms.STEEPEST, 40)
     rss = np.array([curve.at(b)[0] for b in grid])
     best = int(rss.argmin())
     constant = ((y - y.mean()) ** 2).sum()
@@ -373,9 +374,9 @@ def shifted_power(x, y) -> Shifted:
     if rss[-1] > most:
         high = _crossing(beyond, grid[last + 1], grid[last])
     else:
-        notes.append(f"every b up to {scaling.STEEPEST:g} fits: no upper end")
+        notes.append(f"every b up to {forms.STEEPEST:g} fits: no upper end")
     if at_bound:
-        notes.append(f"the best fit is at the bound b = {scaling.STEEPEST:g}")
+        notes.append(f"the best fit is at the bound b = {forms.STEEPEST:g}")
     ends = curve.limits(b, limit, most)
     value = np.nan if at_bound else float(b)
     return Shifted(value, low, high, limit, *ends, "; ".join(notes))
@@ -422,17 +423,17 @@ class _Curve:
     def given_limit(self, c: float, b: float) -> float:
         """The least residual sum of squares for this c, searched from b on."""
         if c == 0:
-            slope = scaling.least_squares(scaling.design(self.z), self.y)[0]
-            return self.power(np.clip(-slope, 0, scaling.STEEPEST))
+            slope = regression.least_squares(regression.design(self.z), self.y)[0]
+            return self.power(np.clip(-slope, 0, forms.STEEPEST))
 
         def residual(p):
-            steepness = scaling.STEEPEST * special.expit(p[1])  # b within its bounds
+            steepness = forms.STEEPEST * special.expit(p[1])  # b within its bounds
             return self.y - np.log(c) - np.logaddexp(0, p[0] - steepness * self.z)
 
         excess = np.maximum(np.exp(self.y) / c - 1, 1e-3).mean()
         starts = [
-            (np.log(excess), special.logit(value / scaling.STEEPEST))
-            for value in (min(b, 0.999 * scaling.STEEPEST), 1.0)
+            (np.log(excess), special.logit(value / forms.STEEPEST))
+            for value in (min(b, 0.999 * forms.STEEPEST), 1.0)
         ]
         found = [optimize.leastsq(residual, start, maxfev=400)[0] for start in starts]
         return min(float((residual(p) ** 2).sum()) for p in found)
@@ -482,7 +483,7 @@ def implied(points: pd.DataFrame, *, n: int, axis: str) -> pd.DataFrame:
     rows = []
     for (corpus, family), law in chosen.groupby(["corpus", "family"], sort=False):
         x, y = np.log(law["N"].to_numpy(float)), np.log(law["y"].to_numpy(float))
-        if law["fitted"].isna().all() and not scaling.why_not(x, y):
+        if law["fitted"].isna().all() and not regression.reason_no_fit(x, y):
             fit = Shifted(*(np.nan,) * 6, NOT_FITTED)  # as of models that are no replicates
         else:
             fit = shifted_power(x, y)

@@ -1,0 +1,176 @@
+"""Which function of N a curve follows: power law, constant, logarithm and others, by their AICc.
+
+All are fitted to ln y by least squares.
+"""
+
+import warnings
+
+import numpy as np
+from scipy import optimize, special
+
+from infogeo.inference.regression import design, least_squares
+
+MIN_FORM_POINTS = 7  # below, AICc decides nothing
+STEEPEST = 3.0  # |b| of the shifted power law
+FORMS = ("power", "constant", "logarithm", "width_law", "shifted")
+
+
+def aicc(rss, points: int, k: int):
+    """Corrected Akaike criterion of a Gaussian fit; k counts σ. NaN where points − k − 1 < 1.
+
+    −2 ln L + 2k + 2k(k + 1)/(n − k − 1), −2 ln L = n ln(2π rss/n) + n (Hurvich & Tsai 1989).
+    Residuals below 1e-12 count as 1e-12: beyond that they are rounding.
+    """
+    if points - k - 1 < 1:
+        return np.full(np.shape(rss), np.nan)[()]
+    rss = np.maximum(rss, points * 1e-24)
+    likelihood = points * np.log(2 * np.pi * rss / points) + points
+    return likelihood + 2 * k + 2 * k * (k + 1) / (points - k - 1)
+
+
+def fit_logarithm(z, Y):
+    """Fit ln y = ln A + ln(1 + c z), z = ln N less its mean, to many curves at once.
+
+    A is a mean for given c, so only c is searched: a grid over all c for which the logarithm
+    exists, then Newton steps with halving.
+
+    Parameters
+    ----------
+    z : (points,) array
+    Y : (curves, points) array
+        ln y.
+
+    Returns
+    -------
+    c, rss : (curves,) arrays
+
+    Notes
+    -----
+    Verified against scipy.optimize from many random starts.
+    """
+    low, high = -1 / z.max(), -1 / z.min()
+
+    def centred(c):  # (..., points)
+        g = np.log1p(c[..., None] * z)
+        return g - g.mean(-1, keepdims=True)
+
+    Y = Y - Y.mean(-1, keepdims=True)
+    share = (1 + np.tanh(np.linspace(-6, 6, 49))) / 2  # dense near the ends, where ln diverges
+    grid = low + (high - low) * share
+    G = centred(grid)  # (grid, points)
+    c = grid[((G**2).sum(-1) - 2 * Y @ G.T).argmin(-1)]  # (curves,)
+    residual = Y - centred(c)
+    rss = (residual**2).sum(-1)
+    damping = np.ones(len(Y))
+    for _ in range(60):
+        gradient = z / (1 + c[:, None] * z)
+        gradient = gradient - gradient.mean(-1, keepdims=True)
+        step = damping * (residual * gradient).sum(-1) / (gradient**2).sum(-1)
+        new = np.clip(c + step, grid[0], grid[-1])
+        left = Y - centred(new)
+        improved = (left**2).sum(-1) < rss * (1 - 1e-14)
+        c = np.where(improved, new, c)
+        residual = np.where(improved[:, None], left, residual)
+        rss = (residual**2).sum(-1)
+        damping = np.where(improved, np.minimum(1, 3 * damping), damping / 4)
+        if (damping < 1e-3).all():
+            break
+    return c, rss
+
+
+def fit_shifted(z, y) -> tuple[np.ndarray, float]:
+    """Fit the shifted power law c + a N^−b to ln y; z = ln N less its mean.
+
+    Written as ln y = ln S + ln(1 + q h_b(z)), h_b(z) = (1 − exp(−bz))/b: smooth through b = 0,
+    where it is the logarithm; q = −b is the power law; |b| ≤ 3, beyond which one point alone
+    bends. S is a mean for given (b, q). A grid over the whole domain picks three starts for
+    scipy's leastsq (Levenberg–Marquardt).
+
+    Returns
+    -------
+    parameters : (3,) array
+        S, q, b.
+    rss : float
+
+    Notes
+    -----
+    Verified against scipy.optimize.least_squares from many random starts.
+    """
+    level = y.mean()
+    y = y - level
+
+    def curve(b, t):
+        """ln(1 + q h) and q for arrays b and t: q is expit(t) of the way through its domain."""
+        b = np.where(np.abs(b) < 1e-6, 1e-6, b)[..., None]
+        h = -np.expm1(-b * z) / b  # (..., points)
+        low, high = -1 / h[..., -1:], -1 / h[..., :1]  # h rises with z
+        q = low + (high - low) * special.expit(t)[..., None]
+        return np.log1p(q * h), q[..., 0]
+
+    def residual(p):  # b within ±STEEPEST, t within ±30
+        g, _ = curve(STEEPEST * np.tanh(p[0]), 30 * np.tanh(p[1]))
+        return y - (g - g.mean())
+
+    order = np.argsort(z)
+    z, y = z[order], y[order]
+    bs, ts = np.linspace(-2.95, 2.85, 30), np.linspace(-12, 12, 41)
+    G, _ = curve(bs[:, None], ts[None, :])  # (b, t, points)
+    G = G - G.mean(-1, keepdims=True)
+    misfit = ((y - G) ** 2).sum(-1)
+    best, cost = None, np.inf
+    for row in np.argsort(misfit.min(-1))[[0, 3, 8]]:  # three different b
+        start = np.arctanh([bs[row] / STEEPEST, ts[misfit[row].argmin()] / 30])
+        with warnings.catch_warnings():  # where b runs to its bound there is no minimum inside
+            warnings.simplefilter("ignore", RuntimeWarning)
+            found = optimize.leastsq(residual, start, maxfev=300)[0]
+        if (now := (residual(found) ** 2).sum()) < cost:
+            best, cost = found, now
+    b = STEEPEST * np.tanh(best[0])
+    g, q = curve(b, 30 * np.tanh(best[1]))
+    return np.array([np.exp(level - g.mean()), q, b]), cost
+
+
+def fit_forms(x, y, log_width_law=None) -> dict:
+    """AICc of the functional forms, all fitted to ln y by least squares.
+
+    Parameters
+    ----------
+    x, y : (points,) arrays
+        ln N and ln y.
+    log_width_law : (points,) array, optional
+        ln y_w(d); the form is A·y_w(d).
+
+    Returns
+    -------
+    dict
+        aicc_{form} for power, constant, logarithm, width_law, shifted (NaN: not available),
+        best_form ("" below 7 points), log_a, log_b of ln(a + b ln N), and shifted_c, shifted_a,
+        shifted_b of c + a N^−b.
+    """
+    n = len(y)
+    z = x - x.mean()
+    rss = {
+        "power": (least_squares(design(x), y)[2] ** 2).sum(),
+        "constant": ((y - y.mean()) ** 2).sum(),
+    }
+    out = {}
+    c, log_rss = fit_logarithm(z, y[None])
+    rss["logarithm"] = log_rss[0]
+    level = np.exp(y.mean() - np.log1p(c[0] * z).mean())
+    out["log_a"], out["log_b"] = level * (1 - c[0] * x.mean()), level * c[0]
+    if log_width_law is not None and np.isfinite(log_width_law).all():
+        gap = y - log_width_law
+        rss["width_law"] = ((gap - gap.mean()) ** 2).sum()
+    if n - 4 - 1 >= 1:
+        (scale, q, b), rss["shifted"] = fit_shifted(z, y)
+        out["shifted_b"] = b
+        out["shifted_a"] = -scale * q / b * np.exp(b * x.mean())
+        out["shifted_c"] = scale * (1 + q / b)
+    else:
+        out |= dict.fromkeys(("shifted_c", "shifted_a", "shifted_b"), np.nan)
+    k = {"power": 3, "constant": 2, "logarithm": 3, "width_law": 2, "shifted": 4}
+    for form in FORMS:
+        out[f"aicc_{form}"] = float(aicc(rss[form], n, k[form])) if form in rss else np.nan
+    known = {form: out[f"aicc_{form}"] for form in FORMS if np.isfinite(out[f"aicc_{form}"])}
+    out["best_form"] = min(known, key=known.get) if n >= MIN_FORM_POINTS and known else ""
+    return out
