@@ -97,14 +97,6 @@ def test_parameters_of_a_ladder_model_are_those_of_the_real_one(
     assert (found["width"], found["layers"], found["vocabulary"]) == (width, depth, vocabulary)
 
 
-@pytest.mark.parametrize("layers", ["all", ["0", "final"], ["0", "0.5", "1"], ["0.3", "0.4"]])
-@pytest.mark.parametrize("depth", [1, 2, 3, 4, 7])
-def test_as_many_layers_are_planned_as_a_dump_stores(layers, depth):
-    from infogeo.geometry.depths import choose_layers
-
-    assert costs.layers_stored(layers, depth) == len(choose_layers(layers, depth))
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_bytes_of_hidden_states_are_those_of_a_real_store(dtype, tmp_path):
     import h5py

@@ -1,6 +1,11 @@
-"""Layers: their names, their relative depths (number over blocks), and their widths."""
+"""Layers: their names, their relative depths (number over blocks), and their widths.
+
+A relative depth is that of the nearest layer; half way between two it is that of the earlier one,
+whose states fewer blocks have changed. This holds for what is stored and for what is compared.
+"""
 
 import math
+from fractions import Fraction
 
 from infogeo.files.errors import InfogeoError
 
@@ -16,7 +21,7 @@ def choose_layers(depths, depth: int) -> list[str]:
     Parameters
     ----------
     depths : 'all' or list of str, float
-        Relative depths in [0, 1] (rounded to a block), and 'final'.
+        Relative depths in [0, 1], and 'final'.
     depth : int
 
     Raises
@@ -34,7 +39,9 @@ def choose_layers(depths, depth: int) -> list[str]:
         except (TypeError, ValueError):
             share = math.nan
         if 0 <= share <= 1:
-            chosen.add("final" if entry == "final" else str(math.floor(share * depth + 0.5)))
+            chosen.add(
+                "final" if entry == "final" else str(_nearest(entry, depth, range(depth + 1)))
+            )
         else:
             wrong.append(repr(entry))
     if wrong or not chosen:
@@ -45,6 +52,12 @@ def choose_layers(depths, depth: int) -> list[str]:
     return [name for name in names if name in chosen]
 
 
+def _nearest(depth, layers: int, numbers) -> int:
+    """The number nearest to a relative depth, of two the smaller; exact, as 0.7 is no float."""
+    share = Fraction(str(depth))
+    return min(numbers, key=lambda number: (abs(Fraction(number, layers) - share), number))
+
+
 def layer_at(depth: str, layers: int, measured: list[str], tolerance: float) -> str | None:
     """The measured layer nearest to a relative depth, or None where none is near enough."""
     if depth == "final":
@@ -52,7 +65,7 @@ def layer_at(depth: str, layers: int, measured: list[str], tolerance: float) -> 
     numbers = [int(layer) for layer in measured if layer != "final"]
     if not numbers:
         return None
-    nearest = min(numbers, key=lambda layer: (abs(layer / layers - float(depth)), layer))
+    nearest = _nearest(depth, layers, numbers)
     return str(nearest) if abs(nearest / layers - float(depth)) <= tolerance + 1e-12 else None
 
 

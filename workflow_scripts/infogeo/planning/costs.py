@@ -12,6 +12,7 @@ from math import ceil
 from infogeo.context.selectors import SELECTORS
 from infogeo.geometry import metrics
 from infogeo.geometry.corpus_spectra import corpus_bytes
+from infogeo.geometry.depths import choose_layers
 from infogeo.geometry.metrics import CONDITIONAL, CONVENTIONS, SCOPES
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -72,17 +73,6 @@ def ablation_flops(model: dict, config: dict, texts: int) -> int:
     return forward_flops({**model, "vocabulary": 0}, runs * n, n)
 
 
-def layers_stored(depths, layers: int) -> int:
-    """How many layers `states.layers` means in a model of so many blocks.
-
-    Relative depths are rounded to the nearest block, as where states are stored.
-    """
-    if depths == "all":
-        return layers + 2
-    chosen = {d if d == "final" else int(float(d) * layers + 0.5) for d in depths}
-    return len(chosen)
-
-
 def hidden_states_bytes(model: dict, tokens: int, layers: int, dtype: str) -> int:
     """Bytes of the stored hidden states of `tokens` tokens at so many layers."""
     return tokens * layers * model["width"] * ITEM_BYTES[dtype]
@@ -100,7 +90,7 @@ def reduced_states_bytes(model: dict, config: dict, labelled: bool, texts, token
     if labelled:
         stored += (texts - attended) * config["sentences"]["n"]
         chosen |= set(config["sentences"]["depths"])
-    layers = layers_stored(sorted(chosen), model["layers"])
+    layers = len(choose_layers(sorted(chosen), model["layers"]))
     return tokens * TOKEN_BYTES + hidden_states_bytes(model, stored, layers, dtype)
 
 

@@ -5,6 +5,7 @@ from math import ceil
 from pathlib import Path
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry.depths import choose_layers
 from infogeo.planning import costs
 from infogeo.planning.job_costs import Job, Summary
 from infogeo.planning.known import describe_model, sampled_texts_of, texts_of
@@ -102,7 +103,7 @@ def summary(rule: str, models, corpora, config: dict, results, expected_models) 
         families[model["family"]] = families.get(model["family"], 0) + 1
         with contextlib.suppress(InfogeoError):  # its own job reports it
             blocks = describe_model(model, config, Path(results), expected)["layers"]
-            layers.append(costs.layers_stored(config["states"]["layers"], blocks))
+            layers.append(len(choose_layers(config["states"]["layers"], blocks)))
     texts = [corpus["texts"] or texts_of(results, corpus["slug"]) for corpus in corpora]
     sampled = [sampled_texts_of(results, corpus["slug"]) for corpus in corpora]
     of_all = Summary(list(families.values()), texts, sampled, max(layers), config)

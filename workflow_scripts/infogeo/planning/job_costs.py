@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from infogeo.geometry.depths import choose_layers
 from infogeo.geometry.metrics import SCOPES
 from infogeo.planning import costs
 from infogeo.sentences.distances import DISTANCES, TWIN_DISTANCES
@@ -56,7 +57,7 @@ class Job:
 
     @property
     def layers(self) -> int:
-        return costs.layers_stored(self.config["states"]["layers"], self.model["layers"])
+        return len(choose_layers(self.config["states"]["layers"], self.model["layers"]))
 
     @property
     def draws(self) -> int:
