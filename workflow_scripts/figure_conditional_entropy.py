@@ -1,6 +1,7 @@
 """Figure: negative log-likelihood and predictive entropy against N."""
 
-from infogeo.figures import laws as plotting
+from infogeo.figures.conditional_entropy import conditional_entropy
+from infogeo.figures.style import save
 from infogeo.files.artefacts import read_tables
 from infogeo.jobs import binding
 
@@ -8,14 +9,14 @@ from infogeo.jobs import binding
 def main(files, params, output) -> None:
     """Read the tables, and draw the figure."""
     laws, points = read_tables(files, params.expected)
-    figure = plotting.conditional_entropy(
+    figure = conditional_entropy(
         laws,
         points,
         corpus=params.corpus,
         n=params.n,
         axis=params.axis,
     )
-    plotting.save(figure, output)
+    save(figure, output)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Figure: entropies and exponents against relative depth."""
 
-from infogeo.figures import laws as plotting
+from infogeo.figures.depth import depth_profiles
+from infogeo.figures.style import save
 from infogeo.files.artefacts import read_tables
 from infogeo.jobs import binding
 
@@ -8,7 +9,7 @@ from infogeo.jobs import binding
 def main(files, params, output) -> None:
     """Read the tables, and draw the figure."""
     laws, profiles = read_tables(files, params.expected)
-    figure = plotting.depth_profiles(
+    figure = depth_profiles(
         laws,
         profiles,
         corpus=params.corpus,
@@ -16,7 +17,7 @@ def main(files, params, output) -> None:
         eps2=params.eps2,
         axis=params.axis,
     )
-    plotting.save(figure, output)
+    save(figure, output)
 
 
 if __name__ == "__main__":

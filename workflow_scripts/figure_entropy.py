@@ -1,6 +1,7 @@
 """Figure: entropies against N with fits, and every control beside the data."""
 
-from infogeo.figures import laws as plotting
+from infogeo.figures.entropy import entropy_scaling
+from infogeo.figures.style import save
 from infogeo.files.artefacts import read_tables
 from infogeo.jobs import binding
 
@@ -8,7 +9,7 @@ from infogeo.jobs import binding
 def main(files, params, output) -> None:
     """Read the tables, and draw the figure."""
     laws, points = read_tables(files, params.expected)
-    figure = plotting.entropy_scaling(
+    figure = entropy_scaling(
         laws,
         points,
         corpus=params.corpus,
@@ -17,7 +18,7 @@ def main(files, params, output) -> None:
         depth=params.depth,
         axis=params.axis,
     )
-    plotting.save(figure, output)
+    save(figure, output)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Figure: information gain, its identity with ridge regression, and surprisal."""
 
-from infogeo.figures import context as context_figures
-from infogeo.figures.laws import save
+from infogeo.figures.information_gain import information_gain
+from infogeo.figures.style import save
+from infogeo.figures.tables import select_parts
 from infogeo.files.parts import Parts
 from infogeo.geometry.metrics import EPS2, Regulariser
 from infogeo.jobs import binding
@@ -13,10 +14,10 @@ def main(files, params, output) -> None:
     tied = {"corpus": corpus, "regulariser": str(Regulariser(EPS2, eps2))}
     drawn = [{"corpus": corpus}, tied, tied, tied]
     tables = (
-        context_figures.of_figure(Parts(path, expected), name, **keys)
+        select_parts(Parts(path, expected), "context", name, **keys)
         for (name, path), expected, keys in zip(files.items(), params.expected, drawn, strict=True)
     )
-    figure = context_figures.information_gain(*tables, corpus=corpus, eps2=eps2)
+    figure = information_gain(*tables, corpus=corpus, eps2=eps2)
     save(figure, output)
 
 

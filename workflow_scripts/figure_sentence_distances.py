@@ -1,7 +1,8 @@
 """Figure: ordered distances between texts, and how well each distance separates labels."""
 
-from infogeo.figures import sentences as sentence_figures
-from infogeo.figures.laws import save
+from infogeo.figures.sentence_distances import sentence_distances
+from infogeo.figures.sentence_models import shown_models
+from infogeo.figures.style import save
 from infogeo.files.artefacts import read_table
 from infogeo.jobs import binding
 from infogeo.sentences.file import load
@@ -11,10 +12,10 @@ def main(files, params, output) -> None:
     """Read the tables, and draw the figure."""
     corpus = params.corpus
     scores = read_table(files.scores, params.expected_scores)
-    shown = sentence_figures.shown_models(scores, corpus)["largest"]
+    shown = shown_models(scores, corpus)["largest"]
     at = params.models.index(shown)
     largest = load(files.sentences[at], params.expected[at])
-    figure = sentence_figures.sentence_distances(scores, largest, corpus=corpus, depth=params.depth)
+    figure = sentence_distances(scores, largest, corpus=corpus, depth=params.depth)
     save(figure, output)
 
 

@@ -1,7 +1,7 @@
 """Figure: mean embeddings of texts in two dimensions, by PCA and by UMAP."""
 
-from infogeo.figures import sentences as sentence_figures
-from infogeo.figures.laws import save
+from infogeo.figures.sentence_maps import sentence_maps
+from infogeo.figures.style import save
 from infogeo.files.artefacts import read_tables
 from infogeo.jobs import binding
 
@@ -9,7 +9,7 @@ from infogeo.jobs import binding
 def main(files, params, output) -> None:
     """Read the tables, and draw the figure."""
     maps, scores = read_tables(files, params.expected)
-    figure = sentence_figures.sentence_maps(maps, scores, corpus=params.corpus, depth=params.depth)
+    figure = sentence_maps(maps, scores, corpus=params.corpus, depth=params.depth)
     save(figure, output)
 
 

@@ -1,7 +1,7 @@
 """Figure: texts and skills, conditional entropy against n, known exponents recovered."""
 
 from infogeo.figures import theory as theory_figures
-from infogeo.figures.laws import save
+from infogeo.figures.style import save
 from infogeo.files.artefacts import read_tables
 from infogeo.jobs import binding
 from infogeo.theory import skills

@@ -1,7 +1,7 @@
 """Figure: recovery under token ablation, and how many tokens are needed."""
 
-from infogeo.figures import context as context_figures
-from infogeo.figures.laws import save
+from infogeo.figures.style import save
+from infogeo.figures.token_ablation import token_ablation
 from infogeo.files.artefacts import read_tables
 from infogeo.jobs import binding
 
@@ -9,7 +9,7 @@ from infogeo.jobs import binding
 def main(files, params, output) -> None:
     """Read the tables, and draw the figure."""
     tables = read_tables(files, params.expected)
-    figure = context_figures.token_ablation(*tables, corpus=params.corpus)
+    figure = token_ablation(*tables, corpus=params.corpus)
     save(figure, output)
 
 

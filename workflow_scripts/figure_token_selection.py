@@ -1,7 +1,7 @@
 """Figure: what the selectors' tokens explain, and lasso against attention."""
 
-from infogeo.figures import context as context_figures
-from infogeo.figures.laws import save
+from infogeo.figures.style import save
+from infogeo.figures.token_selection import token_selection
 from infogeo.files.artefacts import read_table
 from infogeo.jobs import binding
 
@@ -9,7 +9,7 @@ from infogeo.jobs import binding
 def main(files, params, output) -> None:
     """Read the tables, and draw the figure."""
     (path,), (expected,) = files, params.expected
-    figure = context_figures.token_selection(read_table(path, expected), corpus=params.corpus)
+    figure = token_selection(read_table(path, expected), corpus=params.corpus)
     save(figure, output)
 
 

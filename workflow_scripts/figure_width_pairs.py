@@ -1,6 +1,7 @@
 """Figure: models of one width and different depth, side by side."""
 
-from infogeo.figures import laws as plotting
+from infogeo.figures.style import save
+from infogeo.figures.width_pairs import width_pairs
 from infogeo.files.artefacts import read_tables
 from infogeo.jobs import binding
 
@@ -8,7 +9,7 @@ from infogeo.jobs import binding
 def main(files, params, output) -> None:
     """Read the tables, and draw the figure."""
     laws, pairs = read_tables(files, params.expected)
-    figure = plotting.width_pairs(
+    figure = width_pairs(
         laws,
         pairs,
         corpus=params.corpus,
@@ -17,7 +18,7 @@ def main(files, params, output) -> None:
         depth=params.depth,
         metrics=params.metrics,
     )
-    plotting.save(figure, output)
+    save(figure, output)
 
 
 if __name__ == "__main__":

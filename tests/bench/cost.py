@@ -91,11 +91,11 @@ def measure() -> dict:
 def draw(found: dict, path: str) -> None:
     from matplotlib.figure import Figure
 
-    from infogeo.figures import laws as plotting
+    from infogeo.figures.style import COLOURS, DASHES, MARKERS, WIDTH, log_axis, save, styled
 
     labels = {"n": f"tokens n (width {D})", "d": f"width d ({N} tokens)", "texts": "texts (n = 32)"}
-    with plotting.styled():
-        figure = Figure(figsize=(plotting.WIDTH, 2.6), layout="constrained")
+    with styled():
+        figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
         panels = figure.subplots(1, 3, sharey=True)
         for ax, (axis, label) in zip(panels, labels.items(), strict=True):
             ends = []  # of curves, whose slopes must not lie over each other
@@ -104,10 +104,10 @@ def draw(found: dict, path: str) -> None:
                     continue
                 x, y = found[stage, axis]
                 ax.plot(
-                    x, np.array(y) * 1e3, color=plotting.COLOURS[place], label=stage,
-                    marker=plotting.MARKERS[place], linestyle=plotting.DASHES[place],
+                    x, np.array(y) * 1e3, color=COLOURS[place], label=stage,
+                    marker=MARKERS[place], linestyle=DASHES[place],
                 )  # fmt: skip
-                ends.append((y[-1] * 1e3, slope(x, y), plotting.COLOURS[place]))
+                ends.append((y[-1] * 1e3, slope(x, y), COLOURS[place]))
             lowest = 0.0
             for end, steepness, colour in sorted(ends):
                 lowest = max(end, lowest * APART)
@@ -115,14 +115,14 @@ def draw(found: dict, path: str) -> None:
                     f"{steepness:.1f}".replace("-", "−"), (x[-1], lowest), xytext=(4, 0),
                     textcoords="offset points", va="center", color=colour,
                 )  # fmt: skip
-            plotting.log_axis(ax, "x")
-            plotting.log_axis(ax, "y")
+            log_axis(ax, "x")
+            log_axis(ax, "y")
             ax.set_xticks(x, [str(value) for value in x])
             ax.set_xlabel(label)
         panels[0].set_ylabel("CPU time for one (ms)")
         panels[1].set_title("slopes of the last three points beside the curves")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-        plotting.save(figure, [path])
+        save(figure, [path])
 
 
 def main(figure: str | None) -> None:

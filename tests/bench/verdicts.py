@@ -149,12 +149,12 @@ def power_figure(tables: int, path: str) -> None:
     """Power against exponent, a line per family; left *falls with N*, right the form."""
     from matplotlib.figure import Figure
 
-    from infogeo.figures import laws as plotting
+    from infogeo.figures.style import COLOURS, GREY, MARKERS, WIDTH, styled
 
     chosen = ["Cerebras-GPT to 2.7B", "OPT", "Pythia", "3 widths × 3 depths"]
     exponents = np.geomspace(0.003, 0.3, 13)
-    with plotting.styled():
-        figure = Figure(figsize=(plotting.WIDTH, 3.6), layout="constrained")
+    with styled():
+        figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
         axes = figure.subplots(1, 2, sharey=True)
         names = ("(a) falls with N: supported", "(b) power-law form: supported")
         labels = ("exponent of the fall beyond the width law", "exponent of the power law")
@@ -163,12 +163,12 @@ def power_figure(tables: int, path: str) -> None:
             ax.set_title(name, loc="left")
             ax.set_xticks([0.003, 0.01, 0.03, 0.1, 0.3], ["0.003", "0.01", "0.03", "0.1", "0.3"])
             ax.minorticks_off()
-            ax.axhline(80, color=plotting.GREY, linewidth=0.6, linestyle=":")
+            ax.axhline(80, color=GREY, linewidth=0.6, linestyle=":")
         axes[0].set_ylabel("percent of simulated tables")
         sizes = scatter()
         for (source, sd), full in zip(sizes.items(), (True, False), strict=True):
             for at, design in enumerate(chosen):
-                (x, widths), colour = DESIGNS[design], plotting.COLOURS[at]
+                (x, widths), colour = DESIGNS[design], COLOURS[at]
                 noise = sd * np.random.default_rng(at).standard_normal((tables, len(x)))
                 null, width_law = random_law(widths), -np.log(np.log(widths))
                 falling = [share(falls(x, widths, null, width_law - e * x + noise), "supported")
@@ -180,16 +180,16 @@ def power_figure(tables: int, path: str) -> None:
                         share(form_verdicts(x, -e * z + noise), "supported") for e in exponents
                     ]
                     curves.append((axes[1], found))
-                look = {"color": colour, "marker": plotting.MARKERS[at], "markersize": 4,
+                look = {"color": colour, "marker": MARKERS[at], "markersize": 4,
                         "linestyle": "-" if full else "--",
                         "markerfacecolor": colour if full else "white"}  # fmt: skip
                 for ax, curve in curves:
                     ax.plot(exponents, curve, **look)
                 if full:
                     axes[1].plot([], [], **look, label=f"{len(x)} models: {design}")
-            axes[1].plot([], [], color=plotting.GREY, marker="o", markersize=4,
+            axes[1].plot([], [], color=GREY, marker="o", markersize=4,
                          linestyle="-" if full else "--",
-                         markerfacecolor=plotting.GREY if full else "white",
+                         markerfacecolor=GREY if full else "white",
                          label=f"noise {sd:.3f}, as around {source}")  # fmt: skip
         handles = [line for line in axes[1].get_lines() if not line.get_label().startswith("_")]
         handles.sort(key=lambda line: line.get_label().startswith("noise"))

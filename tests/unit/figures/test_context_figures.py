@@ -6,8 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infogeo.figures import context as context_figures
-from infogeo.figures import laws as plotting
+from infogeo.figures import families, size
+from infogeo.figures.families import extremes, family_handles, shortened
+from infogeo.figures.information_gain import information_gain
+from infogeo.figures.selectors import SELECTORS, SINKS, selector_look
+from infogeo.figures.style import save
+from infogeo.figures.tables import MODEL, NEEDED, select, select_parts
+from infogeo.figures.token_ablation import token_ablation
+from infogeo.figures.token_selection import ATTENTION, token_selection
 from infogeo.files.errors import InfogeoError
 
 N_TOKENS = 128
@@ -16,13 +22,13 @@ LADDER = SHAPES + [(width, 2, seed) for width in (32, 64) for seed in (1, 2)]
 TWO = {"ladder": LADDER, "other": [(48, 2, 0), (256, 8, 0)]}
 KS = [1, 2, 4, 8, 16, 32]
 SHARES = [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
-SELECTORS = list(context_figures.SELECTORS)
+SELECTORS = list(SELECTORS)
 FIGURES = ["gain", "selection", "ablation"]
 
 
 def frames(families=None):
     """The tables of results/context with plausible numbers, for {family: [shape]}."""
-    tables = {name: [] for name in context_figures.NEEDED}
+    tables = {name: [] for name in NEEDED["context"]}
     for family, shapes in (families or {"ladder": LADDER}).items():
         for width, layers, seed in shapes:
             name = f"{family}-w{width}-d{layers}" + (f"-s{seed}" if seed else "")
@@ -85,7 +91,7 @@ def gain_rows(width, rng):
 
 def selection_rows(width, rng):
     rows = []
-    for sink in context_figures.SINKS:
+    for sink in SINKS:
         for k in (k for k in KS if k <= width / 4):
             for i, selector in enumerate(SELECTORS):
                 held_out = 0.8 * k / (k + 3) - 0.05 * i + 0.01 * rng.standard_normal()
@@ -128,10 +134,10 @@ def draw(name, tables):
     """One of the three figures from the tables, for the usual choice."""
     if name == "gain":
         four = [tables[t] for t in ("gain", "gain_positions", "gain_checks", "gain_surprisal")]
-        return context_figures.information_gain(*four, corpus="docs", eps2=0.5)
+        return information_gain(*four, corpus="docs", eps2=0.5)
     if name == "selection":
-        return context_figures.token_selection(tables["selection"], corpus="docs")
-    return context_figures.token_ablation(tables["ablation"], tables["distribution"], corpus="docs")
+        return token_selection(tables["selection"], corpus="docs")
+    return token_ablation(tables["ablation"], tables["distribution"], corpus="docs")
 
 
 @functools.cache
@@ -163,7 +169,7 @@ def assert_band(band, rows, x, low, high):
 
 
 def headline(table, **keys):
-    return plotting.select(table, layer="final", regulariser="eps2=0.5", **keys)
+    return select(table, layer="final", regulariser="eps2=0.5", **keys)
 
 
 # ---------------------------------------------------------------- agreement with the tables
@@ -239,23 +245,23 @@ def test_every_model_and_its_controls_stand_at_their_value_and_interval(metric, 
 @pytest.mark.parametrize("score", ["held_out", "in_sample"])
 @pytest.mark.parametrize(
     ("model", "sink"),
-    [("ladder-w128-d4", sink) for sink in context_figures.SINKS] + [("ladder-w32-d1", "free")],
+    [("ladder-w128-d4", sink) for sink in SINKS] + [("ladder-w32-d1", "free")],
 )
 def test_explained_shares_of_every_selector_are_those_of_the_table(model, sink, score):
     tables, figures = usual("ladder")
     for selector in SELECTORS:
-        rows = plotting.select(tables["selection"], model=model, sink=sink, selector=selector)
+        rows = select(tables["selection"], model=model, sink=sink, selector=selector)
         (line,) = artists(figures["selection"], f"{score}/{model}/{sink}/{selector}")
         np.testing.assert_array_equal(line.get_xydata(), rows[["k", score]])
         (band,) = artists(figures["selection"], f"{score}/{model}/{sink} band/{selector}")
         assert_band(band, rows, "k", f"{score}_low", f"{score}_high")
 
 
-@pytest.mark.parametrize("selector", context_figures.ATTENTION)
+@pytest.mark.parametrize("selector", ATTENTION)
 def test_wins_of_lasso_are_filled_exactly_where_the_test_is_significant(selector):
     tables, figures = usual("ladder")
     for k in KS:
-        rows = plotting.select(tables["selection"], selector=selector, sink="free", k=k)
+        rows = select(tables["selection"], selector=selector, sink="free", k=k)
         below = rows["wilcoxon_p_holm"] < 0.05
         for kind, some in (("significant", rows[below]), ("open", rows[~below])):
             (line,) = artists(figures["selection"], f"wins/{selector}/{k} {kind}/ladder")
@@ -272,9 +278,7 @@ def test_recovery_of_every_selector_is_that_of_the_largest_model(mode, sink):
     tables, figures = usual(*TWO)
     for model in ("ladder-w128-d4", "other-w256-d8"):
         for selector in SELECTORS:
-            rows = plotting.select(
-                tables["ablation"], model=model, mode=mode, sink=sink, selector=selector
-            )
+            rows = select(tables["ablation"], model=model, mode=mode, sink=sink, selector=selector)
             (line,) = artists(figures["ablation"], f"{mode}/{sink}/{model}/{selector}")
             np.testing.assert_array_equal(line.get_xydata(), rows[["share", "recovery"]])
             (band,) = artists(figures["ablation"], f"{mode}/{sink}/{model} band/{selector}")
@@ -343,11 +347,11 @@ def test_numbers_that_are_all_nan_give_panels_that_say_so(name, tmp_path):
     tables = frames({"few": SHAPES[:2]})
     for frame in tables.values():
         numbers = frame.columns.difference(
-            [*context_figures.MODEL, "width", "k", "position", "share", "lam", "censored"]
+            [*MODEL, "width", "k", "position", "share", "lam", "censored"]
         )
         frame[numbers] = frame[numbers].mask(frame[numbers].map(lambda v: isinstance(v, float)))
     figure = draw(name, tables)
-    plotting.save(figure, [tmp_path / "figure.png"])
+    save(figure, [tmp_path / "figure.png"])
     said = texts(figure).replace("\n", " ")
     assert {"gain": "rows has mean gain", "selection": "no rows of few-w32-d2",
             "ablation": "no ablation of few-w32-d2"}[name] in said  # fmt: skip
@@ -371,12 +375,12 @@ def test_files_repeat_byte_for_byte(name, tmp_path):
     tables = frames({"few": SHAPES[:2]})
     paths = [tmp_path / "first.pdf", tmp_path / "again.pdf"]
     for path in paths:
-        plotting.save(draw(name, tables), [path])
+        save(draw(name, tables), [path])
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_selectors_differ_in_grey_and_three_stand_out():
-    looks = [context_figures.selector_look(selector) for selector in SELECTORS]
+    looks = [selector_look(selector) for selector in SELECTORS]
     assert len({look["marker"] for look in looks}) == len(SELECTORS) == 8
     bold = [s for s, look in zip(SELECTORS, looks, strict=True) if look["linewidth"] > 1.5]
     assert sorted(bold) == ["attention_mean", "lasso", "random"]
@@ -384,13 +388,12 @@ def test_selectors_differ_in_grey_and_three_stand_out():
 
 def test_of_models_of_one_size_the_first_by_name_is_taken():
     frame = pd.DataFrame({"family": "f", "model": ["b", "a", "d", "c"], "N": [9, 9, 1, 1]})
-    assert context_figures.extremes(frame) == [("f", "largest", "a"), ("f", "smallest", "c")]
+    assert extremes(frame) == [("f", "largest", "a"), ("f", "smallest", "c")]
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_of_many_families_those_with_most_models_have_panels_and_it_says_so(name, monkeypatch):
-    for module in (context_figures, plotting):
-        monkeypatch.setattr(module, "MOST", 1)
+    monkeypatch.setattr(families, "MOST", 1)
     figure = draw(name, frames(TWO))
     assert "the 1 of 2 families with most models" in texts(figure).replace("\n", " ")
     # Panels and curves of single models name them; marks of all models stand on.
@@ -400,16 +403,16 @@ def test_of_many_families_those_with_most_models_have_panels_and_it_says_so(name
 
 
 def test_a_legend_of_many_families_names_the_first_and_counts_the_rest(monkeypatch):
-    monkeypatch.setattr(context_figures, "LISTED", 2)
+    monkeypatch.setattr(families, "LISTED", 2)
     styles = dict.fromkeys("abcde", ("red", "o"))
-    labels = [handle.get_label() for handle in context_figures.family_handles(styles)]
+    labels = [handle.get_label() for handle in family_handles(styles)]
     assert labels == ["a", "b", "and 3 more"]
 
 
 def test_marks_and_intervals_of_many_models_shrink(monkeypatch):
     tables = frames()
     before = artists(draw("gain", tables), "gain_mean/ladder")[0]
-    monkeypatch.setattr(context_figures, "CROWD", len(LADDER) / 4)
+    monkeypatch.setattr(size, "CROWD", len(LADDER) / 4)
     figure = draw("gain", tables)
     after = artists(figure, "gain_mean/ladder")[0]
     assert after.get_markersize() == pytest.approx(before.get_markersize() / 2)
@@ -417,14 +420,20 @@ def test_marks_and_intervals_of_many_models_shrink(monkeypatch):
 
 
 def test_of_many_models_that_were_not_ablated_some_are_named_and_the_rest_counted():
-    assert context_figures.named("abc", most=3) == "a, b, c"
-    assert context_figures.named("abcde", most=3) == "a, b, c, and 2 more"
+    assert shortened("abc", most=3) == "a, b, c"
+    assert shortened("abcde", most=3) == "a, b, c, and 2 more"
 
 
 def test_a_figure_reads_the_rows_of_its_corpus_alone_and_refuses_a_table_that_lacks_a_column():
     table = frames()["gain_surprisal"]
     parts = [table.iloc[:100], table.iloc[100:].assign(corpus="another")]
-    found = context_figures.of_figure(parts, "gain_surprisal", corpus="docs")
+    found = select_parts(parts, "context", "gain_surprisal", corpus="docs")
     pd.testing.assert_frame_equal(found, table.iloc[:100])
     with pytest.raises(InfogeoError, match=r"gain_surprisal.*corpus"):
-        context_figures.of_figure([table.drop(columns="corpus")], "gain_surprisal", corpus="docs")
+        select_parts([table.drop(columns="corpus")], "context", "gain_surprisal", corpus="docs")
+
+
+def test_names_of_selectors_beside_the_panels_of_wins_break_between_words():
+    figure = draw("selection", frames())
+    labels = {ax.get_ylabel() for ax in figure.axes}
+    assert {"attention,\nmean of heads", "attention,\nbest head", "attention\nrollout"} <= labels

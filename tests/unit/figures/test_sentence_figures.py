@@ -8,9 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infogeo.figures import laws as plotting
-from infogeo.figures import sentences as sentence_figures
+from infogeo.figures.sentence_distances import AGAINST_N, HEAT_MAPS, order, sentence_distances
+from infogeo.figures.sentence_maps import sentence_maps
+from infogeo.figures.sentence_models import DISTANCES, label_looks, shown_models
+from infogeo.figures.style import save, settle
+from infogeo.figures.tables import select
 from infogeo.files.errors import InfogeoError
+from infogeo.sentences.distances import BASELINES
 
 LABELS = [
     "asyncio", "concurrent", "distutils", "email", "encodings", "lib2to3", "multiprocessing",
@@ -21,11 +25,9 @@ LADDER = SHAPES + [(width, 2, seed) for width in (64, 128) for seed in (1, 2)]
 FEW = [(64, 1, 0), (128, 2, 0)]
 SMALLEST, LARGEST = "ladder/w64-d1-s0", "ladder/w256-d4-s0"
 DEPTHS = ["0.5", "final"]
-MODEL_DISTANCES = [
-    name for name in sentence_figures.DISTANCES if name not in sentence_figures.BASELINES
-]
+MODEL_DISTANCES = [name for name in DISTANCES if name not in BASELINES]
 FIGURES = ["maps", "distances"]
-AUCS = dict(zip(sentence_figures.DISTANCES, np.linspace(0.75, 0.55, 9), strict=True))
+AUCS = dict(zip(DISTANCES, np.linspace(0.75, 0.55, 9), strict=True))
 
 
 def ladder(family, shapes):
@@ -42,8 +44,8 @@ def scores_of(models):
     for family, model, width, N in models:
         rng = np.random.default_rng(zlib.crc32(model.encode()))
         places = itertools.product(DEPTHS, MODEL_DISTANCES)
-        for depth, name in [*places, *(("", name) for name in sentence_figures.BASELINES)]:
-            alone = name in sentence_figures.BASELINES
+        for depth, name in [*places, *(("", name) for name in BASELINES)]:
+            alone = name in BASELINES
             value = AUCS[name] + (not alone) * (0.01 * np.log(N / 5e4) + 0.01 * rng.normal())
             twin = np.nan if alone or name.startswith("bures") else 0.55 + 0.01 * rng.normal()
             row = {
@@ -91,7 +93,7 @@ def sentences_of(labels=LABELS, per_label=25, seed=0):
     many, sources = [many[i] for i in shuffled], [sources[i] for i in shuffled]
     codes = np.unique(many, return_inverse=True)[1]
     distances = {}
-    for depth, name in itertools.product(DEPTHS, sentence_figures.HEAT_MAPS):
+    for depth, name in itertools.product(DEPTHS, HEAT_MAPS):
         points = rng.normal(size=(len(labels), 12))[codes] + rng.normal(size=(len(many), 12))
         apart = np.linalg.norm(points[:, None] - points, axis=-1)
         distances[0, depth, name] = 0.6 * np.tanh(apart / 6)
@@ -112,8 +114,8 @@ def draw(name, made, depth="final"):
     """One of the two figures."""
     other = made["maps"] if name == "maps" else made["sentences"]
     if name == "maps":
-        return sentence_figures.sentence_maps(other, made["scores"], corpus="docs", depth=depth)
-    return sentence_figures.sentence_distances(made["scores"], other, corpus="docs", depth=depth)
+        return sentence_maps(other, made["scores"], corpus="docs", depth=depth)
+    return sentence_distances(made["scores"], other, corpus="docs", depth=depth)
 
 
 @functools.cache
@@ -121,7 +123,7 @@ def usual():
     """The tables of the ladder and, by name, the figures of them; not to be changed."""
     made = tables({"ladder": LADDER}, per_label=25)
     figures = {name: draw(name, made) for name in FIGURES}
-    plotting.settle(figures["distances"])
+    settle(figures["distances"])
     return made, figures
 
 
@@ -143,7 +145,7 @@ def texts(figure):
 
 
 def auc_of(made, **keys):
-    return plotting.select(made["scores"], corpus="docs", score="auc", **keys)
+    return select(made["scores"], corpus="docs", score="auc", **keys)
 
 
 # ---------------------------------------------------------------- maps
@@ -153,8 +155,8 @@ def auc_of(made, **keys):
 @pytest.mark.parametrize("kind", ["pca", "umap"])
 def test_every_text_stands_at_its_place_with_the_mark_of_its_label(kind, model):
     made, figures = usual()
-    rows = plotting.select(made["maps"], model=model, depth="final")
-    looks = sentence_figures.label_looks(LABELS)
+    rows = select(made["maps"], model=model, depth="final")
+    looks = label_looks(LABELS)
     for label in LABELS:
         (line,) = artists(figures["maps"], f"{kind}/{model}/{label}")
         some = rows[rows["label"] == label]
@@ -196,7 +198,7 @@ def test_the_legend_names_every_label():
 
 
 def test_twelve_labels_differ_without_colour_and_seventy_two_with_it():
-    looks = sentence_figures.label_looks([f"{i:03}" for i in range(72)])
+    looks = label_looks([f"{i:03}" for i in range(72)])
     assert len({look[1:] for look in list(looks.values())[:12]}) == 12
     assert len(set(looks.values())) == 72
     # shapes that are both there, filled and open, do not share the colour as well
@@ -206,11 +208,11 @@ def test_twelve_labels_differ_without_colour_and_seventy_two_with_it():
 # ---------------------------------------------------------------- heat maps
 
 
-@pytest.mark.parametrize("name", sentence_figures.HEAT_MAPS)
+@pytest.mark.parametrize("name", HEAT_MAPS)
 def test_a_heat_map_is_the_distance_in_an_order_of_leaves_with_the_labels_beside(name):
     made, figures = usual()
     distance = made["sentences"].distances[0, "final", name]
-    leaves = sentence_figures.order(distance)
+    leaves = order(distance)
     (image,) = artists(figures["distances"], f"heat/{name}")
     np.testing.assert_array_equal(image.get_array(), distance[np.ix_(leaves, leaves)])
     (strip,) = artists(figures["distances"], f"strip/{name}")
@@ -218,7 +220,7 @@ def test_a_heat_map_is_the_distance_in_an_order_of_leaves_with_the_labels_beside
     labels = np.array(made["sentences"].labels)[leaves]
     np.testing.assert_array_equal(coloured, labels[:, None] == sorted(LABELS))
     for label, cells in zip(sorted(LABELS), strip.get_array().transpose(1, 0, 2), strict=True):
-        colour = sentence_figures.label_looks(LABELS)[label][0]
+        colour = label_looks(LABELS)[label][0]
         assert np.all(cells[labels == label] == matplotlib.colors.to_rgb(colour))
     boxes = [part.axes.get_window_extent() for part in (image, strip)]
     assert boxes[0].intervaly == pytest.approx(boxes[1].intervaly)
@@ -232,7 +234,7 @@ def test_the_order_brings_together_what_is_near():
     rng = np.random.default_rng(0)
     places = rng.permutation(60)
     distance = np.abs(places[:, None] - places).astype(float)
-    ordered = places[sentence_figures.order(distance)]
+    ordered = places[order(distance)]
     assert ordered.tolist() in (list(range(60)), list(range(59, -1, -1)))
 
 
@@ -248,10 +250,10 @@ def test_shades_leave_the_diagonal_and_odd_texts_out():
 
 
 @pytest.mark.parametrize("model", [SMALLEST, LARGEST])
-@pytest.mark.parametrize("name", sentence_figures.DISTANCES)
+@pytest.mark.parametrize("name", DISTANCES)
 def test_every_distance_stands_at_its_auc_beside_its_twins(name, model):
     made, figures = usual()
-    depth = "" if name in sentence_figures.BASELINES else "final"
+    depth = "" if name in BASELINES else "final"
     (row,) = auc_of(made, model=model, depth=depth, distance=name).to_dict("records")
     figure = figures["distances"]
     ((point,), (ends,)) = (
@@ -282,7 +284,7 @@ def test_names_of_distances_stand_beside_their_rows():
     assert len(names) == 9
 
 
-@pytest.mark.parametrize("name", sentence_figures.AGAINST_N)
+@pytest.mark.parametrize("name", AGAINST_N)
 def test_auc_against_size_shows_every_model_its_twins_and_the_bag_of_words(name):
     made, figures = usual()
     rows = auc_of(made, depth="final", distance=name).sort_values(["N", "model"])
@@ -314,7 +316,7 @@ def test_other_depths_scores_and_corpora_are_not_drawn():
     (row,) = auc_of(made, model=LARGEST, depth="0.5", distance="cosine").to_dict("records")
     assert point.get_xdata().tolist() == [row["value"]]
     (line,) = artists(draw("maps", made, depth="0.5"), f"pca/{LARGEST}/email")
-    rows = plotting.select(made["maps"], model=LARGEST, depth="0.5", label="email")
+    rows = select(made["maps"], model=LARGEST, depth="0.5", label="email")
     np.testing.assert_array_equal(line.get_xdata(), rows["pca_1"])
 
 
@@ -324,12 +326,12 @@ def test_other_depths_scores_and_corpora_are_not_drawn():
 def test_the_family_with_most_models_is_shown_the_first_by_name_of_equal_ones():
     made = tables({"small": FEW, "a": FEW, "ladder": SHAPES[:3]})
     wanted = {"smallest": "ladder/w64-d1-s0", "largest": "ladder/w64-d4-s0"}
-    assert sentence_figures.shown_models(made["scores"], "docs") == wanted
+    assert shown_models(made["scores"], "docs") == wanted
     made = tables({"small": FEW, "a": FEW})
-    assert sentence_figures.shown_models(made["scores"], "docs") == {
+    assert shown_models(made["scores"], "docs") == {
         "smallest": "a/w64-d1-s0", "largest": "a/w128-d2-s0",
     }  # fmt: skip
-    assert sentence_figures.shown_models(made["scores"], "none") == {}
+    assert shown_models(made["scores"], "none") == {}
 
 
 def test_families_differ_by_colour_and_marker_against_size():
@@ -369,7 +371,7 @@ def test_empty_tables_give_a_figure_that_says_so(name, tmp_path):
     made = tables({"few": FEW})
     made = {"maps": made["maps"][:0], "scores": made["scores"][:0], "sentences": None}
     figure = draw(name, made)
-    plotting.save(figure, [tmp_path / "figure.png"])
+    save(figure, [tmp_path / "figure.png"])
     assert "no scores of models on docs" in texts(figure)
 
 
@@ -379,9 +381,9 @@ def test_a_depth_that_is_not_there_is_said_in_every_panel():
     assert said.count("no map of few/w") == 4
     assert said.count("no AUC of the cosine at depth 0.25") == 4
     said = texts(draw("distances", made, depth="0.25")).replace("\n", " ")
-    for name in sentence_figures.HEAT_MAPS:
+    for name in HEAT_MAPS:
         assert f"no distances {name} at depth 0.25" in said
-    for name in sentence_figures.AGAINST_N:
+    for name in AGAINST_N:
         assert f"no AUC of {name} at depth 0.25" in said
     assert said.count("n/a") == 2 * len(MODEL_DISTANCES)
 
@@ -396,7 +398,7 @@ def test_numbers_that_are_all_nan_give_panels_that_say_so(tmp_path):
     made["sentences"].distances[0, "final", "cosine"][3, 5] = np.nan
     for name in FIGURES:
         figure = draw(name, made)
-        plotting.save(figure, [tmp_path / "figure.png"])
+        save(figure, [tmp_path / "figure.png"])
         said = texts(figure).replace("\n", " ")
         for reason in {
             "maps": ["none of 40 texts has a place", "AUC of the cosine n/a"],
@@ -417,7 +419,7 @@ def test_a_missing_interval_and_equal_distances_can_be_drawn(tmp_path):
     made = tables({"few": FEW})
     made["scores"][["low", "high"]] = np.nan
     made["sentences"].distances[0, "final", "cosine"] = 1 - np.eye(40)
-    plotting.save(draw("distances", made), [tmp_path / "figure.png"])
+    save(draw("distances", made), [tmp_path / "figure.png"])
     assert "(no interval)" in texts(draw("maps", made))
 
 
@@ -429,7 +431,7 @@ def test_files_repeat_byte_for_byte(name, tmp_path):
     made = tables({"few": FEW})
     paths = [tmp_path / "first.pdf", tmp_path / "again.pdf"]
     for path in paths:
-        plotting.save(draw(name, made), [path])
+        save(draw(name, made), [path])
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
@@ -441,7 +443,7 @@ def test_names_of_labels_never_leave_the_figure_nor_touch(count):
     made["sentences"] = sentences_of(labels, 5)
     for name in FIGURES:
         figure = draw(name, made)
-        plotting.settle(figure)
+        settle(figure)
         page = figure.bbox.padded(1)
         for text in figure.findobj(matplotlib.text.Text):
             if text.get_text() and text.get_visible() and "…" in text.get_text():
@@ -449,7 +451,7 @@ def test_names_of_labels_never_leave_the_figure_nor_touch(count):
                 assert page.containsx(box.x0) and page.containsx(box.x1)
                 assert page.containsy(box.y0) and page.containsy(box.y1)
         if name == "distances":
-            for heat in sentence_figures.HEAT_MAPS:
+            for heat in HEAT_MAPS:
                 ax = artists(figure, f"strip/{heat}")[0].axes
                 boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
                 assert len(boxes) == (count if count <= 20 else 0)

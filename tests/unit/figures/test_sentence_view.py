@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from infogeo.figures import sentence_view
-from infogeo.figures.sentences import label_looks
+from infogeo.figures.sentence_models import label_looks
 from infogeo.files.errors import InfogeoError
 
 HOSTILE = "</script><img src=x onerror=\"document.title='broken'\"><b>bold</b> & more\u2028text"

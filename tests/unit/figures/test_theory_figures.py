@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infogeo.figures import laws as plotting
 from infogeo.figures import theory as theory_figures
+from infogeo.figures.style import save
 from infogeo.files.errors import InfogeoError
 from infogeo.files.numbers import number
 from infogeo.theory import laws as theory
@@ -132,7 +132,7 @@ def test_a_table_without_a_column_is_refused(tables, table, column):
 
 def test_files_repeat_byte_for_byte(tables, tmp_path):
     for name in ("a", "b"):
-        plotting.save(drawn(tables), [tmp_path / f"{name}.png", tmp_path / f"{name}.pdf"])
+        save(drawn(tables), [tmp_path / f"{name}.png", tmp_path / f"{name}.pdf"])
     for kind in ("png", "pdf"):
         first, second = (tmp_path / f"{name}.{kind}" for name in "ab")
         assert first.read_bytes() == second.read_bytes()

@@ -12,7 +12,7 @@ from string import Template
 
 import numpy as np
 
-from infogeo.figures.sentences import label_looks
+from infogeo.figures.sentence_models import label_looks
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
 

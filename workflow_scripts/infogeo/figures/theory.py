@@ -1,7 +1,7 @@
 """Figure of the skills model: a graph of texts and skills, its conditional entropy, its exponents.
 
-As in `figures.laws`, nothing is computed here: curves, fits and coverages are columns of the
-tables of results/theory, and marker, fill and dashes say in grey what colour says.
+As in `figures.law_panels`, nothing is computed here: curves, fits and coverages are columns of
+the tables of results/theory, and marker, fill and dashes say in grey what colour says.
 """
 
 import numpy as np
@@ -9,32 +9,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from infogeo.figures.context import panel
-from infogeo.figures.laws import (
+from infogeo.figures.style import (
     COLOURS,
     GREY,
     INK,
     MARKERS,
     WIDTH,
-    check_columns,
     linear_axis,
     log_axis,
+    panel,
     styled,
 )
+from infogeo.figures.tables import check_columns
 from infogeo.files.numbers import interval, number, scientific
 from infogeo.theory.skills import needed
 
-NEEDED = {
-    "graph": ["text", "skill"],
-    "curve": [
-        "n", "texts", "not_understood", "not_understood_low", "not_understood_high",
-        "entropy", "entropy_low", "entropy_high", "exact_not_understood", "exact_entropy",
-        "h1", "delta", "used", "fitted", "exponent", "exponent_low", "exponent_high",
-    ],
-    "recovery": [
-        "variant", "n_low", "points", "exponent_true", "exponent_mean", "coverage", "width",
-    ],
-}  # fmt: skip
 VARIANTS = {
     "parameter_limited": ("parameters", COLOURS[0], MARKERS[0]),
     "data_limited": ("data", COLOURS[1], MARKERS[1]),
@@ -43,7 +32,7 @@ VARIANTS = {
 EXACT = {"color": INK, "linewidth": 1.1}
 FITTED = {"color": COLOURS[1], "linestyle": (0, (4, 1.5)), "linewidth": 1.3}
 SIMULATED = {"color": COLOURS[0], "marker": "o", "markersize": 3.2, "linestyle": "none"}
-WANTED = (92, 98)  # percent: where a coverage of 95 % should be found
+NEAR = (92, 98)  # percent: where a coverage of 95 % should lie
 
 
 def skills(
@@ -77,7 +66,7 @@ def skills(
         Where a table lacks a column.
     """
     for name, table in (("graph", graph), ("curve", curve), ("recovery", recovery)):
-        check_columns(table, name, NEEDED, "theory")
+        check_columns(table, "theory", name)
     with styled():
         figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
         grid = figure.add_gridspec(2, 6)
@@ -242,7 +231,7 @@ def draw_coverage(ax, recovery: pd.DataFrame) -> None:
     """How often the 95 % interval holds the known exponent, by the number of models."""
     if not panel(ax, "e", "Coverage", "" if len(recovery) else "no table"):
         return
-    ax.axhspan(*WANTED, color="#e6e6e6", linewidth=0, zorder=0)
+    ax.axhspan(*NEAR, color="#e6e6e6", linewidth=0, zorder=0)
     ax.axhline(95, color=INK, linewidth=0.6, zorder=0)
     counts = sorted(recovery["points"].unique())
     for i, (variant, (_, colour, marker)) in enumerate(VARIANTS.items()):

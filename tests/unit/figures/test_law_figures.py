@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infogeo.figures import laws as plotting
+from infogeo.figures import families
+from infogeo.figures.conditional_entropy import conditional_entropy
+from infogeo.figures.depth import FINAL, depth_profiles
+from infogeo.figures.entropy import entropy_scaling
+from infogeo.figures.families import family_styles
+from infogeo.figures.law_panels import CONTROLS, EXPONENTS, exponent_of
+from infogeo.figures.style import LogTicks, save
+from infogeo.figures.tables import NEEDED, select
+from infogeo.figures.width_pairs import width_pairs
 from infogeo.files.errors import InfogeoError
 from infogeo.files.numbers import count
 from infogeo.geometry.metrics import depth_of
@@ -36,7 +44,7 @@ LEVELS = {
 
 def frames(families=None):
     """The tables of results/scaling with realistic numbers, for {family: [(width, layers)]}."""
-    tables = {name: [] for name in plotting.NEEDED}
+    tables = {name: [] for name in NEEDED["scaling"]}
     for family, shapes in (families or {"ladder": GRID}).items():
         rng = np.random.default_rng(zlib.crc32(family.encode()))
         for (metric, convention), numbers in LEVELS.items():
@@ -57,7 +65,7 @@ def frames(families=None):
                     for layer in the_layers(shape, numbers)
                 ]  # fmt: skip
     return {
-        name: pd.DataFrame(rows, columns=None if rows else plotting.NEEDED[name])
+        name: pd.DataFrame(rows, columns=None if rows else NEEDED["scaling"][name])
         for name, rows in tables.items()
     }
 
@@ -73,7 +81,7 @@ def a_law(metric, points, numbers, rng):
         "falls_verdict": "width artefact" if metric.endswith("ln_d") else "inconclusive",
     }  # fmt: skip
     values = slope, slope - width_slope / 2, slope / 2, slope / 3, slope / 2
-    for (name, _), value in zip(plotting.EXPONENTS, values, strict=True):
+    for (name, _), value in zip(EXPONENTS, values, strict=True):
         half = 0.01 + 0.02 * rng.random()
         law |= {name: value, f"{name}_low": value - half, f"{name}_high": value + half}
     return law
@@ -123,10 +131,10 @@ def the_layers(shape, numbers):
 def draw(name, tables, **other):
     """One of the four figures from the tables, for the usual choice."""
     function, second, also = {
-        "entropy": (plotting.entropy_scaling, "points", ("eps2", "depth", "axis")),
-        "conditional": (plotting.conditional_entropy, "points", ("axis",)),
-        "depth": (plotting.depth_profiles, "profiles", ("eps2", "axis")),
-        "pairs": (plotting.width_pairs, "pairs", ("eps2", "depth")),
+        "entropy": (entropy_scaling, "points", ("eps2", "depth", "axis")),
+        "conditional": (conditional_entropy, "points", ("axis",)),
+        "depth": (depth_profiles, "profiles", ("eps2", "axis")),
+        "pairs": (width_pairs, "pairs", ("eps2", "depth")),
     }[name]
     chosen = {key: CHOSEN[key] for key in ("corpus", "n", *also)} | other
     if name == "pairs":
@@ -161,7 +169,7 @@ def intervals(collection):
 
 
 def rows_of(table, metric, convention, family="ladder", depth="final"):
-    return plotting.select(
+    return select(
         table, metric=metric, convention=convention, family=family,
         depth=depth_of(metric, depth),
     )  # fmt: skip
@@ -180,7 +188,7 @@ def rows_of(table, metric, convention, family="ladder", depth="final"):
     ],
 )
 def test_every_column_that_figures_draw_is_one_that_the_laws_write(table, columns):
-    assert set(plotting.NEEDED[table]) <= set(columns)
+    assert set(NEEDED["scaling"][table]) <= set(columns)
 
 
 @pytest.mark.parametrize("family", TWO)
@@ -262,8 +270,8 @@ def test_exponents_are_drawn_with_their_intervals_and_the_raw_one_is_printed(fam
     figure = figures["entropy"]
     for i, metric in enumerate(list(LEVELS)[:4]):
         law = rows_of(tables["laws"], *metric, family).iloc[0]
-        assert f"{family}: {plotting.exponent_of(law)}" in texts(figure)
-        for column, _ in plotting.EXPONENTS:
+        assert f"{family}: {exponent_of(law)}" in texts(figure)
+        for column, _ in EXPONENTS:
             drawn = intervals(artists(figure, f"{column}/{family}")[i])
             assert drawn.tolist() == [[law[f"{column}_low"], law[f"{column}_high"]]]
 
@@ -271,9 +279,9 @@ def test_exponents_are_drawn_with_their_intervals_and_the_raw_one_is_printed(fam
 def test_printed_exponents_say_how_their_interval_was_made():
     law = frames()["laws"].iloc[0].to_dict()
     law |= {"exponent": -0.047, "exponent_low": -0.062, "exponent_high": 0.0311}
-    assert plotting.exponent_of(law) == "exponent −0.047 [−0.062, +0.031]"
+    assert exponent_of(law) == "exponent −0.047 [−0.062, +0.031]"
     law |= {"exponent": np.nan, "problems": "2 points: a law needs at least 3"}
-    assert plotting.exponent_of(law) == "no exponent: 2 points: a law needs at least 3"
+    assert exponent_of(law) == "no exponent: 2 points: a law needs at least 3"
 
 
 def test_the_verdict_is_printed_as_the_table_has_it():
@@ -287,10 +295,8 @@ def test_depth_profiles_have_a_line_for_every_model_through_all_its_layers():
     figure = figures["depth"]
     metric, convention = next(iter(LEVELS))
     for model in tables["profiles"]["model"].unique():
-        rows = plotting.select(
-            tables["profiles"], model=model, metric=metric, convention=convention
-        )
-        depth = np.where(rows["layer"] == "final", plotting.FINAL, rows["relative_depth"])
+        rows = select(tables["profiles"], model=model, metric=metric, convention=convention)
+        depth = np.where(rows["layer"] == "final", FINAL, rows["relative_depth"])
         drawn = artists(figure, f"profile/{model}")[0].get_xydata()
         np.testing.assert_array_equal(drawn, np.column_stack([depth, rows["y"]]))
 
@@ -303,11 +309,11 @@ def test_profiles_are_labelled_by_the_count_of_the_chosen_axis():
     assert count(profiles["N"].max()) not in texts(figure)
 
 
-@pytest.mark.parametrize("column", [column for column, _ in plotting.EXPONENTS])
+@pytest.mark.parametrize("column", [column for column, _ in EXPONENTS])
 def test_exponents_against_depth_have_their_intervals(column):
     tables, figures = usual("ladder")
     metric, convention = next(iter(LEVELS))
-    rows = plotting.select(tables["laws"], metric=metric, convention=convention)
+    rows = select(tables["laws"], metric=metric, convention=convention)
     drawn = intervals(artists(figures["depth"], f"{column}/ladder")[0])
     np.testing.assert_array_equal(drawn, rows[[f"{column}_low", f"{column}_high"]])
 
@@ -370,18 +376,18 @@ def test_points_that_a_log_axis_cannot_show_are_counted_in_the_panel():
     assert "1 of 9 points not drawn: not above 0" in texts(draw("entropy", tables))
 
 
-@pytest.mark.parametrize("control", plotting.CONTROLS)
+@pytest.mark.parametrize("control", CONTROLS)
 def test_a_control_that_is_nan_is_named_in_the_panel(control):
     tables = frames()
     assert f"{control}: not available" not in texts(usual("ladder")[1]["entropy"])
-    tables["points"][plotting.CONTROLS[control][0]] = np.nan
+    tables["points"][CONTROLS[control][0]] = np.nan
     assert f"{control}: not available" in texts(draw("entropy", tables))
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_missing_estimates_are_marked_and_the_figure_is_drawn(name):
     tables = frames()
-    numbers = [f"{c}{end}" for c, _ in plotting.EXPONENTS for end in ("", "_low", "_high")]
+    numbers = [f"{c}{end}" for c, _ in EXPONENTS for end in ("", "_low", "_high")]
     tables["laws"][numbers] = np.nan
     tables["laws"][["problems", "texts"]] = ["2 points: a law needs at least 3", pd.NA]
     tables["points"][["fitted", "band_low", "band_high", "y_low", "y_high"]] = np.nan
@@ -412,15 +418,15 @@ def test_a_family_without_pairs_says_so():
 def test_files_repeat_byte_for_byte_whatever_the_users_style(name, kind, tmp_path):
     tables = frames({"few": ONE_WIDTH})
     first, again = tmp_path / f"first.{kind}", tmp_path / f"again.{kind}"
-    plotting.save(draw(name, tables), [first])
+    save(draw(name, tables), [first])
     with matplotlib.rc_context({"font.size": 20, "text.color": "red", "axes.grid": False}):
-        plotting.save(draw(name, tables), [again])
+        save(draw(name, tables), [again])
     assert first.read_bytes() == again.read_bytes()
 
 
 def test_pdf_has_embedded_truetype_text_and_neither_file_a_date_or_version(tmp_path):
     paths = [tmp_path / "figure.pdf", tmp_path / "figure.png"]
-    plotting.save(draw("pairs", frames({"few": ONE_WIDTH})), paths)
+    save(draw("pairs", frames({"few": ONE_WIDTH})), paths)
     pdf, png = (path.read_bytes() for path in paths)
     assert b"/FontFile2" in pdf
     for unwanted in (b"/Type3", b"Date", b"atplotlib"):
@@ -429,7 +435,7 @@ def test_pdf_has_embedded_truetype_text_and_neither_file_a_date_or_version(tmp_p
 
 def test_ten_families_have_different_looks_and_the_first_differ_in_grey():
     ten = pd.DataFrame({"family": [f"family {i}" for i in range(10)], "corpus": "docs"})
-    looks = list(plotting.family_styles(ten, "docs").values())
+    looks = list(family_styles(ten, "docs").values())
     assert len(set(looks)) == 10
     assert len({marker for _, marker in looks[:7]}) == 7  # grey has markers to go by
 
@@ -438,19 +444,19 @@ def test_ten_families_have_different_looks_and_the_first_differ_in_grey():
     ("low", "high"), [(1.2e4, 8e5), (0.55, 0.62), (4.1e-3, 3.9), (7e7, 1.2e10), (3.9, 4.4)]
 )
 def test_log_axes_have_a_readable_number_of_ticks(low, high):
-    ticks = [tick for tick in plotting.LogTicks().tick_values(low, high) if low <= tick <= high]
+    ticks = [tick for tick in LogTicks().tick_values(low, high) if low <= tick <= high]
     assert 3 <= len(ticks) <= 8
     assert len({f"{tick:.4g}" for tick in ticks}) == len(ticks)
 
 
 @pytest.mark.parametrize("name", ["entropy", "conditional", "depth", "pairs"])
 def test_of_many_families_those_with_most_models_are_drawn_and_it_says_so(name, monkeypatch):
-    monkeypatch.setattr(plotting, "MOST", 2)
+    monkeypatch.setattr(families, "MOST", 2)
     tables = frames({"a-little": GRID[:4], "big": GRID, "equal": GRID})
     found = texts(draw(name, tables))
     assert "the 2 of 3 families with most models" in found
     assert "little" not in found and "equal" in found
-    monkeypatch.setattr(plotting, "MOST", 3)
+    monkeypatch.setattr(families, "MOST", 3)
     assert "families with most models" not in texts(draw(name, tables))
 
 
