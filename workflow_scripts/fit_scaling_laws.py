@@ -3,7 +3,7 @@
 from infogeo.files import artefacts
 from infogeo.jobs import binding
 from infogeo.laws import corpus_tables
-from infogeo.laws.fit import Settings
+from infogeo.laws.settings import Settings
 from infogeo.sources import cards
 
 FIELDS = (

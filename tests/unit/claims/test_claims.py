@@ -6,7 +6,7 @@ import pytest
 
 from infogeo.claims import claims, report
 from infogeo.claims.claims import Estimate
-from infogeo.laws.fit import LAW_COLUMNS, tidy
+from infogeo.laws.columns import LAW_COLUMNS, tidy
 
 LAW = dict.fromkeys(LAW_COLUMNS, np.nan) | {
     "corpus": "c", "family": "f", "scope": "text", "metric": "entropy_over_ln_d",

@@ -18,8 +18,7 @@ from infogeo.figures.width_pairs import width_pairs
 from infogeo.files.errors import InfogeoError
 from infogeo.files.numbers import count
 from infogeo.geometry.metrics import depth_of
-from infogeo.laws import fit as laws
-from infogeo.laws import measured
+from infogeo.laws import columns, measured
 
 CHOSEN = {"corpus": "docs", "n": 128, "eps2": 0.5, "depth": "final", "axis": "non_embedding"}
 HEADLINE = [
@@ -181,9 +180,9 @@ def rows_of(table, metric, convention, family="ladder", depth="final"):
 @pytest.mark.parametrize(
     ("table", "columns"),
     [
-        ("laws", laws.LAW_COLUMNS),
-        ("points", laws.POINT_COLUMNS),
-        ("pairs", laws.PAIR_COLUMNS),
+        ("laws", columns.LAW_COLUMNS),
+        ("points", columns.POINT_COLUMNS),
+        ("pairs", columns.PAIR_COLUMNS),
         ("profiles", measured.PROFILE_COLUMNS),
     ],
 )

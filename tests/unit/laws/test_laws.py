@@ -6,8 +6,10 @@ import pytest
 import statsmodels.formula.api as smf
 
 from infogeo.files.errors import InfogeoError
-from infogeo.laws import fit as laws
-from infogeo.laws import measured
+from infogeo.laws import columns, measured
+from infogeo.laws.controls import truncate
+from infogeo.laws.fit import scaling_laws
+from infogeo.laws.settings import Settings
 
 TEXTS = 12
 HEADLINE = {"n": 16, "eps2": 0.5, "depth": "final", "axis": "non_embedding",
@@ -91,9 +93,9 @@ class World:
         ).drop_duplicates(["d", "n", "convention", "metric", "draw"])
         chosen = {"depths": ("final",), "axes": ("non_embedding",), "draws": 199,
                   "headline": HEADLINE} | settings  # fmt: skip
-        return laws.scaling_laws(
+        return scaling_laws(
             "c", self.models, measure, self.texts, random, self.spectra,
-            laws.Settings(**chosen),
+            Settings(**chosen),
         )  # fmt: skip
 
     def law(self, **settings):
@@ -202,10 +204,8 @@ def test_controls_take_the_width_of_the_states_that_are_measured():
 
 def test_truncation_keeps_the_largest_and_the_sum():
     eigenvalues = np.array([[0.1, 0.6, 0.3], [0.0, 0.0, 0.0], [0.2, 0.2, 0.1]])
-    np.testing.assert_allclose(
-        laws.truncate(eigenvalues, 2), [[2 / 3, 1 / 3], [0, 0], [0.25, 0.25]]
-    )
-    assert laws.truncate(eigenvalues, 3) is eigenvalues
+    np.testing.assert_allclose(truncate(eigenvalues, 2), [[2 / 3, 1 / 3], [0, 0], [0.25, 0.25]])
+    assert truncate(eigenvalues, 3) is eigenvalues
 
 
 def test_conditional_entropy_has_no_width_law_and_no_random_null():
@@ -468,14 +468,14 @@ def test_headlines_are_those_declared_and_have_no_q_value():
         for slug, frame in planted.trained.items():
             world.trained[slug] = pd.concat([world.trained.get(slug), frame])
     found, _, _ = world.fit(axes=("non_embedding", "total"))
-    found = laws.with_q_values(found)
+    found = columns.with_q_values(found)
     headline = found[found["headline"]]
     assert list(headline["metric"]) == ["entropy_over_ln_d", "coding_rate_paper[eps2=0.5]"]
     assert set(headline["axis"]) == {"non_embedding"}
     assert headline["q_value"].isna().all()
     rest = found[~found["headline"]]
     assert (rest["q_value"] >= rest["p_value"]).all()
-    assert list(found.columns) == laws.LAW_COLUMNS
+    assert list(found.columns) == columns.LAW_COLUMNS
 
 
 def test_texts_that_only_a_later_family_has_count_in_its_laws():

@@ -7,7 +7,7 @@ import pytest
 
 from infogeo.files.errors import InfogeoError
 from infogeo.inference import other_estimates
-from infogeo.laws.fit import LAW_COLUMNS
+from infogeo.laws.columns import LAW_COLUMNS
 from infogeo.laws.published_laws import published_laws, width_law
 from infogeo.sources import published
 

@@ -8,8 +8,10 @@ import pandas as pd
 from infogeo.files.parts import Parts
 from infogeo.geometry.depths import layers_at
 from infogeo.geometry.spectra_file import SpectraFile
-from infogeo.laws.fit import Settings, scaling_laws, with_q_values
+from infogeo.laws.columns import with_q_values
+from infogeo.laws.fit import scaling_laws
 from infogeo.laws.measured import Measured, Texts, profile
+from infogeo.laws.settings import Settings
 from infogeo.sources import cards
 
 TABLES = ("laws", "points", "pairs", "profiles")

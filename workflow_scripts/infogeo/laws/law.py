@@ -61,8 +61,8 @@ def judge(curve: Curve, reason: str, *, draws: int, seed: int) -> tuple[dict, di
     Returns
     -------
     columns : dict
-        Those of `infogeo.laws.fit.LAW_COLUMNS` from the exponent on, as far as they follow from the
-        points.
+        Those of `infogeo.laws.columns.LAW_COLUMNS` from the exponent on, as far as they follow
+        from the points.
     band : dict
         fitted, band_low, band_high: the line and its 95 % band, ln y (points,).
     problems : list of str

@@ -5,7 +5,7 @@ import pandas as pd
 
 from infogeo.geometry.metrics import CONDITIONAL, depth_of
 from infogeo.inference import regression
-from infogeo.laws.fit import KEY, tidy
+from infogeo.laws.columns import KEY, tidy
 from infogeo.laws.law import Curve, judge
 
 AXIS = "nominal"  # N as published: not counted from weights

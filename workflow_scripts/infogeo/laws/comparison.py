@@ -1,0 +1,185 @@
+"""What a law compares: the models of one family at a key and depth, on texts that all have."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from infogeo.geometry.depths import layer_at
+from infogeo.inference import resampling
+from infogeo.laws.measured import Measured, Texts
+from infogeo.laws.settings import Settings
+
+
+def incomparable(models: list[dict], metric: str) -> str:
+    """Why these models may not be compared, or "": a comparison has one dtype and one tokenizer."""
+    kinds = sorted({model["dtype"] for model in models})
+    if len(kinds) > 1:
+        return f"models of different dtypes ({', '.join(kinds)}) are not compared"
+    if metric != "bits_per_byte" and len({model["tokenizer_sha256"] for model in models}) > 1:
+        return "models with different tokenizers are compared in bits_per_byte only"
+    return ""
+
+
+@dataclass
+class Comparison:
+    """The models of one family that have a key at a depth, on the texts that all of them have.
+
+    Attributes
+    ----------
+    key : dict
+        corpus, family, scope, metric, depth, convention, n.
+    models : list of dict
+        One per row of `values`.
+    layers : list of str
+        The layer taken of each.
+    values : (models, texts) array
+    used : (texts,) array
+        Positions of the texts.
+    weights : (draws, texts) array or None
+        Resamples of text clusters; None for a dataset scope.
+    """
+
+    key: dict
+    models: list
+    layers: list
+    values: np.ndarray
+    used: np.ndarray
+    weights: np.ndarray | None
+
+    def curve(self, values) -> tuple[np.ndarray, np.ndarray | None]:
+        """ln of means over texts, and what resampling the texts does to it.
+
+        Parameters
+        ----------
+        values : (rows, texts) array
+
+        Returns
+        -------
+        centres : (rows,) array
+        shifts : (draws, rows) array or None
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            centres = np.log(values.mean(-1))
+            if self.weights is None:
+                return centres, None
+            return centres, np.log(self.weights @ values.T) - centres
+
+
+def averaged(curve, points):
+    """A curve over models as one over points: ln y of the replicates of a point averaged."""
+    centres, shifts = curve
+    y = np.array([centres[point].mean() for point in points])
+    if shifts is None:
+        return y, None
+    return y, np.stack([shifts[:, point].mean(-1) for point in points], axis=1)
+
+
+class Choice(NamedTuple):
+    """The models and texts of a comparison, or why there is none."""
+
+    comparison: Comparison | None
+    counts: dict  # columns of the law: models, texts and clusters, taken and left out
+    remarks: list[str]
+    problem: str
+
+
+class Family:
+    """What was measured of the models of one family on a corpus, and of their twins.
+
+    Parameters
+    ----------
+    corpus : str
+    models : list of dict
+        See `infogeo.laws.fit.scaling_laws`.
+    measure : callable
+    texts : Texts
+        Those to which `measure` adds the texts.
+    settings : Settings
+    """
+
+    def __init__(self, corpus: str, models: list[dict], measure: Callable, texts: Texts,
+                 settings: Settings):  # fmt: skip
+        self.corpus, self.models, self.settings = corpus, models, settings
+        self.trained: dict[str, Measured] = {}
+        self.untrained: dict[str, Measured | None] = {}
+        for model in models:
+            slug = model["slug"]
+            self.trained[slug], self.untrained[slug] = measure(model)
+        self.sources = np.array(texts.sources)
+        self._resamples: dict[bytes, np.ndarray] = {}
+
+    def measured_keys(self) -> list[tuple]:
+        """(scope, convention, n, metric) of everything that was measured of a model."""
+        return list(dict.fromkeys(
+            (scope, convention, n, metric)
+            for model in self.models
+            for scope, _, convention, n, metric in self.trained[model["slug"]].row
+        ))  # fmt: skip
+
+    def compare(self, depth: str, scope: str, convention: str, n: int, metric: str):
+        """Choose layers and texts for one key and depth.
+
+        Returns
+        -------
+        key : dict
+            The law's key columns, but for the axis.
+        choice : Choice
+        """
+        key = {
+            "corpus": self.corpus, "family": self.models[0]["family"], "scope": scope,
+            "metric": metric, "depth": depth, "convention": convention, "n": n,
+        }  # fmt: skip
+        chosen, layers, values = [], [], []
+        for model in self.models:
+            measured, layer = self.trained[model["slug"]], ""
+            if depth:
+                tolerance = self.settings.depth_tolerance
+                layer = layer_at(depth, model["layers"], measured.layers, tolerance)
+            rows = measured.get((scope, layer, convention, n, metric), len(self.sources))
+            if rows is not None:
+                chosen.append(model)
+                layers.append(layer)
+                values.append(rows[0])
+        counts = {"models": len(chosen), "models_left_out": len(self.models) - len(chosen)}
+        if not chosen:
+            return key, Choice(None, counts, [], "no model has a layer at this depth")
+        table = np.stack(values)  # (models, texts)
+        used = np.flatnonzero(np.isfinite(table).all(0))
+        problem, remarks = incomparable(chosen, metric), []
+        if not len(used) and not problem:
+            problem = "no text has a finite value in every model"
+        if scope == "text":
+            counts["texts"] = len(used)
+            counts["texts_left_out"] = int((~np.isnan(table)).any(0).sum()) - len(used)
+            counts["clusters"] = len(np.unique(self.sources[used]))
+            if broken := int(np.isinf(table).any(0).sum()):
+                remarks.append(f"{broken} texts with a value that is not finite left out")
+        if problem:
+            return key, Choice(None, counts, remarks, problem)
+        weights = self._weights(used) if scope == "text" else None
+        compared = Comparison(key, chosen, layers, table[:, used], used, weights)
+        return key, Choice(compared, counts, remarks, "")
+
+    def _weights(self, used) -> np.ndarray:
+        """The resamples of one set of texts."""
+        name = used.tobytes()
+        if name not in self._resamples:
+            self._resamples[name] = resampling.text_weights(
+                self.sources[used], draws=self.settings.draws, seed=self.settings.seed
+            )
+        return self._resamples[name]
+
+    def twins(self, compared: Comparison):
+        """The twins' curve over models and each draw's mean (models, draws), or None."""
+        key, tables = compared.key, []
+        for model, layer in zip(compared.models, compared.layers, strict=True):
+            twin = self.untrained[model["slug"]]
+            name = (key["scope"], layer, key["convention"], key["n"], key["metric"])
+            draws = twin and twin.get(name, len(self.sources))
+            if draws is None or not np.isfinite(draws[:, compared.used]).all():
+                return None
+            tables.append(draws[:, compared.used])  # (draws, texts)
+        means = [table.mean(-1) for table in tables]
+        return compared.curve(np.stack([table.mean(0) for table in tables])), means
