@@ -161,7 +161,7 @@ def test_a_table_without_a_needed_column_is_refused_by_name(column):
 
 
 def test_a_text_that_the_corpus_does_not_have_is_refused_by_name():
-    with pytest.raises(InfogeoError, match=r"model m: doc_id 'a' .* snakemake -R"):
+    with pytest.raises(InfogeoError, match=r"model m: .* doc_id 'a' .* snakemake -R"):
         page([("m", tokens_of("a", TEXT, CUTS))], {"b": TEXT})
 
 

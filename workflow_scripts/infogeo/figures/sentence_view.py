@@ -6,15 +6,12 @@ label by shape and fill as well as by colour; what the pointer shows, a list sho
 
 import base64
 import hashlib
-import html
-import json
-from string import Template
 
 import numpy as np
 
+from infogeo.figures.page import check_source, fill_page
 from infogeo.figures.sentence_models import label_looks
-from infogeo.files.artefacts import replacing
-from infogeo.files.errors import InfogeoError
+from infogeo.files import tables
 
 NUMBERS = ["pca_1", "pca_2", "umap_1", "umap_2", "explained_1", "explained_2"]
 NEEDED = ["model", "depth", "doc_id", "label", "source", *NUMBERS]
@@ -24,8 +21,7 @@ SIDE = 999  # coordinates are whole numbers from 0 to here: finer than the page 
 
 def write(path, maps, texts: dict, *, corpus: str) -> None:
     """Write the page of `page`, with its parameters, to a file: whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(page(maps, texts, corpus=corpus).encode())
+    tables.write_text(page(maps, texts, corpus=corpus), path)
 
 
 def page(maps, texts: dict, *, corpus: str) -> str:
@@ -49,14 +45,15 @@ def page(maps, texts: dict, *, corpus: str) -> str:
     InfogeoError
         Where the table lacks a column, or names a text that the corpus does not have.
     """
-    _check(maps, texts, corpus)
-    about = maps.drop_duplicates("doc_id").sort_values(["label", "source", "doc_id"])
-    looks = label_looks(about["label"])
+    path = f"results/sentences/{corpus}/maps.parquet"
+    check_source(maps, NEEDED, texts, path, path)
+    documents = maps.drop_duplicates("doc_id").sort_values(["label", "source", "doc_id"])
+    looks = label_looks(documents["label"])
     data = {
         "labels": [[label, *look] for label, look in looks.items()],
         "texts": [
             [doc_id, list(looks).index(label), source, _shortened(texts[doc_id])]
-            for doc_id, label, source in about[["doc_id", "label", "source"]].itertuples(
+            for doc_id, label, source in documents[["doc_id", "label", "source"]].itertuples(
                 index=False
             )
         ],
@@ -64,18 +61,17 @@ def page(maps, texts: dict, *, corpus: str) -> str:
             {
                 "name": model,
                 "depths": [
-                    _map(depth, rows.set_index("doc_id")[NUMBERS].reindex(about["doc_id"]))
-                    for depth, rows in mine.groupby("depth", sort=False)
+                    _map(depth, rows.set_index("doc_id")[NUMBERS].reindex(documents["doc_id"]))
+                    for depth, rows in maps_of_model.groupby("depth", sort=False)
                 ],
             }
-            for model, mine in maps.groupby("model", sort=False)
+            for model, maps_of_model in maps.groupby("model", sort=False)
         ],
     }
-    # ASCII escapes hold U+2028 back, \\u003c whatever could end the script element.
-    embedded = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    return Template(PAGE).substitute(
-        corpus=html.escape(corpus),
-        data=embedded,
+    return fill_page(
+        PAGE,
+        data,
+        corpus,
         style=STYLE,
         script=SCRIPT,
         policy=(
@@ -83,22 +79,6 @@ def page(maps, texts: dict, *, corpus: str) -> str:
             "img-src data:; base-uri 'none'; form-action 'none'"
         ),
     )
-
-
-def _check(maps, texts: dict, corpus: str) -> None:
-    path = f"results/sentences/{corpus}/maps.parquet"
-    missing = [column for column in NEEDED if column not in maps.columns]
-    if missing:
-        raise InfogeoError(
-            f"{path}: lacks the column(s) {', '.join(missing)} that the page shows. "
-            f"It was made by another version. Make it anew: snakemake -R {path}"
-        )
-    unknown = sorted(set(maps["doc_id"]) - set(texts))
-    if unknown:
-        raise InfogeoError(
-            f"{path}: doc_id {unknown[0]!r} is not in the corpus. "
-            f"The table was made from other texts. Make it anew: snakemake -R {path}"
-        )
 
 
 def _shortened(text: str) -> str:
@@ -125,7 +105,7 @@ def _places(coordinates: np.ndarray) -> list[list[int | None]]:
     span = max((high - low).max(), np.finfo(float).tiny)
     scaled = (coordinates - (low + high) / 2) / span * SIDE + SIDE / 2  # (m, 2), in the middle
     return [
-        [round(value) if there else None for value, there in zip(axis, known, strict=True)]
+        [round(value) if finite else None for value, finite in zip(axis, known, strict=True)]
         for axis in scaled.T
     ]
 

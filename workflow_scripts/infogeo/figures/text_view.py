@@ -5,12 +5,10 @@ magnitude, and so do underline (solid or dashed, thicker) and weight of the lett
 is in a table below and under the pointer.
 """
 
-import html
-import json
 from itertools import islice
-from string import Template
 
-from infogeo.files.artefacts import replacing
+from infogeo.figures.page import check_source, fill_page
+from infogeo.files import tables
 from infogeo.files.errors import InfogeoError
 
 SPECIAL = "⟨special⟩"
@@ -42,8 +40,7 @@ def visible(data: bytes) -> str:
 
 def write(path, models, texts: dict, *, corpus: str, k, most: int) -> None:
     """Write the page of `page`, with its parameters, to a file: whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(page(models, texts, corpus=corpus, k=k, most=most).encode())
+    tables.write_text(page(models, texts, corpus=corpus, k=k, most=most), path)
 
 
 def page(models, texts: dict, *, corpus: str, k, most: int) -> str:
@@ -53,7 +50,7 @@ def page(models, texts: dict, *, corpus: str, k, most: int) -> str:
     ----------
     models : iterable of (str, pandas.DataFrame)
         Name and table {model}.selection_tokens.parquet: one row per token, in any order. Walked
-        through twice, and one table is held at a time.
+        through twice; one table is in memory at a time.
     texts : dict
         doc_id → text of the corpus.
     corpus : str
@@ -74,7 +71,8 @@ def page(models, texts: dict, *, corpus: str, k, most: int) -> str:
     """
     counts = {}
     for name, frame in models:
-        _check(name, frame, texts)
+        place = f"text view, model {name}: selection_tokens"
+        check_source(frame, NEEDED, texts, place, "token_selection")
         for doc_id in frame["doc_id"].unique():
             counts[doc_id] = counts.get(doc_id, 0) + 1
     ranked = sorted(counts, key=counts.get, reverse=True)  # stable: ties as they came
@@ -91,30 +89,12 @@ def page(models, texts: dict, *, corpus: str, k, most: int) -> str:
             for name, frame in models
         ],
     }
-    # ASCII escapes hold U+2028 back, \u003c whatever could end the script element.
-    embedded = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    return Template(PAGE).substitute(corpus=html.escape(corpus), data=embedded)
+    return fill_page(PAGE, data, corpus)
 
 
 def _first(ranked: list[str], own: set[str], most: int) -> list[str]:
     """The first `most` of the ranked texts that a model has."""
     return list(islice((doc_id for doc_id in ranked if doc_id in own), most))
-
-
-def _check(name: str, frame, texts: dict) -> None:
-    missing = [column for column in NEEDED if column not in frame.columns]
-    if missing:
-        raise InfogeoError(
-            f"text view, model {name}: selection_tokens lacks the column(s) {', '.join(missing)}. "
-            "It was made by another version. Make it anew: snakemake -R token_selection"
-        )
-    unknown = sorted(set(frame["doc_id"]) - set(texts))
-    if unknown:
-        raise InfogeoError(
-            f"text view, model {name}: doc_id {unknown[0]!r} of selection_tokens is not in the "
-            "corpus. The table was made from other texts. Make it anew: "
-            "snakemake -R token_selection"
-        )
 
 
 def _text(model: str, doc_id: str, rows, text: str, k) -> dict:
