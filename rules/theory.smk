@@ -37,13 +37,14 @@ rule simulate_skills:
 
 
 # A family has one tokenizer: the tokens of its first model stand for it.
-FIRST_MODELS = list({row["family"]: slug for slug, row in reversed(MODELS.items())}.values())
+FIRST_MODELS = sorted({row["family"]: slug for slug, row in reversed(MODELS.items())}.values())
 
 
 rule compare_theory:
     """Set what the likelihoods of real models and the frequencies of tokens imply beside the theory."""
     input:
         points="results/scaling/points.parquet",
+        laws="results/scaling/laws.parquet",
         states=[f"results/hidden_states/{c}/{m}.h5" for c in CORPORA for m in FIRST_MODELS],
         recovery="results/theory/recovery.parquet",
     output:

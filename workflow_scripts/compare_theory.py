@@ -9,11 +9,11 @@ from infogeo.theory import report, zipf
 
 def main(files, params, output) -> None:
     """Fit both, and write what they say."""
-    found = {}
+    zipfs = {}
     rows = zip(params.corpora, params.families, files.states, params.expected_states, strict=True)
     for corpus, family, path, expected in rows:
         with open_store(path, expected) as store:
-            found[corpus, family] = zipf.exponent(
+            zipfs[corpus, family] = zipf.exponent(
                 store.token_ids(),
                 store.offsets,
                 store.doc_ids,
@@ -22,9 +22,12 @@ def main(files, params, output) -> None:
                 draws=params.draws,
                 seed=params.seed,
             )
-    points = artefacts.read_table(files.points, params.expected_laws)
+    points, laws = (
+        artefacts.read_table(path, params.expected_laws) for path in (files.points, files.laws)
+    )
     recovery = artefacts.read_table(files.recovery, params.expected_recovery)
-    compared = theory.comparison(theory.implied(points, n=params.n, axis=params.axis), found)
+    implied = theory.implied(points, laws, zipfs, n=params.n, axis=params.axis)
+    compared = theory.comparison(implied, zipfs)
     tables.write_csv(compared, output.table)
     tables.write_text(report.markdown_text(compared, recovery), output.markdown)
     tables.write_text(report.terminal_text(compared, recovery), output.terminal)

@@ -352,29 +352,74 @@ def tokens(s, half=0.02, steeper=1, problem=""):
     return Zipf(*whole, whole, tail, 300, 40_000, 2000, 250, problem)
 
 
+def laws(problems):
+    """The table of NLL laws with the problems of each family, and a row that is passed over."""
+    rows = [{"corpus": "docs", "family": f, "problems": text} for f, text in problems.items()]
+    own = pd.DataFrame(rows).assign(metric="nll", n=128, axis="non_embedding")
+    return pd.concat([own.assign(n=32, problems="of another n"), own], ignore_index=True)
+
+
+def implied(curves, problems=None):
+    """What the NLL laws of these families imply."""
+    problems = dict.fromkeys(curves, "") | (problems or {})
+    families = [("docs", family) for family in problems]
+    return theory.implied(
+        points(curves), laws(problems), families, n=128, axis="non_embedding"
+    )  # fmt: skip
+
+
 def test_implied_takes_the_headline_nll_alone():
-    found = theory.implied(points({"a": shifted(1.7, 0.3), "b": shifted(1.0, 0.5)[:4]}),
-                           n=128, axis="non_embedding")  # fmt: skip
+    found = implied({"a": shifted(1.7, 0.3), "b": shifted(1.0, 0.5)[:4]})
     assert found["family"].tolist() == ["a", "b"]
     assert found["points"].tolist() == [9, 4]
     assert found["exponent"].iloc[0] == pytest.approx(0.3, rel=1e-5)
     assert found["limit"].iloc[0] == pytest.approx(1.7, rel=1e-4)
     assert found["problem"].tolist() == ["", "4 points: a shifted power law needs at least 5"]
-    with pytest.raises(InfogeoError, match=r"metric nll, n = 64 and axis total"):
-        theory.implied(points({"a": shifted(1.7, 0.3)}), n=64, axis="total")
 
 
 def test_where_the_law_itself_is_not_fitted_nothing_is_implied():
+    curves, why = {"a": shifted(1.7, 0.3)}, {"a": "two models of one shape"}
     found = theory.implied(
-        points({"a": shifted(1.7, 0.3)}).assign(fitted=np.nan), n=128, axis="non_embedding"
-    )
-    assert "scaling_laws.csv" in found["problem"][0]
+        points(curves).assign(fitted=np.nan), laws(why), [("docs", "a")],
+        n=128, axis="non_embedding",
+    )  # fmt: skip
+    assert found["problem"].tolist() == [theory.NOT_FITTED + "two models of one shape"]
     assert np.isnan(found["exponent"][0])
+
+
+MIXED = "models of different dtypes (bfloat16, float32) are not compared"
+
+
+def test_a_family_without_points_is_not_available_and_says_why(recovered):
+    """One family of two dtypes, whose NLL law is not fitted: the run ends well all the same."""
+    found = implied({"b": shifted(1.7, 0.3)}, {"a": MIXED})
+    assert found.set_index("family")["points"].to_dict() == {"a": 0, "b": 9}
+    table = theory.comparison(found, {("docs", "a"): tokens(1.3), ("docs", "b"): tokens(1.3)})
+    of_a = table[table["family"] == "a"].set_index("quantity")
+    assert of_a.loc["alpha_gamma", "problems"] == theory.NOT_FITTED + MIXED
+    assert of_a.loc["gamma_needed", "problems"].startswith("not available")
+    assert of_a.loc["zipf_exponent", "value"] == 1.3
+    for text in (report.markdown_text(table, recovered), report.terminal_text(table, recovered)):
+        assert "different dtypes" in text and "nan" not in text
+
+
+def test_not_one_family_with_points_is_no_error():
+    found = theory.implied(
+        points({"a": X})[:0], laws({"a": MIXED}), [("docs", "a")], n=128, axis="non_embedding"
+    )
+    assert found["problem"].tolist() == [theory.NOT_FITTED + MIXED]
+
+
+def test_a_family_whose_models_have_no_likelihoods_says_so():
+    found = theory.implied(
+        points({"a": X}), laws({"a": ""}), [("docs", "encoders")], n=128, axis="non_embedding"
+    )
+    assert found["problem"].tolist() == [theory.NOT_FITTED + theory.NO_LIKELIHOOD]
 
 
 def compared(s, y=None, **keywords):
     y = shifted(1.7, 0.3, 0.01) if y is None else y
-    laws = theory.implied(points({"a": y}), n=128, axis="non_embedding")
+    laws = implied({"a": y})
     table = theory.comparison(laws, {("docs", "a"): tokens(s, **keywords)})
     return laws.iloc[0], table.set_index("quantity")
 
@@ -438,9 +483,10 @@ def test_sentences_say_in_numbers_what_agrees():
 
 
 def test_texts_hold_every_family_and_fit_the_terminal(recovered):
-    laws = theory.implied(points({"a": shifted(1.7, 0.3, 0.01), "b": 0.1 * X}),
-                          n=128, axis="non_embedding")  # fmt: skip
-    table = theory.comparison(laws, {("docs", "a"): tokens(1.3), ("docs", "b"): tokens(0.8)})
+    table = theory.comparison(
+        implied({"a": shifted(1.7, 0.3, 0.01), "b": 0.1 * X}),
+        {("docs", "a"): tokens(1.3), ("docs", "b"): tokens(0.8)},
+    )
     assert table.columns.tolist() == theory.COMPARISON_COLUMNS
     terminal = report.terminal_text(table, recovered)
     markdown = report.markdown_text(table, recovered)

@@ -40,7 +40,8 @@ EDGE = 25.0  # exp(−25) is nothing beside 1
 MIN_POINTS = 5  # of a shifted power: three parameters and two degrees of freedom
 SHARE = 0.95
 
-NOT_FITTED = "the NLL law is not fitted: see its problems in results/tables/scaling_laws.csv"
+NOT_FITTED = "not available: there is no NLL law: "
+NO_LIKELIHOOD = "no model of the family has likelihoods"
 
 COMPARISON_COLUMNS = ["corpus", "family", "quantity", "value", "low", "high", "problems"]
 
@@ -449,47 +450,54 @@ class _Curve:
         return low, _crossing(beyond, top, limit)
 
 
-def implied(points: pd.DataFrame, *, n: int, axis: str) -> pd.DataFrame:
+def implied(points: pd.DataFrame, laws: pd.DataFrame, families, *, n: int, axis: str):
     """What the NLL law of each family implies: αγ, the b of NLL = c + a N^−b, and c = H_∞.
 
     α alone is not identified: any α goes with a γ.
 
     Parameters
     ----------
-    points : pandas.DataFrame
-        results/scaling/points.parquet.
+    points, laws : pandas.DataFrame
+        results/scaling/points.parquet and laws.parquet.
+    families : iterable of (corpus, family)
+        Those to answer for, whether they have a law or not.
     n, axis
         The headline's tokens per text and N axis.
 
     Returns
     -------
     pandas.DataFrame
-        corpus, family, n, points, and the fields of `Shifted`; no fit where the law itself has
-        none. The intervals hold the scatter of
+        corpus, family, n, points, and the fields of `Shifted`, a row for each of `families`. No fit
+        where the law itself has none; `problem` then says why. The intervals hold the scatter of
         the models; what the choice of texts does to all models alike is not in them.
-
-    Raises
-    ------
-    InfogeoError
-        Where the table has no NLL at this n and axis.
     """
-    chosen = points[(points["metric"] == "nll") & (points["n"] == n) & (points["axis"] == axis)]
-    if not len(chosen):
-        raise InfogeoError(
-            f"results/scaling/points.parquet: no row has metric nll, n = {n} and axis {axis}. "
-            "Check headline.n and headline.axis in the configuration, or make it anew: "
-            "snakemake -R fit_scaling_laws"
-        )
+    points, laws = (
+        dict(list(_of_headline(table, n, axis).groupby(["corpus", "family"])))
+        for table in (points, laws)
+    )
     rows = []
-    for (corpus, family), law in chosen.groupby(["corpus", "family"], sort=False):
-        x, y = np.log(law["N"].to_numpy(float)), np.log(law["y"].to_numpy(float))
-        if law["fitted"].isna().all() and not regression.reason_no_fit(x, y):
-            fit = Shifted(*(np.nan,) * 6, NOT_FITTED)  # as of models that are no replicates
-        else:
-            fit = shifted_power(x, y)
-        rows.append({"corpus": corpus, "family": family, "n": n, "points": len(law)}
-                    | fit._asdict())  # fmt: skip
+    for key in families:
+        fit = _implied_by(points.get(key), laws.get(key))
+        about = dict(zip(("corpus", "family"), key, strict=True))
+        count = len(points.get(key, ()))
+        rows.append(about | {"n": n, "points": count} | fit._asdict())
     return pd.DataFrame(rows)
+
+
+def _of_headline(table: pd.DataFrame, n: int, axis: str) -> pd.DataFrame:
+    return table[(table["metric"] == "nll") & (table["n"] == n) & (table["axis"] == axis)]
+
+
+def _implied_by(points, law) -> Shifted:
+    """The fit of one family from its points and its law, None where it has none."""
+    problem = NO_LIKELIHOOD if law is None else law["problems"].iloc[0]
+    if points is None:
+        return Shifted(*(np.nan,) * 6, NOT_FITTED + problem)
+    x, y = np.log(points["N"].to_numpy(float)), np.log(points["y"].to_numpy(float))
+    # As of models of one shape that are no replicates.
+    if points["fitted"].isna().all() and not regression.reason_no_fit(x, y):
+        return Shifted(*(np.nan,) * 6, NOT_FITTED + problem)
+    return shifted_power(x, y)
 
 
 def comparison(laws: pd.DataFrame, tokens: dict[tuple[str, str], Zipf]) -> pd.DataFrame:
