@@ -3,8 +3,7 @@
 from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
 from infogeo.states.store import open_store
-from infogeo.theory import laws as theory
-from infogeo.theory import report, zipf
+from infogeo.theory import beside_data, report, zipf
 
 
 def main(files, params, output) -> None:
@@ -26,8 +25,8 @@ def main(files, params, output) -> None:
         artefacts.read_table(path, params.expected_laws) for path in (files.points, files.laws)
     )
     recovery = artefacts.read_table(files.recovery, params.expected_recovery)
-    implied = theory.implied(points, laws, zipfs, n=params.n, axis=params.axis)
-    compared = theory.comparison(implied, zipfs)
+    implied = beside_data.implied(points, laws, zipfs, n=params.n, axis=params.axis)
+    compared = beside_data.comparison(implied, zipfs)
     tables.write_csv(compared, output.table)
     tables.write_text(report.markdown_text(compared, recovery), output.markdown)
     tables.write_text(report.terminal_text(compared, recovery), output.terminal)

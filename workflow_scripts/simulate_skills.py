@@ -5,8 +5,7 @@ import pandas as pd
 
 from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
-from infogeo.theory import laws as theory
-from infogeo.theory import skills
+from infogeo.theory import known_exponents, skills
 
 MODELS = np.unique(np.geomspace(1, 1e6, 37).round())  # numbers of comprehended skills
 DRAWN = 12  # texts of the schematic figure
@@ -29,11 +28,13 @@ def main(files, params, output) -> None:
     simulated["code_length"] = skills.code_length(MODELS, params.alpha, P, Q, m, share)
     drawn = skills.graph(DRAWN, alpha=params.alpha, skills_per_text=m, seed=params.seed)
     edges = {"text": np.repeat(np.arange(DRAWN), m), "skill": drawn.ravel()}
-    recovery = theory.recovery(laws=params.laws, seed=params.seed)
+    recovery = known_exponents.recovery(laws=params.laws, seed=params.seed)
     found = {
-        "curve": theory.curve(simulated, h1=skills.entropy(P), delta=skills.divergence(P, Q)),
+        "curve": known_exponents.curve(
+            simulated, h1=skills.entropy(P), delta=skills.divergence(P, Q)
+        ),
         "graph": pd.DataFrame(edges),
-        "lemma": theory.lemma(),
+        "lemma": known_exponents.lemma(),
         "recovery": recovery,
     }
     for name, frame in found.items():

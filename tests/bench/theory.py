@@ -2,8 +2,9 @@
 
     python tests/bench/theory.py [simulated tables per row, default 1000]
 
-Known exponents fitted by `inference.regression.robust_t` (`theory.recovery` with more noises and
-ranges of n), profile intervals of the shifted power law, and the Zipf exponent of simulated tokens.
+Known exponents fitted by `inference.regression.robust_t` (`known_exponents.recovery` with more
+noises and ranges of n), profile intervals of the shifted power law, and the Zipf exponent of
+simulated tokens.
 95 % is nominal; the Monte-Carlo error is ± 0.7 points at 1000 tables.
 """
 
@@ -15,19 +16,18 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-from infogeo.theory import laws as theory
-from infogeo.theory import zipf
+from infogeo.theory import known_exponents, shifted_power, zipf
 
 
-def known_exponents(laws: int) -> None:
+def coverage_of_known_exponents(laws: int) -> None:
     """Where in n a finite curve is a power law, as far as so much noise can tell."""
     print(f"{'noise':>6} {'n from':>7}{'coverage of the known exponent, %':>36}", end="")
     print(f"{'of the curve’s':>16}{'curve / known':>15}")
-    theory.POINTS = (10,)
+    known_exponents.POINTS = (10,)
     for noise in (0.01, 0.05, 0.2):
         for low in (1.0, 3.0, 10.0, 30.0, 100.0):
-            theory.NOISE, theory.REACHES = noise, ((low, 1e4 * low),)
-            table = theory.recovery(laws=laws, seed=0)
+            known_exponents.NOISE, known_exponents.REACHES = noise, ((low, 1e4 * low),)
+            table = known_exponents.recovery(laws=laws, seed=0)
             ratio = (table["exponent_curve"] / table["exponent_true"]).min()
             held = (100 * table["coverage"]).agg(["min", "mean", "max"])
             span = f"{held['min']:.1f} … {held['max']:.1f}, mean {held['mean']:.1f}"
@@ -49,7 +49,7 @@ def profiles(laws: int) -> None:
             held, width = np.zeros((laws, 3)), np.zeros(laws)
             for i in range(laws):
                 y = np.log(c + 2 * np.exp(-b * z)) + noise * rng.standard_normal(points)
-                fit = theory.shifted_power(z + 16, y)
+                fit = shifted_power.fit(z + 16, y)
                 held[i] = (
                     fit.low <= b <= fit.high,
                     fit.limit_low <= c <= fit.limit_high,
@@ -93,7 +93,7 @@ def tokens(laws: int) -> None:
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     start = time.perf_counter()
-    known_exponents(count)
+    coverage_of_known_exponents(count)
     profiles(max(count // 2, 1))
     tokens(max(count // 5, 1))
     print(f"\n{time.perf_counter() - start:.0f} s")

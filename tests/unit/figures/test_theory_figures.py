@@ -8,8 +8,7 @@ from infogeo.figures import theory as theory_figures
 from infogeo.figures.style import save
 from infogeo.files.errors import InfogeoError
 from infogeo.files.numbers import number
-from infogeo.theory import laws as theory
-from infogeo.theory import skills
+from infogeo.theory import known_exponents, skills, spending
 
 TRUE, BACKGROUND = np.array([0.7, 0.2, 0.1]), np.array([0.2, 0.3, 0.5])
 
@@ -19,11 +18,11 @@ def tables():
     n = np.r_[0, np.unique(np.geomspace(1, 1e5, 12).round())]
     simulated = skills.simulate(n, texts=20_000, alpha=0.7, true=TRUE, background=BACKGROUND,
                                 skills_per_text=1, share=1.0, seed=0)  # fmt: skip
-    curve = theory.curve(simulated, h1=skills.entropy(TRUE),
+    curve = known_exponents.curve(simulated, h1=skills.entropy(TRUE),
                          delta=skills.divergence(TRUE, BACKGROUND))  # fmt: skip
     edges = skills.graph(9, alpha=0.7, skills_per_text=3, seed=1)
     graph = pd.DataFrame({"text": np.repeat(np.arange(9), 3), "skill": edges.ravel()})
-    return {"graph": graph, "curve": curve, "recovery": theory.recovery(laws=20, seed=0)}
+    return {"graph": graph, "curve": curve, "recovery": known_exponents.recovery(laws=20, seed=0)}
 
 
 def drawn(tables, share=1.0, **changed):
@@ -83,7 +82,7 @@ def test_curves_and_intervals_are_the_columns_of_the_table(tables):
 def test_recovery_and_coverage_are_the_columns_of_the_table(tables):
     figure = drawn(tables)
     recovery = tables["recovery"]
-    for variant in theory.VARIANTS:
+    for variant in spending.VARIANTS:
         for start in (1, 100):
             rows = recovery[(recovery["variant"] == variant) & (recovery["n_low"] == start)]
             _, y = xy(figure, f"coverage/{variant}/{start}")
@@ -106,7 +105,7 @@ def test_marks_tell_the_variants_apart_without_colour(tables):
 
 
 def test_a_simulation_without_a_fit_is_drawn_without_one(tables):
-    curve = theory.curve(tables["curve"].iloc[:4], h1=0.8, delta=0.7)
+    curve = known_exponents.curve(tables["curve"].iloc[:4], h1=0.8, delta=0.7)
     figure = drawn(tables, curve=curve)
     assert not np.isfinite(xy(figure, "fitted")[1]).any()
     assert not any("fitted" in text.get_text() for text in figure.axes[2].texts)

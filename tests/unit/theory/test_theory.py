@@ -7,8 +7,7 @@ from scipy import optimize, special
 
 from infogeo.files.errors import InfogeoError
 from infogeo.inference import forms, regression
-from infogeo.theory import laws as theory
-from infogeo.theory import report, skills
+from infogeo.theory import beside_data, known_exponents, report, shifted_power, skills, spending
 from infogeo.theory.zipf import Zipf
 
 # ---------------------------------------------------------------- the laws
@@ -21,14 +20,14 @@ def test_seen_equals_the_direct_sum(alpha):
     for samples in (1, 2, 3.5, 100, 1e4):
         beyond = samples * special.zeta(1 + alpha, 2e6) / special.zeta(1 + alpha)
         direct = -np.expm1(samples * np.log1p(-p)).sum() + beyond  # D p is small there
-        assert theory.seen(samples, alpha) == pytest.approx(direct, rel=1e-8)
+        assert spending.seen(samples, alpha) == pytest.approx(direct, rel=1e-8)
 
 
 def test_seen_equals_simulated_samples():
     rng = np.random.default_rng(0)
     counts = [len(np.unique(rng.zipf(1.8, 5000))) for _ in range(400)]
     error = np.std(counts) / 20
-    assert abs(np.mean(counts) - theory.seen(5000, 0.8)) < 3 * error
+    assert abs(np.mean(counts) - spending.seen(5000, 0.8)) < 3 * error
 
 
 @pytest.mark.parametrize("alpha", [0.3, 1.0, 2.0])
@@ -36,8 +35,8 @@ def test_seen_tends_to_its_power_law_less_one_half(alpha):
     power = 1 / (1 + alpha)
     for samples in (1e8, 1e12, 1e16):
         law = special.gamma(1 - power) * (samples / special.zeta(1 + alpha)) ** power - 0.5
-        assert theory.seen(samples, alpha) == pytest.approx(law, rel=1e-7)
-    assert theory.seen(np.array([[1.0, 10.0]]), alpha).shape == (1, 2)
+        assert spending.seen(samples, alpha) == pytest.approx(law, rel=1e-7)
+    assert spending.seen(np.array([[1.0, 10.0]]), alpha).shape == (1, 2)
 
 
 def test_what_is_not_seen_has_the_exponent_of_the_first_n():
@@ -48,38 +47,38 @@ def test_what_is_not_seen_has_the_exponent_of_the_first_n():
     p = k ** -(1 + alpha) / special.zeta(1 + alpha)
     missing = np.array([(p * np.exp(samples_ * np.log1p(-p))).sum() for samples_ in samples])
     missing += special.zeta(1 + alpha, 1_000_001) / special.zeta(1 + alpha)
-    ideal = skills.tail(theory.seen(samples, alpha), alpha)
+    ideal = skills.tail(spending.seen(samples, alpha), alpha)
     for tail in (missing, ideal):
         slope = regression.least_squares(regression.design(np.log(samples)), np.log(tail))[0]
         assert slope == pytest.approx(-alpha / (1 + alpha), rel=2e-3)
     assert (missing > ideal).all()
 
 
-@pytest.mark.parametrize("variant", theory.VARIANTS)
+@pytest.mark.parametrize("variant", spending.VARIANTS)
 def test_the_cost_buys_n_skills_and_no_split_of_the_compute_buys_more(variant):
     alpha, gamma = 0.6, 0.7
     n = np.array([1.0, 2.5, 50.0, 3e4])
-    x = theory.cost(variant, n, alpha, gamma)
+    x = spending.cost(variant, n, alpha, gamma)
     if variant == "parameter_limited":
         np.testing.assert_allclose(x**gamma, n)
     elif variant == "data_limited":
-        np.testing.assert_allclose(theory.seen(x, alpha), n, rtol=1e-10)
+        np.testing.assert_allclose(spending.seen(x, alpha), n, rtol=1e-10)
     else:
         for compute, most in zip(x, n, strict=True):
             N = np.geomspace(1, compute, 4001)[:-1]
-            found = np.minimum(N**gamma, theory.seen(compute / N, alpha))
+            found = np.minimum(N**gamma, spending.seen(compute / N, alpha))
             assert found.max() <= most * (1 + 1e-9)
             assert found.max() == pytest.approx(most, rel=0.01)
 
 
-@pytest.mark.parametrize("variant", theory.VARIANTS)
+@pytest.mark.parametrize("variant", spending.VARIANTS)
 @pytest.mark.parametrize(("alpha", "gamma"), [(0.3, 1.0), (1.0, 0.5), (1.5, 2.0)])
 def test_finite_curves_approach_the_exponent(variant, alpha, gamma):
-    expected = theory.exponent(variant, alpha, gamma)
+    expected = spending.exponent(variant, alpha, gamma)
     gaps = []
     for start in (1e1, 1e3, 1e5):
         n = np.geomspace(start, 10 * start, 5)
-        x = np.log(theory.cost(variant, n, alpha, gamma))
+        x = np.log(spending.cost(variant, n, alpha, gamma))
         y = np.log(skills.conditional_entropy(n, alpha, 0.0, 1.0))
         gaps.append(abs(regression.least_squares(regression.design(x), y)[0] / expected - 1))
     assert gaps[0] > gaps[1] > gaps[2]
@@ -89,15 +88,15 @@ def test_finite_curves_approach_the_exponent(variant, alpha, gamma):
 
 def test_bad_arguments_of_the_laws_are_named():
     with pytest.raises(InfogeoError, match=r"alpha = 0"):
-        theory.seen(10, 0)
+        spending.seen(10, 0)
     with pytest.raises(InfogeoError, match=r"samples from 0.5"):
-        theory.seen([10, 0.5], 1)
+        spending.seen([10, 0.5], 1)
     with pytest.raises(InfogeoError, match="'time_limited': there are parameter_limited"):
-        theory.cost("time_limited", [1.0], 1, 1)
+        spending.cost("time_limited", [1.0], 1, 1)
     with pytest.raises(InfogeoError, match="gamma = 0"):
-        theory.cost("parameter_limited", [1.0], 1, 0)
+        spending.cost("parameter_limited", [1.0], 1, 0)
     with pytest.raises(InfogeoError, match=r"n from 0.0"):
-        theory.cost("parameter_limited", [2.0, 0.0], 1, 1)
+        spending.cost("parameter_limited", [2.0, 0.0], 1, 1)
 
 
 # ---------------------------------------------------------------- recovery and lemma
@@ -105,13 +104,13 @@ def test_bad_arguments_of_the_laws_are_named():
 
 @pytest.fixture(scope="module")
 def recovered():
-    return theory.recovery(laws=500, seed=0)
+    return known_exponents.recovery(laws=500, seed=0)
 
 
 def test_the_interval_covers_the_known_exponent_where_the_law_is_a_power(recovered):
     """92 to 98 % of 500 tables; the standard error of a share is 1 point."""
     rows = recovered[recovered["n_low"] == 100]
-    assert set(rows["variant"]) == set(theory.VARIANTS)
+    assert set(rows["variant"]) == set(spending.VARIANTS)
     assert set(rows["points"]) == {5, 8, 10}
     assert rows["coverage"].between(0.92, 0.98).all()
     assert (rows["exponent_curve"] / rows["exponent_true"] - 1).abs().max() < 1e-3
@@ -129,7 +128,7 @@ def test_from_the_first_skill_on_the_known_exponent_is_missed(recovered):
 
 
 def test_recovery_repeats_and_its_rows_have_noise_of_their_own():
-    first, second = (theory.recovery(laws=5, seed=3) for _ in range(2))
+    first, second = (known_exponents.recovery(laws=5, seed=3) for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
     gaps = (first["exponent_mean"] - first["exponent_curve"]) / first["width"]
     assert np.diff(np.sort(gaps)).min() > 1e-7  # the same noise on like curves would give like gaps
@@ -137,10 +136,10 @@ def test_recovery_repeats_and_its_rows_have_noise_of_their_own():
 
 
 def test_the_lemma_s_exponent_is_found_with_half_a_skill_added():
-    table = theory.lemma().set_index(["alpha", "n_low", "n_high"])
+    table = known_exponents.lemma().set_index(["alpha", "n_low", "n_high"])
     far = table.xs((100, 10**9), level=("n_low", "n_high"))
     np.testing.assert_allclose(far["shifted"], -far.index, rtol=1e-5)
-    for alpha in theory.LEMMA_ALPHAS:
+    for alpha in known_exponents.LEMMA_ALPHAS:
         near = table.loc[(alpha, 1, 100)]
         assert abs(near["plain"] / -alpha - 1) > 0.06
         assert abs(near["shifted"] / -alpha - 1) < 0.008
@@ -161,7 +160,8 @@ def simulated(seed, alpha=0.7, m=1, share=1.0):
 def test_the_power_law_of_the_simulated_curve_covers_the_exponent(m, alpha):
     """95 % nominal, 100 simulations: the Monte-Carlo error is 2.2 points."""
     rows = [
-        theory.curve(simulated(seed, alpha, m), h1=0.7, delta=0.5).iloc[0] for seed in range(100)
+        known_exponents.curve(simulated(seed, alpha, m), h1=0.7, delta=0.5).iloc[0]
+        for seed in range(100)
     ]
     held = np.mean([row["exponent_low"] <= -alpha <= row["exponent_high"] for row in rows])
     assert abs(held - 0.95) < 3 * 0.022
@@ -170,7 +170,7 @@ def test_the_power_law_of_the_simulated_curve_covers_the_exponent(m, alpha):
 
 
 def test_the_simulated_curve_is_fitted_where_it_has_texts():
-    table = theory.curve(simulated(seed=0), h1=0.7, delta=0.5)
+    table = known_exponents.curve(simulated(seed=0), h1=0.7, delta=0.5)
     used = table[table["used"]]
     assert used["n"].min() >= 10
     assert (used["not_understood"] * 50_000).min() >= 100
@@ -186,10 +186,10 @@ def test_the_simulated_curve_is_fitted_where_it_has_texts():
     equal = simulated(seed=0)
     rows = used.index[1:3]
     equal.loc[rows, "not_understood"] = used["not_understood"].iloc[1]
-    found = theory.curve(equal, h1=0.7, delta=0.5).iloc[0]
+    found = known_exponents.curve(equal, h1=0.7, delta=0.5).iloc[0]
     assert found["exponent_low"] < table["exponent"].iloc[0] < found["exponent_high"]
 
-    nothing = theory.curve(simulated(seed=0).head(2), h1=0.7, delta=0.5)
+    nothing = known_exponents.curve(simulated(seed=0).head(2), h1=0.7, delta=0.5)
     assert not nothing["used"].any()
     assert nothing[["fitted", "exponent", "exponent_low"]].isna().all(axis=None)
 
@@ -207,7 +207,7 @@ def shifted(c, b, noise=0.0, seed=0, z=Z):
 
 @pytest.mark.parametrize(("c", "b"), [(1.7, 0.3), (2.0, 0.7), (0.5, 0.1), (3.0, 1.5)])
 def test_exact_curves_are_found_exactly(c, b):
-    found = theory.shifted_power(X, shifted(c, b))
+    found = shifted_power.fit(X, shifted(c, b))
     assert found.exponent == pytest.approx(b, rel=1e-5)
     assert found.limit == pytest.approx(c, rel=1e-4)
     assert found.low <= found.exponent <= found.high
@@ -217,7 +217,7 @@ def test_exact_curves_are_found_exactly(c, b):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_fit_agrees_with_curve_fit_and_with_fit_shifted(seed):
     y = shifted(1.7, 0.3, 0.01, seed)
-    found = theory.shifted_power(X, y)
+    found = shifted_power.fit(X, y)
 
     def curve(x, c, log_a, b):
         return np.log(c + np.exp(log_a - b * Z))
@@ -240,7 +240,7 @@ def test_the_fit_agrees_with_curve_fit_and_with_fit_shifted(seed):
 
 def test_the_ends_are_where_the_profile_crosses_the_f_limit():
     y = shifted(1.7, 0.3, 0.02, seed=2)
-    found = theory.shifted_power(X, y)
+    found = shifted_power.fit(X, y)
 
     def rss(free, value, name):
         c, b = (value, free[1]) if name == "c" else (np.exp(free[1]), value)
@@ -265,7 +265,7 @@ def test_the_profile_interval_covers():
     """95 % nominal, 200 laws: the Monte-Carlo error is 1.5 points. More: tests/bench/theory.py."""
     held = np.zeros((200, 2), bool)
     for seed in range(200):
-        found = theory.shifted_power(X, shifted(1.7, 0.3, 0.01, seed))
+        found = shifted_power.fit(X, shifted(1.7, 0.3, 0.01, seed))
         held[seed] = found.low <= 0.3 <= found.high, found.limit_low <= 1.7 <= found.limit_high
     assert (np.abs(held.mean(axis=0) - 0.95) < 3 * 0.0154).all()
 
@@ -274,7 +274,7 @@ def test_a_pure_power_law_has_no_limit_and_its_exponent_as_least_b():
     ends = 0
     for seed in range(8):
         y = 1.0 - 0.1 * X + 0.01 * np.random.default_rng(seed).standard_normal(9)
-        found = theory.shifted_power(X, y)
+        found = shifted_power.fit(X, y)
         power = -regression.least_squares(regression.design(X), y)[0]
         assert found.limit_low == 0
         assert found.exponent >= power * (1 - 1e-6)
@@ -284,7 +284,7 @@ def test_a_pure_power_law_has_no_limit_and_its_exponent_as_least_b():
             assert found.exponent == pytest.approx(power, rel=1e-6)
             assert found.low < power < found.high
     assert ends >= 2
-    exact = theory.shifted_power(X, 1.0 - 0.1 * X)
+    exact = shifted_power.fit(X, 1.0 - 0.1 * X)
     assert exact.exponent == pytest.approx(0.1, rel=1e-7)
     assert exact.limit == pytest.approx(0, abs=1e-6)
 
@@ -293,7 +293,7 @@ def test_a_step_has_no_upper_end():
     y = np.full(9, np.log(3.0))
     y[0] += 0.2
     y += 1e-3 * np.random.default_rng(0).standard_normal(9)
-    found = theory.shifted_power(X, y)
+    found = shifted_power.fit(X, y)
     assert found.high == np.inf
     assert 0 < found.low < 3
     assert np.isnan(found.exponent)
@@ -305,7 +305,7 @@ def test_a_step_has_no_upper_end():
 
 def test_noise_alone_leaves_every_b_open():
     y = np.log(4) + 0.02 * np.random.default_rng(4).standard_normal(9) - 1e-3 * Z
-    found = theory.shifted_power(X, y)
+    found = shifted_power.fit(X, y)
     assert (found.low, found.high) == (0, np.inf)
     assert "a constant fits as well" in found.problem
     assert "every b up to 3 fits" in found.problem
@@ -324,7 +324,7 @@ def test_noise_alone_leaves_every_b_open():
     ],
 )
 def test_what_cannot_be_fitted_says_why(x, y, problem):
-    found = theory.shifted_power(x, y)
+    found = shifted_power.fit(x, y)
     assert np.isnan(found[:6]).all()
     assert problem in found.problem
 
@@ -363,7 +363,7 @@ def implied(curves, problems=None):
     """What the NLL laws of these families imply."""
     problems = dict.fromkeys(curves, "") | (problems or {})
     families = [("docs", family) for family in problems]
-    return theory.implied(
+    return beside_data.implied(
         points(curves), laws(problems), families, n=128, axis="non_embedding"
     )  # fmt: skip
 
@@ -379,11 +379,11 @@ def test_implied_takes_the_headline_nll_alone():
 
 def test_where_the_law_itself_is_not_fitted_nothing_is_implied():
     curves, why = {"a": shifted(1.7, 0.3)}, {"a": "two models of one shape"}
-    found = theory.implied(
+    found = beside_data.implied(
         points(curves).assign(fitted=np.nan), laws(why), [("docs", "a")],
         n=128, axis="non_embedding",
     )  # fmt: skip
-    assert found["problem"].tolist() == [theory.NOT_FITTED + "two models of one shape"]
+    assert found["problem"].tolist() == [beside_data.NOT_FITTED + "two models of one shape"]
     assert np.isnan(found["exponent"][0])
 
 
@@ -394,9 +394,9 @@ def test_a_family_without_points_is_not_available_and_says_why(recovered):
     """One family of two dtypes, whose NLL law is not fitted: the run ends well all the same."""
     found = implied({"b": shifted(1.7, 0.3)}, {"a": MIXED})
     assert found.set_index("family")["points"].to_dict() == {"a": 0, "b": 9}
-    table = theory.comparison(found, {("docs", "a"): tokens(1.3), ("docs", "b"): tokens(1.3)})
+    table = beside_data.comparison(found, {("docs", "a"): tokens(1.3), ("docs", "b"): tokens(1.3)})
     of_a = table[table["family"] == "a"].set_index("quantity")
-    assert of_a.loc["alpha_gamma", "problems"] == theory.NOT_FITTED + MIXED
+    assert of_a.loc["alpha_gamma", "problems"] == beside_data.NOT_FITTED + MIXED
     assert of_a.loc["gamma_needed", "problems"].startswith("not available")
     assert of_a.loc["zipf_exponent", "value"] == 1.3
     for text in (report.markdown_text(table, recovered), report.terminal_text(table, recovered)):
@@ -404,23 +404,23 @@ def test_a_family_without_points_is_not_available_and_says_why(recovered):
 
 
 def test_not_one_family_with_points_is_no_error():
-    found = theory.implied(
+    found = beside_data.implied(
         points({"a": X})[:0], laws({"a": MIXED}), [("docs", "a")], n=128, axis="non_embedding"
     )
-    assert found["problem"].tolist() == [theory.NOT_FITTED + MIXED]
+    assert found["problem"].tolist() == [beside_data.NOT_FITTED + MIXED]
 
 
 def test_a_family_whose_models_have_no_likelihoods_says_so():
-    found = theory.implied(
+    found = beside_data.implied(
         points({"a": X}), laws({"a": ""}), [("docs", "encoders")], n=128, axis="non_embedding"
     )
-    assert found["problem"].tolist() == [theory.NOT_FITTED + theory.NO_LIKELIHOOD]
+    assert found["problem"].tolist() == [beside_data.NOT_FITTED + beside_data.NO_LIKELIHOOD]
 
 
 def compared(s, y=None, **keywords):
     y = shifted(1.7, 0.3, 0.01) if y is None else y
     laws = implied({"a": y})
-    table = theory.comparison(laws, {("docs", "a"): tokens(s, **keywords)})
+    table = beside_data.comparison(laws, {("docs", "a"): tokens(s, **keywords)})
     return laws.iloc[0], table.set_index("quantity")
 
 
@@ -459,7 +459,7 @@ def test_the_quotient_covers_when_both_intervals_do():
     above, below = 0.3 + 0.02 * rng.standard_normal(2000), 0.5 + 0.03 * rng.standard_normal(2000)
     held = 0
     for a, b in zip(above, below, strict=True):
-        (_, low, high), _ = theory._quotient((a, a - 0.0392, a + 0.0392),
+        (_, low, high), _ = beside_data._quotient((a, a - 0.0392, a + 0.0392),
                                              (b, b - 0.0588, b + 0.0588))  # fmt: skip
         held += low <= 0.6 <= high
     assert held / 2000 >= 0.95
@@ -483,11 +483,11 @@ def test_sentences_say_in_numbers_what_agrees():
 
 
 def test_texts_hold_every_family_and_fit_the_terminal(recovered):
-    table = theory.comparison(
+    table = beside_data.comparison(
         implied({"a": shifted(1.7, 0.3, 0.01), "b": 0.1 * X}),
         {("docs", "a"): tokens(1.3), ("docs", "b"): tokens(0.8)},
     )
-    assert table.columns.tolist() == theory.COMPARISON_COLUMNS
+    assert table.columns.tolist() == beside_data.COMPARISON_COLUMNS
     terminal = report.terminal_text(table, recovered)
     markdown = report.markdown_text(table, recovered)
     assert max(map(len, terminal.splitlines())) <= 110
