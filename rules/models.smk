@@ -111,7 +111,7 @@ rule fetch_model:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(500),
+        mem_mb=rising(1000),
     params:
         **LOCAL.params,
     script:
@@ -145,7 +145,7 @@ rule download_model:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(500),
+        mem_mb=rising(1000),
         downloads=1,
     params:
         **DOWNLOADED.params,

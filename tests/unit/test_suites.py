@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from infogeo.planning import configuration, costs, input_tables
-from infogeo.sources.parameters import count_parameters
+from infogeo.sources.parameters import by_names, count_parameters
 
 ROOT = Path(__file__).parents[2]
 SUITES = ROOT / "config" / "suites"
@@ -143,9 +143,10 @@ def counted(repository: str, blocks: int | None, folder: Path) -> dict:
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     tensors = {
-        name: ("", "F32", tuple(weight.shape), 0, 0) for name, weight in model.state_dict().items()
+        name: ("", "F32", tuple(weight.shape), 0, 0) for name, weight in model.named_parameters()
     }
-    return count_parameters(folder, config.to_dict(), tensors)
+    parts = by_names(folder, config.to_dict(), tensors)
+    return count_parameters(folder, config.to_dict(), tensors, parts)
 
 
 @cache

@@ -6,7 +6,14 @@ import shutil
 import pytest
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sources import ladder_members, models, parameters, tensor_files
+from infogeo.sources import (
+    architecture,
+    ladder_members,
+    model_directory,
+    models,
+    parameters,
+    tensor_files,
+)
 
 ROW = {"slug": "m", "source": "local", "where": "here", "fingerprint": "fp"}
 
@@ -148,16 +155,121 @@ def test_masks_and_tables_of_old_checkpoints_are_no_parameters(directory):
     assert describe(directory)["params_total"] == whole["params_total"]
 
 
-def test_biases_of_attention_are_parameters(directory):
+def test_names_alone_tell_biases_of_attention_from_masks(directory):
+    config, _, tensors = model_directory.validate_directory(directory)
+    tensors["gpt_neox.layers.0.attention.bias"] = ("", "F32", (32,), 0, 0)
+    assert not parameters.by_names(directory, config, tensors).surplus
+    tensors["gpt_neox.layers.0.attention.bias"] = ("", "F32", (1, 1, 8, 8), 0, 0)
+    names = parameters.by_names(directory, config, tensors)
+    assert names.surplus == ["gpt_neox.layers.0.attention.bias"]
+
+
+def saved(config, directory, tiny_model_dir, **edited):
+    """A random model of a configuration, saved with a tokenizer; then its config is edited."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    shutil.copytree(tiny_model_dir("gpt_neox"), directory, dirs_exist_ok=True)
+    AutoModelForCausalLM.from_config(config).save_pretrained(directory)
+    edit_json(directory / "config.json", **edited)
+    return directory
+
+
+def llama(**changes):
+    from transformers import LlamaConfig
+
+    sizes = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 64}
+    return LlamaConfig(**sizes | {"num_attention_heads": 4} | changes)
+
+
+def test_layers_that_do_not_load_are_not_counted_and_named(tmp_path, tiny_model_dir):
+    short = saved(llama(num_hidden_layers=4), tmp_path, tiny_model_dir, num_hidden_layers=2)
+    said = describe(short)
+    assert said["params_non_embedding"] == 20_640
+    assert {name.split(".")[2] for name in said["surplus"]} == {"2", "3"}
+    assert sum(said["surplus"].values()) == 41_248 - 20_640
+    assert loaded(short)[0].num_parameters() == said["params_total"]
+    line = models.summary(said)
+    assert "18 tensors of 20,608 numbers (model.layers.2.input_layernorm.weight, " in line
+    # A publisher may have counted either.
+    whole = said["params_total"] + sum(said["surplus"].values())
+    assert describe(short, params=whole) == describe(short, params=said["params_total"])
+
+
+@pytest.mark.parametrize(
+    "surplus",
+    ["mtp.layers.0.mlp.up_proj.weight", "v_head.summary.weight", "score.weight",
+     "ema.model.layers.0.mlp.up_proj.weight", "model.layers.0.self_attn.rotary_emb.inv_freq"],
+)  # fmt: skip
+def test_heads_and_copies_that_do_not_load_are_not_counted(tmp_path, tiny_model_dir, surplus):
     import torch
 
+    directory = saved(llama(), tmp_path, tiny_model_dir)
     whole = describe(directory)
+    assert whole["surplus"] == {}
+    rewrite_weights(directory, lambda tensors: tensors.update({surplus: torch.ones(4, 32)}))
+    said = describe(directory)
+    assert said["surplus"] == {surplus: 128}
+    assert said["params_total"] == whole["params_total"]
 
-    def add(tensors):
-        tensors["gpt_neox.layers.9.attention.bias"] = torch.ones(32)
 
-    rewrite_weights(directory, add)
-    assert describe(directory)["params_total"] == whole["params_total"] + 32
+def test_buffers_that_load_are_no_parameters(tmp_path, tiny_model_dir):
+    from transformers import MiniMaxConfig
+
+    config = MiniMaxConfig(
+        vocab_size=300, hidden_size=32, num_hidden_layers=2, intermediate_size=32, head_dim=8,
+        num_attention_heads=4, num_key_value_heads=2, num_local_experts=3, num_experts_per_tok=1,
+        layer_types=["linear_attention", "full_attention"],
+    )  # fmt: skip
+    directory = saved(config, tmp_path, tiny_model_dir)
+    said = describe(directory)
+    model, _ = loaded(directory)
+    assert said["params_total"] + said["params_padding"] == model.num_parameters()
+    assert said["surplus"]
+    assert all("decay" in name or "slope" in name for name in said["surplus"])
+
+
+def test_experts_stored_one_by_one_are_counted_once_each(tmp_path, tiny_model_dir):
+    from transformers import MixtralConfig
+
+    config = MixtralConfig(
+        vocab_size=300, hidden_size=32, num_hidden_layers=2, intermediate_size=64,
+        num_attention_heads=4, num_key_value_heads=2, num_local_experts=3,
+    )  # fmt: skip
+    directory = saved(config, tmp_path, tiny_model_dir)
+    said = describe(directory)
+    assert said["surplus"] == {}
+    assert said["params_total"] + said["params_padding"] == loaded(directory)[0].num_parameters()
+
+
+def test_weights_that_are_tied_by_the_config_but_differ_are_two(tmp_path, tiny_model_dir):
+    directory = saved(llama(), tmp_path, tiny_model_dir, tie_word_embeddings=True)
+    said = describe(directory)
+    assert said["params_total"] + said["params_padding"] == loaded(directory)[0].num_parameters()
+
+
+def test_an_encoder_is_counted_as_it_loads(tmp_path, tiny_model_dir):
+    from transformers import BertConfig
+
+    config = BertConfig(
+        vocab_size=300, hidden_size=32, num_hidden_layers=2, intermediate_size=64,
+        num_attention_heads=4, max_position_embeddings=66,
+    )  # fmt: skip
+    directory = saved(config, tmp_path, tiny_model_dir)
+    said = describe(directory, kind="encoder")
+    assert said["surplus"] == {}
+    assert said["params_total"] + said["params_padding"] == loaded(directory)[0].num_parameters()
+
+
+def test_what_a_publisher_saved_about_outputs_and_kernels_does_not_count(tmp_path, tiny_model_dir):
+    directory = saved(llama(), tmp_path, tiny_model_dir)
+    whole = describe(directory)
+    edit_json(directory / "config.json", return_dict=False, attn_implementation="flash_attention_2")
+    assert describe(directory)["params_total"] == whole["params_total"]
+    config = architecture.config_of(directory)
+    assert config.return_dict
+    assert config._attn_implementation is None
 
 
 def test_shards_are_counted_as_one_model(directory):
@@ -360,11 +472,52 @@ def test_a_count_that_disagrees_with_the_row_is_told_with_all_numbers(directory)
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
 def test_code_that_comes_with_the_model_needs_the_rows_consent(directory, name):
+    edit_json(directory / "config.json", model_type="own")
     edit_json(directory / name, auto_map={"AutoModel": "modeling.Model"})
+    edit_json(directory / "config.json", auto_map={"AutoModel": "modeling.Model"})
     (directory / "modeling.py").write_text("")
     with pytest.raises(InfogeoError, match=rf"{name} \(auto_map\).*trust_remote_code"):
         describe(directory)
     assert "modeling.py" in describe(directory, trust_remote_code=True)["files"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+def test_code_left_in_the_config_of_a_family_of_transformers_is_not_run(directory, name):
+    whole = describe(directory)
+    edit_json(directory / name, auto_map={"AutoConfig": "configuration.Config"})
+    (directory / "configuration.py").write_text("raise RuntimeError")
+    assert describe(directory)["params_total"] == whole["params_total"]
+
+
+def test_a_type_that_transformers_does_not_know_is_told(directory):
+    edit_json(directory / "config.json", model_type="own")
+    with pytest.raises(InfogeoError, match=r"config.json: transformers .* cannot read it"):
+        describe(directory)
+
+
+def test_an_encoder_decoder_is_refused_in_one_line(directory):
+    from transformers import T5Config
+
+    T5Config().save_pretrained(directory)
+    with pytest.raises(InfogeoError, match="T5Config is an encoder–decoder") as error:
+        describe(directory)
+    assert "\n" not in str(error.value)
+
+
+def test_a_model_that_sees_without_a_causal_class_names_its_language_model(directory):
+    from transformers import LlavaConfig
+
+    LlavaConfig().save_pretrained(directory)
+    with pytest.raises(InfogeoError, match=r"LlavaConfig: .*Save its language model \(LlamaConfig"):
+        describe(directory)
+
+
+def test_an_encoder_without_a_causal_head_names_the_column(directory):
+    from transformers import ModernBertConfig
+
+    ModernBertConfig().save_pretrained(directory)
+    with pytest.raises(InfogeoError, match="set `kind` to encoder"):
+        describe(directory)
 
 
 def test_quantised_weights_are_refused(directory):
@@ -375,14 +528,17 @@ def test_quantised_weights_are_refused(directory):
 
 def test_a_config_of_another_model_is_told(directory):
     edit_json(directory / "config.json", vocab_size=301)
-    with pytest.raises(InfogeoError, match=r"has 300 rows, but .* vocab_size = 301"):
+    with pytest.raises(InfogeoError, match=r"is \[300, 32\], by config.json \[301, 32\]"):
         describe(directory)
 
 
 def test_a_config_without_width_is_told(directory):
     edit_json(directory / "config.json", hidden_size=None)
-    with pytest.raises(InfogeoError, match=r"config\.json: none of hidden_size, n_embd"):
+    with pytest.raises(InfogeoError, match="Config and weights are of different models"):
         describe(directory)
+    config, _, tensors = model_directory.validate_directory(directory)
+    with pytest.raises(InfogeoError, match=r"config\.json: none of hidden_size, n_embd"):
+        parameters.by_names(directory, config, tensors)
 
 
 def test_a_base_model_without_its_head_is_told(directory):

@@ -169,11 +169,9 @@ def test_layers_are_the_residual_stream_and_their_widths_those_of_its_states(bui
     assert case.model.widths == {layer: values.shape[1] for layer, values in hidden.items()}
     final = WIDTH // 2 if name == "opt_350m" else WIDTH
     assert case.model.widths == dict.fromkeys(map(str, range(DEPTH + 1)), WIDTH) | {"final": final}
-    described = parameters.shape(
-        case.directory, json.loads((case.directory / "config.json").read_text())
-    )
-    assert described == {"width": WIDTH, "layers": DEPTH, "vocabulary": rows_of(name)}
     said = models.describe(case.directory, "m", "local", "here", "f")
+    sizes = {key: said[key] for key in ("width", "layers", "vocabulary")}
+    assert sizes == {"width": WIDTH, "layers": DEPTH, "vocabulary": rows_of(name)}
     assert {layer: width_at(layer, said) for layer in hidden} == case.model.widths
 
 

@@ -8,7 +8,7 @@ from infogeo.files.artefacts import opened_table
 from infogeo.files.errors import InfogeoError
 from infogeo.sources import cards, ladder_members
 from infogeo.sources.model_directory import validate_directory
-from infogeo.sources.parameters import count_parameters, shape
+from infogeo.sources.parameters import by_names, count_parameters
 
 
 def describe_model(row: dict, config: dict, results: Path, fingerprint: str | None) -> dict:
@@ -50,8 +50,10 @@ def describe_model(row: dict, config: dict, results: Path, fingerprint: str | No
     if row["source"] == "hub":
         raise InfogeoError(f"model {row['slug']}: {row['where']} has not been downloaded yet.")
     files, _, tensors = validate_directory(row["where"], row["trust_remote_code"])
-    counts = count_parameters(row["where"], files, tensors)
-    return {**counts, **shape(row["where"], files), "directory": row["where"]}
+    parts = by_names(row["where"], files, tensors)
+    counts = count_parameters(row["where"], files, tensors, parts)
+    sizes = {"width": parts.width, "layers": parts.layers, "vocabulary": parts.vocabulary}
+    return {**counts, **sizes, "directory": row["where"]}
 
 
 def texts_of(results, corpus: str) -> int:

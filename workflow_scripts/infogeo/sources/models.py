@@ -1,20 +1,24 @@
 """The description of a model, model.json, from the files of its directory."""
 
 import json
+import math
 from pathlib import Path
 
 from infogeo.files.artefacts import replacing, sha256_file
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import digest
+from infogeo.sources import architecture
 from infogeo.sources.model_directory import (
     BESIDE_TOKENIZER,
     TOKENIZER_FILES,
+    is_own_code,
     read_json,
     validate_directory,
 )
-from infogeo.sources.parameters import count_parameters, final_width, shape
+from infogeo.sources.parameters import by_names, count_parameters, final_width
 
 FORMAT_VERSION = 1
+NAMED = 4  # tensors that a log names
 
 
 def describe(
@@ -60,12 +64,14 @@ def describe(
     dict
         As documented in results/README.md. `params_padding` are the parameters of embedding rows
         that no token has, `params_other` those of parts that see or hear, which no text passes;
-        they are in none of the other counts.
+        they are in none of the other counts. `surplus` are the tensors in the files that the model
+        does not load as parameters, and how many numbers each has; these are in no count.
 
     Raises
     ------
     InfogeoError
-        From `validate_directory`, or where a count is more than 1 % away from the expected one.
+        From `validate_directory` and `architecture.of_directory`, or where a count is more than
+        1 % away from the expected one.
 
     Notes
     -----
@@ -73,28 +79,13 @@ def describe(
     """
     directory = Path(directory)
     config, weights, tensors = validate_directory(directory, trust_remote_code)
-    counts = count_parameters(directory, config, tensors)
-    stored = counts["params_total"] + counts["params_padding"] + counts["params_other"]
-    for column, expected, count, how in (
-        (
-            "params",
-            params,
-            stored,
-            "tied weights once, padding and parts for other inputs than text included",
-        ),
-        (
-            "params_non_embedding",
-            params_non_embedding,
-            counts["params_non_embedding"],
-            "without embeddings of tokens and positions, and output head",
-        ),
-    ):
-        if expected and abs(count - expected) > 0.01 * expected:
-            raise InfogeoError(
-                f"model {slug}: the models table says {column} = {expected:,}, but the weights in "
-                f"{directory} have {count:,} ({how}). Correct the row, or `where` if it is another "
-                "model."
-            )
+    if is_own_code(config) and trust_remote_code:
+        parts = by_names(directory, config, tensors)
+    else:
+        parts = architecture.of_directory(directory, tensors, kind)
+    counts = count_parameters(directory, config, tensors, parts)
+    surplus = {name: math.prod(tensors[name][2]) for name in sorted(parts.surplus)}
+    _expect(f"model {slug}", directory, counts, sum(surplus.values()), params, params_non_embedding)
     files = ["config.json", *weights]
     if len(weights) > 1:
         files.append("model.safetensors.index.json")
@@ -121,13 +112,44 @@ def describe(
         "trust_remote_code": trust_remote_code,
         "files": files,
         **counts,
-        **shape(directory, config),
-        "final_width": final_width(tensors),
+        "surplus": surplus,
+        "width": parts.width,
+        "layers": parts.layers,
+        "vocabulary": parts.vocabulary,
+        "final_width": final_width(tensors, parts),
         "architecture": config.get("model_type", ""),
         "tokenizer_sha256": _tokenizer_hash(directory, files),
         "train_tokens": train_tokens,
         "fingerprint": fingerprint,
     }
+
+
+def _expect(
+    model: str, directory: Path, counts: dict, surplus: int, params, params_non_embedding
+) -> None:
+    """Compare counts with those that a row expects; a publisher may have counted the surplus."""
+    whole = counts["params_total"] + counts["params_padding"] + counts["params_other"]
+    every = f", and {surplus:,} that are not loaded" if surplus else ""
+    for column, expected, accepted, how in (
+        (
+            "params",
+            params,
+            (whole, whole + surplus),
+            f"tied weights once, padding and parts for other inputs than text included{every}",
+        ),
+        (
+            "params_non_embedding",
+            params_non_embedding,
+            (counts["params_non_embedding"],),
+            "without embeddings of tokens and positions, and output head",
+        ),
+    ):
+        if expected and all(abs(count - expected) > 0.01 * expected for count in accepted):
+            raise InfogeoError(
+                f"{model}: the models table says {column} = {expected:,}, but the weights in "
+                f"{directory} have {accepted[0]:,} ({how}). Correct the row, or `where` if it is "
+                "another model."
+            )
 
 
 def _tokenizer_hash(directory: Path, files: dict) -> str:
@@ -149,7 +171,15 @@ def write_description(description: dict, path) -> None:
 
 def summary(description: dict) -> str:
     """A line on a model for the log."""
-    return (
+    line = (
         f"{description['params_total']:,} parameters, {description['params_non_embedding']:,} "
         f"without embeddings; width {description['width']}, {description['layers']} layers"
+    )
+    surplus = description["surplus"]
+    if not surplus:
+        return line
+    names = ", ".join(list(surplus)[:NAMED]) + (", …" if len(surplus) > NAMED else "")
+    return (
+        f"{line}; not counted, because the model does not load them as parameters: {len(surplus)} "
+        f"tensors of {sum(surplus.values()):,} numbers ({names}; all of them in model.json)"
     )

@@ -1,6 +1,7 @@
 """Parameters of a model, counted from shapes, and its sizes; no weight is loaded."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 from infogeo.files.errors import InfogeoError
@@ -27,7 +28,75 @@ POSITION_EMBEDDINGS = ("wpe.weight", "embed_positions.weight", "position_embeddi
 BUFFERS = ((".masked_bias", 0), (".inv_freq", 0), (".attn.bias", 2), (".attention.bias", 2))
 
 
-def count_parameters(directory, config: dict, tensors: dict) -> dict:
+@dataclass(frozen=True)
+class Architecture:
+    """The sizes of a model, and the parts of its stored tensors, by name.
+
+    Attributes
+    ----------
+    width, layers, vocabulary : int
+    inputs, heads, biases : list of str
+        The input embedding; the output head, and its bias.
+    surplus : list of str
+        What is no parameter of the model that is loaded.
+    copies : list of str
+        Parameters stored again under a second name.
+    lacks_head : bool
+        Whether the output head is a parameter of its own, and not stored.
+    """
+
+    width: int
+    layers: int
+    vocabulary: int
+    inputs: list[str]
+    heads: list[str]
+    biases: list[str]
+    surplus: list[str]
+    copies: list[str]
+    lacks_head: bool
+
+
+def by_names(directory, config: dict, tensors: dict) -> Architecture:
+    """The architecture as the names of weights and of sizes tell it, without transformers.
+
+    For models that run by code of their own, and for plans.
+
+    Parameters
+    ----------
+    directory : path
+    config : dict
+        config.json.
+    tensors : dict
+        From `model_directory.validate_directory`.
+
+    Raises
+    ------
+    InfogeoError
+        Where a size is not in config.json under any of its names.
+    """
+    config = _text_config(config)
+    inputs = [name for name in tensors if _ends(name, INPUT_EMBEDDINGS)]
+    rows = tensors[inputs[0]][2][0] if inputs else 0
+    heads = [name for name in tensors if _ends(name, OUTPUT_HEADS) and tensors[name][2][0] == rows]
+    return Architecture(
+        width=_first(Path(directory), config, WIDTH_KEYS),
+        layers=_first(Path(directory), config, LAYERS_KEYS),
+        vocabulary=_first(Path(directory), config, ("vocab_size",)),
+        inputs=inputs,
+        heads=heads,
+        biases=[name for name in tensors if _ends(name, OUTPUT_BIASES)],
+        surplus=[
+            name
+            for name, (_, dtype, shape, _, _) in tensors.items()
+            if dtype in {"BOOL", "I64"}
+            or any(name.endswith(end) and len(shape) >= least for end, least in BUFFERS)
+        ],
+        copies=[],
+        lacks_head=not heads and config.get("tie_word_embeddings") is False,
+    )
+
+
+def count_parameters(directory, config: dict, tensors: dict, architecture: Architecture) -> dict:
     """Count parameters from shapes.
 
     Parameters
@@ -37,6 +106,7 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
         config.json.
     tensors : dict
         From `validate_directory`.
+    architecture : Architecture
 
     Returns
     -------
@@ -45,7 +115,7 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
         positions); params_non_embedding (the rest); params_padding (embedding rows beyond the
         tokenizer's last token, input and output: they are never read, and in no other count);
         params_other (of a model that also sees or hears: what is not its language model; in no
-        other count).
+        other count). What is not loaded is in none of them.
 
     Raises
     ------
@@ -53,19 +123,10 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
         Where there is no input embedding, or its shape is not that of the config.
     """
     directory = Path(directory)
-    nested, config = "text_config" in config, _text_config(config)
-    size = {
-        name: math.prod(shape)
-        for name, (_, dtype, shape, _, _) in tensors.items()
-        if not any(name.endswith(end) and len(shape) >= least for end, least in BUFFERS)
-        and dtype not in {"BOOL", "I64"}
-    }
-
-    def ending(suffixes):
-        return [name for name in size if _ends(name, suffixes)]
-
-    inputs = ending(INPUT_EMBEDDINGS)
-    vocabulary = _first(directory, config, ("vocab_size",))
+    size = {name: math.prod(shape) for name, (_, _, shape, _, _) in tensors.items()}
+    for name in (*architecture.surplus, *architecture.copies):
+        del size[name]
+    inputs, heads = architecture.inputs, architecture.heads
     if len(inputs) != 1:
         raise InfogeoError(
             f"{directory}: cannot tell which weight is the input embedding (found "
@@ -73,29 +134,30 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
             "parameters cannot be counted."
         )
     rows = tensors[inputs[0]][2][0]
-    if rows != vocabulary:
+    if rows != architecture.vocabulary:
         raise InfogeoError(
             f"{directory}: the input embedding has {rows:,} rows, but config.json says vocab_size "
-            f"= {vocabulary:,}. Config and weights are of different models."
+            f"= {architecture.vocabulary:,}. Config and weights are of different models."
         )
-    heads = [name for name in ending(OUTPUT_HEADS) if tensors[name][2][0] == rows]
-    if not heads and config.get("tie_word_embeddings") is False:
+    if architecture.lacks_head:
         raise InfogeoError(
             f"{directory}: config.json says that the output head is not tied to the input "
-            f"embedding, but there is none (known endings: {', '.join(OUTPUT_HEADS)}). Save the "
-            "whole causal language model, not its base."
+            "embedding, but there is none. Save the whole causal language model, not its base."
         )
     tied = not heads or _is_tied(directory, config, tensors, inputs[0], heads[0])
     if tied:  # a copy stored twice is counted once
         for name in heads:
             del size[name]
-    outputs = [] if tied else [*heads, *ending(OUTPUT_BIASES)]
+    outputs = [] if tied else [*heads, *architecture.biases]
     decoder = inputs[0].rsplit(".", 2)[0] + "."  # what the names of its weights begin with
     others = {
-        name for name in size if nested and not name.startswith(decoder) and name not in outputs
+        name
+        for name in size
+        if "text_config" in config and not name.startswith(decoder) and name not in outputs
     }
     other = sum(size.pop(name) for name in others)
-    embedding = sum(size[name] for name in [*inputs, *outputs, *ending(POSITION_EMBEDDINGS)])
+    positions = [name for name in size if _ends(name, POSITION_EMBEDDINGS)]
+    embedding = sum(size[name] for name in [*inputs, *outputs, *positions])
     padded = max(0, rows - (tokenizer_size(directory) or rows))
     padding = padded * sum(size[name] // rows for name in [*inputs, *outputs])
     total = sum(size.values())
@@ -109,11 +171,11 @@ def count_parameters(directory, config: dict, tensors: dict) -> dict:
 
 
 def _is_tied(directory: Path, config: dict, tensors: dict, one: str, other: str) -> bool:
-    """Whether two stored weights are one parameter: as config.json says, else by their bytes."""
-    if "tie_word_embeddings" in config:
-        return bool(config["tie_word_embeddings"])
-    return tensors[one][1:3] == tensors[other][1:3] and (
-        tensor_hash(directory, tensors[one]) == tensor_hash(directory, tensors[other])
+    """Whether two stored weights are one parameter: the loader ties none that differ."""
+    return (
+        _text_config(config).get("tie_word_embeddings") is not False
+        and tensors[one][1:3] == tensors[other][1:3]
+        and tensor_hash(directory, tensors[one]) == tensor_hash(directory, tensors[other])
     )
 
 
@@ -135,36 +197,16 @@ def tokenizer_size(directory) -> int | None:
     return None
 
 
-def shape(directory, config: dict) -> dict:
-    """Width of the hidden states, number of blocks and size of the vocabulary, from config.json.
-
-    Raises
-    ------
-    InfogeoError
-        Where one of them is not there under any of its names.
-    """
-    config = _text_config(config)
-    return {
-        "width": _first(Path(directory), config, WIDTH_KEYS),
-        "layers": _first(Path(directory), config, LAYERS_KEYS),
-        "vocabulary": _first(Path(directory), config, ("vocab_size",)),
-    }
-
-
-def final_width(tensors: dict) -> int:
+def final_width(tensors: dict, architecture: Architecture) -> int:
     """Width of the final states: of what the output head, or an embedding tied to it, multiplies.
 
     Parameters
     ----------
     tensors : dict
-        From `validate_directory`.
+        From `model_directory.validate_directory`.
+    architecture : Architecture
     """
-    inputs, heads = (
-        [shape for name, (_, _, shape, _, _) in tensors.items() if _ends(name, suffixes)]
-        for suffixes in (INPUT_EMBEDDINGS, OUTPUT_HEADS)
-    )
-    of_vocabulary = [shape for shape in heads if shape[0] == inputs[0][0]]
-    return (of_vocabulary or inputs)[0][1]
+    return tensors[(architecture.heads or architecture.inputs)[0]][2][1]
 
 
 def _ends(name: str, suffixes) -> bool:

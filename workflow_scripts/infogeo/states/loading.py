@@ -10,6 +10,7 @@ import transformers
 from safetensors import safe_open
 
 from infogeo.files.errors import InfogeoError
+from infogeo.sources.architecture import config_of
 from infogeo.states.model import LanguageModel
 from infogeo.states.out_of_memory import is_out_of_memory
 
@@ -40,6 +41,7 @@ def load_model(
             placed = device_map(size, free_memory(), name)
         model, report = transformers.AutoModelForCausalLM.from_pretrained(
             str(directory),
+            config=config_of(directory, trust_remote_code),
             dtype=getattr(torch, dtype),
             use_safetensors=True,
             local_files_only=True,
@@ -118,7 +120,7 @@ def untrained_model(
     The draw is made in float32 on the CPU, so that it depends on the seed alone, and PyTorch's
     own generator is left as it was.
     """
-    config = _config(directory, trust_remote_code)
+    config = config_of(directory, trust_remote_code)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = transformers.AutoModelForCausalLM.from_config(
@@ -167,12 +169,3 @@ def twins(card: dict, draws: int, **options):
         model = twin(card["directory"], draw, name=card["slug"], **options)
         yield model
         model.model.to("meta")  # even if the caller still refers to it
-
-
-def _config(directory, trust_remote_code):
-    try:
-        return transformers.AutoConfig.from_pretrained(
-            str(directory), local_files_only=True, trust_remote_code=trust_remote_code
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise InfogeoError(f"{directory}: no model configuration ({error}).") from error

@@ -1,0 +1,228 @@
+"""What transformers makes of a model directory: class, sizes, and the tensors that it loads.
+
+The model is built on PyTorch's meta device, as shapes without numbers: a second, whatever its size.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+from infogeo.files.errors import InfogeoError
+from infogeo.sources.parameters import Architecture
+from infogeo.sources.tensor_files import tensor_hash
+
+
+def config_of(directory, trust_remote_code: bool = False):
+    """The configuration of a model, as it is run here.
+
+    What a publisher saved about outputs and kernels does not count: `return_dict` and
+    `attn_implementation` are those of the machine that saved the file, and change no number.
+
+    Raises
+    ------
+    InfogeoError
+        Where transformers cannot read it, or the model is an encoder–decoder.
+    """
+    import transformers
+
+    try:
+        config = transformers.AutoConfig.from_pretrained(
+            str(directory), local_files_only=True, trust_remote_code=trust_remote_code
+        )
+    except Exception as error:  # transformers and the checks of its configurations raise many kinds
+        raise InfogeoError(
+            f"{directory}/config.json: transformers {transformers.__version__} cannot read it "
+            f"({_one_line(error)}). Its type may be newer than this version, or the file damaged."
+        ) from error
+    for part in {id(part): part for part in (config, config.get_text_config())}.values():
+        part.return_dict = True
+        part._attn_implementation = None
+    return config
+
+
+def auto_class(config, kind: str):
+    """The class of transformers by which a model of a kind is built and loaded.
+
+    Parameters
+    ----------
+    config : PretrainedConfig
+    kind : {'causal', 'encoder'}
+
+    Returns
+    -------
+    class
+        AutoModelForCausalLM; AutoModel for an encoder that has no causal head.
+    """
+    import transformers
+
+    causal = type(config) in transformers.MODEL_FOR_CAUSAL_LM_MAPPING
+    if kind == "encoder" and not causal:
+        return transformers.AutoModel
+    return transformers.AutoModelForCausalLM
+
+
+def blank(directory, kind: str):
+    """The model that a directory is loaded as, without numbers.
+
+    Raises
+    ------
+    InfogeoError
+        As `config_of`; where transformers has no such model of that kind, or cannot build it.
+    """
+    import torch
+    import transformers
+
+    config = config_of(directory)
+    place = f"{directory}/config.json: {type(config).__name__}"
+    if config.is_encoder_decoder:
+        raise InfogeoError(
+            f"{place} is an encoder–decoder: its states depend on a second text, and it has no "
+            "likelihood of one alone. It cannot be measured."
+        )
+    auto = auto_class(config, kind)
+    if auto is transformers.AutoModelForCausalLM and (
+        type(config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING
+    ):
+        raise InfogeoError(f"{place}: {_no_causal_model(config)}")
+    try:
+        with torch.device("meta"):
+            return auto.from_config(config)
+    except Exception as error:
+        raise InfogeoError(
+            f"{place}: transformers {transformers.__version__} cannot build this model "
+            f"({_one_line(error)})."
+        ) from error
+
+
+def _no_causal_model(config) -> str:
+    """Why a configuration has no causal model, and what to do."""
+    import transformers
+
+    text = config.get_text_config()
+    if text is not config:
+        return (
+            "transformers has no causal language model of this type, which also sees or hears. "
+            f"Save its language model ({type(text).__name__}) alone, with save_pretrained(), and "
+            "use source `local`."
+        )
+    if type(config) in transformers.MODEL_MAPPING:
+        return (
+            "transformers has no causal language model of this type. If its states depend on "
+            "all tokens of a text, set `kind` to encoder in its row."
+        )
+    return "transformers has no language model of this type."
+
+
+def of_directory(directory, tensors: dict, kind: str = "causal") -> Architecture:
+    """The sizes of a model, and the part that each stored tensor has in it.
+
+    Names are followed as transformers' loader follows them: prefixes, older names, weights of
+    experts that are stored one by one.
+
+    Parameters
+    ----------
+    directory : path
+        config.json of a type that transformers has itself.
+    tensors : dict
+        From `model_directory.validate_directory`.
+    kind : {'causal', 'encoder'}
+
+    Raises
+    ------
+    InfogeoError
+        As `blank`; where a tensor has another shape than config.json says.
+
+    Notes
+    -----
+    Verified against the report of transformers' loader, and the parameters of loaded models.
+    """
+    model = blank(directory, kind)
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    target, converted = _targets(model, tensors)
+    plain = {
+        name: key for name, key in target.items() if key in parameters and name not in converted
+    }
+    misfits = [
+        f"{name} is {list(tensors[name][2])}, by config.json {list(parameters[key].shape)}"
+        for name, key in plain.items()
+        if tensors[name][2] != tuple(parameters[key].shape)
+    ]
+    if misfits:
+        raise InfogeoError(
+            f"{directory}: {len(misfits)} tensors have another shape than config.json says: "
+            f"{misfits[0]}. Config and weights are of different models."
+        )
+    modules = {id(module): name for name, module in model.named_modules()}
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+
+    def stored(module, kind: str) -> list[str]:
+        """The stored names of a module's weight or bias."""
+        return [name for name, key in plain.items() if key == f"{modules.get(id(module))}.{kind}"]
+
+    heads, biases = stored(head, "weight"), stored(head, "bias")
+    inputs = stored(embedding, "weight")
+    tied = head is not None and head.weight is embedding.weight
+    if tied and not inputs:  # stored under the other name alone
+        inputs, heads = heads, []
+    return Architecture(
+        **_sizes(directory, model.config),
+        vocabulary=embedding.weight.shape[0],
+        inputs=inputs,
+        heads=heads,
+        biases=biases,
+        surplus=[name for name, key in target.items() if key not in parameters],
+        copies=_copies(Path(directory), tensors, plain, parameters, {*inputs, *heads}),
+        lacks_head=head is not None and not tied and not heads,
+    )
+
+
+def _targets(model, names) -> tuple[dict[str, str], set[str]]:
+    """The tensor of the model that each stored one becomes, and which are converted on the way."""
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import (
+        WeightConverter,
+        WeightRenaming,
+        rename_source_key,
+    )
+
+    state, steps = model.state_dict(), get_model_conversion_mapping(model)
+    renamings = [step for step in steps if isinstance(step, WeightRenaming)]
+    converters = [step for step in steps if isinstance(step, WeightConverter)]
+    target, converted = {}, set()
+    for name in names:
+        key, pattern = rename_source_key(
+            name, renamings, converters, model.base_model_prefix, state
+        )
+        if key not in state and name in state:
+            key, pattern = rename_source_key(name, [], [], model.base_model_prefix, state)
+        target[name] = key
+        if pattern is not None:
+            converted.add(name)
+    return target, converted
+
+
+def _copies(directory: Path, tensors: dict, plain: dict, parameters: dict, apart: set) -> list[str]:
+    """Tensors stored again under a second name of one parameter; `apart` are judged elsewhere."""
+    seen, copies = set(), []
+    times = Counter(id(parameters[key]) for key in plain.values())
+    for name, key in plain.items():
+        if times[id(parameters[key])] > 1 and name not in apart:
+            content = id(parameters[key]), tensor_hash(directory, tensors[name])
+            if content in seen:
+                copies.append(name)
+            seen.add(content)
+    return copies
+
+
+def _sizes(directory, config) -> dict:
+    config = config.get_text_config()
+    try:
+        return {"width": config.hidden_size, "layers": config.num_hidden_layers}
+    except AttributeError as error:
+        raise InfogeoError(
+            f"{directory}/config.json: {type(config).__name__} has no width and number of blocks "
+            f"that hold for all of its tokens ({error}). It cannot be measured."
+        ) from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
