@@ -63,7 +63,7 @@ def prepare(width, layers, texts):
         attention_last_row=lambda text: attention[text][0],
         rollout_row=lambda text: attention[text][1],
     )
-    task = {"shares": SHARES, "draws": 5, "centred": False, "seed": 0, "k": [1, 2, 4, 8, 16, 32]}
+    task = SimpleNamespace(shares=SHARES, draws=5, centred=False, seed=0, k=(1, 2, 4, 8, 16, 32))
     return model, ids, [token_ablation.plan(task, store, text)[1] for text in range(texts)]
 
 

@@ -1,11 +1,11 @@
-"""Kill a dump at random moments, resume it, and compare its files with undisturbed ones.
+"""Kill a piece of work at random moments, resume it, and compare its files with undisturbed ones.
 
-Usage: python tests/bench/kill_dump.py [kills] [seed] [debug | local] [dump | measure]
+Usage: python tests/bench/kill_dump.py [kills] [seed] [debug | local] [WHAT]
 
-A dump of a tiny model over some 300 texts (or, without stored states, their measurement) is started
-again and again in a process of its own and killed with SIGKILL after a random time, up to what an
-undisturbed one takes; every so often it gets to its end, and must then have made the same bytes.
-Ends with status 1 if it ever did not.
+WHAT is dump (the default), measure (without stored states), twins or ablate: of a tiny model over
+some 300 texts. It is started again and again in a process of its own and killed with SIGKILL after
+a random time, up to what an undisturbed one takes; every so often it gets to its end, and must then
+have made the same bytes. Ends with status 1 if it ever did not.
 """
 
 import filecmp
@@ -27,16 +27,47 @@ import torch
 import transformers
 from tiny import save_model, sentences
 
+from infogeo.context import token_ablation
 from infogeo.files.artefacts import write_table
 from infogeo.jobs import progress
-from infogeo.states import measurement
+from infogeo.states import measurement, twins, two_passes
 from infogeo.states.dump import dump
 
 
 def names(what: str) -> list[str]:
     """The files that are made, the one that comes last at the end."""
-    made = [] if what == "dump" else ["spectra", *measurement.TABLES]
-    return [*made, "states"]
+    return {
+        "dump": ["states"],
+        "measure": ["spectra", *measurement.TABLES, "states"],
+        "twins": ["spectra-0", "spectra-1", *twins.TABLES],
+        "ablate": ["ablation", "status"],
+    }[what]
+
+
+def work(what: str, folder: Path, outputs: dict, common: dict) -> None:
+    """Do the work in this process and its workers."""
+    inputs = folder / "model" / "model.json", folder / "corpus.parquet"
+    states, regularisers = folder / "store.h5", {"lambdas": [0.1], "eps2": [0.5]}
+    two_passes.CHECKPOINT_SECONDS = 0
+    if what == "dump":
+        dump(*inputs, outputs["states"], fingerprint="f", **common)
+    elif what == "measure":
+        measurement.measure(
+            *inputs, None, outputs, **regularisers, draws=99, depths=[], depth_tolerance=0.1,
+            sentence_n=8, fingerprints={"states": "s", "spectra": "p", "gain": "g"}, **common,
+        )  # fmt: skip
+    elif what == "twins":
+        made = {name: outputs[name] for name in twins.TABLES}
+        made["spectra"] = [outputs["spectra-0"], outputs["spectra-1"]]
+        del common["attention_texts"]
+        twins.measure_twins(*inputs, states, made, **regularisers, fingerprint="f", **common)
+    else:
+        for name in ("n", "layers", "attention_texts", "shard_tokens"):
+            del common[name]
+        token_ablation.ablate(
+            *inputs, states, outputs["ablation"], outputs["status"], n=48, k=[1, 2],
+            shares=[0.2, 0.5], draws=2, centred=False, fingerprint="f", **common,
+        )  # fmt: skip
 
 
 def start(folder: Path, name: str, placement: str, what: str) -> int:
@@ -62,25 +93,8 @@ def start(folder: Path, name: str, placement: str, what: str) -> int:
             "threads": 2 if placement == "local" else 1,
             "scratch": folder / f"scratch-{name}",
         }
-        inputs = folder / "model" / "model.json", folder / "corpus.parquet"
         outputs = {made: folder / f"{name}.{made}" for made in names(what)}
-        if what == "dump":
-            dump(*inputs, outputs["states"], fingerprint="f", **common)
-        else:
-            measurement.CHECKPOINT_SECONDS = 0
-            measurement.measure(
-                *inputs,
-                None,
-                outputs,
-                lambdas=[0.1],
-                eps2=[0.5],
-                draws=99,
-                depths=[],
-                depth_tolerance=0.1,
-                sentence_n=8,
-                fingerprints={"states": "s", "spectra": "p", "gain": "g"},
-                **common,
-            )
+        work(what, folder, outputs, common)
         status = 0
     finally:
         os._exit(status)
@@ -100,6 +114,9 @@ def main(kills: int, seed: int, placement: str, what: str) -> None:
     doc_ids = [str(number) for number in range(len(texts))]
     frame = pd.DataFrame({"doc_id": doc_ids, "text": texts, "label": "", "source": doc_ids})
     write_table(frame, folder / "corpus.parquet", "c")
+    if what in ("twins", "ablate"):  # these read a store
+        finish(start(folder, "store", "debug", "dump"))
+        (folder / "store.states").rename(folder / "store.h5")
 
     begun = time.monotonic()
     finish(start(folder, "undisturbed", placement, what))
@@ -122,11 +139,11 @@ def main(kills: int, seed: int, placement: str, what: str) -> None:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             killed += 1
-            shards = len(list((folder / "scratch-killed").rglob("shard-*.h5")))
+            shards = len(list((folder / "scratch-killed").rglob("shard-*")))
             notes = any((folder / "scratch-killed").rglob("corpus-*.h5"))
             assembling = any(folder.glob(".killed.*.partial"))
             left.append(f"{shards}{'c' if notes else ''}{'+' if assembling else ''}")
-            if (folder / "killed.states").exists():
+            if (folder / f"killed.{names(what)[-1]}").exists():
                 ended, status = child, 0  # killed while it tidied up: the file is in its place
             else:
                 continue

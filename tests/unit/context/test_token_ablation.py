@@ -1,4 +1,8 @@
 import filecmp
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +11,8 @@ import torch
 from infogeo.context import token_ablation
 from infogeo.files.artefacts import read_table, write_table
 from infogeo.files.errors import InfogeoError
-from infogeo.states import loading
+from infogeo.jobs.job_array import Claim, TakenOver
+from infogeo.states import loading, work
 from infogeo.states.dump import dump
 from infogeo.states.tokens import load_tokenizer
 
@@ -141,3 +146,41 @@ def test_a_file_of_the_model_that_is_gone_is_named_before_anything_runs(run, mon
     monkeypatch.setattr(token_ablation.cards, "read", lambda *given: read(*given) | gone)
     with pytest.raises(InfogeoError, match="gone or changed since model gpt_neox was fetched"):
         run("b")
+
+
+def test_shards_that_show_late_are_waited_for(run, monkeypatch, tmp_path):
+    """As on a network disk, where files of other nodes show after a while."""
+    spread = work.launch.spread
+
+    def late(*arguments, **options):
+        results = spread(*arguments, **options)
+        path = next((tmp_path / "scratch").rglob("shard-000001.parquet"))
+        hidden = path.rename(tmp_path / "hidden")
+        threading.Timer(0.7, lambda: hidden.rename(path)).start()
+        return results
+
+    monkeypatch.setattr(work.launch, "spread", late)
+    table, *_ = run()
+    assert read_table(table)["doc_id"].nunique() == 6
+
+
+def test_an_ablation_killed_at_random_moments_makes_the_same_tables():
+    program = Path(__file__).parents[2] / "bench" / "kill_dump.py"
+    command = [sys.executable, program, "2", "1", "debug", "ablate"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "2 kills" in ended.stdout
+
+
+def test_work_that_another_process_has_claimed_is_left_to_it(run, monkeypatch, tmp_path):
+    write = token_ablation._write
+
+    def written(*arguments):
+        write(*arguments)
+        (folder,) = (tmp_path / "scratch" / "token_ablation").iterdir()
+        Claim(folder)  # as the run after one that was killed
+
+    monkeypatch.setattr(token_ablation, "_write", written)
+    with pytest.raises(TakenOver):
+        run()
+    assert len(list((tmp_path / "scratch").rglob("shard-*.parquet"))) == 2  # it needs them

@@ -3,6 +3,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from infogeo.files.artefacts import read_table
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.depths import layer_names
 from infogeo.jobs.job_array import Claim, TakenOver
-from infogeo.states import batches, loading, shards
+from infogeo.states import batches, loading, shards, work
 from infogeo.states import dump as dump_module
 from infogeo.states.attention import attention_rows
 from infogeo.states.dump import dump
@@ -133,16 +134,55 @@ def test_work_that_another_process_has_claimed_is_left_to_it(run, tmp_path, monk
             waiting()
             pytest.fail("the first process went on")
 
-    monkeypatch.setattr(shards.launch, "spread", spread)
+    monkeypatch.setattr(work.launch, "spread", spread)
     with pytest.raises(TakenOver):
         run()
     assert list((tmp_path / "scratch").rglob("shard-*.h5"))  # the other one needs them
 
 
+def test_an_assembly_that_fails_ends_the_passes_and_is_the_error(run, monkeypatch, tmp_path):
+    def fail(*_):
+        raise InfogeoError("no space left for the results")
+
+    genuine, written = dump_module._write_shard, []
+
+    def slow(task, passed):
+        genuine(task, passed)
+        written.append(passed.index)
+        deadline = time.monotonic() + 5
+        while len(written) == 1 and time.monotonic() < deadline:  # the assembly has it, and fails
+            if list((tmp_path / "scratch").rglob(work.ABANDONED)):
+                break
+            time.sleep(0.01)
+
+    monkeypatch.setattr(StoreWriter, "copy_rows", fail)
+    monkeypatch.setattr(dump_module, "_write_shard", slow)
+    with pytest.raises(InfogeoError, match="no space left for the results"):
+        run()
+    assert len(written) <= 3  # another one was under way
+    monkeypatch.undo()
+    with open_store(run()) as store:  # what was finished is used
+        store.verify()
+
+
+def test_a_damaged_shard_is_mended_by_the_same_command(run, monkeypatch, tmp_path):
+    no_more_than(2, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    path = next((tmp_path / "scratch").rglob("shard-*.h5"))
+    path.write_bytes(path.read_bytes()[:-100])
+    with (
+        pytest.raises(InfogeoError, match=r"shard-0.*Give the same command again") as caught,
+        shards.open_shard(path, None),
+    ):
+        pass
+    assert "snakemake -R" not in str(caught.value)  # no rule makes a shard
+
+
 def test_shards_that_no_worker_has_made_are_an_error_and_no_endless_wait(run, monkeypatch):
-    monkeypatch.setattr(shards.launch, "spread", lambda *_, **__: [])
-    monkeypatch.setattr(shards, "LATE_SECONDS", 0.1)
-    with pytest.raises(InfogeoError, match=r"\d+ of the shards are not there"):
+    monkeypatch.setattr(work.launch, "spread", lambda *_, **__: [])
+    monkeypatch.setattr(work, "LATE_SECONDS", 0.1)
+    with pytest.raises(InfogeoError, match=r"\d+ of the shards do not exist"):
         run()
 
 

@@ -18,7 +18,7 @@ from infogeo.geometry import corpus_spectra, gain_tables, layer_gains
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
 from infogeo.inference import resampling
-from infogeo.states import likelihoods, loading, measurement, shards
+from infogeo.states import likelihoods, loading, two_passes, work
 from infogeo.states.dump import dump
 from infogeo.states.measurement import TABLES, measure
 from infogeo.states.store import StoreWriter, open_store
@@ -141,7 +141,7 @@ def differing(one: Path, other: Path, names=MEASURED) -> list[str]:
 
 def interrupt(monkeypatch, name: str, after: int) -> list:
     """Let the work stop, as if killed, once a function of the module has been called so often."""
-    genuine, calls = getattr(measurement, name), []
+    genuine, calls = getattr(two_passes, name), []
 
     def limited(*arguments):
         if len(calls) == after:
@@ -149,7 +149,7 @@ def interrupt(monkeypatch, name: str, after: int) -> list:
         calls.append(arguments)
         return genuine(*arguments)
 
-    monkeypatch.setattr(measurement, name, limited)
+    monkeypatch.setattr(two_passes, name, limited)
     return calls
 
 
@@ -227,22 +227,22 @@ def test_shards_of_other_fingerprints_are_not_used(run, monkeypatch):
     calls = interrupt(monkeypatch, "_write_shard", 10**6)
     other = {"states": "reduced", "spectra": "spectra", "gain": "of other lambdas"}
     run(fingerprints=other, lambdas=[0.2])
-    assert {found.index for _, found, *_ in calls} == set(range(len(calls)))
+    assert {passed.index for _, passed, *_ in calls} == set(range(len(calls)))
 
 
 def test_likelihoods_are_taken_in_the_first_pass_alone(run, monkeypatch):
     scored, begun = [], []
-    score, accumulate = likelihoods.score, measurement.accumulate
+    score, accumulate = likelihoods.score, two_passes.accumulate
     monkeypatch.setattr(likelihoods, "score", lambda *given: scored.append(1) or score(*given))
     monkeypatch.setattr(
-        measurement, "accumulate", lambda task: begun.append(len(scored)) or accumulate(task)
+        two_passes, "accumulate", lambda task: begun.append(len(scored)) or accumulate(task)
     )
     run()
     assert begun == [len(scored)] and scored
 
 
 def test_a_store_without_its_states_never_takes_its_name(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(measurement, "_write_states", lambda *_: None)
+    monkeypatch.setattr(two_passes, "_write_states", lambda *_: None)
     monkeypatch.setattr(StoreWriter, "write_hidden", lambda *_: None)
     with pytest.raises(InfogeoError, match="chunks are there"):
         run()
@@ -253,7 +253,7 @@ def test_a_store_without_its_states_never_takes_its_name(run, tmp_path, monkeypa
 def test_resumed_work_equals_undisturbed_work_and_redoes_no_shard(
     run, reduced, monkeypatch, interrupted, after
 ):
-    monkeypatch.setattr(measurement, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(two_passes, "CHECKPOINT_SECONDS", 0)
     with monkeypatch.context() as patched:
         interrupt(patched, interrupted, after)
         with pytest.raises(KeyboardInterrupt):
@@ -267,7 +267,7 @@ def test_resumed_work_equals_undisturbed_work_and_redoes_no_shard(
 
 
 def test_damaged_shards_and_notes_are_made_again(run, reduced, monkeypatch, tmp_path):
-    monkeypatch.setattr(measurement, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(two_passes, "CHECKPOINT_SECONDS", 0)
     with monkeypatch.context() as patched:
         interrupt(patched, "_note", 2)
         with pytest.raises(KeyboardInterrupt):
@@ -302,12 +302,12 @@ def test_two_workers_change_the_spectra_of_the_corpus_in_their_last_bits_alone(r
 
 def test_layers_treated_at_once_give_the_same_numbers(run, whole, monkeypatch):
     # The threads of a worker are those of its forward passes too, which are held at one here.
-    monkeypatch.setattr(shards.torch, "set_num_threads", lambda threads: None)
+    monkeypatch.setattr(work.torch, "set_num_threads", lambda threads: None)
     assert differing(whole, run(threads=3)) == []
 
 
 def test_accumulators_beyond_the_memory_are_refused_before_the_work(run, monkeypatch):
-    monkeypatch.setattr(measurement.os, "sysconf", lambda name: 1000)  # a megabyte in all
+    monkeypatch.setattr(two_passes.memory, "limit_bytes", lambda: 10**6)
     monkeypatch.setattr(loading, "load_model", lambda *_, **__: pytest.fail("the work began"))
     with pytest.raises(InfogeoError, match=r"5 layers of width 32.*states\.layers"):
         run()

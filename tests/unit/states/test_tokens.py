@@ -29,7 +29,11 @@ def test_a_token_that_stands_for_no_text_ends_where_the_one_before_does():
     assert _end_bytes("été", spans).tolist() == [0, 2, 5, 5]
 
 
-def test_no_text_long_enough_says_how_long_the_longest_is(tiny_model_dir):
+def test_no_text_long_enough_says_how_long_the_longest_is_and_which_setting_asks_for_more(
+    tiny_model_dir,
+):
     tokenizer = load_tokenizer(tiny_model_dir("gpt_neox"))
-    with pytest.raises(InfogeoError, match=r"n = 50 .* longest of 2 texts has 5 "):
-        encode(tokenizer, ["the sum", "of"], 50, 50, "spectra.n")
+    for setting in ("spectra.n", "sentences.n"):
+        message = rf"{setting} asks for n = 50 .* longest of 2 texts has 5 .*Lower {setting}"
+        with pytest.raises(InfogeoError, match=message):
+            encode(tokenizer, ["the sum", "of"], 50, 50, setting)

@@ -2,7 +2,10 @@
 
 import filecmp
 import json
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +17,7 @@ from infogeo.geometry import gain_tables, layer_gains
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.spectra_file import Tokens, write_spectra_file
 from infogeo.sources import cards
-from infogeo.states import loading, measurement
+from infogeo.states import loading, two_passes
 from infogeo.states import twins as untrained
 from infogeo.states.dump import dump
 from infogeo.states.store import open_store
@@ -111,15 +114,15 @@ def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tin
 
 def test_twins_killed_in_the_second_draw_go_on_from_there(run, tmp_path, monkeypatch):
     undisturbed = {path.name: path.read_bytes() for path in files(run())}
-    genuine, calls = measurement._write_shard, []
+    genuine, calls = two_passes._write_shard, []
 
-    def counted(task, found, *rest):
-        calls.append((task["twin"]["draw"], found.index))
+    def counted(task, passed, *rest):
+        calls.append((task.model.twin[0], passed.index))
         if len(calls) == stop:
             raise KeyboardInterrupt
-        return genuine(task, found, *rest)
+        return genuine(task, passed, *rest)
 
-    monkeypatch.setattr(measurement, "_write_shard", counted)
+    monkeypatch.setattr(two_passes, "_write_shard", counted)
     stop = 10**6
     again = run()
     shards = len(calls) // DRAWS
@@ -149,6 +152,14 @@ def test_a_store_of_other_texts_is_refused_before_the_passes(
     with pytest.raises(InfogeoError, match=r"states\.h5.*snakemake -R"):
         monkeypatch.undo()
         run(expected=(*EXPECTED[:2], "others"))
+
+
+def test_twins_killed_at_random_moments_make_the_same_files():
+    program = Path(__file__).parents[2] / "bench" / "kill_dump.py"
+    command = [sys.executable, program, "2", "1", "debug", "twins"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "2 kills" in ended.stdout
 
 
 def test_workers_change_the_twins_in_their_last_bits_alone(run):

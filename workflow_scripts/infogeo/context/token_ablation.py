@@ -3,15 +3,12 @@
 Which tokens are kept, or dropped, is what the selectors of `selectors` choose; how far the
 distribution of the next token moves says how much of it those tokens carry. Runs on equal numbers
 of tokens go together, so that nothing is padded, and a set of tokens that several selectors choose
-is run once. The texts are cut into shards, which survive a kill like those of a dump: batches
-depend on the shard alone, so that the result comes out the same, byte for byte, however often the
-work was interrupted and by however many workers it was done (on equal hardware, versions and
-threads).
+is run once. The texts are cut into shards; batches depend on the shard alone. See `states.work`.
 """
 
-import contextlib
 import math
-import shutil
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,14 +19,13 @@ from infogeo.context.selectors import supports
 from infogeo.files.artefacts import read_table, write_table
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import digest
-from infogeo.jobs import launch
-from infogeo.jobs.job_array import Claim
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sources import cards
-from infogeo.states import gaps, likelihoods, loading
+from infogeo.states import gaps, likelihoods
 from infogeo.states.out_of_memory import run_halving_on_oom
 from infogeo.states.store import open_store
 from infogeo.states.tokens import load_tokenizer
+from infogeo.states.work import Launch, ModelRun, ShardFiles, Task, Work, shard_path
 
 SHARD_TEXTS = 4
 SINKS, MODES = ("free", "forced"), ("keep", "drop")
@@ -47,6 +43,32 @@ COLUMNS = {  # of the table, and the types of a table without rows
     "draw": "int64",
     **dict.fromkeys(MEASURES, "float64"),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationTask(Task):
+    """What a worker needs.
+
+    Attributes
+    ----------
+    states : str
+        Path of the store.
+    texts : tuple of int
+        Those that are ablated, by their place in the store.
+    next_tokens : tuple of int or None
+        The true token after each.
+    k, shares, draws, centred, seed
+        See `ablate`.
+    """
+
+    states: str
+    texts: tuple[int, ...]
+    next_tokens: tuple[int | None, ...]
+    k: tuple[int, ...]
+    shares: tuple[float, ...]
+    draws: int
+    centred: bool
+    seed: int
 
 
 def ablate(
@@ -67,11 +89,7 @@ def ablate(
     seed: int,
     fingerprint: str,
     expected=(None, None, None),
-    placement: str = "debug",
-    workers: int = 1,
-    threads: int = 1,
-    resources=None,
-    scratch="scratch",
+    **launched,
 ) -> None:
     """Ablate tokens of the texts of n tokens whose attention rows are stored; write both tables.
 
@@ -102,12 +120,8 @@ def ablate(
         Of both tables.
     expected : (str, str, str)
         Fingerprints that model, corpus and store must carry.
-    placement, workers, resources
-        See `launch.spread`.
-    threads : int
-        CPU threads of this job, or of each job of an array.
-    scratch : path
-        Folder for shards; removed at the end.
+    **launched
+        See `work.Launch`.
 
     Raises
     ------
@@ -127,6 +141,7 @@ def ablate(
 
     Verified against one forward pass at a time through the model's own logits.
     """
+    launched = Launch(**launched)
     card = cards.read(card_path, expected[0])
     cards.require_files(card)
     corpus = read_table(corpus_path, expected[1]).set_index("doc_id")["text"]
@@ -134,60 +149,78 @@ def ablate(
         texts = [text for text in store.attention_texts if store.lengths[text] == n > 1]
         states, no_attention = store.attrs["fingerprint"], store.attrs.get("attention_problem")
         next_tokens = _next_tokens(store, texts, corpus, card, trust_remote_code)
-    task = {
-        "name": card["slug"],
-        "directory": card["directory"],
-        "trust_remote_code": trust_remote_code,
-        "dtype": dtype,
-        "states": str(states_path),
-        "texts": texts,
-        "next_tokens": next_tokens,
-        "k": k,
-        "shares": sorted({0.0, *map(float, shares), 1.0}),
-        "draws": draws,
-        "centred": centred,
-        "seed": seed,
-        "batch_tokens": batch_tokens,
-        "device": launch.device(placement, resources, torch.cuda.is_available()),
-        "threads": max(1, threads // workers) if placement == "local" else threads,
-    }
-    versions = [version(package) for package in ("numpy", "torch", "transformers")]
-    # Whatever could change a byte of a shard is in its key.
-    key = digest([fingerprint, states, task, versions, SHARD_TEXTS, card["files"]])
-    folder = Path(scratch) / "token_ablation" / key[:32]
-    task |= {"folder": str(folder), "key": key}
-    status = {
+    work, parts, status = None, [], _status(card, dtype, _problem(n, no_attention, texts))
+    if not status["problem"]:
+        model = ModelRun.of(card, trust_remote_code, dtype, launched)
+        settings = {
+            "model": model,
+            "batch_tokens": batch_tokens,
+            "states": str(states_path),
+            "texts": tuple(texts),
+            "next_tokens": tuple(next_tokens),
+            "k": tuple(k),
+            "shares": tuple(sorted({0.0, *map(float, shares), 1.0})),
+            "draws": draws,
+            "centred": centred,
+            "seed": seed,
+        }
+        versions = [version(package) for package in ("numpy", "torch", "transformers")]
+        # Whatever could change a byte of a shard is in its key.
+        sources = [fingerprint, states, versions, SHARD_TEXTS, card["files"]]
+        key = digest([sources, settings | {"model": vars(model)}])
+        work = Work("token_ablation", key, card["slug"], launched)
+        task = AblationTask(folder=str(work.folder), key=key, **settings)
+        parts, outcome = _make_parts(work, task)
+        status |= outcome
+    if status["problem"]:
+        print(f"{card['slug']}: no token ablation: {status['problem']}", flush=True)
+    _write(parts, status, ablation_path, status_path, fingerprint)
+    if work is not None:
+        work.close()
+
+
+def _problem(n: int, no_attention: str, texts) -> str:
+    """Why there is nothing to ablate; '' if there is."""
+    if n < 2:
+        return f"texts of n = {n} token have no earlier tokens (config spectra.n)."
+    if not no_attention and not texts:
+        return (
+            f"no text of n = {n} tokens has attention rows in the store "
+            "(config states.attention_texts)."
+        )
+    return no_attention or ""
+
+
+def _status(card, dtype: str, problem: str) -> dict:
+    """The row that tells how the ablation was done, before it is done."""
+    return {
         "model": card["slug"],
         "method": METHOD,
         "gap_residual": math.nan,
         "tolerance": gaps.GAP_TOLERANCE[getattr(torch, dtype)],
         "texts": 0,
         "texts_without_next": 0,
-        "problem": "",
+        "problem": problem,
     }
-    if n < 2:
-        status["problem"] = f"texts of n = {n} token have no earlier tokens (config spectra.n)."
-    elif no_attention:
-        status["problem"] = no_attention
-    elif not texts:
-        status["problem"] = (
-            f"no text of n = {n} tokens has attention rows in the store "
-            "(config states.attention_texts)."
-        )
-    else:
-        status |= _spread(task, placement, workers, dict(resources or {}, threads=threads))
-    if status["problem"]:
-        print(f"{card['slug']}: no token ablation: {status['problem']}", flush=True)
-        parts = []
-    else:
-        parts = [_read_shard(task, shard) for shard in range(_shards(task))]
-        status["texts"] = len(texts)
-        status["texts_without_next"] = sum(token is None for token in next_tokens)
-    _write(parts, status, ablation_path, status_path, fingerprint)
-    shutil.rmtree(folder, ignore_errors=True)
-    for parent in (folder.parent, Path(scratch)):
-        with contextlib.suppress(OSError):  # others are still at work there, or it never was
-            parent.rmdir()
+
+
+def _make_parts(work: Work, task: AblationTask) -> tuple[list, dict]:
+    """The tables of all shards, made by workers where they are missing, and what goes into the row.
+
+    There are none where the model cannot be run on some of its tokens.
+    """
+    sizes = [len(places) for places in _shards(task)]
+    whole = partial(_is_whole, key=task.key)
+    files = ShardFiles(work.folder, sizes, "texts", "parquet", whole)
+    # The first worker starts even if no shard is missing: it checks the model.
+    missing = sorted({0, *files.missing()})
+    outcome = work.start(make_shards, task, files, missing, "token ablation")[0]
+    if outcome["problem"]:
+        return [], outcome
+    work.await_files(files.absent, "shards")
+    outcome["texts"] = len(task.texts)
+    outcome["texts_without_next"] = sum(token is None for token in task.next_tokens)
+    return [read_table(files.path(shard), task.key) for shard in range(len(sizes))], outcome
 
 
 def _next_tokens(store, texts, corpus, card, trust_remote_code) -> list:
@@ -195,66 +228,29 @@ def _next_tokens(store, texts, corpus, card, trust_remote_code) -> list:
     if not texts:
         return []
     tokenizer = load_tokenizer(card["directory"], trust_remote_code)
-    stored, found = store.token_ids(), []
+    stored, following = store.token_ids(), []
     for text in texts:
         doc_id, n = store.doc_ids[text], store.lengths[text]
         ids = tokenizer(corpus.get(doc_id, ""), verbose=False)["input_ids"]
         if ids[:n] != stored[store.offsets[text] : store.offsets[text + 1]].tolist():
             raise InfogeoError(
-                f"{store.path}: text {doc_id!r} has other tokens there than the corpus and the "
+                f"{store.path}: text {doc_id!r} has other tokens than the corpus and the "
                 f"tokenizer of {card['slug']!r} give. Make it anew: snakemake -R {store.path}"
             )
-        found.append(ids[n] if len(ids) > n else None)
-    return found
+        following.append(ids[n] if len(ids) > n else None)
+    return following
 
 
-def _spread(task, placement, workers, resources) -> dict:
-    """Let workers make the shards that are missing; what the check of gaps found."""
-    folder, of = Path(task["folder"]), _shards(task)
-    folder.mkdir(parents=True, exist_ok=True)
-    claim = Claim(folder)
-    missing = {shard for shard in range(of) if not _is_whole(task, shard)}
-    heartbeat = Heartbeat(f"{task['name']}: token ablation", of, "shards")
-    heartbeat.update(of - len(missing))
-
-    def count_shards():
-        claim.check()
-        heartbeat.update(sum(_shard(task, shard).exists() for shard in range(of)))
-
-    # What a worker is to make does not depend on what is there: so one that lives is recognised.
-    parts = [list(range(first, of, workers)) for first in range(workers)]
-    found = launch.spread(
-        make_shards,
-        # The first worker is there even if no shard is missing: it checks the model.
-        [task | {"shards": p} for i, p in enumerate(parts) if i == 0 or missing & set(p)],
-        placement=placement,
-        folder=folder / "launch",
-        gpus=torch.cuda.device_count(),
-        resources=resources,
-        waiting=count_shards,
-    )
-    if not found[0]["problem"]:
-        heartbeat.close()
-    claim.check()
-    return found[0]
+def _shards(task: AblationTask) -> list[range]:
+    """The places of the texts of each shard."""
+    places = range(len(task.texts))
+    return [places[start : start + SHARD_TEXTS] for start in places[::SHARD_TEXTS]]
 
 
-def _shards(task) -> int:
-    return math.ceil(len(task["texts"]) / SHARD_TEXTS)
-
-
-def _shard(task, shard: int) -> Path:
-    return Path(task["folder"]) / f"shard-{shard:06d}.parquet"
-
-
-def _read_shard(task, shard: int):
-    return read_table(_shard(task, shard), task["key"])
-
-
-def _is_whole(task, shard: int) -> bool:
-    """Whether a shard is there and can be read."""
+def _is_whole(path: Path, key: str) -> bool:
+    """Whether a shard can be read."""
     try:
-        _read_shard(task, shard)
+        read_table(path, key)
     except InfogeoError:
         return False
     return True
@@ -270,51 +266,46 @@ def _write(parts, status, ablation_path, status_path, fingerprint):
 
 
 # ---------------------------------------------------------------- the work of one worker
-def make_shards(task: dict) -> dict:
+def make_shards(task: AblationTask) -> dict:
     """Check that the model can be run on some of its tokens, and make some of the shards.
 
     Returns
     -------
     dict
-        gap_residual, and the problem that kept the shards from being made ('' where none did).
+        gap_residual, and why no shard was made ('' where shards were).
     """
-    torch.set_num_threads(task["threads"])
-    model = loading.load_model(
-        task["directory"],
-        dtype=task["dtype"],
-        name=task["name"],
-        trust_remote_code=task["trust_remote_code"],
-    )
-    with open_store(task["states"]) as store:
+    model = task.model.load()
+    with open_store(task.states) as store:
         stored = store.token_ids()
         tokens = {
-            text: stored[store.offsets[text] : store.offsets[text + 1]] for text in task["texts"]
+            text: stored[store.offsets[text] : store.offsets[text + 1]] for text in task.texts
         }
-        residual, problem = gaps.check_gaps(model, tokens[task["texts"][0]], task["seed"])
+        residual, problem = gaps.check_gaps(model, tokens[task.texts[0]], task.seed)
         if not problem:
-            missing = [shard for shard in task["shards"] if not _is_whole(task, shard)]
-            heartbeat = Heartbeat(f"{task['name']}: ablations", len(missing), "shards")
+            paths = {shard: shard_path(task.folder, shard, "parquet") for shard in task.shards}
+            missing = [shard for shard, path in paths.items() if not path.exists()]
+            heartbeat = Heartbeat(f"{task.model.name}: ablations", len(missing), "shards")
             for done, shard in enumerate(missing):
                 heartbeat.update(done)
                 _make_shard(task, shard, model, store, tokens)
     return {"gap_residual": residual, "problem": problem}
 
 
-def _make_shard(task, shard, model, store, tokens):
-    """Ablate a few texts, and write what was found."""
+def _make_shard(task: AblationTask, shard: int, model, store, tokens) -> None:
+    """Ablate a few texts, and write the rows of their table."""
     import pandas as pd
 
-    places = range(len(task["texts"]))[shard * SHARD_TEXTS : (shard + 1) * SHARD_TEXTS]
-    texts = [task["texts"][place] for place in places]
+    places = _shards(task)[shard]
+    texts = [task.texts[place] for place in places]
     plans = [plan(task, store, text) for text in texts]
     # What several rows keep is run once.
-    unique = [np.unique(kept, axis=0, return_inverse=True) for _, kept in plans]
+    unique = [np.unique(sets, axis=0, return_inverse=True) for _, sets in plans]
     measured = run_sets(
         model,
         [tokens[text] for text in texts],
         [sets for sets, _ in unique],
-        [task["next_tokens"][place] for place in places],
-        batch_tokens=task["batch_tokens"],
+        [task.next_tokens[place] for place in places],
+        batch_tokens=task.batch_tokens,
         names=[store.doc_ids[text] for text in texts],
     )
     parts = []
@@ -324,38 +315,40 @@ def _make_shard(task, shard, model, store, tokens):
         part["n"] = len(tokens[text])
         part[list(MEASURES)] = values[inverse]
         parts.append(part[list(COLUMNS)])
-    write_table(pd.concat(parts, ignore_index=True), _shard(task, shard), task["key"])
+    path = shard_path(task.folder, shard, "parquet")
+    write_table(pd.concat(parts, ignore_index=True), path, task.key)
 
 
-def plan(task: dict, store, text: int) -> tuple[list[dict], np.ndarray]:
+def plan(task: AblationTask, store, text: int) -> tuple[list[dict], np.ndarray]:
     """Which tokens of a text are kept, for every selector, sink, mode, share and draw.
 
     Returns
     -------
     rows : list of dict
         selector, sink, mode, share, k and draw.
-    kept : (rows, n) bool ndarray
+    sets : (rows, n) bool ndarray
+        The tokens that stay.
     """
     Z = store.read(text, "final")
     last_row, rollout = store.attention_last_row(text), store.rollout_row(text)
-    n, rows, kept = len(Z), [], []
+    n, rows, sets = len(Z), [], []
     for index, sink in enumerate(SINKS):
         m = n - 1 - (sink == "forced")
-        sizes = [math.floor(share * m + 0.5) for share in task["shares"]]
+        sizes = [math.floor(share * m + 0.5) for share in task.shares]
         supports_of = supports(
             Z,
             last_row,
             rollout,
             sizes,
             sink=sink,
-            centred=task["centred"],
-            draws=task["draws"],
-            rng=np.random.default_rng([task["seed"], text, index]),
-            head_sizes=task["k"],
+            centred=task.centred,
+            draws=task.draws,
+            rng=np.random.default_rng([task.seed, text, index]),
+            head_sizes=task.k,
         )
         for (selector, draw), chosen in supports_of.items():
             for mode in MODES:
-                for share, k, support in zip(task["shares"], sizes, chosen, strict=True):
+                for share, k, support in zip(task.shares, sizes, chosen, strict=True):
                     mask = np.zeros(n, dtype=bool)
                     mask[support] = True
                     if mode == "drop":
@@ -363,7 +356,7 @@ def plan(task: dict, store, text: int) -> tuple[list[dict], np.ndarray]:
                     else:
                         mask[-1] = True
                         mask[0] |= sink == "forced"
-                    kept.append(mask)
+                    sets.append(mask)
                     rows.append(
                         {
                             "selector": selector,
@@ -374,7 +367,7 @@ def plan(task: dict, store, text: int) -> tuple[list[dict], np.ndarray]:
                             "draw": draw,
                         }
                     )
-    return rows, np.array(kept)
+    return rows, np.array(sets)
 
 
 def run_sets(model, texts, sets, next_tokens, *, batch_tokens: int, names) -> list[np.ndarray]:
@@ -405,10 +398,10 @@ def run_sets(model, texts, sets, next_tokens, *, batch_tokens: int, names) -> li
         Where a prediction is not finite, or memory does not suffice for one set.
     """
     owner = np.repeat(np.arange(len(texts)), [len(of_text) for of_text in sets])  # (S,)
-    kept = np.concatenate(sets)  # (S, n)
-    ids = np.broadcast_to(np.stack(texts)[owner], kept.shape)
-    sizes = kept.sum(axis=1)
-    found = np.empty((len(kept), len(MEASURES)))
+    remaining = np.concatenate(sets)  # (S, n)
+    ids = np.broadcast_to(np.stack(texts)[owner], remaining.shape)
+    sizes = remaining.sum(axis=1)
+    measured = np.empty((len(remaining), len(MEASURES)))
     targets = torch.tensor([-1 if token is None else token for token in next_tokens])
     targets = targets.to(model.device)
     # Of the whole texts: log-probabilities, mean and last state.
@@ -419,14 +412,15 @@ def run_sets(model, texts, sets, next_tokens, *, batch_tokens: int, names) -> li
 
     def run(batch):
         k = sizes[batch[0]]
-        positions = np.nonzero(kept[batch])[1].reshape(-1, k)
-        logits, mean, last = gaps.run_kept(model, ids[batch][kept[batch]].reshape(-1, k), positions)
+        positions = np.nonzero(remaining[batch])[1].reshape(-1, k)
+        some = ids[batch][remaining[batch]].reshape(-1, k)
+        logits, mean, last = gaps.run_kept(model, some, positions)
         outcome = torch.log_softmax(logits.double(), dim=-1), mean.double(), last.double()
-        if k == kept.shape[1]:
+        if k == remaining.shape[1]:
             for values, new in zip(reference, outcome, strict=True):
                 values[owner[batch]] = new
         full = [values[owner[batch]] for values in reference]
-        found[batch] = _measure(full, outcome, targets[owner[batch]]).cpu().numpy()
+        measured[batch] = _measure(full, outcome, targets[owner[batch]]).cpu().numpy()
 
     for k in np.unique(sizes)[::-1]:  # whole texts first: the others are measured against them
         of_size = np.flatnonzero(sizes == k)
@@ -440,14 +434,14 @@ def run_sets(model, texts, sets, next_tokens, *, batch_tokens: int, names) -> li
                 lambda part, k=k: len(part) * int(k),
                 lambda row: f"model {model.name!r}, text {names[owner[row]]!r}",
             )
-    wrong = ~np.isfinite(found[:, 0])
+    wrong = ~np.isfinite(measured[:, 0])
     if wrong.any():
         raise InfogeoError(
             f"model {model.name!r}, text {names[owner[wrong.argmax()]]!r}: the prediction from "
             f"{sizes[wrong.argmax()]} of its tokens is not finite. The dtype "
             f"({str(model.dtype).removeprefix('torch.')}, in the models table) may not suit it."
         )
-    return np.split(found, np.cumsum([len(of_text) for of_text in sets])[:-1])
+    return np.split(measured, np.cumsum([len(of_text) for of_text in sets])[:-1])
 
 
 def _measure(full, ablated, targets):

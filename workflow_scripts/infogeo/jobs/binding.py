@@ -17,7 +17,7 @@ def parameters(snakemake) -> SimpleNamespace:
     -------
     types.SimpleNamespace
         The params, the wildcards, and `threads`. Where the rule states a placement also
-        `launch`: placement, workers, threads and resources; see `shards.Work`.
+        `launch`: placement, workers, threads and resources; see `work.Launch`.
     """
     bound = SimpleNamespace(
         **dict(snakemake.params.items()),

@@ -6,6 +6,7 @@ import threading
 import time
 import traceback
 import uuid
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
 import submitit
@@ -28,7 +29,7 @@ def spread(
     function : callable
         Defined at the top level of a module of this package.
     tasks : list
-        One argument each, of plain values, and one worker each.
+        One argument each, of plain values or a dataclass of them, and one worker each.
     placement : {'debug', 'local', 'slurm'}
         'debug' runs the tasks one after another in this process, 'local' at once, each in a
         process of its own, 'slurm' as an array of jobs; see `job_array`.
@@ -59,7 +60,8 @@ def spread(
     ]
     with _package_on_path():
         if placement == "slurm":
-            keys = [digest([function.__module__, function.__name__, task]) for task in tasks]
+            plain = [asdict(task) if is_dataclass(task) else task for task in tasks]
+            keys = [digest([function.__module__, function.__name__, task]) for task in plain]
             return job_array.run(
                 _Worker(), calls, keys, folder=folder, resources=resources, waiting=waiting
             )

@@ -1,4 +1,4 @@
-"""What is kept of hidden states that are not stored: their spectra, gains and sums, by layer.
+"""What stays of hidden states that are not stored: their spectra, gains and sums, by layer.
 
 A reduction is of the texts of one shard at one layer. It holds what `spectra` and
 `information_gain` make of each text, bit for bit, and the sums from which the mean over the corpus
@@ -114,10 +114,10 @@ class Reducer:
                 return
             rows = unit_norm(Z)
             places = np.searchsorted(texts[n], chosen)
-            found = pivots(rows, values)
-            squares[:, places] = found
+            of_stack = pivots(rows, values)
+            squares[:, places] = of_stack
             norms[places] = np.einsum("tnd,tnd->tn", rows, rows)
-            gain, rho = of_pivots(found, values)
+            gain, rho = of_pivots(of_stack, values)
             for at, place in enumerate(places.tolist()):
                 checks.check_text(layer, first + place, of_width, rows[at], gain[:, at], rho[:, at])
 

@@ -26,6 +26,7 @@ TOKEN_CHUNK = 1 << 14  # entries of a chunk of the per-token arrays
 CHECKSUM = 4  # bytes of Fletcher-32 after each chunk
 BLOCK_BYTES = 1 << 24  # of float32 that `states` holds at once
 
+AGAIN = "Give the same command again: it makes the file anew."  # of files that no rule makes
 REMEDY = (
     " With keep_hidden_states: false only those that the workflow needs are kept; set it to true "
     "and run the workflow again for all."
@@ -298,10 +299,10 @@ class StoreWriter:
         """
         first, last = shard.first_row, shard.first_row + int(shard.offsets[-1])
         for name in TOKEN_ARRAYS:
-            with hdf5.reading(self.path, name):  # the chunk at the seam is read, and written again
+            with hdf5.reading(self.path, name, AGAIN):  # the chunk at the seam is rewritten
                 self.write_tokens(first, **{name: shard._flat(name)})
         for layer in self._hidden:
-            with hdf5.reading(self.path, f"hidden/{layer}"):
+            with hdf5.reading(self.path, f"hidden/{layer}", AGAIN):
                 self._copy_hidden(shard, layer, first, last)
 
     def _copy_hidden(self, shard, layer, first, last):
@@ -383,8 +384,8 @@ class HiddenStates:
         Tokens whose hidden states are stored.
     """
 
-    def __init__(self, file, path):
-        self.file, self.path = file, Path(path)
+    def __init__(self, file, path, remedy: str = ""):
+        self.file, self.path, self.remedy = file, Path(path), remedy
         self.attrs = {name: _plain(value) for name, value in file.attrs.items()}
         self.layers = list(self.attrs["layers"])
         self.first_row = int(self.attrs["first_row"])
@@ -559,7 +560,7 @@ class HiddenStates:
                     _read_through(dataset, shift, shift + rows, self.dtype)
 
     def _reading(self, what):
-        return hdf5.reading(self.path, what)
+        return hdf5.reading(self.path, what, self.remedy)
 
 
 def _plain(value):
@@ -572,7 +573,7 @@ def _plain(value):
 
 
 @contextlib.contextmanager
-def open_store(path, expected: str | None = None):
+def open_store(path, expected: str | None = None, remedy: str = ""):
     """Open a store to read, without locks, and yield its `HiddenStates`.
 
     Parameters
@@ -580,6 +581,8 @@ def open_store(path, expected: str | None = None):
     path : path
     expected : str, optional
         Fingerprint that the store must carry.
+    remedy : str, optional
+        What to do where the file is damaged; by default to make it anew, as a rule makes it.
 
     Raises
     ------
@@ -587,7 +590,7 @@ def open_store(path, expected: str | None = None):
         Where the file is missing, truncated, not a store, or carries another fingerprint.
     """
     # A cache of a few chunks: blocks of texts end within chunks, and the next begins there.
-    with hdf5.opened(path, FORMAT, expected, rdcc_nbytes=8 * CHUNK_BYTES) as file:
-        with hdf5.reading(path, "its list of texts or layers"):
-            reader = HiddenStates(file, path)
+    with hdf5.opened(path, FORMAT, expected, remedy, rdcc_nbytes=8 * CHUNK_BYTES) as file:
+        with hdf5.reading(path, "its list of texts or layers", remedy):
+            reader = HiddenStates(file, path, remedy)
         yield reader

@@ -1,9 +1,10 @@
 """Spectra and information gains of untrained twins, whose hidden states are never stored.
 
-Both come from the same two passes of a twin as in `measurement`, in shards that survive a kill, by
+Both come from the same `two_passes` of a twin, in shards that survive a kill, by
 as many workers as a dump has.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from infogeo.files.parts import Parts, in_parts, write_pieces
 from infogeo.geometry import gain_tables, layer_gains
 from infogeo.jobs.threads import side_by_side
 from infogeo.states import shards
-from infogeo.states.measurement import both_passes, gains, token_arrays, write_spectra
-from infogeo.states.shards import Work
+from infogeo.states.shard_results import gains, token_arrays, write_spectra
+from infogeo.states.shards import CorpusWork
 from infogeo.states.store import open_store
+from infogeo.states.two_passes import MeasureTask, both_passes, measure_task
 
 TABLES = ("gain", "relations")
 
@@ -52,7 +54,7 @@ def measure_twins(
     expected : (str, str, str)
         Fingerprints that model, corpus and store must carry.
     **settings
-        Of the work; see `shards.Work`. n: the prefixes. threads: as many layers are treated at
+        Of the work; see `shards.begin`. n: the prefixes. threads: as many layers are treated at
         once.
 
     Raises
@@ -66,9 +68,9 @@ def measure_twins(
     -----
     Verified against spectra and gains of the twin's states, computed from one forward pass a text.
     """
-    works = []
+    runs = []
     for draw, path in enumerate(outputs["spectra"]):
-        work = Work(
+        run = shards.begin(
             "untrained_twins",
             card_path,
             corpus_path,
@@ -79,36 +81,35 @@ def measure_twins(
             **settings,
         )
         if draw == 0:  # the others have the same texts
-            _require_same_tokens(work, states_path, expected[2])
-        both_passes(work, lambdas=lambdas, eps2=eps2, folders=[Path(path).parent] * 2)
-        work.spread(
-            assemble,
-            [
-                {
-                    "corpus": str(corpus_path),
-                    "states": str(states_path),
-                    "output": str(path),
-                    "fingerprint": fingerprint,
-                }
-            ],
+            _require_same_tokens(run, states_path, expected[2])
+        task = measure_task(run, lambdas, eps2)
+        notes = both_passes(run, task, [Path(path).parent] * 2)
+        assembly = Assembly(
+            measured=task,
+            notes=tuple(map(str, notes)),
+            corpus=str(corpus_path),
+            states=str(states_path),
+            output=str(path),
+            fingerprint=fingerprint,
         )
+        run.work.spread(assemble, [assembly])
         # Until all draws are there, each can be put together anew.
-        works.append(work)
+        runs.append(run)
     for name in TABLES:
         parts = (
             part.assign(draw=draw)
-            for draw, work in enumerate(works)
-            for part in Parts(_table_path(work.folder, name))
+            for draw, run in enumerate(runs)
+            for part in Parts(_table_path(run.work.folder, name))
         )
         write_table(in_parts(parts), outputs[name], fingerprint)
-    for work in works:
-        work.close()
+    for run in runs:
+        run.work.close()
 
 
-def _require_same_tokens(work, states_path, expected) -> None:
+def _require_same_tokens(run: CorpusWork, states_path, expected) -> None:
     """Refuse a store whose texts or tokens are not those that the twins will see."""
-    encoded = work.encoded
-    doc_ids = work.corpus["doc_id"].iloc[encoded.corpus_rows]
+    encoded = run.encoded
+    doc_ids = run.corpus["doc_id"].iloc[encoded.corpus_rows]
     with open_store(states_path, expected) as states:
         stored = states.token_ids()
         if list(doc_ids) != states.doc_ids or not np.array_equal(encoded.token_ids, stored):
@@ -125,31 +126,54 @@ def _table_path(folder, name: str) -> Path:
     return Path(folder) / f"{name}.parquet"
 
 
-def assemble(task: dict) -> None:
-    """Write the spectra of one draw, and its tables beside the shards; the work of one worker."""
-    output = Path(task["output"])
-    remove_partial(output)
-    encoded = shards.read_plan(task["folder"])[0]
-    kept = read_table(task["corpus"], columns=["doc_id", "source"]).iloc[encoded.corpus_rows]
-    named = list(kept["doc_id"]), list(kept["source"])
-    arrays = token_arrays(task)
-    write_spectra(task, named, encoded, arrays, output, task["fingerprint"])
+@dataclass(frozen=True, kw_only=True)
+class Assembly:
+    """What a worker needs to put the results of one draw together.
 
-    n, offsets = max(task["study"]["n"]), encoded.offsets
-    texts = layer_gains.FullTexts.of(*named, offsets, encoded.token_ids, n)
+    Attributes
+    ----------
+    measured : MeasureTask
+        Of all shards.
+    notes : tuple of str
+        See `two_passes.both_passes`.
+    corpus, states, output : str
+        Paths of the corpus's table, the model's store, and the spectra to make.
+    fingerprint : str
+    """
+
+    measured: MeasureTask
+    notes: tuple[str, ...]
+    corpus: str
+    states: str
+    output: str
+    fingerprint: str
+
+
+def assemble(task: Assembly) -> None:
+    """Write the spectra of one draw, and its tables beside the shards; the work of one worker."""
+    measured = task.measured
+    remove_partial(task.output)
+    encoded = shards.read_plan(measured.folder)[0]
+    corpus = read_table(task.corpus, columns=["doc_id", "source"]).iloc[encoded.corpus_rows]
+    named = list(corpus["doc_id"]), list(corpus["source"])
+    arrays = token_arrays(measured)
+    write_spectra(measured, task.notes, *named, arrays, task.output, task.fingerprint)
+
+    offsets = encoded.offsets
+    texts = layer_gains.FullTexts.of(*named, offsets, encoded.token_ids, max(measured.n))
     scores = texts.scores_of_model(arrays["nll"], arrays["predictive_entropy"], offsets)
-    with open_store(task["states"]) as states:
+    with open_store(task.states) as states:
         scores |= texts.scores_of_model(
             states.nll(), states.predictive_entropy(), offsets, "trained"
         )
 
     def of_layer(layer):
-        found, _ = gains(task, layer)
+        of_texts, _ = gains(measured, layer)
         return {
-            "gain": gain_tables.text_table(found, texts),
-            "relations": gain_tables.relation_table(found, texts, scores),
+            "gain": gain_tables.text_table(of_texts, texts),
+            "relations": gain_tables.relation_table(of_texts, texts, scores),
         }
 
-    with side_by_side(task["threads"]) as each:
-        paths = {name: _table_path(task["folder"], name) for name in TABLES}
-        write_pieces(each(of_layer, task["layers"]), paths, task["fingerprint"])
+    with side_by_side(measured.model.threads) as each:
+        paths = {name: _table_path(measured.folder, name) for name in TABLES}
+        write_pieces(each(of_layer, measured.layers), paths, task.fingerprint)

@@ -1,0 +1,49 @@
+"""Limits on the memory of a job."""
+
+import os
+
+import pytest
+
+from infogeo.jobs.memory import limit_bytes
+
+MACHINE = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A function that writes files, by their paths, below a folder that it returns."""
+
+    def make(files):
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        return tmp_path
+
+    return make
+
+
+def test_without_limits_it_is_the_memory_of_the_machine(root):
+    assert limit_bytes({}, root({})) == MACHINE
+    unlimited = {"proc/self/cgroup": "0::/job\n", "sys/fs/cgroup/job/memory.max": "max\n"}
+    assert limit_bytes({"SLURM_MEM_PER_NODE": "0"}, root(unlimited)) == MACHINE
+
+
+@pytest.mark.parametrize("folder", ["job/step", "job", ""])
+def test_a_cgroup_limits_all_below_it(root, folder):
+    files = {"proc/self/cgroup": "0::/job/step\n", f"sys/fs/cgroup/{folder}/memory.max": "5000\n"}
+    assert limit_bytes({}, root(files)) == 5000
+
+
+def test_cgroups_of_version_1_have_a_file_of_another_name(root):
+    files = {
+        "proc/self/cgroup": "5:cpu:/job\n4:memory,hugetlb:/slurm/job\n0::/\n",
+        "sys/fs/cgroup/memory/slurm/memory.limit_in_bytes": "7000\n",
+        "sys/fs/cgroup/memory/memory.limit_in_bytes": f"{2**63 - 4096}\n",  # no limit
+    }
+    assert limit_bytes({}, root(files)) == 7000
+
+
+def test_slurm_announces_megabytes_of_a_node_or_of_each_cpu(root):
+    assert limit_bytes({"SLURM_MEM_PER_NODE": "3"}, root({})) == 3 * 2**20
+    of_cpus = {"SLURM_MEM_PER_CPU": "2", "SLURM_CPUS_ON_NODE": "4", "SLURM_CPUS_PER_TASK": "1"}
+    assert limit_bytes(of_cpus, root({})) == 8 * 2**20

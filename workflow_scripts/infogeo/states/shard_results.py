@@ -1,0 +1,82 @@
+"""What two passes over a corpus have left in shards and notes, as results of the whole corpus."""
+
+import h5py
+import numpy as np
+
+from infogeo.geometry.corpus_spectra import Documents, assembled
+from infogeo.geometry.metrics import regularisers
+from infogeo.geometry.spectra_file import Tokens, write_spectra_file
+from infogeo.jobs.threads import side_by_side
+from infogeo.states import reduction, shards
+from infogeo.states.reduction import LayerCorpus
+from infogeo.states.store import TOKEN_ARRAYS
+from infogeo.states.two_passes import MeasureTask
+from infogeo.states.work import shard_path
+
+
+def shard_stores(task: MeasureTask):
+    """The shards (HiddenStates), one after another."""
+    for index in task.shards:
+        with shards.open_shard(shard_path(task.folder, index), task.key) as store:
+            yield store
+
+
+def token_arrays(task: MeasureTask) -> dict:
+    """The arrays of `store.TOKEN_ARRAYS` of all shards."""
+    parts = {name: [] for name in TOKEN_ARRAYS}
+    for store in shard_stores(task):
+        for name, values in parts.items():
+            values.append(getattr(store, name)())
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def gains(task: MeasureTask, layer: str):
+    """The gains of all texts at a layer and their checks; see `reduction.layer_gains`."""
+    of_width = regularisers(task.lambdas, task.eps2, max(task.n), task.widths[layer])
+    return reduction.layer_gains(task.reductions(layer), layer, of_width)
+
+
+def write_spectra(task: MeasureTask, notes, doc_ids, sources, arrays, path, fingerprint) -> None:
+    """Write the spectra of all texts and of the corpus.
+
+    Parameters
+    ----------
+    task : MeasureTask
+        Of all shards.
+    notes : list of path
+        See `two_passes.both_passes`.
+    doc_ids, sources : lists of str
+    arrays : dict
+        See `token_arrays`.
+    path : path
+    fingerprint : str
+    """
+    encoded = shards.read_plan(task.folder)[0]
+    documents = Documents.of(doc_ids, sources, encoded.lengths, task.n)
+    scores = {name: arrays[name] for name in ("nll", "predictive_entropy", "token_end_byte")}
+    with side_by_side(task.model.threads) as each:
+        corpora = list(each(lambda layer: _corpus_spectra(task, notes, layer), task.layers))
+    layers = (
+        assembled(
+            layer,
+            task.widths[layer],
+            reduction.text_spectra(task.reductions(layer), documents.texts),
+            corpus,
+        )
+        for layer, corpus in zip(task.layers, corpora, strict=True)
+    )
+    write_spectra_file(path, documents, Tokens(encoded.offsets, **scores), layers, fingerprint)
+
+
+def _corpus_spectra(task: MeasureTask, notes, layer: str) -> dict:
+    """The spectra of the corpus at a layer, from what all workers have gathered."""
+    whole = None
+    for note in notes:
+        part = LayerCorpus(task.counts, task.widths[layer], {})
+        with h5py.File(note, "r", locking=False) as file:
+            part.load(file[layer])
+        if whole is None:
+            whole = part
+        else:
+            whole.merge(part)
+    return whole.spectra()

@@ -1,0 +1,296 @@
+"""Two passes over a corpus that leave spectra and gains of every text, and spectra of the corpus.
+
+The first leaves of each shard what `reduction` makes of it, likelihoods, attention rows, and the
+hidden states that are stored. The second needs the mean over the corpus: every worker gathers the
+spectra of the corpus over its shards in a note, which it saves now and then. What a worker reads is
+in its `MeasureTask`; what both passes have left is read by `shard_results`.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import h5py
+
+from infogeo.files import hdf5
+from infogeo.files.artefacts import replacing
+from infogeo.files.errors import InfogeoError
+from infogeo.geometry.corpus_spectra import Documents, corpus_bytes
+from infogeo.geometry.depths import width_at
+from infogeo.jobs import memory
+from infogeo.jobs.threads import side_by_side
+from infogeo.states import reduction, shards
+from infogeo.states.reduction import LayerCorpus, Reducer
+from infogeo.states.shards import CorpusWork, Passed, PassesTask
+from infogeo.states.store import STORED, TOKEN_ARRAYS
+from infogeo.states.work import require_disk, shard_path
+
+CHECKPOINT_SECONDS = 300  # between the notes of a worker in the second pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureTask(PassesTask):
+    """What a worker needs for both passes.
+
+    Attributes
+    ----------
+    n : tuple of int
+        The prefixes.
+    lambdas, eps2 : tuples of float
+        See `metrics.regularisers`.
+    seed : int
+        Of the sampled checks.
+    stored_rows : dict of int to int
+        Texts whose hidden states are stored, rising, and of how many of their first tokens.
+    stored_layers : tuple of str
+        At which layers.
+    counts : dict of int to int
+        For each n, how many texts have so many tokens.
+    widths : dict of layer → d
+    workers : int
+        Which share out the shards of the second pass.
+    """
+
+    n: tuple[int, ...]
+    lambdas: tuple[float, ...]
+    eps2: tuple[float, ...]
+    seed: int
+    stored_rows: dict[int, int]
+    stored_layers: tuple[str, ...]
+    counts: dict[int, int]
+    widths: dict[str, int]
+    workers: int
+
+    @property
+    def note(self) -> Path:
+        """What this worker has gathered in the second pass."""
+        return Path(self.folder) / f"corpus-{self.shards[0]:04d}-of-{self.workers:04d}.h5"
+
+    def reductions(self, layer: str) -> Iterator[h5py.Group]:
+        """What the first pass left of each shard of this task at a layer, one after another."""
+        for index in self.shards:
+            path = shard_path(self.folder, index)
+            with h5py.File(path, "r", locking=False) as file:
+                yield file[f"reductions/{layer}"]
+
+
+def measure_task(run: CorpusWork, lambdas, eps2, stored_rows=(), stored_layers=()) -> MeasureTask:
+    """The task of all shards of a corpus.
+
+    Parameters
+    ----------
+    run : CorpusWork
+    lambdas, eps2 : lists of float
+    stored_rows : dict of int to int
+        Texts whose hidden states are stored, and of how many of their tokens.
+    stored_layers : collection of str
+        At which layers.
+    """
+    texts = run.corpus.iloc[run.encoded.corpus_rows]
+    documents = Documents.of(texts["doc_id"], texts["source"], run.encoded.lengths, run.n)
+    return MeasureTask(
+        **vars(run.task) | {"shards": tuple(range(len(run.files.sizes)))},
+        n=tuple(run.n),
+        lambdas=tuple(lambdas),
+        eps2=tuple(eps2),
+        seed=run.seed,
+        stored_rows=dict(sorted(dict(stored_rows).items())),
+        stored_layers=tuple(layer for layer in run.layers if layer in stored_layers),
+        counts={n: len(chosen) for n, chosen in documents.texts.items()},
+        widths={layer: width_at(layer, run.card) for layer in run.layers},
+        workers=run.work.launched.workers,
+    )
+
+
+def both_passes(run: CorpusWork, task: MeasureTask, folders) -> list[Path]:
+    """Reduce every shard that is missing, and gather the spectra of the corpus.
+
+    Parameters
+    ----------
+    run : CorpusWork
+    task : MeasureTask
+        Of all shards.
+    folders : (path, path)
+        Where spectra and stored hidden states will go.
+
+    Returns
+    -------
+    list of Path
+        The notes of the workers, from which the spectra of the corpus follow.
+
+    Raises
+    ------
+    InfogeoError
+        Where disk or memory do not suffice, or a worker fails.
+    """
+    _require_memory(run, task)
+    missing = run.files.missing()
+    _require_disk(run, task, missing, folders)
+    run.work.make(make_shards, task, run.files, missing, "hidden states")
+    _sum_up(task)
+    return _accumulate(run, task)
+
+
+# ---------------------------------------------------------------- before the work
+def _require_memory(run: CorpusWork, task: MeasureTask) -> None:
+    """Stop where the spectra of the corpus would not fit the memory of this job."""
+    launched = run.work.launched
+    if launched.placement == "slurm":
+        return  # the jobs of the array ask for what they need
+    at_once = launched.workers if launched.placement == "local" else 1
+    each = sum(corpus_bytes(task.counts, width) for width in task.widths.values())
+    limit = memory.limit_bytes()
+    if at_once * each > limit:
+        raise InfogeoError(
+            f"model {task.model.name!r}: without stored hidden states the spectra of the corpus "
+            f"at {len(task.layers)} layers of width {run.card['width']} take "
+            f"{at_once * each / 1e9:.3g} GB of memory ({at_once} × {each / 1e9:.3g}), and this "
+            f"job may use {limit / 1e9:.3g} GB (the least of machine, cgroup and SLURM). Choose "
+            "fewer layers (config states.layers) or fewer workers (launch.workers), ask for more "
+            "memory (mem_mb), or set keep_hidden_states to true."
+        )
+
+
+def _require_disk(run: CorpusWork, task: MeasureTask, missing, folders) -> None:
+    """Stop where scratch folder and results would not fit the disks."""
+    width, n, tokens = run.card["width"], max(task.counts), len(run.encoded.token_ids)
+    of_layer = 16 * sum(count * min(length, width) for length, count in task.counts.items())
+    eigenvalues = len(task.layers) * of_layer
+    kinds = len(task.lambdas) + len(task.eps2)
+    gains = len(task.layers) * 8 * task.counts[n] * n * (kinds + 1)
+    numbers = sum(task.stored_rows.values()) * len(task.stored_layers) * width
+    states = numbers * STORED[task.model.dtype].itemsize
+    token_arrays = tokens * sum(kind.itemsize for kind in TOKEN_ARRAYS.values())
+    share = run.files.size(missing) / max(tokens, 1)
+    # A worker's note replaces its last one, which exists until then.
+    notes = 2 * task.workers * len(task.layers) * corpus_bytes(task.counts, width)
+    needs = [
+        (folders[0], eigenvalues + token_arrays),
+        (folders[1], states + token_arrays),
+        (run.work.folder, int(share * (eigenvalues + gains + states + token_arrays)) + notes),
+    ]
+    require_disk(needs, "spectra, gains and stored hidden states")
+
+
+# ---------------------------------------------------------------- the first pass
+def make_shards(task: MeasureTask) -> None:
+    """Reduce those of some shards that do not exist; the work of one worker.
+
+    Each shard is reduced by other threads while the model is at work on the next.
+    """
+    indices = shards.unmade(task)
+    if not indices:
+        return
+    encoded, _, doc_ids = shards.read_plan(task.folder)
+    reducer = Reducer(encoded.lengths, doc_ids, task.n, task.lambdas, task.eps2, task.seed)
+    with side_by_side(task.model.threads) as each:
+        shards.overlap(
+            shards.passes(task, indices),
+            lambda passed: _write_shard(task, passed, reducer, each),
+        )
+
+
+def _write_shard(task: MeasureTask, passed: Passed, reducer: Reducer, each) -> None:
+    """Reduce a shard at every layer, and write what stays of it."""
+    reductions = each(
+        lambda layer: reducer.reduce(layer, task.widths[layer], passed.shard, passed.states(layer)),
+        task.layers,
+    )
+    reductions = dict(zip(task.layers, reductions, strict=True))
+    rows = {t - passed.shard.start: n for t, n in task.stored_rows.items() if t in passed.shard}
+    widths = {layer: task.widths[layer] for layer in task.stored_layers}
+    with shards.shard_store(task, passed, widths, kept=rows) as store:
+        for layer in task.stored_layers:
+            _write_states(store, layer, rows, passed)
+        for layer, reduced in reductions.items():
+            reduced.save(store.file.create_group(f"reductions/{layer}"))
+
+
+def _write_states(store, layer: str, rows: dict[int, int], passed: Passed) -> None:
+    states, row = shards.stored(passed.rows.hidden[layer]), 0
+    for place, n in rows.items():
+        start = passed.rows.offsets[place]
+        store.write_hidden(layer, row, states[start : start + n])
+        row += n
+
+
+# ---------------------------------------------------------------- the second pass
+def _sum_up(task: MeasureTask) -> None:
+    """Leave the mean over all tokens, for each layer and n, to the workers of the second pass."""
+    with replacing(_centres_path(task)) as temporary, hdf5.create(temporary) as file:
+        for layer in task.layers:
+            total = reduction.sums(task.reductions(layer), task.n, task.widths[layer])
+            for n, centre in total.centres(task.counts).items():
+                hdf5.put_checked(file, f"{layer}/{n}", centre)
+
+
+def _centres_path(task: MeasureTask) -> Path:
+    return Path(task.folder) / "centres.h5"
+
+
+def _accumulate(run: CorpusWork, task: MeasureTask) -> list[Path]:
+    """Let workers gather the spectra of the corpus, each over its shards; their notes."""
+    parts = [part for part in run.work.parts(len(task.shards)) if part]
+    tasks = [replace(task, shards=part) for part in parts]
+
+    def unfinished():
+        return [part for part in tasks if _gathered_shards(part.note) < len(part.shards)]
+
+    run.work.spread(accumulate, unfinished())
+    run.work.await_files(unfinished, "spectra of the corpus")
+    return [part.note for part in tasks]
+
+
+def _gathered_shards(note: Path) -> int:
+    """How many shards a note has gathered; 0 where it is not sound."""
+    try:
+        with h5py.File(note, "r", locking=False) as file:
+            hdf5.read_through(file)
+            return int(file.attrs["shards"])
+    except (OSError, RuntimeError, KeyError):
+        return 0
+
+
+def accumulate(task: MeasureTask) -> None:
+    """Gather the spectra of the corpus over some shards, in order; the work of one worker."""
+    done = _gathered_shards(task.note)
+    if done == len(task.shards):
+        return
+    corpora = _corpora(task, done)
+    last = time.monotonic()
+
+    def take(passed):
+        nonlocal done, last
+        list(each(lambda layer: corpora[layer].add(passed.states(layer)), corpora))
+        done += 1
+        if done == len(task.shards):
+            list(each(lambda layer: corpora[layer].flush(), corpora))
+        elif time.monotonic() - last < CHECKPOINT_SECONDS:
+            return
+        _note(task, corpora, done)
+        last = time.monotonic()
+
+    with side_by_side(task.model.threads) as each:
+        shards.overlap(shards.passes(task, task.shards[done:], score=False), take)
+
+
+def _corpora(task: MeasureTask, done: int) -> dict[str, LayerCorpus]:
+    """By layer, what was gathered already, which is nothing before the first note."""
+    corpora = {}
+    with h5py.File(_centres_path(task), "r", locking=False) as file:
+        for layer in task.layers:
+            centres = {n: file[f"{layer}/{n}"][:] for n in task.counts}
+            corpora[layer] = LayerCorpus(task.counts, task.widths[layer], centres)
+    if done:
+        with h5py.File(task.note, "r", locking=False) as file:
+            for layer, corpus in corpora.items():
+                corpus.load(file[layer])
+    return corpora
+
+
+def _note(task: MeasureTask, corpora: dict[str, LayerCorpus], done: int) -> None:
+    with replacing(task.note) as temporary, hdf5.create(temporary) as file:
+        file.attrs["shards"] = done
+        for layer, corpus in corpora.items():
+            corpus.save(file.create_group(layer))
