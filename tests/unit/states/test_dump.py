@@ -278,7 +278,7 @@ def test_shards_are_bounded_in_bytes_too(run, monkeypatch):
 
 def test_chosen_layers_alone_are_stored(run):
     with open_store(run(layers=["0", "0.5", "final"])) as store:
-        assert store.layers == ["0", "2", "final"]
+        assert store.layers == ["0", "1", "final"]  # half way between 1 and 2: the earlier
 
 
 def test_a_layer_out_of_range_is_refused_before_work(run):
