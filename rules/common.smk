@@ -10,7 +10,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from infogeo.files.errors import InfogeoError
-from infogeo.planning import configuration, input_tables
+from infogeo.planning import configuration, input_tables, watched
 from infogeo.sources import ladder_members, published, replicates
 
 try:
@@ -62,11 +62,7 @@ def ladder_of(model: str) -> dict:
 # ---------------------------------------------------------------- inputs that users edit
 def corpus_sources(wildcards) -> list[str]:
     """The files behind a local corpus, so that an edited file is noticed."""
-    row = CORPORA[wildcards.corpus]
-    if row["source"] != "local":
-        return []
-    where = Path(row["where"])
-    return sorted(map(str, where.rglob("*.txt"))) if where.is_dir() else [str(where)]
+    return watched.nameable(watched.files_of_corpus(CORPORA[wildcards.corpus]))
 
 
 def corpus_listing(wildcards) -> str | list[str]:
@@ -77,8 +73,7 @@ def corpus_listing(wildcards) -> str | list[str]:
 
 def local_files(wildcards) -> list[str]:
     """The files of a local model that determine its numbers, so that edited weights are noticed."""
-    where = Path(MODELS[wildcards.model]["where"])
-    return sorted(str(file) for kind in ("*.safetensors", "*.json") for file in where.glob(kind))
+    return watched.nameable(watched.files_of_model(MODELS[wildcards.model]))
 
 
 def sampled_sentences(wildcards) -> str | list[str]:

@@ -37,6 +37,7 @@ CORPUS = recipe(
     "corpus",
     source=lambda w: CORPORA[w.corpus]["source"],
     where=lambda w: CORPORA[w.corpus]["where"],
+    unnamed=lambda w: watched.states_of_others(watched.files_of_corpus(CORPORA[w.corpus])),
     text_column=lambda w: CORPORA[w.corpus]["text_column"],
     label_column=lambda w: CORPORA[w.corpus]["label_column"],
     texts=lambda w: CORPORA[w.corpus]["texts"],

@@ -87,6 +87,7 @@ LOCAL = recipe(
     "fetch_model",
     "model",
     where=lambda w: MODELS[w.model]["where"],
+    unnamed=lambda w: watched.states_of_others(watched.files_of_model(MODELS[w.model])),
     revision=lambda w: MODELS[w.model]["revision"],
     kind=lambda w: MODELS[w.model]["kind"],
     params=lambda w: MODELS[w.model]["params"],

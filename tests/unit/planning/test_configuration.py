@@ -397,7 +397,9 @@ def test_corpora_have_labels_by_package_column_or_subfolder(tmp_path):
     (tmp_path / "one.txt").write_text("a text")
     assert not labelled("local", tmp_path)
     (tmp_path / "kind").mkdir()
-    (tmp_path / "kind/two.txt").write_text("a text")
+    (tmp_path / "kind/.two.txt").write_text("a text")
+    assert not labelled("local", tmp_path)
+    (tmp_path / "kind/two.TXT").write_text("a text")
     assert labelled("local", tmp_path)
 
 

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 import tracemalloc
 
 import pandas as pd
@@ -215,7 +216,10 @@ def test_an_empty_corpus_is_refused(tmp_path, content):
 
 
 def test_a_folder_without_text_files_is_refused(tmp_path):
-    with pytest.raises(InfogeoError, match=r"no \.txt file"):
+    with pytest.raises(InfogeoError, match=r"no \.txt file .*\(it is empty\)"):
+        fetch(tmp_path)
+    (tmp_path / ".a.txt").touch()
+    with pytest.raises(InfogeoError, match=r"no \.txt file .*\(1 hidden files\)"):
         fetch(tmp_path)
 
 
@@ -252,13 +256,58 @@ def test_a_missing_column_is_named_with_those_that_are_there(tmp_path, kind, cha
         ("{text}", "line 2: not JSON"),
         ('["text"]', "line 2: not a JSON object"),
         ('{"text": 3}', "row 2: the text is int, not a string"),
-        ('{"text": null}', "row 2: the text is NoneType, not a string"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, line, message):
     (tmp_path / "c.jsonl").write_text(f'{{"text": "fine"}}\n{line}\n')
     with pytest.raises(InfogeoError, match=message):
         fetch(tmp_path / "c.jsonl")
+
+
+@pytest.mark.parametrize("row", [{"text": None}, {"title": "t"}])
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_rows_without_a_text_are_counted_as_empty(tmp_path, kind, row):
+    path, rows = tmp_path / f"c.{kind}", [{"text": "one"}, row, {"text": "two"}]
+    write_jsonl(path, rows) if kind == "jsonl" else pd.DataFrame(rows).to_parquet(path)
+    evaluation, _, summary = fetch(path)
+    assert evaluation["doc_id"].tolist() == ["1", "3"]
+    assert "3 texts found, 0 duplicates and 1 empty ones left out" in summary
+
+
+def test_labels_are_classes_by_value_and_missing_ones_are_none(tmp_path):
+    values = [1, 1.0, "1", float("nan"), None, True, "true", 1.5, "NaN", "1.0"]
+    rows = [{"text": f"text {i}", "label": value} for i, value in enumerate(values)]
+    path = write_jsonl(tmp_path / "c.jsonl", [*rows, {"text": "without the key"}])
+    evaluation, _, summary = fetch(path, label_column="label")
+    assert evaluation["label"].tolist() == [
+        "1", "1", "1", "", "", "true", "true", "1.5", "NaN", "1.0", "",
+    ]  # fmt: skip
+    assert summary.endswith("; 3 of these without a label")
+
+
+def test_a_column_of_numbers_with_empty_cells_has_the_labels_of_one_without(tmp_path):
+    frame = pd.DataFrame({"text": ["one", "two", "three"], "label": [0, 1, None]})
+    frame.to_parquet(tmp_path / "c.parquet")  # as floats
+    evaluation, _, _ = fetch(tmp_path / "c.parquet", label_column="label")
+    assert evaluation["label"].tolist() == ["0", "1", ""]
+
+
+def test_hidden_files_are_passed_over_and_counted(tmp_path):
+    for name in ("a.txt", "B.TXT", "._a.txt", ".git/x.txt", "notes.md", "kind/.cache/y.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"text of {name}")
+    evaluation, _, summary = fetch(tmp_path)
+    assert evaluation["doc_id"].tolist() == ["B.TXT", "a.txt"]
+    assert summary.endswith("; 1 files other than .txt passed over; 3 hidden files passed over")
+
+
+def test_files_whose_names_are_not_utf8_are_read(tmp_path):
+    for name in (b"caf\xe9.txt", b"a{b}.txt", "é.txt".encode()):
+        with (tmp_path / os.fsdecode(name)).open("wb") as file:
+            file.write(b"text of " + name.replace(b"\xe9", b""))
+    evaluation, _, _ = fetch(tmp_path)
+    assert evaluation["doc_id"].tolist() == ["a{b}.txt", "caf\\xe9.txt", "é.txt"]
+    evaluation.to_parquet(tmp_path / "can be stored.parquet")
 
 
 def test_a_damaged_parquet_file_is_named(tmp_path):

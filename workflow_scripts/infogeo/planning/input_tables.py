@@ -11,13 +11,14 @@ from infogeo.files.errors import InfogeoError, stop_at
 from infogeo.planning import schemas
 from infogeo.sources import ladder_members
 from infogeo.sources.model_directory import validate_directory
+from infogeo.sources.text_files import text_paths
 
 # Names in results/ that a slug would collide with: {corpus}.train.parquet, {model}.untrained.h5.
 RESERVED_SUFFIXES = {"models": ".untrained", "corpora": ".train"}
 # A repository on the hub: its name alone (as of old), or after that of its owner.
 REPOSITORY = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 # Files of texts, by the ends of their names: tables, and an object a line.
-TEXT_FILES = re.compile(r".*\.(parquet|jsonl|json|jsonl\.gz|json\.gz)")
+TEXT_FILES = re.compile(r".*\.(parquet|jsonl|json|jsonl\.gz|json\.gz)", re.IGNORECASE)
 
 
 def read(config: dict) -> tuple[list[dict], list[dict]]:
@@ -58,7 +59,7 @@ def has_labels(row: dict) -> bool:
     if row["source"] == "docstrings":
         return True
     if row["source"] == "local" and where.is_dir():
-        return any(path.parent != where for path in where.rglob("*.txt"))
+        return any(path.parent != where for path in text_paths(where))
     return bool(row["label_column"])
 
 

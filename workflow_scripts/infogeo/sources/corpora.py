@@ -5,6 +5,8 @@ a document may be trained on, and the evaluation texts are a seeded sample of th
 depends on the order in which a file system lists its files.
 """
 
+from collections import Counter
+
 from infogeo.files.errors import InfogeoError
 from infogeo.sources import docstrings, text_files
 from infogeo.sources.documents import Document, select
@@ -63,12 +65,13 @@ def fetch(
     """
     import pandas as pd
 
+    passed_over = Counter()
     if source == "docstrings":
         documents = docstrings.read(
             [name.strip() for name in where.split(",") if name.strip()], workers
         )
     elif source == "local":
-        documents = text_files.local(where, text_column, label_column)
+        documents = text_files.local(where, text_column, label_column, passed_over)
     elif source == "hub":
         documents = text_files.downloaded(listing, text_column, label_column, expected)
     else:
@@ -90,6 +93,11 @@ def fetch(
         f"shorter than {min_characters} characters and {len(chosen.evaluation):,} are "
         f"evaluated{fewer}"
     )
+    if label_column:
+        unlabelled = sum(not document.label for document in chosen.evaluation)
+        summary += f"; {unlabelled:,} of these without a label"
+    for why, count in sorted(passed_over.items()):
+        summary += f"; {count:,} {why} passed over"
 
     def frame(rows):
         columns = list(Document.__slots__)

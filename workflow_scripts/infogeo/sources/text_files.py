@@ -2,8 +2,12 @@
 
 import gzip
 import json
+import math
+import os
 import zlib
+from collections import Counter
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 from infogeo.files.errors import InfogeoError
@@ -11,8 +15,11 @@ from infogeo.files.fingerprint import check
 from infogeo.sources.documents import Document
 
 
-def local(where: str, text_column: str = "text", label_column: str = ""):
+def local(where: str, text_column: str = "text", label_column: str = "", passed_over=None):
     """A user's own texts: a folder of .txt files, a JSON-lines file or a .parquet file.
+
+    The label of a row is its text, or the value of its number (1, 1.0 and "1" are one class; true
+    is "true"); null, NaN and a missing key are no label. A row without a text is an empty one.
 
     Parameters
     ----------
@@ -20,6 +27,8 @@ def local(where: str, text_column: str = "text", label_column: str = ""):
         Path of the folder (searched recursively) or file.
     text_column, label_column : str
         Columns (parquet) or keys (JSON lines) of text and, unless "", of the label.
+    passed_over : Counter, optional
+        Counts the files of a folder that are hidden or of another kind.
 
     Returns
     -------
@@ -39,7 +48,7 @@ def local(where: str, text_column: str = "text", label_column: str = ""):
             "`where` is a path relative to the working directory, or absolute."
         )
     if path.is_dir():
-        return _text_files(path)
+        return _text_files(path, Counter() if passed_over is None else passed_over)
     return _rows_of(path, text_column, label_column)
 
 
@@ -83,7 +92,7 @@ def downloaded(
 
 def _rows_of(path: Path, text_column: str, label_column: str):
     """The rows of one file as documents, never all of them in memory."""
-    end = path.name.removesuffix(".gz").rpartition(".")[2]
+    end = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     if end == "parquet":
         return _parquet(path, text_column, label_column)
     if end in ("jsonl", "json"):
@@ -109,16 +118,57 @@ def _not_utf8(path: Path, line: int, data: bytes, at: int, before: int = 0) -> I
     )
 
 
-def _text_files(folder: Path) -> list[Document]:
-    paths = [path.relative_to(folder) for path in folder.rglob("*.txt") if path.is_file()]
+def text_paths(folder, passed_over: Counter | None = None) -> list[Path]:
+    """The .txt files of a folder and its subfolders, whatever the case of their ends, sorted.
+
+    Hidden files, and files in hidden folders, are those of file systems and tools (`._a.txt`,
+    `.git/`): they are no texts.
+
+    Parameters
+    ----------
+    folder : path
+    passed_over : Counter, optional
+        Counts the files that are hidden, or of another kind.
+
+    Returns
+    -------
+    list of Path
+        Below the folder.
+    """
+    paths = []
+    for path in Path(folder).rglob("*"):
+        inside, why = path.relative_to(folder), ""
+        if any(part.startswith(".") for part in inside.parts):
+            why = "hidden files"
+        elif path.suffix.lower() != ".txt":
+            why = "files other than .txt"
+        if not path.is_file():
+            continue
+        if not why:
+            paths.append(path)
+        elif passed_over is not None:
+            passed_over[why] += 1
+    return sorted(paths, key=lambda path: path.relative_to(folder).parts)
+
+
+def _text_files(folder: Path, passed_over: Counter) -> list[Document]:
+    paths = text_paths(folder, passed_over)
     if not paths:
-        raise InfogeoError(f"{folder}: no .txt file in this folder or below it.")
+        others = ", ".join(f"{count} {why}" for why, count in sorted(passed_over.items()))
+        raise InfogeoError(
+            f"{folder}: no .txt file in this folder or below it ({others or 'it is empty'})."
+        )
     documents = []
-    for path in sorted(paths, key=lambda path: path.parts):
-        name = path.as_posix()
-        label = "" if path.parent == Path() else path.parent.as_posix()
-        documents.append(Document(name, _decoded(folder / path), label, name))
+    for path in paths:
+        inside = path.relative_to(folder)
+        label = "" if inside.parent == Path() else _utf8(inside.parent)
+        documents.append(Document(_utf8(inside), _decoded(path), label, _utf8(inside)))
     return documents
+
+
+def _utf8(path: Path) -> str:
+    """The name of a path as UTF-8; bytes of a name that is not are written as \\xe9."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _lines(path: Path):
@@ -128,7 +178,7 @@ def _lines(path: Path):
     """
     offset = 0
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 try:
                     text = line.decode("utf-8")
@@ -141,6 +191,9 @@ def _lines(path: Path):
 
 
 def _json_lines(path: Path, text_column: str, label_column: str):
+    columns = [name for name in (text_column, label_column) if name]
+    missing = dict.fromkeys(columns)
+    first = None
     for number, line in _lines(path):
         if not line.strip():
             continue
@@ -153,9 +206,11 @@ def _json_lines(path: Path, text_column: str, label_column: str):
             ) from error
         if not isinstance(row, dict):
             raise InfogeoError(f"{path}, line {number}: not a JSON object.")
-        where = f"{path}, line {number}"
-        _require(where, (text_column, label_column), row)
-        yield _row(path, number, row[text_column], row[label_column] if label_column else "")
+        first = row if first is None else first
+        missing = [name for name in missing if name not in row]
+        yield _row(path, number, row.get(text_column), row.get(label_column))
+    if first is not None:  # a key that no row has is misspelt
+        _require(str(path), missing, first)
 
 
 def _parquet(path: Path, text_column: str, label_column: str):
@@ -170,7 +225,7 @@ def _parquet(path: Path, text_column: str, label_column: str):
             for batch in file.iter_batches(batch_size=100, columns=columns):
                 table = batch.to_pydict()
                 texts = table[text_column]
-                labels = table[label_column] if label_column else [""] * len(texts)
+                labels = table[label_column] if label_column else [None] * len(texts)
                 for row in zip(texts, labels, strict=True):
                     number += 1
                     yield _row(path, number, *row)
@@ -188,11 +243,12 @@ def _require(where: str, names, columns) -> None:
 
 
 def _row(path: Path, number: int, text, label) -> Document:
+    text = "" if text is None else text
     if not isinstance(text, str):
         raise InfogeoError(
             f"{path}, row {number}: the text is {type(text).__name__}, not a string."
         )
-    label = "" if label is None else str(label)
+    label = label_of(label)
     try:
         (text + label).encode("utf-8")
     except UnicodeEncodeError as error:
@@ -201,3 +257,18 @@ def _row(path: Path, number: int, text, label) -> Document:
             "Remove it."
         ) from error
     return Document(str(number), text, label, str(number))
+
+
+def label_of(value) -> str:
+    """The class of a label: texts as they are, numbers by their value; "" is no label.
+
+    A column of whole numbers becomes one of floats where a tool met an empty cell: 1 and 1.0 are
+    one class. True and false are those of JSON, and no numbers.
+    """
+    if value is None or value != value:  # NaN
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
+        value = int(value)
+    return str(value)
