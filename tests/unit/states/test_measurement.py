@@ -174,7 +174,7 @@ def test_the_store_holds_what_later_jobs_read_and_no_more(reduced, whole, sample
     sampled = read_table(sample).query("left_out == ''")["doc_id"]
     with open_store(whole / "states.h5") as a, open_store(reduced / "states.h5", "reduced") as b:
         assert b.reduced and not a.reduced
-        assert b.layers == ["2", "final"]  # the depths of the sentences
+        assert b.layers == ["1", "final"]  # the depths of the sentences
         for name in ("token_ids", "special_mask", "token_end_byte", "nll", "predictive_entropy"):
             np.testing.assert_array_equal(getattr(a, name)(), getattr(b, name)())
         assert (a.doc_ids, a.sources, a.labels) == (b.doc_ids, b.sources, b.labels)
