@@ -5,6 +5,18 @@ from pathlib import Path
 from infogeo.jobs import binding
 from infogeo.sources import ladder, models
 
+SETTINGS = (
+    "width",
+    "depth",
+    "seed",
+    "batch",
+    "tokens",
+    "beta2",
+    "init_std",
+    "head_width",
+    "threads",
+)
+
 
 def main(files, params, output) -> None:
     """Train, and write the model and its description."""
@@ -14,18 +26,10 @@ def main(files, params, output) -> None:
         prepared=Path(files.prepared).parent,
         folder=folder,
         scratch=Path("scratch") / "train_ladder",
-        width=params.width,
-        depth=params.depth,
-        seed=params.seed,
-        batch=params.batch,
-        tokens=params.tokens,
+        **{name: getattr(params, name) for name in SETTINGS},
         peak=params.learning_rate,
-        beta2=params.beta2,
-        init_std=params.init_std,
-        head_width=params.head_width,
         fingerprint=params.fingerprint,
         expected=expected,
-        threads=params.threads,
     )
     description = models.describe(
         folder,

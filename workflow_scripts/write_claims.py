@@ -6,7 +6,7 @@ from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:
-    """Read what the parts found, and write the claims."""
+    """Read the tables of all parts, and write the claims."""
 
     def read(name: str, rule: str):
         return artefacts.read_table(getattr(files, name), getattr(params, f"expected_{rule}"))
@@ -17,20 +17,20 @@ def main(files, params, output) -> None:
     )
     rates = claims.error_rates()
     families = list(dict.fromkeys(zip(distribution["corpus"], distribution["family"], strict=True)))
-    rows = claims.laws(measured, claims.MEASURED) + claims.absent(measured, families)
-    rows += claims.context(gain, selection, distribution, rates)
+    rows = claims.of_laws(measured, claims.MEASURED) + claims.without_law(measured, families)
+    rows += claims.of_context(gain, selection, distribution, rates)
     judged = set()
     if hasattr(files, "trends"):
         trends = read("trends", "trends")
-        rows += claims.sentences(trends, rates)
+        rows += claims.of_sentences(trends, rates)
         judged = set(zip(trends["corpus"], trends["family"], strict=True))
-    rows += claims.unlabelled([family for family in families if family not in judged])
-    rows += claims.laws(published, "published")
-    rows += claims.skills(read("curve", "skills"), read("recovery", "skills"), params.alpha)
-    found = claims.table(rows)
-    tables.write_csv(found, output.table)
-    tables.write_text(report.markdown_text(found), output.markdown)
-    tables.write_text(report.terminal_text(found), output.terminal)
+    rows += claims.without_labels([family for family in families if family not in judged])
+    rows += claims.of_laws(published, "published")
+    rows += claims.of_skills(read("curve", "skills"), read("recovery", "skills"), params.alpha)
+    table = claims.table(rows)
+    tables.write_csv(table, output.table)
+    tables.write_text(report.markdown_text(table), output.markdown)
+    tables.write_text(report.terminal_text(table), output.terminal)
 
 
 if __name__ == "__main__":

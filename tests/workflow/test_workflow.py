@@ -339,7 +339,7 @@ def test_a_share_of_the_ablation_runs_ablations_and_their_aggregates(checkout):
         "workflow_scripts/infogeo/geometry/entropy.py",
         "workflow_scripts/infogeo/inference/regression.py",
         "workflow_scripts/infogeo/sources/ladder.py",
-        "workflow_scripts/infogeo/figures/laws.py",
+        "workflow_scripts/infogeo/figures/law_panels.py",
     ],
 )
 def test_a_comment_or_a_docstring_reruns_nothing(checkout, path):

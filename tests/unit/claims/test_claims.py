@@ -33,7 +33,7 @@ RATES = pd.DataFrame(
 
 
 def judged(claim, **law):
-    rows = claims.laws(tidy(pd.DataFrame([LAW | law])), claims.MEASURED)
+    rows = claims.of_laws(tidy(pd.DataFrame([LAW | law])), claims.MEASURED)
     return next(row for row in rows if row["claim"] == claim)
 
 
@@ -106,15 +106,15 @@ def test_a_law_that_is_not_fitted_names_its_problem_and_no_control():
 
 def test_exploratory_laws_and_raw_entropies_make_no_claim():
     frame = tidy(pd.DataFrame([LAW | {"headline": False}, LAW | {"metric": "entropy"}]))
-    assert claims.laws(frame, claims.MEASURED) == []
+    assert claims.of_laws(frame, claims.MEASURED) == []
 
 
 def test_a_family_without_a_headline_law_says_which_metrics_would_make_one():
     frame = tidy(pd.DataFrame([LAW]))
-    rows = claims.absent(frame, [("c", "f")])
+    rows = claims.without_law(frame, [("c", "f")])
     assert [(row["metric"], row["verdict"]) for row in rows] == 2 * [("nll", "not available")]
     assert "headline.metrics" in rows[0]["to_add"]
-    assert len(claims.absent(frame, [("c", "other")])) == 4
+    assert len(claims.without_law(frame, [("c", "other")])) == 4
 
 
 # ---------------------------------------------------------------- context
@@ -141,7 +141,7 @@ def context(residual=1e-13, wins=((0.8, 0.6, 32), (0.9, 0.7, 32)),
                  "distributed" if low > 0.5 else "concentrated" if high < 0.5 else "inconclusive"}
         for i, (value, low, high) in enumerate(shares)
     ])  # fmt: skip
-    rows = claims.context(gain, selection, distribution, RATES)
+    rows = claims.of_context(gain, selection, distribution, RATES)
     return {row["claim"]: row for row in rows}
 
 
@@ -196,7 +196,7 @@ def test_a_verdict_that_is_not_available_has_no_error_rate():
     trends = pd.DataFrame([
         trend | {"distance": "js_centred"}, trend | {"distance": "cosine", "headline": False},
     ])  # fmt: skip
-    rows = claims.sentences(trends, RATES)
+    rows = claims.of_sentences(trends, RATES)
     assert [row["verdict"] for row in rows] == 4 * ["not available"]
     assert np.isnan([row["false_rate"] for row in rows]).all()
     assert "% wrong" not in report.terminal_text(claims.table(rows))
@@ -219,7 +219,7 @@ def test_a_distance_separates_meaning_only_beyond_every_control(value, gaps, ver
 
 
 def test_a_corpus_without_labels_cannot_be_judged_by_them():
-    rows = claims.unlabelled([("c", "f")])
+    rows = claims.without_labels([("c", "f")])
     assert {row["verdict"] for row in rows} == {"not available"}
     assert all("label_column" in row["to_add"] for row in rows)
 
@@ -232,13 +232,13 @@ def test_the_lemma_holds_where_the_interval_does_and_the_theorem_where_all_are_c
                           "used": [True]})  # fmt: skip
     recovery = pd.DataFrame({"n_low": [1, 100, 100], "coverage": [0.2, 0.94, 0.96],
                              "coverage_error": 0.01})  # fmt: skip
-    lemma, theorem = claims.skills(curve, recovery, 0.5)
+    lemma, theorem = claims.of_skills(curve, recovery, 0.5)
     assert (lemma["verdict"], lemma["control_estimate"]) == ("supported", -0.5)
     assert (theorem["verdict"], theorem["estimate"]) == ("supported", 0.94)
-    lemma, theorem = claims.skills(curve, recovery.assign(coverage=[0.2, 0.91, 0.96]), 0.55)
+    lemma, theorem = claims.of_skills(curve, recovery.assign(coverage=[0.2, 0.91, 0.96]), 0.55)
     assert lemma["verdict"] == theorem["verdict"] == "contradicted"
     unfitted = curve.assign(exponent_low=np.nan, exponent_high=np.nan)
-    assert "theory.texts" in claims.skills(unfitted, recovery, 0.5)[0]["to_add"]
+    assert "theory.texts" in claims.of_skills(unfitted, recovery, 0.5)[0]["to_add"]
 
 
 # ---------------------------------------------------------------- the table
@@ -247,8 +247,8 @@ def test_the_lemma_holds_where_the_interval_does_and_the_theorem_where_all_are_c
 def everything():
     measured = tidy(pd.DataFrame([LAW, LAW | {"metric": "nll", "convention": ""}]))
     published = measured.assign(family="p", table="p.csv", texts=pd.NA)
-    rows = claims.laws(published, "published") + list(context().values())
-    rows += claims.laws(measured, claims.MEASURED) + claims.unlabelled([("c", "f")])
+    rows = claims.of_laws(published, "published") + list(context().values())
+    rows += claims.of_laws(measured, claims.MEASURED) + claims.without_labels([("c", "f")])
     return claims.table(rows)
 
 

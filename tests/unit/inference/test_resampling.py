@@ -22,7 +22,11 @@ def test_resamples_are_drawn_as_one_stream_whatever_the_block():
     np.testing.assert_array_equal(counts, rng.multinomial(7, np.full(7, 1 / 7), 50))
 
 
-def test_texts_of_a_cluster_are_resampled_together():
-    weights = resampling.text_weights(["a", "b", "a", "c"], draws=20, seed=0)
+def test_text_resamples_take_whole_clusters_and_are_means():
+    weights = resampling.text_weights(np.array(["a", "b", "a", "c", "b", "b"]), draws=200, seed=1)
+    np.testing.assert_allclose(weights.sum(-1), 1)
     np.testing.assert_array_equal(weights[:, 0], weights[:, 2])
-    np.testing.assert_allclose(weights.sum(axis=1), 1)
+    np.testing.assert_array_equal(weights[:, 1], weights[:, 5])
+    assert np.ptp(weights[:, 3]) > 0
+    # Three clusters drawn with replacement: "c" is absent in about (2/3)³ of the draws.
+    assert (weights[:, 3] == 0).mean() == pytest.approx(8 / 27, abs=0.1)

@@ -76,18 +76,18 @@ def _rate(rates: pd.DataFrame, rule: str, verdict: str) -> float:
 
 def _all(verdicts, supported: str, contradicted: str) -> str:
     """The verdict on a family from those of its models: one that differs leaves it open."""
-    found = set(verdicts)
-    if "not available" in found:
+    distinct = set(verdicts)
+    if "not available" in distinct:
         return "not available"
-    if found == {supported}:
+    if distinct == {supported}:
         return "supported"
-    return "contradicted" if found == {contradicted} else "inconclusive"
+    return "contradicted" if distinct == {contradicted} else "inconclusive"
 
 
 # ---------------------------------------------------------------- scaling laws
 
 
-def laws(frame: pd.DataFrame, source: str) -> list[dict]:
+def of_laws(frame: pd.DataFrame, source: str) -> list[dict]:
     """The claims that scaling laws decide, of the laws declared before the run.
 
     Parameters
@@ -140,7 +140,7 @@ def _beyond(law: pd.Series, about: tuple) -> dict:
         for name in applied
     ]
     measured = [control for control in controls if np.isfinite(control.high)]
-    worst = max(measured, key=lambda control: control.high, default=NONE)
+    closest = max(measured, key=lambda control: control.high, default=NONE)
     missing = [_sizes(law, 3)]
     if np.isfinite(raw.high):
         missing += [c.what + " of every model" for c in controls if not np.isfinite(c.high)]
@@ -149,7 +149,7 @@ def _beyond(law: pd.Series, about: tuple) -> dict:
         elif "depth" not in applied:
             missing.append("a second depth at two widths: N and width cannot be told apart")
     to_add = "; ".join(filter(None, missing))
-    return _row(BEYOND, about, _metric(law), raw, worst, verdict, rate, _points(law), to_add)
+    return _row(BEYOND, about, _metric(law), raw, closest, verdict, rate, _points(law), to_add)
 
 
 def _slope(law: pd.Series, column: str, what: str) -> Estimate:
@@ -174,7 +174,7 @@ def _sizes(law: pd.Series, needed: int) -> str:
     return "" if np.isfinite(law["exponent_high"]) else law["problems"]
 
 
-def absent(frame: pd.DataFrame, families: list[tuple[str, str]]) -> list[dict]:
+def without_law(frame: pd.DataFrame, families: list[tuple[str, str]]) -> list[dict]:
     """Rows of the families without a headline law of normalised, or of conditional, entropy."""
     rows = []
     declared = frame[frame["headline"]]
@@ -195,7 +195,7 @@ def absent(frame: pd.DataFrame, families: list[tuple[str, str]]) -> list[dict]:
 # ---------------------------------------------------------------- context
 
 
-def context(gain, selection, distribution, rates) -> list[dict]:
+def of_context(gain, selection, distribution, rates) -> list[dict]:
     """The claims on information gain, token selection and token ablation, per family.
 
     Parameters
@@ -236,19 +236,23 @@ def _ridge(gain: pd.DataFrame, about: tuple) -> dict:
 
 
 def _lasso(selection: pd.DataFrame, about: tuple, k: int, rates) -> dict:
-    found = selection[
+    of_models = selection[
         (selection["selector"] == "attention_mean") & (selection["sink"] == "free")
         & (selection["k"] == k)
     ].dropna(subset=["lasso_wins_low"])  # fmt: skip
-    if not len(found):
+    if not len(of_models):
         return _row(LASSO, about, "", NONE, NONE, "not available", np.nan, "",
                     "texts with attention: states.attention_texts")  # fmt: skip
-    wins = zip(found["lasso_wins"], found["lasso_wins_low"], found["texts"], strict=True)
+    wins = zip(
+        *(of_models[name] for name in ("lasso_wins", "lasso_wins_low", "texts")), strict=True
+    )
     verdict = _all([lasso_verdict(*row) for row in wins], "supported", "contradicted")
-    least = found.loc[found["lasso_wins_low"].idxmin()]
+    least = of_models.loc[of_models["lasso_wins_low"].idxmin()]
     estimate = Estimate("share of texts", *least[["lasso_wins", "lasso_wins_low",
                                                   "lasso_wins_high"]])  # fmt: skip
-    rests_on = f"k = {k}, {least['texts']} texts, {least['model']}, least of {len(found)} models"
+    rests_on = (
+        f"k = {k}, {least['texts']} texts, {least['model']}, least of {len(of_models)} models"
+    )
     rate = _rate(rates, "lasso", verdict)
     return _row(LASSO, about, "", estimate, Estimate("equals", 0.5), verdict, rate, rests_on, "")
 
@@ -294,7 +298,7 @@ def _distributed(models: pd.DataFrame, about: tuple, rates) -> dict:
 # ---------------------------------------------------------------- sentences
 
 
-def sentences(trends: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
+def of_sentences(trends: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
     """The claims on whole texts, from sentences/trends.parquet."""
     rows = []
     declared = trends[trends["headline"].astype(bool)]
@@ -325,7 +329,7 @@ def sentences(trends: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
     return rows
 
 
-def unlabelled(families: list[tuple[str, str]]) -> list[dict]:
+def without_labels(families: list[tuple[str, str]]) -> list[dict]:
     """Rows of families, (corpus, family), whose corpus has no labels."""
     return [
         _row(claim, (MEASURED, *key), "", NONE, NONE, "not available", np.nan, "", LABELS)
@@ -384,11 +388,10 @@ def _why(row: pd.Series, verdict: str) -> str:
 # ---------------------------------------------------------------- theory
 
 
-def skills(curve: pd.DataFrame, recovery: pd.DataFrame, alpha: float) -> list[dict]:
+def of_skills(curve: pd.DataFrame, recovery: pd.DataFrame, alpha: float) -> list[dict]:
     """The lemma and the theorem, from results/theory/: no family, no corpus."""
     about = SIMULATED, "", ""
-    found = curve.iloc[0]
-    exponent = _ends(found, "exponent", "exponent of n")
+    exponent = _ends(curve.iloc[0], "exponent", "exponent of n")
     verdict, to_add = "not available", "theory.texts: too few points for a fit"
     if np.isfinite(exponent.high):
         verdict = "supported" if exponent.low <= -alpha <= exponent.high else "contradicted"

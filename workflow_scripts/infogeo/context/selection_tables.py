@@ -117,6 +117,19 @@ def selection_tables(
     )
 
 
+def texts_taken(states, n: int) -> tuple[int, str]:
+    """How many texts `selection_tables` takes, and a sentence on them.
+
+    Parameters are those of `selection_tables`.
+    """
+    texts = len(states.attention_texts)
+    taken = int(sum(states.lengths[text] == n for text in states.attention_texts))
+    if states.attrs.get("attention_problem"):
+        return taken, f"No attention is stored: {states.attrs['attention_problem']}"
+    left = texts - taken
+    return taken, f"{taken} of {texts} texts with attention have {n} tokens; {left} are left out"
+
+
 def _texts_with_attention(states, n: int):
     """The texts of n tokens whose attention is stored, and their states (texts, n, d)."""
     if n < 2:

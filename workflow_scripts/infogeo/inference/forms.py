@@ -122,9 +122,9 @@ def fit_shifted(z, y) -> tuple[np.ndarray, float]:
         start = np.arctanh([bs[row] / STEEPEST, ts[misfit[row].argmin()] / 30])
         with warnings.catch_warnings():  # where b runs to its bound there is no minimum inside
             warnings.simplefilter("ignore", RuntimeWarning)
-            found = optimize.leastsq(residual, start, maxfev=300)[0]
-        if (now := (residual(found) ** 2).sum()) < cost:
-            best, cost = found, now
+            solution = optimize.leastsq(residual, start, maxfev=300)[0]
+        if (now := (residual(solution) ** 2).sum()) < cost:
+            best, cost = solution, now
     b = STEEPEST * np.tanh(best[0])
     g, q = curve(b, 30 * np.tanh(best[1]))
     return np.array([np.exp(level - g.mean()), q, b]), cost

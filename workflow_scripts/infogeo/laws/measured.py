@@ -64,16 +64,20 @@ class Measured:
     """
 
     def __init__(self, parts: Iterable[pd.DataFrame], texts: Texts):
-        found: dict[tuple, dict[int, list]] = {}  # key → draw → (positions, values) of each part
+        pieces_of: dict[
+            tuple, dict[int, list]
+        ] = {}  # key → draw → (positions, values) of each part
         ranks: list[dict] = [{} for _ in KEYS]  # the values of each column, in order of appearance
         for frame in parts:
             for key, draw, positions, values in _pieces(frame, texts, ranks):
-                found.setdefault(key, {}).setdefault(draw, []).append((positions, values))
-        shape = 1 + max((max(draws) for draws in found.values()), default=0), len(texts.sources)
+                pieces_of.setdefault(key, {}).setdefault(draw, []).append((positions, values))
+        shape = 1 + max((max(draws) for draws in pieces_of.values()), default=0), len(texts.sources)
         self.row: dict[tuple, np.ndarray] = {}  # (draws, texts)
-        for key in sorted(found, key=lambda key: [r[k] for r, k in zip(ranks, key, strict=True)]):
+        for key in sorted(
+            pieces_of, key=lambda key: [r[k] for r, k in zip(ranks, key, strict=True)]
+        ):
             rows = np.full(shape if key[0] == "text" else (shape[0], 1), np.nan)
-            for draw, pieces in found.pop(key).items():
+            for draw, pieces in pieces_of.pop(key).items():
                 positions, values = (np.concatenate(part) for part in zip(*pieces, strict=True))
                 if len(np.unique(positions)) < len(positions):
                     raise InfogeoError(
@@ -85,10 +89,10 @@ class Measured:
 
     def only(self, layers) -> "Measured":
         """Some of the layers, and what belongs to none; the others may be forgotten."""
-        kept = copy(self)
-        kept.row = {key: rows for key, rows in self.row.items() if key[1] in (*layers, "")}
-        kept.layers = [layer for layer in self.layers if layer in layers]
-        return kept
+        selected = copy(self)
+        selected.row = {key: rows for key, rows in self.row.items() if key[1] in (*layers, "")}
+        selected.layers = [layer for layer in self.layers if layer in layers]
+        return selected
 
     def get(self, key: tuple, count: int) -> np.ndarray | None:
         """Values (draws, count), one column for a dataset scope; None where there is no such key.

@@ -151,8 +151,8 @@ class _Curve:
             (np.log(excess), special.logit(value / forms.STEEPEST))
             for value in (min(b, 0.999 * forms.STEEPEST), 1.0)
         ]
-        found = [optimize.leastsq(residual, start, maxfev=400)[0] for start in starts]
-        return min(float((residual(p) ** 2).sum()) for p in found)
+        solutions = [optimize.leastsq(residual, start, maxfev=400)[0] for start in starts]
+        return min(float((residual(p) ** 2).sum()) for p in solutions)
 
     def limits(self, b: float, limit: float, most: float) -> tuple[float, float]:
         """The least and largest c whose best curve has a residual sum of at most `most`."""

@@ -105,10 +105,10 @@ def _samples(n: float, alpha: float) -> float:
         high *= 4
     if high == 1:
         return 1.0
-    found = optimize.brentq(
+    log_samples = optimize.brentq(
         lambda log: float(seen(np.exp(log), alpha)) - n, np.log(high / 4), np.log(high), xtol=1e-13
     )
-    return float(np.exp(found))
+    return float(np.exp(log_samples))
 
 
 def exponent(variant: str, alpha: float, gamma: float) -> float:

@@ -1,0 +1,58 @@
+"""The tables of information gains from stored states, and a line about what was checked."""
+
+from collections.abc import Callable
+
+from infogeo.geometry.gain_tables import layer_tables
+from infogeo.geometry.layer_gains import Checks, FullTexts, gains_of_layer
+from infogeo.inference import resampling
+
+
+def tables_by_layer(
+    states, *, n: int, lambdas, eps2, draws: int, seed: int, counted=lambda texts: texts
+) -> tuple[FullTexts, Callable]:
+    """The texts whose gains are taken, and the function from a layer to its five tables.
+
+    Parameters
+    ----------
+    states : infogeo.states.store.HiddenStates
+        Open as long as the function is called.
+    n : int
+        Texts of n tokens are taken.
+    lambdas, eps2 : list of float
+        See `metrics.regularisers`.
+    draws, seed : int
+        Of the bootstrap over text clusters, and of the tokens that are checked.
+    counted : callable
+        Called with the iterator over the texts of a layer; yields them again.
+    """
+    offsets = states.offsets
+    texts = FullTexts.of(states.doc_ids, states.sources, offsets, states.token_ids(), n)
+    scores = texts.scores_of_model(states.nll(), states.predictive_entropy(), offsets)
+    copies = resampling.text_copies(texts.clusters, draws=draws, seed=seed)
+
+    def of_layer(layer: str):
+        checks = Checks(texts.doc_ids, texts.n, seed)
+        hidden = counted(states.states([layer]))
+        gains = gains_of_layer(hidden, texts, lambdas, eps2, checks.check_text)
+        return layer_tables(gains, checks.rows, texts, scores, copies)
+
+    return texts, of_layer
+
+
+def checked(checks, texts: FullTexts, corpus_texts: int) -> str:
+    """How many texts were taken, and how well the gains agree with other ways to compute them.
+
+    Parameters
+    ----------
+    checks : pandas.DataFrame
+        residual_ridge and residual_slogdet, nats, of every checked token.
+    texts : FullTexts
+    corpus_texts : int
+        Of the whole corpus.
+    """
+    worst = checks[["residual_ridge", "residual_slogdet"]].max()
+    return (
+        f"{len(texts)} texts of {texts.n} tokens; {corpus_texts - len(texts)} shorter ones left "
+        f"out. {len(checks):,} gains checked: at most {worst['residual_ridge']:.0e} nats "
+        f"from scikit-learn's Ridge, {worst['residual_slogdet']:.0e} from slogdet."
+    )
