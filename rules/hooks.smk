@@ -1,5 +1,6 @@
 # Needs: the lists of final files. Makes: what happens before a run (SLURM's partitions are checked, the configuration
 # is left beside the results) and after it (the report, the headline).
+import os
 import shutil
 
 import yaml
@@ -10,7 +11,7 @@ REPORT = Path("results/report.html")
 
 
 def check_partitions() -> None:
-    """On SLURM, see that the partitions which the profile names are there, before submitting."""
+    """On SLURM, see before submitting that the partitions of the profile would take the jobs."""
     jobs = [
         job
         for job in workflow.dag.needrun_jobs()
@@ -19,6 +20,8 @@ def check_partitions() -> None:
     ]
     if not jobs:
         return
+    # The plugin, too, asks for the states of jobs in hidden partitions.
+    os.environ["SQUEUE_ALL"] = "1"
     requests = [
         (
             job.rule.name,
@@ -31,6 +34,7 @@ def check_partitions() -> None:
     ]
     try:
         slurm.check(requests, slurm.partitions())
+        slurm.check_names([str(file) for file in job.input] for job in jobs)
     except InfogeoError as error:
         raise WorkflowError(str(error)) from None
 

@@ -1,5 +1,6 @@
 """The workflow on a private SLURM: what it submits, where jobs run, and what it survives."""
 
+import json
 import os
 import re
 import shlex
@@ -148,6 +149,30 @@ def test_a_partition_that_would_not_do_stops_the_run_before_it_starts(cluster, f
     assert "random_null (1 job): slurm_partition 'cpu' allows 120 minutes" in (
         run.stdout + run.stderr
     )
+
+
+def test_a_clock_for_minutes_is_named_before_anything_is_submitted(cluster, fresh, tmp_path):
+    checkout = fresh.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    checkout.edit("profiles/slurm/profile.yaml", "runtime: 60 * attempt", "runtime: 24:00:00")
+    run = checkout.slurm("theory")
+    assert run.returncode != 0 and not submitted(run)
+    assert "Is 86400 a clock, 24:00:00?" in run.stdout + run.stderr
+
+
+def test_a_name_that_a_shell_would_expand_reaches_its_job_as_it_is(cluster, fresh, tmp_path):
+    checkout = fresh.copy(tmp_path / "checkout")
+    checkout.cluster = cluster
+    texts = [json.loads(line)["text"] for line in checkout.path("texts.jsonl").open()]
+    for name, part in (("price in $USER", texts[::2]), ("$(echo no)", texts[1::2])):
+        folder = checkout.path("texts/kind one")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.txt").write_text(" ".join(part[:40]))
+    checkout.edit("config/corpora.tsv", "\ttexts.jsonl\ttext\tkind\t", "\ttexts\t\t\t")
+    checkout.edit("config/corpora.tsv", "\t0.8", "\t0.4")
+    run = checkout.slurm("results/corpora/stories.parquet")
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    assert len(submitted(run)) == 1
 
 
 def test_where_slurm_does_not_answer_the_run_stops_with_one_message(cluster, fresh, tmp_path):

@@ -4,6 +4,8 @@ import math
 import subprocess
 
 import pytest
+import yaml
+from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from infogeo.files.errors import InfogeoError
 from infogeo.jobs import slurm
@@ -25,6 +27,21 @@ def test_partitions_are_read_from_sinfo(monkeypatch):
 
     monkeypatch.setattr(slurm.subprocess, "run", run)
     assert slurm.partitions() == THERE
+
+
+def only_with_all(folder, program, line):
+    """A program of SLURM that prints a line where it is asked for what is hidden, too."""
+    path = folder / program
+    path.write_text(f'#!/bin/sh\ncase " $* " in *" -a "*) echo "{line}";; esac\n')
+    path.chmod(0o755)
+
+
+def test_hidden_partitions_and_their_jobs_are_seen(tmp_path, monkeypatch):
+    only_with_all(tmp_path, "sinfo", "lab_gpu|up|2:00:00|gpu:4")
+    only_with_all(tmp_path, "squeue", "7_0|RUNNING")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert slurm.partitions() == {"lab_gpu": {"up": True, "gpus": True, "minutes": 120}}
+    assert slurm.states("a name") == {"7_0": "RUNNING"}
 
 
 @pytest.mark.parametrize(
@@ -61,9 +78,49 @@ def test_all_problems_stand_in_one_message():
     assert "cpu, gpu (GPUs), old (GPUs)" in message and slurm.BLOCK in message
 
 
+@pytest.mark.parametrize(
+    ("written", "asked", "hint"),
+    [
+        ("24:00:00", 86400, "Is 86400 a clock, 24:00:00?"),
+        ("30:00", 1800, "Is 1800 a clock, 30:00?"),
+        ("3000", 3000, "Is 3000 a clock, 50:00?"),
+        ("2001", 2001, ""),
+        ("240", 240, ""),
+    ],
+)
+def test_a_clock_for_minutes_is_named_where_it_is_too_long(written, asked, hint):
+    assert yaml.safe_load(written) == asked
+    with pytest.raises(InfogeoError, match="allows 120 minutes") as raised:
+        slurm.check([("dump", "gpu", True, asked)], THERE)
+    assert ("a clock" in str(raised.value)) == bool(hint)
+    assert hint in str(raised.value)
+
+
 def test_one_unknown_partition_among_several_is_a_problem():
     with pytest.raises(InfogeoError, match="'none' does not exist"):
         slurm.check([("a", "gpu,none", True, 1)], THERE)
+
+
+def read_by_a_shell(name):
+    """A name after Snakemake has written it, and a shell has read it."""
+    written = format_cli_arg("--wait-for-files", [name])
+    script = f'set -- {written}\nshift; printf %s "$*"'
+    return subprocess.run(["sh"], input=script, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["price in $USER.txt", "$(echo no).txt", "`a`.txt", "it's.txt", 'a "word".txt', "été 数.txt",
+     "it's $USER.txt", "it's `a`.txt", 'it\'s "a".txt', "a\nb.txt", "a\\b.txt", '"a" $USER"'],
+)  # fmt: skip
+def test_a_name_passes_where_a_shell_reads_it_as_it_is(name):
+    if read_by_a_shell(name) == name:
+        slurm.check_names([["corpus.txt", name]])
+    else:
+        with pytest.raises(InfogeoError, match="a shell changes their names") as raised:
+            slurm.check_names([["corpus.txt", name]])
+        assert repr(name) in str(raised.value) and "corpus.txt" not in str(raised.value)
+        slurm.check_names([[name] * 20])  # these travel in a file
 
 
 def test_each_refusal_is_said_once_with_its_number():

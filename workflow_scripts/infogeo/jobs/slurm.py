@@ -11,6 +11,7 @@ from infogeo.files.errors import InfogeoError
 BLOCK = "the block 'your cluster' of profiles/slurm/profile.yaml"
 REFUSAL = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'\.\s+sbatch call:", re.S)
 SUBMISSION = re.compile(r"Job submission failed with exception: (.*)")
+DAY = 24 * 60  # minutes
 # States of a job that will not run again. A preempted one that is put back is PENDING.
 ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "COMPLETING", "DEADLINE", "FAILED", "NODE_FAIL"}
 ENDED |= {"OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"}
@@ -19,13 +20,15 @@ ENDED |= {"OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"}
 def partitions() -> dict[str, dict]:
     """The partitions of this cluster: name -> {'up': bool, 'gpus': bool, 'minutes': float}.
 
+    Hidden ones are among them: jobs may be submitted to those, too.
+
     Raises
     ------
     InfogeoError
         Where SLURM does not answer.
     """
     known = {}
-    for line in _answer("sinfo", "-h", "-e", "-o", "%R|%a|%l|%G").splitlines():
+    for line in _answer("sinfo", "-a", "-h", "-e", "-o", "%R|%a|%l|%G").splitlines():
         name, state, limit, gres = line.split("|", 3)
         none_yet = {"up": False, "gpus": False, "minutes": _minutes(limit)}
         partition = known.setdefault(name, none_yet)
@@ -56,7 +59,7 @@ def states(name: str) -> dict[str, str]:
     InfogeoError
         Where SLURM does not answer.
     """
-    lines = _answer("squeue", "--me", "-h", "-r", "-t", "all", "-n", name, "-o", "%i|%T")
+    lines = _answer("squeue", "-a", "--me", "-h", "-r", "-t", "all", "-n", name, "-o", "%i|%T")
     return dict(line.split("|") for line in lines.splitlines())
 
 
@@ -118,6 +121,7 @@ def check(requests, cluster: dict[str, dict]) -> None:
                 f"{who} {names!r} allows {limit:.0f} minutes, but {_jobs(len(too_long))} of these "
                 f"would ask for up to {max(too_long)}: set `runtime: {limit:.0f}` for {rule}. A "
                 "dump or a training that is cut off is submitted again and goes on."
+                + _slip(too_long)
             )
     if problems:
         names = (f"{n} (GPUs)" if cluster[n]["gpus"] else n for n in sorted(cluster))
@@ -127,6 +131,52 @@ def check(requests, cluster: dict[str, dict]) -> None:
             + f"\nThis cluster has the partitions {', '.join(names)}. Change slurm_partition, "
             f"gpu or runtime in {BLOCK}."
         )
+
+
+def _slip(requests: list[int]) -> str:
+    """A hint where minutes look like a clock: YAML reads h:mm:ss as a number of base 60."""
+    for asked in requests:
+        if asked >= DAY and asked % 60 == 0:
+            hours, rest = divmod(asked, 3600)
+            clock = f"{hours}:{rest // 60:02}:00" if hours else f"{rest // 60}:00"
+            return (
+                f" Is {asked} a clock, {clock}? YAML makes that number of it, and `runtime` is in "
+                f"minutes: write {asked // 60}."
+            )
+    return ""
+
+
+def check_names(inputs) -> None:
+    """Stop where the name of an input would not reach its job as it is.
+
+    Snakemake writes the names of up to 20 files into the command of a job, as Python writes them:
+    a shell reads those with an apostrophe or a line break otherwise. More names travel in a file.
+
+    Parameters
+    ----------
+    inputs : iterable of lists of str
+        The input files of each job.
+
+    Raises
+    ------
+    InfogeoError
+        Naming every such file.
+    """
+    names = {name for files in inputs if len(files) < 20 for name in files if not _is_read(name)}
+    if names:
+        raise InfogeoError(
+            "SLURM's jobs would not find these files, for a shell changes their names:\n"
+            + "".join(f"  {name!r}\n" for name in sorted(names))
+            + "Rename them: no apostrophe together with $ or `, no backslash or line break."
+        )
+
+
+def _is_read(name: str) -> bool:
+    """Whether a shell reads a name as it is from its Python literal."""
+    if name.startswith(("'", '"')):  # Snakemake takes it as quoted already
+        return False
+    literal = repr(name)
+    return literal == f"'{name}'" or (literal == f'"{name}"' and not {"$", "`"} & set(name))
 
 
 def _jobs(count: int) -> str:
