@@ -1,13 +1,17 @@
 """Download one model from the hub, check and count it, and describe it in model.json."""
 
 from infogeo.jobs import binding
-from infogeo.sources import hub, models
+from infogeo.sources import architecture, hub, models
 
 
 def main(files, params, output) -> None:
     """Fetch the files, count the parameters, and write the description."""
+
+    def judge(folder) -> None:
+        architecture.judge(folder, params.kind, params.trust_remote_code)
+
     repository, folder, facts = hub.fetch_model(
-        params.where, params.revision, params.trust_remote_code
+        params.where, params.revision, params.trust_remote_code, judge
     )
     description = models.describe(
         folder,

@@ -9,7 +9,10 @@ import multiprocessing
 import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
+
+from infogeo.sources import architecture
 
 OWN = ("HF_", "HUGGINGFACE_", "XDG_CACHE")
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -45,8 +48,12 @@ class Client:
             assert process.exitcode == 0, self.said
             return json.loads(Path(f"{folder}/answer").read_text())
 
-    def model(self, name: str, revision: str = "", trust: bool = False, **more) -> dict:
-        return self.call("fetch_model", name, revision, trust, **more)
+    def model(
+        self, name: str, revision: str = "", trust: bool = False, kind: str = "", **more
+    ) -> dict:
+        """A model; judged by its configuration and tokenizer where its kind is stated."""
+        judge = [partial(architecture.judge, kind=kind)] if kind else []
+        return self.call("fetch_model", name, revision, trust, *judge, **more)
 
     def dataset(self, name: str, revision: str, pattern: str, **more) -> dict:
         return self.call("fetch_dataset", name, revision, pattern, **more)

@@ -179,6 +179,7 @@ def test_pickles_alone_are_refused_before_any_download(hub, client, files):
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
 def test_code_of_its_own_is_refused_before_weights_are_fetched(hub, client, files, name):
+    files["config.json"] = b'{"model_type": "own"}'
     files[name] = b'{"auto_map": {"AutoModelForCausalLM": "modeling_own.Model"}}'
     commit = hub.repo("org/model").commit(files)
     error = client.model("org/model")["error"]
@@ -186,6 +187,24 @@ def test_code_of_its_own_is_refused_before_weights_are_fetched(hub, client, file
     assert f"/{sha256(files['model.safetensors'])}" not in downloaded(hub)
     found = client.model("org/model", "", True)
     assert_whole(found, files, commit, NEEDED | {"modeling_own.py"})
+
+
+def test_a_model_that_cannot_be_measured_is_refused_before_weights_are_fetched(hub, client, files):
+    files["config.json"] = b'{"model_type": "t5"}'
+    files["tokenizer.json"] = b'{"model": {"type": "WordLevel", "vocab": {}, "unk_token": "a"}}'
+    hub.repo("org/model").commit(files)
+    error = client.model("org/model", "", False, "encoder")["error"]
+    assert "T5Config is an encoder–decoder" in error
+    files["tokenizer.json"] = b'{"pre_tokenizer": {"type": "FancySplit"}}'
+    hub.repo("org/model").commit(files)
+    assert "pre_tokenizer FancySplit" in client.model("org/model", "", False, "causal")["error"]
+    assert f"/{sha256(files['model.safetensors'])}" not in downloaded(hub)
+
+
+def test_gguf_files_alone_are_refused_before_any_download(hub, client, files):
+    hub.repo("org/model").commit({"m-Q4_K_M.gguf": b"GGUF", "README.md": files["README.md"]})
+    assert "a GGUF file holds weights as llama.cpp" in client.model("org/model")["error"]
+    assert downloaded(hub) == []
 
 
 def test_quantised_weights_are_refused_before_they_are_fetched(hub, client, files):

@@ -288,7 +288,9 @@ def test_the_tokenizer_hash_ignores_layout_and_padding_but_no_token(directory):
     before = describe(directory)["tokenizer_sha256"]
     path = directory / "tokenizer.json"
     content = json.loads(path.read_text())
-    content["truncation"] = {"max_length": 4}
+    content["truncation"] = {
+        "max_length": 4, "strategy": "LongestFirst", "stride": 0, "direction": "Right"
+    }  # fmt: skip
     path.write_text(json.dumps(content, indent=7))
     assert describe(directory)["tokenizer_sha256"] == before
     content["model"]["merges"] = content["model"]["merges"][:-1]
@@ -340,10 +342,45 @@ def test_the_default_table_states_the_counts():
     assert len(shapes) >= 9
 
 
+def test_an_index_without_metadata_is_loaded(directory):
+    from infogeo.states.loading import load_model
+
+    index = shard(directory)
+    del index["metadata"]
+    (directory / "model.safetensors.index.json").write_text(json.dumps(index))
+    said = describe(directory)
+    model = load_model(directory, dtype="float32", name="m").model
+    assert model.num_parameters() == said["params_total"] + said["params_padding"]
+
+
 # ---------------------------------------------------------------- what is wrong, one by one
 def test_a_missing_directory_is_named(tmp_path):
-    with pytest.raises(InfogeoError, match=r"nothing: no such model directory"):
+    with pytest.raises(InfogeoError, match=r"nothing: no such model directory") as error:
         describe(tmp_path / "nothing")
+    assert "hub" not in str(error.value)
+
+
+def test_a_repository_where_a_directory_is_expected_hints_at_the_source():
+    with pytest.raises(InfogeoError, match=r"EleutherAI/pythia-14m is a repository .* to hub"):
+        describe("EleutherAI/pythia-14m")
+
+
+@pytest.mark.parametrize("where", ["m-Q4_K_M.gguf", ""])
+def test_a_gguf_file_says_what_it_is_and_how_to_convert(tmp_path, where):
+    (tmp_path / "m-Q4_K_M.gguf").touch()
+    with pytest.raises(
+        InfogeoError, match=r"GGUF file holds .*gguf_file=.*save_pretrained"
+    ) as error:
+        describe(tmp_path / where)
+    assert "\n" not in str(error.value)
+
+
+def test_a_tokenizer_of_a_newer_version_is_told_with_its_parts(directory):
+    edit_json(directory / "tokenizer.json", pre_tokenizer={"type": "FancySplit"})
+    with pytest.raises(
+        InfogeoError, match=r"tokenizer.json: tokenizers [0-9.]+ cannot .*pre_tokenizer FancySplit"
+    ):
+        describe(directory)
 
 
 def test_a_directory_without_config_is_refused(directory):

@@ -10,13 +10,11 @@ from pathlib import Path
 from infogeo.files.errors import InfogeoError, stop_at
 from infogeo.planning import schemas
 from infogeo.sources import ladder_members
-from infogeo.sources.model_directory import validate_directory
+from infogeo.sources.model_directory import REPOSITORY, repository_hint, validate_directory
 from infogeo.sources.text_files import text_paths
 
 # Names in results/ that a slug would collide with: {corpus}.train.parquet, {model}.untrained.h5.
 RESERVED_SUFFIXES = {"models": ".untrained", "corpora": ".train"}
-# A repository on the hub: its name alone (as of old), or after that of its owner.
-REPOSITORY = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 # Files of texts, by the ends of their names: tables, and an object a line.
 TEXT_FILES = re.compile(r".*\.(parquet|jsonl|json|jsonl\.gz|json\.gz)", re.IGNORECASE)
 
@@ -215,7 +213,7 @@ def _local_corpus_problems(where: str) -> list[str]:
     if not where:
         return ["empty; a local corpus needs its folder or file"]
     if not path.exists():
-        return [f"{where!r} does not exist (relative to {Path.cwd()})"]
+        return [f"{where!r} does not exist (relative to {Path.cwd()}).{repository_hint(where)}"]
     if not path.is_dir() and not TEXT_FILES.fullmatch(path.name):
         return [f"{where!r} is neither a folder of .txt files nor a .jsonl or .parquet file"]
     return []

@@ -7,8 +7,51 @@ from collections import Counter
 from pathlib import Path
 
 from infogeo.files.errors import InfogeoError
+from infogeo.sources.model_directory import is_own_code, read_json
 from infogeo.sources.parameters import Architecture
 from infogeo.sources.tensor_files import tensor_hash
+
+
+def judge(directory, kind: str, trust_remote_code: bool = False) -> None:
+    """Refuse a model by its configuration and tokenizer alone, before its weights are fetched.
+
+    Raises
+    ------
+    InfogeoError
+        As `blank`, unless it runs by code of its own; where its tokenizer.json cannot be read.
+    """
+    check_tokenizer(directory)
+    if not (trust_remote_code and is_own_code(read_json(Path(directory, "config.json")))):
+        blank(directory, kind)
+
+
+def check_tokenizer(directory) -> None:
+    """See that tokenizer.json, where there is one, is of a form that tokenizers knows.
+
+    Raises
+    ------
+    InfogeoError
+        Naming the file, the version here, and what it does not know.
+    """
+    import tokenizers
+
+    path = Path(directory, "tokenizer.json")
+    if not path.exists():
+        return
+    try:
+        tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # its only kind
+        content = read_json(path)
+        types = ", ".join(
+            f"{part} {content[part]['type']}"
+            for part in ("normalizer", "pre_tokenizer", "model", "post_processor", "decoder")
+            if isinstance(content.get(part), dict) and "type" in content[part]
+        )
+        raise InfogeoError(
+            f"{path}: tokenizers {tokenizers.__version__} cannot read it ({_one_line(error)}; it "
+            f"has {types or 'no known part'}). It may be of a newer version of tokenizers, or "
+            "damaged: save the tokenizer with the version here, or copy the file anew."
+        ) from error
 
 
 def config_of(directory, trust_remote_code: bool = False):

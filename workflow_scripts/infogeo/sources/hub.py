@@ -12,18 +12,19 @@ from infogeo.sources.hub_download import download
 from infogeo.sources.hub_repository import Repository, open_repository
 from infogeo.sources.model_directory import (
     BESIDE_TOKENIZER,
+    GGUF,
+    INDEX,
     PICKLES,
     TOKENIZER_FILES,
     check_config,
     read_json,
 )
 
-INDEX = "model.safetensors.index.json"
 # Conversions that somebody proposed, looked through where a repository has pickles only.
 MOST_PROPOSALS = 20
 
 
-def fetch_model(name: str, revision: str = "", trust_remote_code: bool = False):
+def fetch_model(name: str, revision: str = "", trust_remote_code: bool = False, judge=None):
     """Download what running a model takes: configuration, tokenizer, safetensors.
 
     Parameters
@@ -33,6 +34,9 @@ def fetch_model(name: str, revision: str = "", trust_remote_code: bool = False):
     trust_remote_code : bool
         Whether the Python files of the repository are fetched too, and models that need them
         accepted.
+    judge : callable, optional
+        Called with the folder of configuration and tokenizer, before weights are downloaded: it
+        raises where the model cannot be measured.
 
     Returns
     -------
@@ -57,6 +61,8 @@ def fetch_model(name: str, revision: str = "", trust_remote_code: bool = False):
     folder, facts = download(repository, needed)
     config = read_json(folder / "config.json")
     check_config(folder, config, trust_remote_code)
+    if judge is not None:
+        judge(folder)
     if "model.safetensors" in files:
         weights = ["model.safetensors"]
     else:
@@ -112,10 +118,12 @@ def _check_parts(repository: Repository) -> None:
     files = repository.files
     page = page_of(repository.name, "model")
     at = f"{page} at {repository.revision or 'main'}"
-    if "config.json" not in files:
+    if "config.json" not in files and not any(path.lower().endswith(".gguf") for path in files):
         raise InfogeoError(f"{at}: no config.json, so it is no model of transformers' format.")
     if "model.safetensors" not in files and INDEX not in files:
         pickled = sorted(path for path in files if PurePosixPath(path).suffix in PICKLES)
+        if not pickled and any(path.lower().endswith(".gguf") for path in files):
+            raise InfogeoError(f"{at}: {GGUF}.")
         if not pickled:
             raise InfogeoError(f"{at}: no weights: neither model.safetensors nor {INDEX}.")
         raise InfogeoError(

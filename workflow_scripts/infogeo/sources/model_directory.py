@@ -3,8 +3,11 @@
 The Snakefile imports this module, so it needs nothing beyond the standard library.
 """
 
+import contextlib
 import importlib.util
 import json
+import re
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +20,15 @@ BESIDE_TOKENIZER = (
     "special_tokens_map.json",
     "added_tokens.json",
     "merges.txt",
+)
+INDEX = "model.safetensors.index.json"
+# A repository on the hub: its name alone (as of old), or after that of its owner.
+REPOSITORY = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+GGUF = (
+    "a GGUF file holds weights as llama.cpp packs them, mostly quantised, and a tokenizer that "
+    "transformers does not read in full. Measure the safetensors that its publisher names; or "
+    "convert the weights, AutoModelForCausalLM.from_pretrained(folder, gguf_file=name)"
+    '.save_pretrained("new"), put the original tokenizer beside them, and use source `local`'
 )
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
 
@@ -40,12 +52,17 @@ def validate_directory(directory, trust_remote_code: bool = False):
         corrupt or not all there, or code of its own is needed and not allowed.
     """
     directory = Path(directory)
+    if directory.suffix.lower() == ".gguf":
+        raise InfogeoError(f"{directory}: {GGUF}.")
     if not directory.is_dir():
         raise InfogeoError(
             f"{directory}: no such model directory. The column `where` of a local model is a "
             "directory in Hugging Face format, relative to the working directory or absolute."
+            + repository_hint(str(directory))
         )
     if not (directory / "config.json").exists():
+        if any(path.suffix.lower() == ".gguf" for path in directory.iterdir()):
+            raise InfogeoError(f"{directory}: {GGUF}.")
         raise InfogeoError(
             f"{directory}: no config.json. A model directory holds config.json, safetensors and "
             "a tokenizer, as save_pretrained() of model and tokenizer writes them."
@@ -65,10 +82,36 @@ def validate_directory(directory, trust_remote_code: bool = False):
     missing = sorted(set(listed) - set(tensors))
     if missing:
         raise InfogeoError(
-            f"{directory}/model.safetensors.index.json lists {len(missing)} tensors that its files "
+            f"{directory}/{INDEX} lists {len(missing)} tensors that its files "
             f"do not hold, such as {missing[0]}. Copy or download the model anew."
         )
     return config, weights, tensors
+
+
+def repository_hint(where: str) -> str:
+    """A hint where a path that is not there may be a repository's name."""
+    if "/" in where and REPOSITORY.fullmatch(where):
+        return f" If {where} is a repository on the Hugging Face hub, set `source` to hub."
+    return ""
+
+
+@contextlib.contextmanager
+def with_whole_index(directory):
+    """The directory; or one of links to its files, with the index that transformers' loader needs.
+
+    An index may lack its `metadata`, of which the loader needs no more than that it is there.
+    """
+    directory = Path(directory).absolute()
+    index = directory / INDEX
+    if not index.exists() or "metadata" in read_json(index):
+        yield directory
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for path in directory.iterdir():
+            if path != index:
+                Path(folder, path.name).symlink_to(path)
+        Path(folder, INDEX).write_text(json.dumps(read_json(index) | {"metadata": {}}))
+        yield Path(folder)
 
 
 def read_json(path: Path) -> dict:
@@ -147,7 +190,7 @@ def _weight_files(directory: Path) -> tuple[list[str], list[str]]:
     """Names of the safetensors files, and of the tensors that an index says they hold."""
     if (directory / "model.safetensors").exists():
         return ["model.safetensors"], []
-    index = directory / "model.safetensors.index.json"
+    index = directory / INDEX
     if index.exists():
         listed = read_json(index).get("weight_map", {})
         shards = sorted(set(listed.values()))
@@ -165,6 +208,4 @@ def _weight_files(directory: Path) -> tuple[list[str], list[str]]:
             "when they are read. Safetensors are needed; where you trust the file, convert it: "
             f'AutoModelForCausalLM.from_pretrained("{directory}").save_pretrained("{directory}")'
         )
-    raise InfogeoError(
-        f"{directory}: no weights: neither model.safetensors nor model.safetensors.index.json."
-    )
+    raise InfogeoError(f"{directory}: no weights: neither model.safetensors nor {INDEX}.")

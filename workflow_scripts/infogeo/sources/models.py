@@ -10,6 +10,7 @@ from infogeo.files.fingerprint import digest
 from infogeo.sources import architecture
 from infogeo.sources.model_directory import (
     BESIDE_TOKENIZER,
+    INDEX,
     TOKENIZER_FILES,
     is_own_code,
     read_json,
@@ -79,6 +80,7 @@ def describe(
     """
     directory = Path(directory)
     config, weights, tensors = validate_directory(directory, trust_remote_code)
+    architecture.check_tokenizer(directory)
     if is_own_code(config) and trust_remote_code:
         parts = by_names(directory, config, tensors)
     else:
@@ -88,7 +90,7 @@ def describe(
     _expect(f"model {slug}", directory, counts, sum(surplus.values()), params, params_non_embedding)
     files = ["config.json", *weights]
     if len(weights) > 1:
-        files.append("model.safetensors.index.json")
+        files.append(INDEX)
     files += [name for name in (*TOKENIZER_FILES, *BESIDE_TOKENIZER) if (directory / name).exists()]
     if trust_remote_code:
         files += [path.name for path in directory.glob("*.py")]

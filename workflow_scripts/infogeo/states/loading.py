@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 from infogeo.files.errors import InfogeoError
 from infogeo.sources.architecture import config_of
+from infogeo.sources.model_directory import with_whole_index
 from infogeo.states.model import LanguageModel
 from infogeo.states.out_of_memory import is_out_of_memory
 
@@ -39,16 +40,17 @@ def load_model(
         if torch.cuda.is_available():
             size = _weight_bytes(directory, getattr(torch, dtype))
             placed = device_map(size, free_memory(), name)
-        model, report = transformers.AutoModelForCausalLM.from_pretrained(
-            str(directory),
-            config=config_of(directory, trust_remote_code),
-            dtype=getattr(torch, dtype),
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=trust_remote_code,
-            output_loading_info=True,
-            **placed,
-        )
+        with with_whole_index(directory) as whole:
+            model, report = transformers.AutoModelForCausalLM.from_pretrained(
+                str(whole),
+                config=config_of(directory, trust_remote_code),
+                dtype=getattr(torch, dtype),
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=trust_remote_code,
+                output_loading_info=True,
+                **placed,
+            )
     except InfogeoError:
         raise
     except Exception as error:  # transformers and safetensors raise many kinds
