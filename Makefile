@@ -1,5 +1,5 @@
 # make results   set up and run the workflow on the configuration in config/
-# make test      set up and run the tests
+# make test      set up and run the tests, but for the long ones (make test ARGS="-m long" runs those)
 # make test-slurm   run the workflow on a private SLURM (Debian: slurm-wlm slurmdbd munge mariadb-server)
 # make bench     run the benches of speed and write docs/benchmarks.md
 PYTHON ?= python3
@@ -14,7 +14,7 @@ results: .venv/installed
 	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) downloads=2 --quiet rules host $(ARGS)
 
 test: .venv/installed
-	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
 test-slurm: .venv/installed
 	@$(BIN)/python -m pytest tests/slurm $(ARGS)

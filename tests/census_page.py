@@ -32,8 +32,8 @@ def page(rows: list[dict]) -> str:
     parts = [
         "# Architectures",
         f"Made by `tests/bench/architectures.py` {TITLE}every type of its causal mapping, "
-        "and some variants, each as a tiny model with random weights and every kind of layer that the "
-        "type has. "
+        "and some variants, each as a tiny model with random weights and every kind of layer that "
+        "the type has. "
         f"{', '.join(f'{count} {kind}' for kind, count in kinds)}.",
         HEAD,
         "## Measured",

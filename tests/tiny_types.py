@@ -31,7 +31,7 @@ SIZES = {
     VOCABULARY: "vocab_size",
     8: "head_dim kv_channels attention_head_size d_kv linear_key_head_dim linear_value_head_dim "
     "swa_head_dim sliding_window attention_chunk_size",
-}  # fmt: skip
+}
 RULE = {name: size for size, names in SIZES.items() for name in names.split()}
 TOKENS = "bos_token_id eos_token_id decoder_start_token_id sep_token_id mask_token_id".split()
 DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers")
@@ -123,37 +123,65 @@ NOT_BUILT = {
     "gemma4_unified_assistant": "Gemma4UnifiedAssistantForCausalLM",
 }
 
-LATENT = dict(
-    q_lora_rank=16, kv_lora_rank=16, qk_nope_head_dim=8, qk_rope_head_dim=8, v_head_dim=8,
-    head_dim=8, num_key_value_heads=4,
-)  # fmt: skip
-GROUPS = dict(n_group=1, topk_group=1)
-EXPERT_GROUPS = dict(num_expert_group=1, topk_group=1, num_experts_per_token=2)
+LATENT = {
+    "q_lora_rank": 16,
+    "kv_lora_rank": 16,
+    "qk_nope_head_dim": 8,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 8,
+    "head_dim": 8,
+    "num_key_value_heads": 4,
+}
+GROUPS = {"n_group": 1, "topk_group": 1}
+EXPERT_GROUPS = {"num_expert_group": 1, "topk_group": 1, "num_experts_per_token": 2}
 # With few heads many index scores are 0, and which of equal scores come first depends on padding.
-INDEXED = dict(index_n_heads=16, index_head_dim=16, index_topk=8)
-MAMBA = dict(mamba_n_heads=8, mamba_d_head=8, mamba_expand=2, mamba_d_state=8, mamba_n_groups=1)
-KIMI = LATENT | EXPERT_GROUPS | dict(linear_head_dim=8, linear_num_heads=4)
-PER_LAYER_INPUTS = dict(
-    vocab_size_per_layer_input=VOCABULARY, hidden_size_per_layer_input=8, global_head_dim=16
-)
-WITHOUT_PER_LAYER_INPUTS = dict(hidden_size_per_layer_input=0, vocab_size_per_layer_input=0)
-GEMMA_3N = PER_LAYER_INPUTS | dict(
-    num_hidden_layers=4, layer_types=["sliding_attention", "full_attention"] * 2,
-    num_kv_shared_layers=2, intermediate_size=64, activation_sparsity_pattern=[0.5, 0.0] * 2,
-    laurel_rank=8,
-)  # fmt: skip
-DOTS_3 = LATENT | INDEXED | dict(per_layer_config={}, head_dim=16)
-BLOCKS_OF_KEYS = dict(
-    indexer_n_heads=2, indexer_kv_heads=1, indexer_head_dim=16, indexer_budget=8,
-    indexer_compress_ratio=2, hc_lowrank=8, ple_layer_ids=[1], ple_embed_dim=32,
-    ngram_vocab_size_base=64, eos_token_id=0, make_ngram_vocab_size_divisible_by=8, split_ngram_parts=2,
-    heads_per_ngram=2,
-)  # fmt: skip
-ROPE = dict(rope_type="default", rope_theta=10000.0)
-SHARED_BLOCKS = dict(  # two layers that share one, so that there is something to share
-    num_hidden_layers=4, layers_block_type=["linear_attention", "hybrid"] * 2,
-    attention_hidden_size=64, attention_head_dim=16, mamba_d_state=8,
-)  # fmt: skip
+INDEXED = {"index_n_heads": 16, "index_head_dim": 16, "index_topk": 8}
+MAMBA = {
+    "mamba_n_heads": 8,
+    "mamba_d_head": 8,
+    "mamba_expand": 2,
+    "mamba_d_state": 8,
+    "mamba_n_groups": 1,
+}
+KIMI = LATENT | EXPERT_GROUPS | {"linear_head_dim": 8, "linear_num_heads": 4}
+PER_LAYER_INPUTS = {
+    "vocab_size_per_layer_input": VOCABULARY,
+    "hidden_size_per_layer_input": 8,
+    "global_head_dim": 16,
+}
+WITHOUT_PER_LAYER_INPUTS = {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0}
+GEMMA_3N = PER_LAYER_INPUTS | {
+    "num_hidden_layers": 4,
+    "layer_types": ["sliding_attention", "full_attention"] * 2,
+    "num_kv_shared_layers": 2,
+    "intermediate_size": 64,
+    "activation_sparsity_pattern": [0.5, 0.0] * 2,
+    "laurel_rank": 8,
+}
+DOTS_3 = LATENT | INDEXED | {"per_layer_config": {}, "head_dim": 16}
+BLOCKS_OF_KEYS = {
+    "indexer_n_heads": 2,
+    "indexer_kv_heads": 1,
+    "indexer_head_dim": 16,
+    "indexer_budget": 8,
+    "indexer_compress_ratio": 2,
+    "hc_lowrank": 8,
+    "ple_layer_ids": [1],
+    "ple_embed_dim": 32,
+    "ngram_vocab_size_base": 64,
+    "eos_token_id": 0,
+    "make_ngram_vocab_size_divisible_by": 8,
+    "split_ngram_parts": 2,
+    "heads_per_ngram": 2,
+}
+ROPE = {"rope_type": "default", "rope_theta": 10000.0}
+SHARED_BLOCKS = {  # two layers that share one, so that there is something to share
+    "num_hidden_layers": 4,
+    "layers_block_type": ["linear_attention", "hybrid"] * 2,
+    "attention_hidden_size": 64,
+    "attention_head_dim": 16,
+    "mamba_d_state": 8,
+}
 
 # Settings that change what a type is: those that see later tokens by default do not as decoders.
 DECODERS = (
@@ -161,104 +189,126 @@ DECODERS = (
     "roberta roberta-prelayernorm roc_bert roformer xlm-roberta xlm-roberta-xl xmod"
 ).split()
 VARIANTS: dict[str, tuple[str, dict]] = {
-    f"{name}, is_decoder": (name, dict(is_decoder=True)) for name in DECODERS
+    f"{name}, is_decoder": (name, {"is_decoder": True}) for name in DECODERS
 } | {
-    "xlm, causal": ("xlm", dict(causal=True)),
-    "falcon, alibi": ("falcon", dict(alibi=True)),
-    "gemma3_text, bidirectional": ("gemma3_text", dict(use_bidirectional_attention=True)),
-    "llama, bidirectional": ("llama", dict(is_causal=False)),
+    "xlm, causal": ("xlm", {"causal": True}),
+    "falcon, alibi": ("falcon", {"alibi": True}),
+    "gemma3_text, bidirectional": ("gemma3_text", {"use_bidirectional_attention": True}),
+    "llama, bidirectional": ("llama", {"is_causal": False}),
 }
 NAMES = sorted((*CAUSAL_TYPES, *VARIANTS), key=lambda name: name.split(", "))
 
 # What a default configuration needs to exist.
 NEEDED: dict[str, dict] = {
-    "gemma4_assistant": dict(text_config=WITHOUT_PER_LAYER_INPUTS),
+    "gemma4_assistant": {"text_config": WITHOUT_PER_LAYER_INPUTS},
 }
 # What a type needs beside tiny sizes, so that it can be built and has every kind of layer.
 EXTRA = {
     "axk1": LATENT | GROUPS,
     "axk2": LATENT | GROUPS,
     "bailing_hybrid": KIMI,
-    "bamba": MAMBA | dict(attn_layer_indices=[1]),
+    "bamba": MAMBA | {"attn_layer_indices": [1]},
     "beam": GROUPS,
-    "blt": dict(
-        encoder_hash_byte_group_vocab=32, encoder_config=dict(hidden_size_global=32),
-        decoder_config=dict(hidden_size_global=32),
-    ),
-    "codegen": dict(rotary_dim=4),
-    "cohere_compass_text": dict(
-        layer_types=["sliding_attention", "full_attention"],
-        rope_parameters=dict(sliding_attention=ROPE, full_attention=ROPE),
-    ),
-    "dbrx": dict(
-        attn_config=dict(rope_theta=10000.0, kv_n_heads=2, clip_qkv=8.0), ffn_config=dict(ffn_hidden_size=64)
-    ),
-    "deepseek_v2": LATENT | GROUPS | dict(first_k_dense_replace=1, num_experts_per_tok=2),
-    "deepseek_v3": LATENT | GROUPS | dict(first_k_dense_replace=1),
-    "deepseek_v32": LATENT | GROUPS | INDEXED | dict(first_k_dense_replace=1),
+    "blt": {
+        "encoder_hash_byte_group_vocab": 32,
+        "encoder_config": {"hidden_size_global": 32},
+        "decoder_config": {"hidden_size_global": 32},
+    },
+    "codegen": {"rotary_dim": 4},
+    "cohere_compass_text": {
+        "layer_types": ["sliding_attention", "full_attention"],
+        "rope_parameters": {"sliding_attention": ROPE, "full_attention": ROPE},
+    },
+    "dbrx": {
+        "attn_config": {"rope_theta": 10000.0, "kv_n_heads": 2, "clip_qkv": 8.0},
+        "ffn_config": {"ffn_hidden_size": 64},
+    },
+    "deepseek_v2": LATENT | GROUPS | {"first_k_dense_replace": 1, "num_experts_per_tok": 2},
+    "deepseek_v3": LATENT | GROUPS | {"first_k_dense_replace": 1},
+    "deepseek_v32": LATENT | GROUPS | INDEXED | {"first_k_dense_replace": 1},
     "deepseek_v4": INDEXED
-    | dict(
-        q_lora_rank=16, o_lora_rank=8, o_groups=2, head_dim=64, num_key_value_heads=1,
-        compress_rates=dict(compressed_sparse_attention=4, heavily_compressed_attention=8),
-    ),
+    | {
+        "q_lora_rank": 16,
+        "o_lora_rank": 8,
+        "o_groups": 2,
+        "head_dim": 64,
+        "num_key_value_heads": 1,
+        "compress_rates": {"compressed_sparse_attention": 4, "heavily_compressed_attention": 8},
+    },
     "dots1": GROUPS
-    | dict(
-        first_k_dense_replace=1, n_shared_experts=1, moe_intermediate_size=32, n_routed_experts=4,
-        num_experts_per_tok=2, layer_types=["sliding_attention", "full_attention"],
-    ),
-    "dots3_note": dict(text_config=DOTS_3),
+    | {
+        "first_k_dense_replace": 1,
+        "n_shared_experts": 1,
+        "moe_intermediate_size": 32,
+        "n_routed_experts": 4,
+        "num_experts_per_tok": 2,
+        "layer_types": ["sliding_attention", "full_attention"],
+    },
+    "dots3_note": {"text_config": DOTS_3},
     "dots3_note_text": DOTS_3,
-    "emu3": dict(
-        vocabulary_map={"<image>": 299, "<|extra_200|>": 298},
-        vq_config=dict(base_channels=32, channel_multiplier=[1, 1], num_res_blocks=1),
-    ),
-    "gemma3n": dict(text_config=GEMMA_3N),
+    "emu3": {
+        "vocabulary_map": {"<image>": 299, "<|extra_200|>": 298},
+        "vq_config": {"base_channels": 32, "channel_multiplier": [1, 1], "num_res_blocks": 1},
+    },
+    "gemma3n": {"text_config": GEMMA_3N},
     "gemma3n_text": GEMMA_3N,
-    "gemma4": dict(text_config=PER_LAYER_INPUTS),
-    "gemma4_assistant": dict(text_config=WITHOUT_PER_LAYER_INPUTS | dict(global_head_dim=16)),
+    "gemma4": {"text_config": PER_LAYER_INPUTS},
+    "gemma4_assistant": {"text_config": WITHOUT_PER_LAYER_INPUTS | {"global_head_dim": 16}},
     "gemma4_text": PER_LAYER_INPUTS,
-    "gemma4_unified": dict(text_config=dict(global_head_dim=16)),
-    "gemma4_unified_assistant": dict(text_config=dict(global_head_dim=16)),
-    "gemma4_unified_text": dict(global_head_dim=16),
+    "gemma4_unified": {"text_config": {"global_head_dim": 16}},
+    "gemma4_unified_assistant": {"text_config": {"global_head_dim": 16}},
+    "gemma4_unified_text": {"global_head_dim": 16},
     "glm4_moe_lite": LATENT | GROUPS,
     "glm_moe_dsa": LATENT | GROUPS | INDEXED,
-    "gptj": dict(rotary_dim=4),
-    "gpt_neo": dict(attention_types=[[["global", "local"], 1]], window_size=8),
-    "granitemoehybrid": MAMBA | dict(layer_types=["mamba", "attention"]),
-    "hunyuan_v1_dense": dict(head_dim=8),
-    "hunyuan_v1_moe": dict(head_dim=8),
+    "gptj": {"rotary_dim": 4},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 8},
+    "granitemoehybrid": MAMBA | {"layer_types": ["mamba", "attention"]},
+    "hunyuan_v1_dense": {"head_dim": 8},
+    "hunyuan_v1_moe": {"head_dim": 8},
     "hy_v4": LATENT | GROUPS | INDEXED,
-    "jamba": dict(
-        attn_layer_period=2, attn_layer_offset=1, expert_layer_period=2, expert_layer_offset=1
-    ),
+    "jamba": {
+        "attn_layer_period": 2,
+        "attn_layer_offset": 1,
+        "expert_layer_period": 2,
+        "expert_layer_offset": 1,
+    },
     "kimi_linear": KIMI,
-    "lfm2": dict(layer_types=["conv", "full_attention"]),
-    "lfm2_moe": dict(layer_types=["conv", "full_attention"], num_dense_layers=1),
-    "longcat_flash": LATENT | dict(zero_expert_num=2, ffn_hidden_size=64),
-    "mamba2": dict(num_heads=8, head_dim=8, expand=2, state_size=8, n_groups=1),
+    "lfm2": {"layer_types": ["conv", "full_attention"]},
+    "lfm2_moe": {"layer_types": ["conv", "full_attention"], "num_dense_layers": 1},
+    "longcat_flash": LATENT | {"zero_expert_num": 2, "ffn_hidden_size": 64},
+    "mamba2": {"num_heads": 8, "head_dim": 8, "expand": 2, "state_size": 8, "n_groups": 1},
     "minicpm3": LATENT,
-    "ministral": dict(head_dim=8),
-    "nemotron": dict(num_key_value_heads=2),
-    "phi4_multimodal": dict(
-        audio_config=dict(
-            num_blocks=1, ext_pw_out_channel=32, depthwise_separable_out_channel=32,
-            nemo_conv_channels=8,
-        )
-    ),
-    "qwen4_exp": dict(text_config=BLOCKS_OF_KEYS),
+    "ministral": {"head_dim": 8},
+    "nemotron": {"num_key_value_heads": 2},
+    "phi4_multimodal": {
+        "audio_config": {
+            "num_blocks": 1,
+            "ext_pw_out_channel": 32,
+            "depthwise_separable_out_channel": 32,
+            "nemo_conv_channels": 8,
+        }
+    },
+    "qwen4_exp": {"text_config": BLOCKS_OF_KEYS},
     "qwen4_exp_text": BLOCKS_OF_KEYS,
-    "recurrent_gemma": dict(num_hidden_layers=3),
-    "reformer": dict(
-        is_decoder=True, axial_pos_embds=False, attn_layers=["local", "lsh"], num_hashes=2,
-        num_buckets=4, lsh_attn_chunk_length=8, local_attn_chunk_length=8,
-    ),
-    "roc_bert": dict(
-        pronunciation_vocab_size=20, shape_vocab_size=20, pronunciation_embed_dim=8,
-        shape_embed_dim=8,
-    ),
-    "xmod": dict(default_language="en_XX"),
+    "recurrent_gemma": {"num_hidden_layers": 3},
+    "reformer": {
+        "is_decoder": True,
+        "axial_pos_embds": False,
+        "attn_layers": ["local", "lsh"],
+        "num_hashes": 2,
+        "num_buckets": 4,
+        "lsh_attn_chunk_length": 8,
+        "local_attn_chunk_length": 8,
+    },
+    "roc_bert": {
+        "pronunciation_vocab_size": 20,
+        "shape_vocab_size": 20,
+        "pronunciation_embed_dim": 8,
+        "shape_embed_dim": 8,
+    },
+    "xmod": {"default_language": "en_XX"},
     "youtu": LATENT,
-    "zamba": SHARED_BLOCKS | dict(mamba_dt_rank=2, n_mamba_heads=2),
-    "zamba2": SHARED_BLOCKS | dict(mamba_ngroups=1, n_mamba_heads=8, mamba_headdim=8),
-    "zaya": dict(num_experts_per_tok=1),
-}  # fmt: skip
+    "zamba": SHARED_BLOCKS | {"mamba_dt_rank": 2, "n_mamba_heads": 2},
+    "zamba2": SHARED_BLOCKS | {"mamba_ngroups": 1, "n_mamba_heads": 8, "mamba_headdim": 8},
+    "zaya": {"num_experts_per_tok": 1},
+}

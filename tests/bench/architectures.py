@@ -1,11 +1,11 @@
 """What this project makes of every type of causal model in transformers: docs/architectures.md.
 
-    python tests/bench/architectures.py ['name' …]
+    python tests/bench/architectures.py ['name of a row' …]
 
 Each type is built tiny, with every kind of layer that it has, saved, loaded by `load_model` and
 measured in a process of its own; two of them run at once. The page is written after each. With
-names of rows only those are measured again, and the other rows stay, if they are of this transformers.
-All take some four minutes.
+names only their rows are measured again; the others stay, if they are of this transformers. All
+take some four minutes.
 """
 
 import multiprocessing
