@@ -1,6 +1,7 @@
 """Models from a hub on loopback, by its real client: what is fetched, refused, or found offline."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,64 @@ def test_offline_without_the_files_is_told_and_a_fetch_mends_it(hub, client, fil
     assert "not all of it is in the cache" in client.model("org/model", **offline)["error"]
     client.model("org/model")
     assert_whole(client.model("org/model", **offline), files, commit)
+
+
+def lay_out(client, files, folder="models--org--model", commit="c0ffee" * 6 + "c0de", large=()):
+    """A cache as other clients fill it: refs, blobs under their hashes, and links to them."""
+    root = client.home / "hub" / folder
+    for name, content in files.items():
+        blob = root / "blobs" / (sha256(content) if name in large else git_sha1(content))
+        link = root / "snapshots" / commit / name
+        for path in (blob, link, root / "refs/main"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(content)
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    (root / "refs/main").write_text(commit)
+    return root, commit
+
+
+def test_offline_a_cache_that_another_client_filled_serves(hub, client, files):
+    offline = {"HF_HUB_OFFLINE": "1"}
+    _, commit = lay_out(client, files, large=["model.safetensors"])
+    assert_whole(client.model("org/model", **offline), files, commit)
+    assert "8 files, of which 0 have no hash there" in client.said
+    assert_whole(client.model("org/model", commit, **offline), files, commit)
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_offline_the_blobs_of_another_client_are_checked_by_their_names(client, files, name):
+    root, commit = lay_out(client, files, large=["model.safetensors"])
+    blob = (root / "snapshots" / commit / name).resolve()
+    blob.write_bytes(blob.read_bytes()[:-1] + b" ")
+    assert f"{name} is not what" in client.model("org/model", HF_HUB_OFFLINE="1")["error"]
+
+
+def test_offline_files_of_another_client_without_hashes_are_counted(client, files):
+    root, commit = lay_out(client, files)
+    link = root / "snapshots" / commit / "config.json"
+    link.unlink()
+    link.write_bytes(files["config.json"])
+    assert_whole(client.model("org/model", HF_HUB_OFFLINE="1"), files, commit)
+    assert "8 files, of which 1 have no hash there" in client.said
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_offline_a_part_that_another_client_did_not_fetch_is_told(client, files, name):
+    del files[name]
+    lay_out(client, files)
+    error = client.model("org/model", HF_HUB_OFFLINE="1")["error"]
+    assert "HF_HUB_OFFLINE is set, and not all of it is in the cache" in error
+
+
+def test_offline_a_data_set_that_another_client_fetched_serves(client):
+    files = {f"en/train-0000{i}-of-00002.jsonl": b'{"text": "%d"}' % i for i in range(2)}
+    root, commit = lay_out(client, files, "datasets--org--texts")
+    offline = {"HF_HUB_OFFLINE": "1"}
+    assert_whole(client.dataset("org/texts", "", "en/*", **offline), files, commit, set(files))
+    assert "not all of it is in the" in client.dataset("org/texts", "", "fr/*", **offline)["error"]
+    (root / "snapshots" / commit / "en/train-00000-of-00002.jsonl").unlink()
+    assert "not all of it is in the" in client.dataset("org/texts", "", "en/*", **offline)["error"]
 
 
 # ---------------------------------------------------------------- what is refused

@@ -4,10 +4,12 @@
 """
 
 import fnmatch
+import re
+from collections import Counter
 from pathlib import PurePosixPath
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sources.hub_client import api, page_of
+from infogeo.sources.hub_client import api, not_cached, page_of
 from infogeo.sources.hub_download import download
 from infogeo.sources.hub_repository import Repository, open_repository
 from infogeo.sources.model_directory import (
@@ -20,6 +22,7 @@ from infogeo.sources.model_directory import (
     read_json,
 )
 
+PART = re.compile(r"(.*)-\d+-of-(\d+)(.*)")
 # Conversions that somebody proposed, looked through where a repository has pickles only.
 MOST_PROPOSALS = 20
 
@@ -57,7 +60,10 @@ def fetch_model(name: str, revision: str = "", trust_remote_code: bool = False, 
     files = repository.files
     small = {"config.json", INDEX, *TOKENIZER_FILES, *BESIDE_TOKENIZER}
     needed = [path for path in files if path in small or (trust_remote_code and _is_code(path))]
-    _check_parts(repository)
+    try:
+        _check_parts(repository)
+    except InfogeoError as error:
+        raise not_cached(name, "model", revision) if repository.is_snapshot else error from None
     folder, facts = download(repository, needed)
     config = read_json(folder / "config.json")
     check_config(folder, config, trust_remote_code)
@@ -68,6 +74,8 @@ def fetch_model(name: str, revision: str = "", trust_remote_code: bool = False, 
     else:
         weights = sorted(set(read_json(folder / INDEX).get("weight_map", {}).values()))
         missing = [path for path in weights if path not in files]
+        if missing and repository.is_snapshot:
+            raise not_cached(name, "model", revision)
         if missing or not weights:
             raise InfogeoError(
                 f"{page_of(name, 'model')}: {INDEX} lists {len(weights)} files, of which "
@@ -100,6 +108,8 @@ def fetch_dataset(name: str, revision: str, pattern: str):
     """
     repository = open_repository(name, "dataset", revision)
     paths = sorted(path for path in repository.files if fnmatch.fnmatchcase(path, pattern))
+    if repository.is_snapshot and (not paths or _lacks_parts(paths)):
+        raise not_cached(name, "dataset", revision)
     if not paths:
         shown = ", ".join(sorted(repository.files)[:8])
         raise InfogeoError(
@@ -107,6 +117,13 @@ def fetch_dataset(name: str, revision: str, pattern: str):
             f"{len(repository.files)}, such as {shown}."
         )
     return repository, *download(repository, paths)
+
+
+def _lacks_parts(paths: list[str]) -> bool:
+    """Whether files that are numbered as parts of a whole (…-00000-of-00002…) are not all there."""
+    parts = [match for match in (PART.fullmatch(path) for path in paths) if match is not None]
+    wholes = Counter((match[1], match[2], match[3]) for match in parts)
+    return any(number != int(whole[1]) for whole, number in wholes.items())
 
 
 def _is_code(path: str) -> bool:

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from infogeo.files.artefacts import sha256_file
 from infogeo.files.errors import InfogeoError
 from infogeo.jobs.progress import Heartbeat
-from infogeo.sources.hub_client import Explained, cache_folder, patiently
-from infogeo.sources.hub_repository import Repository
+from infogeo.sources.hub_client import Explained, patiently
+from infogeo.sources.hub_repository import Repository, storage_folder
 
 # Nobody writes any more to part of a file that is this old.
 REMAINS_SECONDS = 86_400
@@ -51,7 +51,7 @@ def download(repository: Repository, paths) -> tuple[Path, dict[str, dict]]:
     -----
     Verified against an HTTP server that speaks the hub's protocol (tests/hub).
     """
-    from huggingface_hub import hf_hub_download, is_offline_mode, snapshot_download
+    from huggingface_hub import hf_hub_download, is_offline_mode
     from huggingface_hub.utils import disable_progress_bars
 
     disable_progress_bars()
@@ -71,10 +71,6 @@ def download(repository: Repository, paths) -> tuple[Path, dict[str, dict]]:
         for path in paths:
             file = Path(patiently(lambda path=path: hf_hub_download(filename=path, **where)))
             facts[path] = _checked(file, repository, path)
-        if not is_offline_mode():
-            # Downloads nothing more: it leaves the list of files in the cache, for offline use.
-            patterns = [path.replace("[", "[[]") for path in paths]
-            patiently(lambda: snapshot_download(allow_patterns=patterns, **where))
     heartbeat.close()
     folder = file.parents[len(PurePosixPath(path).parts) - 1]
     return folder, facts
@@ -131,6 +127,8 @@ def _is_listed(file: Path, sha256: str, listed) -> bool:
     """Whether a file has the hash by which the hub lists it: SHA-256 (large files), or git's."""
     if listed.lfs is not None:
         return sha256 == listed.lfs.sha256
+    if listed.blob_id is None:  # of a snapshot without hashes
+        return True
     # The list in the cache lacks the SHA-256. The client names the file by it, where it can; and
     # git keeps a pointer to it instead of a large file.
     if file.is_symlink() and file.readlink().name == sha256:
@@ -172,7 +170,4 @@ def _remove_remains(repository: Repository) -> None:
 
 def _blobs(repository: Repository) -> Path:
     """Where the client keeps the bytes of a repository's files."""
-    from huggingface_hub.file_download import repo_folder_name
-
-    name = repo_folder_name(repo_id=repository.name, repo_type=repository.kind)
-    return Path(cache_folder(), name, "blobs")
+    return storage_folder(repository.name, repository.kind) / "blobs"

@@ -2,20 +2,42 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sources.hub_client import Explained, api, limit_waiting, not_cached, page_of, patiently
+from infogeo.sources.hub_client import (
+    Explained,
+    api,
+    cache_folder,
+    limit_waiting,
+    not_cached,
+    page_of,
+    patiently,
+)
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository at one commit. `files`: path -> the hub client's entry for it."""
+    """A repository at one commit.
+
+    Attributes
+    ----------
+    name, kind, revision, commit : str
+        `kind` is 'model' or 'dataset'.
+    files : dict
+        path -> the hub client's entry for it, or one with the same size, lfs and blob_id.
+    is_snapshot : bool
+        Whether `files` are those of a snapshot that another program left in the cache: the
+        repository may hold more.
+    """
 
     name: str
-    kind: str  # 'model' or 'dataset'
+    kind: str
     revision: str
     commit: str
     files: dict
+    is_snapshot: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}@{self.commit[:12]}"
@@ -38,7 +60,8 @@ def open_repository(name: str, kind: str, revision: str = "") -> Repository:
         Where there is no such repository or revision, access is denied, the hub cannot be reached,
         the client is offline and the cache knows no commit, or a path climbs out of its folder.
     """
-    from huggingface_hub import get_cached_repo_tree, is_offline_mode
+    from huggingface_hub import get_cached_repo_tree, is_offline_mode, snapshot_download
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError
     from huggingface_hub.hf_api import RepoFile
 
     limit_waiting()
@@ -47,8 +70,12 @@ def open_repository(name: str, kind: str, revision: str = "") -> Repository:
         if is_offline_mode():
             if before is None:
                 raise not_cached(name, kind, revision)
-            listed = get_cached_repo_tree(name, repo_type=kind, revision=before)
             commit = before
+            try:
+                listed = get_cached_repo_tree(name, repo_type=kind, revision=commit)
+            except CachedRepoTreeNotFoundError:
+                files = _files_of_snapshot(name, kind, commit)
+                return Repository(name, kind, revision, commit, files, is_snapshot=True)
         else:
             commit = _resolved(name, kind, revision)
             listed = patiently(
@@ -56,6 +83,10 @@ def open_repository(name: str, kind: str, revision: str = "") -> Repository:
                     api().list_repo_tree(name, repo_type=kind, revision=commit, recursive=True)
                 )
             )
+            # Downloads nothing: it leaves the list of files in the cache, by which a download that
+            # was broken off is known as such when there is no network.
+            where = {"repo_type": kind, "revision": commit}
+            patiently(lambda: snapshot_download(name, **where, allow_patterns=[]))
     files = {file.path: file for file in listed if isinstance(file, RepoFile)}
     climbing = [path for path in files if _climbs(path)]
     if climbing:
@@ -81,6 +112,40 @@ def _cached_commit(name: str, kind: str, revision: str) -> str | None:
         return api().resolve_revision(name, **query, local_files_only=True).resolved
     except RevisionResolutionError:
         return None
+
+
+def _files_of_snapshot(name: str, kind: str, commit: str) -> dict:
+    """What a snapshot in the cache holds, filled by a client that leaves no list of files.
+
+    Its files are links to blobs, named by the hash that the hub lists: SHA-256 (large files), or
+    git's. A file that is no such link has no hash to be compared with.
+    """
+    folder = storage_folder(name, kind) / "snapshots" / commit
+    files, without_hash = {}, 0
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():  # a folder, or a link to a blob that is gone
+            continue
+        blob, size = path.resolve().name, path.stat().st_size
+        sha256 = blob if re.fullmatch("[0-9a-f]{64}", blob) else ""
+        git = blob if re.fullmatch("[0-9a-f]{40}", blob) else ""
+        lfs = SimpleNamespace(sha256=sha256) if sha256 else None
+        without_hash += not (sha256 or git)
+        files[path.relative_to(folder).as_posix()] = SimpleNamespace(
+            size=size, lfs=lfs, blob_id=git or None
+        )
+    print(
+        f"{name}@{commit[:12]}: offline, from a cache that another program filled: {len(files)} "
+        f"files, of which {without_hash} have no hash there to be compared with",
+        flush=True,
+    )
+    return files
+
+
+def storage_folder(name: str, kind: str) -> Path:
+    """Where the client's cache keeps a repository."""
+    from huggingface_hub.file_download import repo_folder_name
+
+    return Path(cache_folder(), repo_folder_name(repo_id=name, repo_type=kind))
 
 
 def _resolved(name: str, kind: str, revision: str) -> str:
