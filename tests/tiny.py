@@ -114,7 +114,7 @@ def safetensors(tensors: dict[str, int]) -> bytes:
 
 def save_store(path, *, hidden: dict, tokens: dict, **described) -> None:
     """A whole store from arrays in memory (layer -> (T, d), name -> (T,)); see `create_store`."""
-    from infogeo.states.store import create_store
+    from infogeo.states.store_writer import create_store
 
     widths = {layer: values.shape[1] for layer, values in hidden.items()}
     with create_store(path, widths=widths, **described) as writer:

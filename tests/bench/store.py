@@ -23,7 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 import h5py
 import numpy as np
 
-from infogeo.states.store import STORED, create_store, open_store, to_stored
+from infogeo.states.layout import STORED, to_stored
+from infogeo.states.store import open_store
+from infogeo.states.store_writer import create_store
 
 WIDTH, TEXT, REPEATS = 1024, 128, 3
 

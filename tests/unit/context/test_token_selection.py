@@ -12,7 +12,8 @@ from infogeo.context.paths import SINKS, lasso, tableau_of
 from infogeo.context.selection_tables import SELECTION_COLUMNS, selection_tables
 from infogeo.context.selectors import SELECTORS, prepared, supports
 from infogeo.files.errors import InfogeoError
-from infogeo.states.store import create_store, open_store
+from infogeo.states.store import open_store
+from infogeo.states.store_writer import create_store
 
 SETTINGS = {
     "ks": [1, 2, 3, 8],

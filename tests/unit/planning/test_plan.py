@@ -102,7 +102,7 @@ def test_bytes_of_hidden_states_are_those_of_a_real_store(dtype, tmp_path):
     import h5py
     from tiny import save_store
 
-    from infogeo.states.store import TOKEN_ARRAYS
+    from infogeo.states.layout import TOKEN_ARRAYS
 
     lengths, layers = [5, 8, 8], ["0", "1", "final"]
     hidden = {layer: np.ones((21, MODEL["width"]), dtype=np.float32) for layer in layers}
@@ -154,7 +154,7 @@ def test_bytes_of_a_reduced_store_are_those_of_a_real_one_at_most(config, tmp_pa
     import h5py
     from tiny import save_store
 
-    from infogeo.states.store import TOKEN_ARRAYS
+    from infogeo.states.layout import TOKEN_ARRAYS
 
     lengths, width = [24] * 100, 16
     (row,) = planned(config, tmp_path)
@@ -169,7 +169,7 @@ def test_bytes_of_a_reduced_store_are_those_of_a_real_one_at_most(config, tmp_pa
         labels=[""] * 100,
         lengths=lengths,
         dtype="float32",
-        kept=dict.fromkeys(range(kept), 24),
+        state_lengths=dict.fromkeys(range(kept), 24),
     )
     with h5py.File(tmp_path / "s.h5") as file:
         names = ["hidden/final", *TOKEN_ARRAYS]

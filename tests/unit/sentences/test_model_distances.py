@@ -16,7 +16,8 @@ from infogeo.sentences.distances import (
     mean_distances,
 )
 from infogeo.sentences.model_distances import layers_of_texts, measure
-from infogeo.states.store import create_store, open_store
+from infogeo.states.store import open_store
+from infogeo.states.store_writer import create_store
 
 
 @pytest.mark.parametrize("order", [by_layer, by_text])

@@ -20,7 +20,8 @@ from infogeo.states import dump as dump_module
 from infogeo.states.attention import attention_rows
 from infogeo.states.dump import dump
 from infogeo.states.model import LanguageModel
-from infogeo.states.store import StoreWriter, open_store
+from infogeo.states.store import open_store
+from infogeo.states.store_writer import StoreWriter
 from infogeo.states.tokens import encode, load_tokenizer
 
 SETTINGS = {

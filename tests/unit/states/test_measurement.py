@@ -21,7 +21,8 @@ from infogeo.inference import resampling
 from infogeo.states import likelihoods, loading, two_passes, work
 from infogeo.states.dump import dump
 from infogeo.states.measurement import TABLES, measure
-from infogeo.states.store import StoreWriter, open_store
+from infogeo.states.store import open_store
+from infogeo.states.store_writer import StoreWriter
 
 N, LAMBDAS, EPS2, DRAWS, SEED = [16, 24], [0.1], [0.5], 49, 7
 COMMON = {
@@ -244,7 +245,7 @@ def test_likelihoods_are_taken_in_the_first_pass_alone(run, monkeypatch):
 def test_a_store_without_its_states_never_takes_its_name(run, tmp_path, monkeypatch):
     monkeypatch.setattr(two_passes, "_write_states", lambda *_: None)
     monkeypatch.setattr(StoreWriter, "write_hidden", lambda *_: None)
-    with pytest.raises(InfogeoError, match="chunks are there"):
+    with pytest.raises(InfogeoError, match="chunks exist"):
         run()
     assert not (tmp_path / "out" / "states.h5").exists()
 

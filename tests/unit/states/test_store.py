@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 from infogeo.files.errors import InfogeoError
+from infogeo.states import layout
 from infogeo.states import store as store_module
-from infogeo.states.store import STORED, create_store, open_store, to_float32, to_stored
+from infogeo.states.layout import STORED, to_float32, to_stored
+from infogeo.states.store import open_store
+from infogeo.states.store_writer import create_store
 
 LENGTHS = [7, 1, 30, 12, 25]
 ROWS = sum(LENGTHS)
@@ -67,7 +70,7 @@ def save(path, dtype="float32", hidden=None):
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Chunks of five rows (of six float32) and blocks of some twenty."""
-    monkeypatch.setattr(store_module, "CHUNK_BYTES", 5 * 6 * 4)
+    monkeypatch.setattr(layout, "CHUNK_BYTES", 5 * 6 * 4)
     monkeypatch.setattr(store_module, "BLOCK_BYTES", 20 * 6 * 4)
 
 
@@ -87,7 +90,7 @@ def test_what_is_read_is_what_was_written(tmp_path, small_chunks, dtype):
         assert store.attrs["seed"] == 3
         for name, values in tokens().items():
             np.testing.assert_array_equal(
-                getattr(store, name)(), values.astype(store_module.TOKEN_ARRAYS[name])
+                getattr(store, name)(), values.astype(layout.TOKEN_ARRAYS[name])
             )
         seen = []
         for text, layer, Z in store.states():
@@ -104,7 +107,7 @@ def test_what_is_read_is_what_was_written(tmp_path, small_chunks, dtype):
 def test_a_reduced_store_gives_the_texts_that_it_keeps_and_no_others(tmp_path, small_chunks, kept):
     hidden, offsets = states(), np.concatenate([[0], np.cumsum(LENGTHS)])
     with create_store(
-        tmp_path / "a.h5", **described(), kept={t: LENGTHS[t] for t in kept}
+        tmp_path / "a.h5", **described(), state_lengths={t: LENGTHS[t] for t in kept}
     ) as writer:
         writer.write_tokens(0, **tokens())
         for layer, values in hidden.items():
@@ -126,11 +129,11 @@ def test_a_reduced_store_gives_the_texts_that_it_keeps_and_no_others(tmp_path, s
 
 
 def test_a_reduced_store_without_its_rows_is_damaged(tmp_path, small_chunks):
-    with create_store(tmp_path / "a.h5", **described(), kept={2: LENGTHS[2]}) as writer:
+    with create_store(tmp_path / "a.h5", **described(), state_lengths={2: LENGTHS[2]}) as writer:
         writer.write_tokens(0, **tokens())
     with (
         open_store(tmp_path / "a.h5") as store,
-        pytest.raises(InfogeoError, match="0 of 6 chunks are there"),
+        pytest.raises(InfogeoError, match="0 of 6 chunks exist"),
     ):
         store.verify()
 
@@ -184,7 +187,9 @@ def test_float16_overflow_names_model_layer_and_text(tmp_path):
         save(tmp_path / "a.h5", "float16", hidden)
     with (
         pytest.raises(InfogeoError, match=r"layer 1, text 'dé-3'"),
-        create_store(tmp_path / "b.h5", **described("float16"), kept={1: 1, 3: 12}) as writer,
+        create_store(
+            tmp_path / "b.h5", **described("float16"), state_lengths={1: 1, 3: 12}
+        ) as writer,
     ):
         writer.write_hidden("1", 0, np.concatenate([np.zeros((1, 10)), np.full((12, 10), 1e5)]))
 
@@ -291,7 +296,7 @@ def test_a_chunk_that_was_never_written_is_noticed(tmp_path, small_chunks):
             writer.write_hidden(layer, 0, values[: -5 if layer == "1" else None])
     with (
         open_store(path) as store,
-        pytest.raises(InfogeoError, match=r"hidden/1 .*chunks are there"),
+        pytest.raises(InfogeoError, match=r"hidden/1 .*chunks exist"),
     ):
         store.verify(hidden=False)
 
@@ -324,7 +329,7 @@ def test_a_full_disk_has_a_clear_error(tmp_path, free):
         from pathlib import Path
         from infogeo.files.artefacts import replacing
         from infogeo.files.errors import InfogeoError
-        from infogeo.states.store import create_store
+        from infogeo.states.store_writer import create_store
         Path("other").write_bytes(bytes({(1 << 20) - free}))
         try:
             with replacing("a.h5") as temporary, create_store(

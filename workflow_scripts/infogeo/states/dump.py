@@ -8,7 +8,8 @@ from infogeo.files.artefacts import remove_partial, replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.states import shards
 from infogeo.states.shards import CorpusWork, Gathered, PassesTask
-from infogeo.states.store import create_store, open_store
+from infogeo.states.store import open_store
+from infogeo.states.store_writer import create_store
 from infogeo.states.work import require_disk
 
 

@@ -17,7 +17,8 @@ from infogeo.jobs.threads import side_by_side
 from infogeo.states import shards
 from infogeo.states.shard_results import gains, shard_stores, token_arrays, write_spectra
 from infogeo.states.shards import CorpusWork, Gathered
-from infogeo.states.store import create_store, open_store
+from infogeo.states.store import open_store
+from infogeo.states.store_writer import create_store
 from infogeo.states.two_passes import MeasureTask, both_passes, measure_task
 
 TABLES = ("texts", "positions", "relations", "checks", "surprisal")
@@ -183,7 +184,7 @@ def _write_store(task: MeasureTask, output, description, arrays) -> None:
             temporary,
             widths={layer: task.widths[layer] for layer in task.stored_layers},
             post_norm=post_norm,
-            kept=task.stored_rows,
+            state_lengths=task.stored_rows,
             **description,
         ) as target:
             target.write_tokens(0, **arrays)

@@ -8,8 +8,8 @@ from infogeo.geometry.metrics import regularisers
 from infogeo.geometry.spectra_file import Tokens, write_spectra_file
 from infogeo.jobs.threads import side_by_side
 from infogeo.states import reduction, shards
+from infogeo.states.layout import TOKEN_ARRAYS
 from infogeo.states.reduction import LayerCorpus
-from infogeo.states.store import TOKEN_ARRAYS
 from infogeo.states.two_passes import MeasureTask
 from infogeo.states.work import shard_path
 
@@ -22,7 +22,7 @@ def shard_stores(task: MeasureTask):
 
 
 def token_arrays(task: MeasureTask) -> dict:
-    """The arrays of `store.TOKEN_ARRAYS` of all shards."""
+    """The arrays of `layout.TOKEN_ARRAYS` of all shards."""
     parts = {name: [] for name in TOKEN_ARRAYS}
     for store in shard_stores(task):
         for name, values in parts.items():

@@ -23,8 +23,10 @@ from infogeo.geometry.depths import choose_layers
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sources import cards
 from infogeo.states import attention, batches
+from infogeo.states.layout import STORED
 from infogeo.states.model import check_texts
-from infogeo.states.store import AGAIN, STORED, create_store, open_store
+from infogeo.states.store import AGAIN, open_store
+from infogeo.states.store_writer import create_store
 from infogeo.states.tokens import Encoded, encode, load_tokenizer
 from infogeo.states.work import (
     Launch,

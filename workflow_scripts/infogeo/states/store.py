@@ -13,352 +13,29 @@ of how many of their first tokens, and the rows under `/hidden` are these, one t
 import contextlib
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from infogeo.files import hdf5
-from infogeo.files.artefacts import disk_full, is_disk_full
 from infogeo.files.errors import InfogeoError
+from infogeo.states.layout import (
+    CHUNK_BYTES,
+    FORMAT,
+    STORED,
+    TOKEN_ARRAYS,
+    read_rows,
+    read_through_rows,
+    row_offsets,
+    strings,
+    to_float32,
+)
 
-FORMAT = hdf5.Format("infogeo hidden states", 1, "hidden-state store")
-CHUNK_BYTES = 1 << 20  # of a hidden-state chunk: whole rows, at most this (and at least one row)
-TOKEN_CHUNK = 1 << 14  # entries of a chunk of the per-token arrays
-CHECKSUM = 4  # bytes of Fletcher-32 after each chunk
 BLOCK_BYTES = 1 << 24  # of float32 that `states` holds at once
 
 AGAIN = "Give the same command again: it makes the file anew."  # of files that no rule makes
-REMEDY = (
-    " With keep_hidden_states: false only those that the workflow needs are kept; set it to true "
+REDUCED = (
+    " With keep_hidden_states: false only those that the workflow needs are stored; set it to true "
     "and run the workflow again for all."
 )
-
-# What one number occupies in a file, and the NumPy type that carries its bits.
-STORED = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "bfloat16": np.dtype("<u2")}
-TOKEN_ARRAYS = {
-    "token_ids": np.dtype("<i4"),
-    "special_mask": np.dtype("bool"),
-    "token_end_byte": np.dtype("<i4"),
-    "nll": np.dtype("<f4"),
-    "predictive_entropy": np.dtype("<f4"),
-}
-
-
-def chunk_rows(width: int, dtype: str, rows: int) -> int:
-    """Rows of one chunk of a layer: about 1 MiB of whole rows, never more than there are."""
-    return max(1, min(rows, CHUNK_BYTES // (width * STORED[dtype].itemsize)))
-
-
-def _file_type(dtype: str):
-    """The HDF5 type of a stored dtype; bfloat16 is a true 16-bit float that any reader converts."""
-    if dtype != "bfloat16":
-        return h5py.h5t.py_create(STORED[dtype])
-    kind = h5py.h5t.IEEE_F32LE.copy()
-    kind.set_fields(15, 7, 8, 0, 7)  # sign bit, exponent at 7 with 8 bits, mantissa at 0 with 7
-    kind.set_size(2)
-    kind.set_ebias(127)
-    return kind
-
-
-def to_stored(values, dtype: str) -> np.ndarray:
-    """Float32 numbers in the representation that a file holds: rounded to nearest, ties to even.
-
-    Parameters
-    ----------
-    values : (n, d) float32 ndarray
-    dtype : {'float32', 'float16', 'bfloat16'}
-
-    Returns
-    -------
-    (n, d) ndarray
-        float32, float16, or the 16 bits of bfloat16 as uint16. Values beyond the range of the
-        type become infinite.
-    """
-    values = np.ascontiguousarray(values, dtype="<f4")
-    if dtype == "bfloat16":
-        bits = values.view("<u4")
-        rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-        # A NaN must stay one: rounding up could carry its mantissa into the exponent.
-        return np.where(np.isnan(values), 0x7FC0, rounded).astype("<u2")
-    with np.errstate(over="ignore"):
-        return values.astype(STORED[dtype])
-
-
-def to_float32(stored: np.ndarray) -> np.ndarray:
-    """The inverse of `to_stored`, exact: uint16 is taken as the bits of bfloat16."""
-    if stored.dtype == np.dtype("<u2"):
-        wide = stored.astype("<u4")
-        wide <<= 16
-        return wide.view("<f4")
-    return stored.astype("<f4", copy=False)
-
-
-@contextlib.contextmanager
-def create_store(
-    path,
-    *,
-    attrs: dict,
-    doc_ids,
-    sources,
-    labels,
-    lengths,
-    widths: dict,
-    dtype: str,
-    post_norm=(),
-    first_row: int = 0,
-    total_rows: int | None = None,
-    kept: dict[int, int] | None = None,
-):
-    """Create a store at `path` and yield its `StoreWriter`.
-
-    The caller chooses a temporary name and moves the finished file into place.
-
-    Parameters
-    ----------
-    path : path
-    attrs : dict of str, int, float or list of str
-        Attributes of the file; None is stored as ''.
-    doc_ids, sources, labels : sequences of str, one per text
-    lengths : sequence of int
-        Tokens of each text.
-    widths : dict of layer name -> d
-        In the order in which the layers are to appear.
-    dtype : {'float32', 'float16', 'bfloat16'}
-    post_norm : collection of layer names
-        Layers whose states come after the final norm.
-    first_row, total_rows : int
-        For a shard: where its rows lie in the whole file, and the rows of that. Its chunks then
-        cut the rows where those of the whole file do, so that most can be copied as they are.
-    kept : dict of int to int, optional
-        For a reduced store: the texts, rising, whose hidden states it is to hold, and of how many
-        of their first tokens.
-
-    Raises
-    ------
-    InfogeoError
-        Where the disk is full.
-    """
-    file = None
-    try:
-        # HDF5 brings the process down at exit if it could not flush a file. So a disk that is full
-        # already shows here; and without a cache of chunks (rows come in whole chunks, or nearly)
-        # little is left to flush on one that fills up.
-        Path(path).write_bytes(bytes(1 << 16))
-        file = hdf5.create(path, rdcc_nbytes=0)
-        writer = StoreWriter(file, path, attrs, lengths, widths, dtype, first_row, total_rows, kept)
-        writer._documents(doc_ids, sources, labels)
-        writer._layers(widths, post_norm)
-        yield writer
-        file.close()
-    except (OSError, RuntimeError) as error:
-        if is_disk_full(error):
-            raise disk_full(path) from error
-        raise
-    finally:
-        if file is not None and file.id.valid:
-            # Only after an error: closing may then fail too, and must not hide it.
-            with contextlib.suppress(OSError, RuntimeError):
-                file.close()
-
-
-class StoreWriter:
-    """Writes the arrays of a store; made by `create_store`."""
-
-    def __init__(self, file, path, attrs, lengths, widths, dtype, first_row, total_rows, kept):
-        self.file, self.path, self.dtype = file, Path(path), dtype
-        self.offsets = _offsets(lengths)
-        self.kept = kept
-        self.state_offsets = self.offsets if kept is None else _offsets(list(kept.values()))
-        self.first_row = first_row
-        self.total_rows = int(self.state_offsets[-1]) if total_rows is None else total_rows
-        for name, value in {
-            "format": FORMAT.name,
-            "format_version": FORMAT.version,
-            **attrs,
-            "layers": list(widths),
-            "dtype": dtype,
-            "first_row": first_row,
-        }.items():
-            file.attrs[name] = "" if value is None else value
-
-    def _documents(self, doc_ids, sources, labels):
-        group = self.file.create_group("documents")
-        for name, values in (("doc_id", doc_ids), ("source", sources), ("label", labels)):
-            encoded = [str(value).encode() for value in values]
-            # Fixed length: strings of variable length live in a heap apart, one by one.
-            length = max([1, *map(len, encoded)])
-            kind = h5py.string_dtype("utf-8", length)
-            group.create_dataset(name, data=np.array(encoded, dtype=kind))
-        group.create_dataset("offsets", data=self.offsets)
-        if self.kept is not None:
-            group.create_dataset("state_texts", data=np.array(list(self.kept), "<i4"))
-            group.create_dataset("state_lengths", data=np.array(list(self.kept.values()), "<i4"))
-        rows = int(self.offsets[-1])
-        for name, kind in TOKEN_ARRAYS.items():
-            self.file.create_dataset(
-                name, (rows,), kind, chunks=(max(1, min(rows, TOKEN_CHUNK)),), fletcher32=True
-            )
-
-    def _layers(self, widths, post_norm):
-        hidden = self.file.create_group("hidden")
-        rows = int(self.state_offsets[-1])
-        self._hidden = {}
-        for layer, width in widths.items():
-            chunk = chunk_rows(width, self.dtype, self.total_rows)
-            shift = self.first_row % chunk
-            whole = self.first_row == 0 and self.total_rows == rows
-            # A shard is filled up to whole chunks: HDF5 wants no chunk longer than its dataset.
-            length = rows if whole else -(-(shift + rows) // chunk) * chunk
-            dataset = hidden.create_dataset(
-                layer,
-                shape=(length, width),
-                maxshape=None if length else (chunk, width),  # no chunk is longer than that
-                dtype=_file_type(self.dtype),
-                chunks=(chunk, width),
-                fletcher32=True,
-            )
-            dataset.attrs["post_norm"] = layer in post_norm
-            self._hidden[layer] = (dataset, shift)
-
-    def write_tokens(self, row: int, **arrays) -> None:
-        """Write per-token arrays (names of `TOKEN_ARRAYS`) from a row of this file on."""
-        for name, values in arrays.items():
-            self.file[name][row : row + len(values)] = values
-
-    def write_hidden(self, layer: str, row: int, values: np.ndarray) -> None:
-        """Write rows of a layer from a row of this file on.
-
-        Parameters
-        ----------
-        layer : str
-        row : int
-        values : (m, d) ndarray
-            float32, or what `to_stored` returns.
-
-        Raises
-        ------
-        InfogeoError
-            Where a finite value has no finite float16, naming model, layer and text.
-        """
-        dataset, shift = self._hidden[layer]
-        if values.dtype != STORED[self.dtype]:
-            stored = to_stored(values, self.dtype)
-            if self.dtype == "float16":
-                bad = np.isinf(stored).any(axis=1) & np.isfinite(values).all(axis=1)
-                if bad.any():
-                    self._overflow(layer, row + int(bad.argmax()))
-            values = stored
-        values = np.ascontiguousarray(values)
-        target = dataset.id.get_space()
-        target.select_hyperslab((shift + row, 0), values.shape)
-        source = h5py.h5s.create_simple(values.shape)
-        dataset.id.write(source, target, values, mtype=dataset.id.get_type())
-
-    def _overflow(self, layer, row):
-        text = int(np.searchsorted(self.state_offsets, row, side="right")) - 1
-        text = text if self.kept is None else list(self.kept)[text]
-        doc_id = _strings(self.file["documents/doc_id"])[text]
-        raise overflow(self.file.attrs.get("model", ""), layer, doc_id)
-
-    def write_attention(self, texts, last_rows, rollouts) -> None:
-        """Write the attention of the last token of some texts.
-
-        Parameters
-        ----------
-        texts : list of int
-            Indices of the texts, rising.
-        last_rows : list of (heads, n) float32 ndarrays
-        rollouts : list of (n,) float32 ndarrays
-        """
-        group = self.file.create_group("attention")
-        group.attrs["heads"] = int(last_rows[0].shape[0]) if texts else 0
-        lengths = [len(row) for row in rollouts]
-        arrays = {
-            "texts": np.array(texts, dtype="<i4"),
-            "offsets": np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
-            "last_row": np.concatenate([row.ravel() for row in last_rows] or [np.zeros(0)]),
-            "rollout_row": np.concatenate(rollouts or [np.zeros(0)]),
-        }
-        for name, values in arrays.items():
-            if name.endswith("row"):
-                values = values.astype("<f4")
-            group.create_dataset(
-                name, data=values, fletcher32=bool(len(values)), chunks=bool(len(values)) or None
-            )
-
-    def copy_rows(self, shard: "HiddenStates") -> None:
-        """Write the rows of a shard of this file, and read them back.
-
-        Chunks that lie whole in the shard are copied as they are, checksums included, and must
-        come back byte for byte; those at its seams are read back through their checksums. Shards
-        must come in order, each beginning where the last ended.
-
-        Raises
-        ------
-        InfogeoError
-            Where what comes back is not what was written.
-        """
-        first, last = shard.first_row, shard.first_row + int(shard.offsets[-1])
-        for name in TOKEN_ARRAYS:
-            with hdf5.reading(self.path, name, AGAIN):  # the chunk at the seam is rewritten
-                self.write_tokens(first, **{name: shard._flat(name)})
-        for layer in self._hidden:
-            with hdf5.reading(self.path, f"hidden/{layer}", AGAIN):
-                self._copy_hidden(shard, layer, first, last)
-
-    def _copy_hidden(self, shard, layer, first, last):
-        target, source = self._hidden[layer][0], shard._hidden[layer]
-        chunk = target.chunks[0]
-        # Rows of this file whose chunks lie whole in the shard.
-        low, high = -(-first // chunk) * chunk, last // chunk * chunk
-        edges = [(first, last)] if low >= high else [(first, low), (high, last)]
-        for start, stop in edges:
-            if start < stop:
-                values = shard.read_stored(layer, start - first, stop - first)
-                self.write_hidden(layer, start, values)
-                _read_through(target, start, stop, self.dtype)
-        size = chunk * target.shape[1] * STORED[self.dtype].itemsize + CHECKSUM
-        written, found = bytearray(size), bytearray(size)
-        base = first - first % chunk  # the row at which the shard's first chunk begins
-        for row in range(low, high, chunk):
-            mask, _ = source.id.read_direct_chunk((row - base, 0), out=written)
-            target.id.write_direct_chunk((row, 0), written, mask)
-            target.id.read_direct_chunk((row, 0), out=found)
-            if found != written:
-                raise OSError(f"the chunk at row {row} is not what was written there")
-
-
-def _read_through(dataset, start: int, stop: int, dtype: str) -> None:
-    """Read rows of a layer chunk by chunk, which checks their checksums."""
-    chunk, width = dataset.chunks[0], dataset.shape[1]
-    room = np.empty((chunk, width), STORED[dtype])
-    for row in range(start - start % chunk, stop, chunk):
-        low, high = max(row, start), min(row + chunk, stop)
-        _read_rows(dataset, low, room[: high - low])
-
-
-def _read_rows(dataset, row: int, values: np.ndarray) -> None:
-    """Read rows from `row` on into an array of the stored kind; nothing is converted."""
-    chosen = dataset.id.get_space()
-    chosen.select_hyperslab((row, 0), values.shape)
-    # The file's own type as the memory type: bits are moved as they are.
-    dataset.id.read(h5py.h5s.create_simple(values.shape), chosen, values, dataset.id.get_type())
-
-
-def overflow(model: str, layer: str, doc_id: str) -> InfogeoError:
-    """The error for a hidden state that float16 cannot hold."""
-    return InfogeoError(
-        f"model {model!r}, layer {layer}, text {doc_id!r}: a hidden state is beyond the range of "
-        "float16 (65504). Set the model's dtype to bfloat16 or float32 in the models table."
-    )
-
-
-def _offsets(lengths) -> np.ndarray:
-    """Where each text begins, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-
-
-def _strings(dataset) -> list[str]:
-    return [value.decode() for value in dataset[:]]
 
 
 class HiddenStates:
@@ -368,6 +45,7 @@ class HiddenStates:
     ----------
     attrs : dict
     layers : list of str
+    datasets : dict of layer -> h5py.Dataset
     doc_ids, sources, labels : lists of str, one per text
     offsets : (texts + 1,) int64 ndarray
     lengths : (texts,) int64 ndarray
@@ -391,22 +69,22 @@ class HiddenStates:
         self.first_row = int(self.attrs["first_row"])
         self.dtype = self.attrs["dtype"]
         documents = file["documents"]
-        self.doc_ids = _strings(documents["doc_id"])
-        self.sources = _strings(documents["source"])
-        self.labels = _strings(documents["label"])
+        self.doc_ids = strings(documents["doc_id"])
+        self.sources = strings(documents["source"])
+        self.labels = strings(documents["label"])
         self.offsets = documents["offsets"][:]
         self.lengths = np.diff(self.offsets)
         self.reduced = "state_texts" in documents
         self.state_texts, self._state_offsets = np.arange(len(self.lengths)), self.offsets
         if self.reduced:
             self.state_texts = documents["state_texts"][:]
-            self._state_offsets = _offsets(documents["state_lengths"][:])
+            self._state_offsets = row_offsets(documents["state_lengths"][:])
         self.state_rows = int(self._state_offsets[-1])
-        self._hidden = {layer: file["hidden"][layer] for layer in self.layers}
-        self._chunks = {layer: dataset.chunks[0] for layer, dataset in self._hidden.items()}
-        self.widths = {layer: dataset.shape[1] for layer, dataset in self._hidden.items()}
+        self.datasets = {layer: file["hidden"][layer] for layer in self.layers}
+        self._chunks = {layer: dataset.chunks[0] for layer, dataset in self.datasets.items()}
+        self.widths = {layer: dataset.shape[1] for layer, dataset in self.datasets.items()}
         self.post_norm = {
-            layer: bool(dataset.attrs["post_norm"]) for layer, dataset in self._hidden.items()
+            layer: bool(dataset.attrs["post_norm"]) for layer, dataset in self.datasets.items()
         }
         self.attention_texts, self._attention_offsets = [], np.zeros(1, dtype=np.int64)
         if "attention" in file:
@@ -415,28 +93,26 @@ class HiddenStates:
 
     def token_ids(self) -> np.ndarray:
         """Token ids of all texts, one after another. (T,) int32."""
-        return self._flat("token_ids")
+        return self.token_array("token_ids")
 
     def nll(self) -> np.ndarray:
-        """Negative log-likelihood (nats) of each token given those before; NaN at a text's first.
-
-        (T,) float32.
-        """
-        return self._flat("nll")
+        """NLL (nats) of each token given those before; NaN at a text's first. (T,) float32."""
+        return self.token_array("nll")
 
     def predictive_entropy(self) -> np.ndarray:
         """Entropy (nats) of the prediction of each token; NaN at a text's first. (T,) float32."""
-        return self._flat("predictive_entropy")
+        return self.token_array("predictive_entropy")
 
     def special_mask(self) -> np.ndarray:
         """Whether each token is one that the tokenizer added. (T,) bool."""
-        return self._flat("special_mask")
+        return self.token_array("special_mask")
 
     def token_end_byte(self) -> np.ndarray:
         """UTF-8 byte offset in its text at which each token ends. (T,) int32."""
-        return self._flat("token_end_byte")
+        return self.token_array("token_end_byte")
 
-    def _flat(self, name):
+    def token_array(self, name: str) -> np.ndarray:
+        """One of `layout.TOKEN_ARRAYS`, of all texts."""
         with self._reading(name):
             return self.file[name][:]
 
@@ -451,8 +127,8 @@ class HiddenStates:
         place = int(np.searchsorted(self.state_texts, text))
         if place == len(self.state_texts) or self.state_texts[place] != text:
             raise InfogeoError(
-                f"{self.path}: no hidden states of text {self.doc_ids[text]!r}; it keeps those of "
-                f"{len(self.state_texts)} of {len(self.lengths)} texts.{REMEDY}"
+                f"{self.path}: no hidden states of text {self.doc_ids[text]!r}; it stores those of "
+                f"{len(self.state_texts)} of {len(self.lengths)} texts.{REDUCED}"
             )
         start, stop = self._state_offsets[place : place + 2].tolist()
         return to_float32(self.read_stored(layer, start, stop))
@@ -462,12 +138,12 @@ class HiddenStates:
         if layer not in self.widths:
             raise InfogeoError(
                 f"{self.path}: no layer {layer!r}; it holds {', '.join(self.layers)}."
-                f"{REMEDY if self.reduced else ''}"
+                f"{REDUCED if self.reduced else ''}"
             )
         values = np.empty((stop - start, self.widths[layer]), STORED[self.dtype])
         if len(values):
             with self._reading(f"hidden/{layer}"):
-                _read_rows(self._hidden[layer], self._shift(layer) + start, values)
+                read_rows(self.datasets[layer], self._shift(layer) + start, values)
         return values
 
     def _shift(self, layer):
@@ -543,21 +219,21 @@ class HiddenStates:
             Where a chunk is missing, does not match its checksum or cannot be read.
         """
         for name in TOKEN_ARRAYS:
-            self._flat(name)
+            self.token_array(name)
         if self.attention_texts:
             with self._reading("attention"):
                 for dataset in self.file["attention"].values():
                     dataset[:]
         rows = self.state_rows
-        for layer, dataset in self._hidden.items():
+        for layer, dataset in self.datasets.items():
             shift = self._shift(layer)
             expected = -(-(shift + rows) // self._chunks[layer])
             with self._reading(f"hidden/{layer}"):
-                found = dataset.id.get_num_chunks()
-                if found != expected:
-                    raise OSError(f"{found} of {expected} chunks are there")
+                chunks = dataset.id.get_num_chunks()
+                if chunks != expected:
+                    raise OSError(f"{chunks} of {expected} chunks exist")
                 if hidden:
-                    _read_through(dataset, shift, shift + rows, self.dtype)
+                    read_through_rows(dataset, shift, shift + rows, self.dtype)
 
     def _reading(self, what):
         return hdf5.reading(self.path, what, self.remedy)

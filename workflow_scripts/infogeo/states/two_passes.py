@@ -21,9 +21,9 @@ from infogeo.geometry.depths import width_at
 from infogeo.jobs import memory
 from infogeo.jobs.threads import side_by_side
 from infogeo.states import reduction, shards
+from infogeo.states.layout import STORED, TOKEN_ARRAYS
 from infogeo.states.reduction import LayerCorpus, Reducer
 from infogeo.states.shards import CorpusWork, Passed, PassesTask
-from infogeo.states.store import STORED, TOKEN_ARRAYS
 from infogeo.states.work import require_disk, shard_path
 
 CHECKPOINT_SECONDS = 300  # between the notes of a worker in the second pass
@@ -200,7 +200,7 @@ def _write_shard(task: MeasureTask, passed: Passed, reducer: Reducer, each) -> N
     reductions = dict(zip(task.layers, reductions, strict=True))
     rows = {t - passed.shard.start: n for t, n in task.stored_rows.items() if t in passed.shard}
     widths = {layer: task.widths[layer] for layer in task.stored_layers}
-    with shards.shard_store(task, passed, widths, kept=rows) as store:
+    with shards.shard_store(task, passed, widths, state_lengths=rows) as store:
         for layer in task.stored_layers:
             _write_states(store, layer, rows, passed)
         for layer, reduced in reductions.items():
