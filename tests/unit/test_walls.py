@@ -1,7 +1,8 @@
-"""The wings of the library, and which of them may use which."""
+"""The wings of the library, which of them may use which, and how large their parts may be."""
 
 import ast
 import re
+import tokenize
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -94,3 +95,82 @@ def test_the_readme_lists_the_wings_from_the_ground_up():
     layout = (LIBRARY.parents[1] / "README.md").read_text().split("Library code is in")[1]
     lines = re.findall(r"^- (`\w+`(?:, `\w+`)*): ", layout, re.M)
     assert re.findall(r"\w+", " ".join(lines)) == list(MAY_IMPORT)
+
+
+# ---------------------------------------------------------------- sizes and names
+ROOT = LIBRARY.parents[1]
+SCRIPTS = sorted(LIBRARY.parent.glob("*.py"))
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+# Words that say of a value only that there is one.
+EMPTY_NAMES = {"found", "kept", "there", "mine"}
+
+
+def sources():
+    """(file, text, syntax tree) of every module and script."""
+    for path in [*(LIBRARY / module for module in MODULES), *SCRIPTS]:
+        text = path.read_text()
+        yield path.relative_to(LIBRARY.parent).as_posix(), text, ast.parse(text)
+
+
+def lines_of(function) -> int:
+    """Lines of a function's body without its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+def named(node):
+    """Names that a node gives to a value: stored, of a parameter or a keyword, of an attribute."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, ast.arg | ast.keyword):
+        yield node.arg
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.ExceptHandler):
+        yield node.name
+
+
+def test_no_module_is_longer_than_500_lines():
+    sizes = {name: len(text.splitlines()) for name, text, _ in sources()}
+    assert {name: size for name, size in sizes.items() if size > 500} == {}
+
+
+def test_no_class_is_longer_than_200_lines():
+    sizes = {
+        f"{name}: {node.name}": node.end_lineno - node.lineno + 1
+        for name, _, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    assert {name: size for name, size in sizes.items() if size > 200} == {}
+
+
+def test_no_function_has_more_than_60_lines_beside_its_docstring():
+    sizes = {
+        f"{name}: {node.name}": lines_of(node)
+        for name, _, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, FUNCTIONS)
+    }
+    assert {name: size for name, size in sizes.items() if size > 60} == {}
+
+
+def test_a_name_of_a_module_or_script_says_what_it_holds():
+    empty = [
+        f"{name}, line {node.lineno}: {word}"
+        for name, _, tree in sources()
+        for node in ast.walk(tree)
+        for word in named(node)
+        if word in EMPTY_NAMES
+    ]
+    assert empty == []
+
+
+@pytest.mark.parametrize("path", [ROOT / "Snakefile", *sorted(ROOT.glob("rules/*.smk"))],
+                         ids=lambda path: path.name)  # fmt: skip
+def test_a_name_of_a_rule_file_says_what_it_holds(path):
+    with path.open("rb") as file:  # no syntax tree: rules are not Python's
+        tokens = [
+            token for token in tokenize.tokenize(file.readline) if token.type == tokenize.NAME
+        ]
+    assert [f"line {t.start[0]}: {t.string}" for t in tokens if t.string in EMPTY_NAMES] == []
