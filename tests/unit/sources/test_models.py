@@ -158,10 +158,10 @@ def test_masks_and_tables_of_old_checkpoints_are_no_parameters(directory):
 def test_names_alone_tell_biases_of_attention_from_masks(directory):
     config, _, tensors = model_directory.validate_directory(directory)
     tensors["gpt_neox.layers.0.attention.bias"] = ("", "F32", (32,), 0, 0)
-    assert not parameters.by_names(directory, config, tensors).surplus
+    assert not parameters.by_names(directory, config, tensors).buffers
     tensors["gpt_neox.layers.0.attention.bias"] = ("", "F32", (1, 1, 8, 8), 0, 0)
     names = parameters.by_names(directory, config, tensors)
-    assert names.surplus == ["gpt_neox.layers.0.attention.bias"]
+    assert names.buffers == ["gpt_neox.layers.0.attention.bias"]
 
 
 def saved(config, directory, tiny_model_dir, **edited):
@@ -191,7 +191,7 @@ def test_layers_that_do_not_load_are_not_counted_and_named(tmp_path, tiny_model_
     assert sum(said["surplus"].values()) == 41_248 - 20_640
     assert loaded(short)[0].num_parameters() == said["params_total"]
     line = models.summary(said)
-    assert "18 tensors of 20,608 numbers (model.layers.2.input_layernorm.weight, " in line
+    assert "; not loaded, and not counted: 18 tensors of 20,608 numbers (model.layers.2." in line
     # A publisher may have counted either.
     whole = said["params_total"] + sum(said["surplus"].values())
     assert describe(short, params=whole) == describe(short, params=said["params_total"])
@@ -226,8 +226,11 @@ def test_buffers_that_load_are_no_parameters(tmp_path, tiny_model_dir):
     said = describe(directory)
     model, _ = loaded(directory)
     assert said["params_total"] + said["params_padding"] == model.num_parameters()
-    assert said["surplus"]
-    assert all("decay" in name or "slope" in name for name in said["surplus"])
+    assert said["surplus"] == {}
+    assert {name.split(".")[-1] for name in said["buffers"]} == {
+        "diagonal_decay", "key_decay", "query_decay", "slope_rate"
+    }  # fmt: skip
+    assert "; loaded, but no parameters, and not counted: 4 tensors" in models.summary(said)
 
 
 def test_experts_stored_one_by_one_are_counted_once_each(tmp_path, tiny_model_dir):
@@ -247,6 +250,20 @@ def test_weights_that_are_tied_by_the_config_but_differ_are_two(tmp_path, tiny_m
     directory = saved(llama(), tmp_path, tiny_model_dir, tie_word_embeddings=True)
     said = describe(directory)
     assert said["params_total"] + said["params_padding"] == loaded(directory)[0].num_parameters()
+
+
+def test_an_embedding_stored_under_another_name_of_its_own_is_found(tmp_path, tiny_model_dir):
+    directory = saved(llama(tie_word_embeddings=True), tmp_path, tiny_model_dir)
+    whole = describe(directory)
+
+    def rename(tensors):
+        tensors["lm_head.weight"] = tensors.pop("model.embed_tokens.weight")
+
+    rewrite_weights(directory, rename)
+    said = describe(directory)
+    assert {key: said[key] for key in said if key.startswith("params")} == (
+        {key: whole[key] for key in whole if key.startswith("params")}
+    )
 
 
 def test_an_encoder_is_counted_as_it_loads(tmp_path, tiny_model_dir):

@@ -71,12 +71,13 @@ def config_of(directory, trust_remote_code: bool = False):
         config = transformers.AutoConfig.from_pretrained(
             str(directory), local_files_only=True, trust_remote_code=trust_remote_code
         )
+        parts = {id(part): part for part in (config, config.get_text_config())}
     except Exception as error:  # transformers and the checks of its configurations raise many kinds
         raise InfogeoError(
             f"{directory}/config.json: transformers {transformers.__version__} cannot read it "
             f"({_one_line(error)}). Its type may be newer than this version, or the file damaged."
         ) from error
-    for part in {id(part): part for part in (config, config.get_text_config())}.values():
+    for part in parts.values():
         part.return_dict = True
         part._attn_implementation = None
     return config
@@ -180,7 +181,8 @@ def of_directory(directory, tensors: dict, kind: str = "causal") -> Architecture
     """
     model = blank(directory, kind)
     parameters = dict(model.named_parameters(remove_duplicate=False))
-    target, converted = _targets(model, tensors)
+    state = model.state_dict()
+    target, converted = _targets(model, state, tensors)
     plain = {
         name: key for name, key in target.items() if key in parameters and name not in converted
     }
@@ -201,24 +203,25 @@ def of_directory(directory, tensors: dict, kind: str = "causal") -> Architecture
         """The stored names of a module's weight or bias."""
         return [name for name, key in plain.items() if key == f"{modules.get(id(module))}.{kind}"]
 
-    heads, biases = stored(head, "weight"), stored(head, "bias")
-    inputs = stored(embedding, "weight")
-    tied = head is not None and head.weight is embedding.weight
-    if tied and not inputs:  # stored under the other name alone
-        inputs, heads = heads, []
+    # A weight that is tied may be stored under another of its names alone.
+    others = [name for name, key in plain.items() if parameters[key] is embedding.weight]
+    inputs = stored(embedding, "weight") or others[:1]
+    heads = [name for name in stored(head, "weight") if name not in inputs]
+    is_tied = head is not None and head.weight is embedding.weight
     return Architecture(
         **_sizes(directory, model.config),
         vocabulary=embedding.weight.shape[0],
         inputs=inputs,
         heads=heads,
-        biases=biases,
-        surplus=[name for name, key in target.items() if key not in parameters],
+        biases=stored(head, "bias"),
+        surplus=[name for name, key in target.items() if key not in state],
+        buffers=[name for name, key in target.items() if key in state and key not in parameters],
         copies=_copies(Path(directory), tensors, plain, parameters, {*inputs, *heads}),
-        lacks_head=head is not None and not tied and not heads,
+        lacks_head=head is not None and not is_tied and not heads,
     )
 
 
-def _targets(model, names) -> tuple[dict[str, str], set[str]]:
+def _targets(model, state: dict, names) -> tuple[dict[str, str], set[str]]:
     """The tensor of the model that each stored one becomes, and which are converted on the way."""
     from transformers.conversion_mapping import get_model_conversion_mapping
     from transformers.core_model_loading import (
@@ -227,7 +230,7 @@ def _targets(model, names) -> tuple[dict[str, str], set[str]]:
         rename_source_key,
     )
 
-    state, steps = model.state_dict(), get_model_conversion_mapping(model)
+    steps = get_model_conversion_mapping(model)
     renamings = [step for step in steps if isinstance(step, WeightRenaming)]
     converters = [step for step in steps if isinstance(step, WeightConverter)]
     target, converted = {}, set()

@@ -66,7 +66,8 @@ def describe(
         As documented in results/README.md. `params_padding` are the parameters of embedding rows
         that no token has, `params_other` those of parts that see or hear, which no text passes;
         they are in none of the other counts. `surplus` are the tensors in the files that the model
-        does not load as parameters, and how many numbers each has; these are in no count.
+        does not load, and how many numbers each has; `buffers` those that it does not load as
+        parameters. Neither are in any count.
 
     Raises
     ------
@@ -86,8 +87,12 @@ def describe(
     else:
         parts = architecture.of_directory(directory, tensors, kind)
     counts = count_parameters(directory, config, tensors, parts)
-    surplus = {name: math.prod(tensors[name][2]) for name in sorted(parts.surplus)}
-    _expect(f"model {slug}", directory, counts, sum(surplus.values()), params, params_non_embedding)
+    surplus, buffers = (
+        {name: math.prod(tensors[name][2]) for name in sorted(names)}
+        for names in (parts.surplus, parts.buffers)
+    )
+    uncounted = sum(surplus.values()) + sum(buffers.values())
+    _expect(f"model {slug}", directory, counts, uncounted, params, params_non_embedding)
     files = ["config.json", *weights]
     if len(weights) > 1:
         files.append(INDEX)
@@ -115,6 +120,7 @@ def describe(
         "files": files,
         **counts,
         "surplus": surplus,
+        "buffers": buffers,
         "width": parts.width,
         "layers": parts.layers,
         "vocabulary": parts.vocabulary,
@@ -127,16 +133,16 @@ def describe(
 
 
 def _expect(
-    model: str, directory: Path, counts: dict, surplus: int, params, params_non_embedding
+    model: str, directory: Path, counts: dict, uncounted: int, params, params_non_embedding
 ) -> None:
-    """Compare counts with those that a row expects; a publisher may have counted the surplus."""
+    """Compare counts with those that a row expects; a publisher may have counted all tensors."""
     whole = counts["params_total"] + counts["params_padding"] + counts["params_other"]
-    every = f", and {surplus:,} that are not loaded" if surplus else ""
+    every = f", without {uncounted:,} not loaded as parameters" if uncounted else ""
     for column, expected, accepted, how in (
         (
             "params",
             params,
-            (whole, whole + surplus),
+            (whole, whole + uncounted),
             f"tied weights once, padding and parts for other inputs than text included{every}",
         ),
         (
@@ -177,11 +183,12 @@ def summary(description: dict) -> str:
         f"{description['params_total']:,} parameters, {description['params_non_embedding']:,} "
         f"without embeddings; width {description['width']}, {description['layers']} layers"
     )
-    surplus = description["surplus"]
-    if not surplus:
-        return line
-    names = ", ".join(list(surplus)[:NAMED]) + (", …" if len(surplus) > NAMED else "")
-    return (
-        f"{line}; not counted, because the model does not load them as parameters: {len(surplus)} "
-        f"tensors of {sum(surplus.values()):,} numbers ({names}; all of them in model.json)"
-    )
+    for key, why in (("surplus", "not loaded"), ("buffers", "loaded, but no parameters")):
+        tensors = description[key]
+        if tensors:
+            more = ", …" if len(tensors) > NAMED else ""
+            line += (
+                f"; {why}, and not counted: {len(tensors)} tensors of {sum(tensors.values()):,} "
+                f"numbers ({', '.join(list(tensors)[:NAMED])}{more}; see model.json)"
+            )
+    return line

@@ -38,7 +38,9 @@ class Architecture:
     inputs, heads, biases : list of str
         The input embedding; the output head, and its bias.
     surplus : list of str
-        What is no parameter of the model that is loaded.
+        What the model does not load.
+    buffers : list of str
+        What it loads, but not as parameters: masks, tables, corrections of routers.
     copies : list of str
         Parameters stored again under a second name.
     lacks_head : bool
@@ -52,6 +54,7 @@ class Architecture:
     heads: list[str]
     biases: list[str]
     surplus: list[str]
+    buffers: list[str]
     copies: list[str]
     lacks_head: bool
 
@@ -85,7 +88,8 @@ def by_names(directory, config: dict, tensors: dict) -> Architecture:
         inputs=inputs,
         heads=heads,
         biases=[name for name in tensors if _ends(name, OUTPUT_BIASES)],
-        surplus=[
+        surplus=[],
+        buffers=[
             name
             for name, (_, dtype, shape, _, _) in tensors.items()
             if dtype in {"BOOL", "I64"}
@@ -124,7 +128,7 @@ def count_parameters(directory, config: dict, tensors: dict, architecture: Archi
     """
     directory = Path(directory)
     size = {name: math.prod(shape) for name, (_, _, shape, _, _) in tensors.items()}
-    for name in (*architecture.surplus, *architecture.copies):
+    for name in (*architecture.surplus, *architecture.buffers, *architecture.copies):
         del size[name]
     inputs, heads = architecture.inputs, architecture.heads
     if len(inputs) != 1:
