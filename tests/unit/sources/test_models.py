@@ -611,8 +611,12 @@ def test_weights_without_a_known_input_embedding_are_told(directory):
         tensors["gpt_neox.secret.weight"] = tensors.pop("gpt_neox.embed_in.weight")
 
     rewrite_weights(directory, rename)
-    with pytest.raises(InfogeoError, match="cannot tell which weight is the input embedding"):
+    with pytest.raises(InfogeoError, match=r"lack 1 of the tensors .*\(gpt_neox.embed_in.weight\)"):
         describe(directory)
+    config, _, tensors = model_directory.validate_directory(directory)
+    names = parameters.by_names(directory, config, tensors)
+    with pytest.raises(InfogeoError, match="cannot tell which weight is the input embedding"):
+        parameters.count_parameters(directory, config, tensors, names)
 
 
 def test_reading_a_directory_does_not_import_torch(directory):

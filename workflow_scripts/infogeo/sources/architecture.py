@@ -3,6 +3,7 @@
 The model is built on PyTorch's meta device, as shapes without numbers: a second, whatever its size.
 """
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -196,8 +197,11 @@ def of_directory(directory, tensors: dict, kind: str = "causal") -> Architecture
             f"{directory}: {len(misfits)} tensors have another shape than config.json says: "
             f"{misfits[0]}. Config and weights are of different models."
         )
+    head = model.get_output_embeddings()
+    if not converted:  # else a stored tensor may become several
+        _require_all(directory, model, parameters, plain, head)
     modules = {id(module): name for name, module in model.named_modules()}
-    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    embedding = model.get_input_embeddings()
 
     def stored(module, kind: str) -> list[str]:
         """The stored names of a module's weight or bias."""
@@ -219,6 +223,24 @@ def of_directory(directory, tensors: dict, kind: str = "causal") -> Architecture
         copies=_copies(Path(directory), tensors, plain, parameters, {*inputs, *heads}),
         lacks_head=head is not None and not is_tied and not heads,
     )
+
+
+def _require_all(directory, model, parameters: dict, plain: dict, head) -> None:
+    """See that each parameter is stored, except the output head, of which others speak."""
+    stored = {id(parameters[key]) for key in plain.values()}
+    stored.update(id(weight) for weight in (() if head is None else head.parameters()))
+    forgivable = model._keys_to_ignore_on_load_missing or ()
+    lost = [
+        key
+        for key, weight in parameters.items()
+        if id(weight) not in stored and not any(re.search(form, key) for form in forgivable)
+    ]
+    if lost:
+        raise InfogeoError(
+            f"{directory}: the weights lack {len(lost)} of the tensors of {type(model).__name__} "
+            f"({', '.join(lost[:3])}{', …' if len(lost) > 3 else ''}), which would be random. Copy "
+            "or download the model anew, or save the whole model with save_pretrained()."
+        )
 
 
 def _targets(model, state: dict, names) -> tuple[dict[str, str], set[str]]:
