@@ -4,6 +4,8 @@ import json
 import shutil
 
 import pytest
+from tiny import save_tokenizer
+from tiny_types import save_type
 
 from infogeo.files.errors import InfogeoError
 from infogeo.sources import (
@@ -244,6 +246,19 @@ def test_experts_stored_one_by_one_are_counted_once_each(tmp_path, tiny_model_di
     said = describe(directory)
     assert said["surplus"] == {}
     assert said["params_total"] + said["params_padding"] == loaded(directory)[0].num_parameters()
+
+
+@pytest.mark.parametrize(
+    "name", ["openai-gpt", "rwkv", "xlm", "prophetnet", "cpmant", "deepseek_v3", "qwen3_5"]
+)
+def test_families_with_names_of_their_own_are_counted_as_they_load(tmp_path, name):
+    save_type(name, tmp_path)
+    save_tokenizer(tmp_path)
+    said = describe(tmp_path)
+    model, _ = loaded(tmp_path)
+    stored = said["params_total"] + said["params_padding"] + said["params_other"]
+    assert stored == model.num_parameters()
+    assert 0 < said["params_non_embedding"] < said["params_total"]
 
 
 def test_weights_that_are_tied_by_the_config_but_differ_are_two(tmp_path, tiny_model_dir):
