@@ -40,7 +40,7 @@ rule fit_published:
 rule write_claims:
     """Set a verdict on each of the paper's claims beside its estimate, its control and its error rate."""
     input:
-        **({"trends": "results/sentences/trends.parquet"} if LABELLED else {}),
+        **({"trends": "results/sentences/trends.parquet"} if JUDGED else {}),
         laws="results/scaling/laws.parquet",
         published="results/scaling/published.parquet",
         gain="results/context/gain.parquet",
@@ -73,6 +73,8 @@ rule write_claims:
         mem_mb=rising(1000),
     params:
         alpha=CONFIG["theory"]["alpha"],
+        lacking=list(LACKING.values()),
+        corpora=list(LACKING),
         rates=sha256_file(SCRIPTS / "infogeo/claims/error_rates.csv"),
         expected_laws=LAWS.fingerprint(),
         expected_published=PUBLISHED_LAWS.fingerprint(),

@@ -10,7 +10,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from infogeo.files.errors import InfogeoError
-from infogeo.planning import configuration, input_tables, watched
+from infogeo.planning import configuration, input_tables, prospects, watched
 from infogeo.sources import ladder_members, published, replicates
 
 try:
@@ -25,8 +25,9 @@ LADDER_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "ladde
 LOCAL_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "local"]
 HUB_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "hub"]
 HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
-# The study of sentences is judged by labels.
-LABELLED = [slug for slug, row in CORPORA.items() if input_tables.has_labels(row)]
+# What each corpus lacks for the study of sentences, and the corpora of the study.
+LACKING = prospects.lacking_for_sentences(list(CORPORA.values()), CONFIG)
+JUDGED = [slug for slug, lacking in LACKING.items() if not lacking]
 
 
 def one_of(names) -> str:
@@ -77,6 +78,6 @@ def local_files(wildcards) -> list[str]:
 
 
 def sampled_sentences(wildcards) -> str | list[str]:
-    """The sample of a corpus with labels."""
+    """The sample of a corpus whose texts are judged by label."""
     corpus = wildcards.corpus
-    return f"results/sentences/{corpus}/texts.parquet" if corpus in LABELLED else []
+    return f"results/sentences/{corpus}/texts.parquet" if corpus in JUDGED else []

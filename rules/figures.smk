@@ -223,7 +223,9 @@ rule text_view:
 
 
 # The same for the figures of the study of sentences.
-SENTENCE_CAPTION_PARAMS = CAPTION_PARAMS | CONFIG["sentences"]
+SENTENCE_CAPTION_PARAMS = CAPTION_PARAMS | {
+    key: value for key, value in CONFIG["sentences"].items() if key != "corpora"
+}
 
 
 rule figure_sentence_maps:

@@ -24,7 +24,7 @@ STATES = SPECTRA = GAIN = recipe(
     expected=lambda w: [
         fingerprint_of_model(w),
         CORPUS.fingerprint(w),
-        SAMPLE.fingerprint(w) if w.corpus in LABELLED else "",
+        SAMPLE.fingerprint(w) if w.corpus in JUDGED else "",
     ],
 )
 

@@ -89,7 +89,7 @@ rule untrained_sentences:
 
 SENTENCES = recipe(
     "summarise_sentences",
-    corpora=LABELLED,
+    corpora=JUDGED,
     models=list(MODELS),
     families=[row["family"] for row in MODELS.values()],
     replicates=[replicates.replicate_of(row) for row in MODELS.values()],
@@ -98,8 +98,8 @@ SENTENCES = recipe(
     headline_depth=CONFIG["headline"]["depth"],
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
-    expected=[GEOMETRY.fingerprint(pair) for pair in pairs(LABELLED)],
-    expected_untrained=[TWIN_GEOMETRY.fingerprint(pair) for pair in pairs(LABELLED)],
+    expected=[GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED)],
+    expected_untrained=[TWIN_GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED)],
 )
 
 
@@ -107,8 +107,8 @@ rule summarise_sentences:
     """How well each distance separates labels, with intervals and tests, and how that changes with N."""
     input:
         models=per_model("results/models/{model}/model.json"),
-        trained=per_model_and_corpus("results/sentences/{corpus}/{model}.h5", LABELLED),
-        untrained=per_model_and_corpus("results/sentences/{corpus}/{model}.untrained.h5", LABELLED),
+        trained=per_model_and_corpus("results/sentences/{corpus}/{model}.h5", JUDGED),
+        untrained=per_model_and_corpus("results/sentences/{corpus}/{model}.untrained.h5", JUDGED),
     output:
         scores="results/sentences/scores.parquet",
         trends="results/sentences/trends.parquet",

@@ -25,8 +25,8 @@ PARTS = {
     },
     "sentences": {
         "tables": ["sentences.csv", "sentence_trends.csv", "sentences.md", "sentences.txt"],
-        "figures": per_corpus("sentence_maps", "sentence_distances", corpora=LABELLED),
-        "pages": per_corpus("sentence_view", corpora=LABELLED),
+        "figures": per_corpus("sentence_maps", "sentence_distances", corpora=JUDGED),
+        "pages": per_corpus("sentence_view", corpora=JUDGED),
     },
     "theory": {
         "tables": ["skills.csv", "theory.csv", "theory.md", "theory.txt"],
@@ -40,7 +40,7 @@ PARTS = {
         "pages": [],
     },
 }
-if not LABELLED:
+if not JUDGED:
     del PARTS["sentences"]
 
 
@@ -62,10 +62,10 @@ def figure_files(*parts) -> list[str]:
 
 def sentence_files(wildcards) -> list[str]:
     """The tables, figures and pages of the study of sentences."""
-    if not LABELLED:
+    if not JUDGED:
         raise WorkflowError(
-            f"no corpus in {CONFIG['corpora']} has labels, by which sentences are judged: name its "
-            "column in label_column, or sort a folder's texts into subfolders."
+            f"the texts of no corpus in {CONFIG['corpora']} are judged. To add:\n"
+            + "\n".join(f"  {corpus}: {lacking}" for corpus, lacking in LACKING.items())
         )
     return table_files("sentences") + figure_files("sentences")
 

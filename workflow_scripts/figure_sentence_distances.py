@@ -12,9 +12,10 @@ def main(files, params, output) -> None:
     """Read the tables, and draw the figure."""
     corpus = params.corpus
     scores = read_table(files.scores, params.expected_scores)
-    shown = shown_models(scores, corpus)["largest"]
-    at = params.models.index(shown)
-    largest = load(files.sentences[at], params.expected[at])
+    largest, shown = None, shown_models(scores, corpus).get("largest")
+    if shown:
+        at = params.models.index(shown)
+        largest = load(files.sentences[at], params.expected[at])
     figure = sentence_distances(scores, largest, corpus=corpus, depth=params.depth)
     save(figure, output)
 

@@ -1,7 +1,6 @@
 """PCA and UMAP of the mean embeddings of every model of a corpus."""
 
-import pandas as pd
-
+from infogeo.files import tables
 from infogeo.files.artefacts import write_table
 from infogeo.jobs import binding
 from infogeo.sentences.file import load
@@ -19,7 +18,7 @@ def main(files, params, output) -> None:
         )
         for model, path, expected in zip(params.models, files, params.expected, strict=True)
     ]
-    write_table(pd.concat(frames, ignore_index=True), output[0], params.fingerprint)
+    write_table(tables.joined(frames), output[0], params.fingerprint)
 
 
 if __name__ == "__main__":

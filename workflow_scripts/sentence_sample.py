@@ -2,15 +2,14 @@
 
 from infogeo.files.artefacts import read_table, write_table
 from infogeo.jobs import binding
-from infogeo.sentences.sample import balanced_sample
+from infogeo.sentences.sample import balanced_sample, summary
 
 
 def main(files, params, output) -> None:
     """Read the texts, choose, and write who is taken."""
     corpus = read_table(files[0], params.expected[0], ["doc_id", "text", "label", "source"])
     sample = balanced_sample(corpus, params.texts_per_label, params.seed)
-    taken = sample[sample["left_out"] == ""]
-    print(f"{len(taken)} of {len(sample)} texts, {taken['label'].nunique()} labels", flush=True)
+    print(summary(sample, params.texts_per_label), flush=True)
     write_table(sample, output[0], params.fingerprint)
 
 

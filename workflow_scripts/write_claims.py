@@ -24,7 +24,8 @@ def main(files, params, output) -> None:
         trends = read("trends", "trends")
         rows += claims.of_sentences(trends, rates)
         judged = set(zip(trends["corpus"], trends["family"], strict=True))
-    rows += claims.without_labels([family for family in families if family not in judged])
+    others = [family for family in families if family not in judged]
+    rows += claims.not_judged(others, dict(zip(params.corpora, params.lacking, strict=True)))
     rows += claims.of_laws(published, "published")
     rows += claims.of_skills(read("curve", "skills"), read("recovery", "skills"), params.alpha)
     table = claims.table(rows)

@@ -318,13 +318,31 @@ def test_a_corpus_without_labels_has_no_study_of_sentences(checkout):
     assert "label_column" in run.stdout + run.stderr
 
 
-def test_labels_with_too_few_texts_stop_the_run_with_their_counts(checkout):
-    checkout.edit("config/config.yaml", "texts_per_label: 4", "texts_per_label: 400")
+def test_too_few_texts_for_two_labels_are_known_before_the_run(checkout):
+    checkout.edit("config/config.yaml", "texts_per_label: 4", "texts_per_label: 13")
+    assert checkout.planned() == {"write_claims"}
     run = checkout.snakemake("sentences")
     assert run.returncode != 0
+    assert "two labels with 13 each (sentences.texts_per_label) need 26" in run.stderr
+
+
+@pytest.mark.long
+def test_labels_with_too_few_texts_leave_the_study_not_available(checkout):
+    checkout.edit("config/config.yaml", "texts_per_label: 4", "texts_per_label: 12")
+    run = checkout.snakemake("all")
+    assert run.returncode == 0, run.stderr[-4000:]
     log = checkout.path("results/logs/sentence_sample/stories.log").read_text()
     assert "Lower sentences.texts_per_label" in log and "'sea': " in log
-    assert "Traceback" not in log
+    claims = pd.read_csv(checkout.path("results/tables/claims.csv"))
+    of_texts = claims[claims["to_add"].fillna("").str.contains("no two texts can be compared")]
+    assert len(of_texts) == 4 and set(of_texts["verdict"]) == {"not available"}
+
+
+def test_the_study_of_sentences_can_be_switched_off(checkout):
+    checkout.edit("config/config.yaml", "sentences: {", "sentences: {corpora: [], ")
+    assert checkout.planned() == {"write_claims"}
+    run = checkout.snakemake("sentences")
+    assert run.returncode != 0 and "the corpus in sentences.corpora" in run.stderr
 
 
 def test_a_share_of_the_ablation_runs_ablations_and_their_aggregates(checkout):

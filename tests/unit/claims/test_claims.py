@@ -7,6 +7,7 @@ import pytest
 from infogeo.claims import claims, report
 from infogeo.claims.claims import Estimate
 from infogeo.laws.columns import LAW_COLUMNS, tidy
+from infogeo.sentences.trends import not_available
 
 LAW = dict.fromkeys(LAW_COLUMNS, np.nan) | {
     "corpus": "c", "family": "f", "scope": "text", "metric": "entropy_over_ln_d",
@@ -219,9 +220,19 @@ def test_a_distance_separates_meaning_only_beyond_every_control(value, gaps, ver
 
 
 def test_a_corpus_without_labels_cannot_be_judged_by_them():
-    rows = claims.without_labels([("c", "f")])
+    rows = claims.not_judged([("c", "f"), ("d", "f")], {"c": "labels", "d": ""})
     assert {row["verdict"] for row in rows} == {"not available"}
-    assert all("label_column" in row["to_add"] for row in rows)
+    assert [row["to_add"] for row in rows] == 4 * ["labels"] + 4 * [claims.DEPTHS]
+
+
+def test_texts_that_cannot_be_judged_make_every_claim_on_them_not_available():
+    models = [{"slug": "m", "family": "f"}]
+    trends = not_available("c", models, "no two texts", headline_depth="final")
+    rows = claims.of_sentences(trends, claims.error_rates())
+    assert [row["claim"] for row in rows] == [claims.MEANS, claims.COVARIANCES, claims.BETTER,
+                                              claims.LARGER]  # fmt: skip
+    assert {row["verdict"] for row in rows} == {"not available"}
+    assert {row["to_add"] for row in rows} == {"no two texts"}
 
 
 # ---------------------------------------------------------------- theory
@@ -248,7 +259,9 @@ def everything():
     measured = tidy(pd.DataFrame([LAW, LAW | {"metric": "nll", "convention": ""}]))
     published = measured.assign(family="p", table="p.csv", texts=pd.NA)
     rows = claims.of_laws(published, "published") + list(context().values())
-    rows += claims.of_laws(measured, claims.MEASURED) + claims.without_labels([("c", "f")])
+    rows += claims.of_laws(measured, claims.MEASURED) + claims.not_judged(
+        [("c", "f")], {"c": "labels"}
+    )
     return claims.table(rows)
 
 

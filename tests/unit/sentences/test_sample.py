@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from token_texts import texts_of
 
-from infogeo.files.errors import InfogeoError
-from infogeo.sentences.sample import balanced_sample
+from infogeo.sentences.sample import balanced_sample, summary
 
 
 def corpus(sizes, empty=0):
@@ -50,16 +49,23 @@ def test_the_sample_depends_on_seed_and_texts_but_not_on_order_or_other_labels()
     assert first == {doc_id for doc_id in third if not doc_id.startswith("y")}
 
 
-def test_bad_labels_are_refused_with_a_remedy():
-    with pytest.raises(InfogeoError, match=r"none of the 4 texts .* label_column"):
-        balanced_sample(corpus({}, empty=4), 2, seed=1)
-    with pytest.raises(
-        InfogeoError, match=r"'a': 9.*Lower sentences.texts_per_label.*label_column"
-    ):
-        balanced_sample(corpus({"a": 9}, empty=4), 2, seed=1)
-    with pytest.raises(InfogeoError, match=r"two labels with 5 texts .* 'a': 9, 'b': 1"):
-        balanced_sample(corpus({"b": 1, "a": 9}), 5, seed=1)
-    assert len(taken(balanced_sample(corpus({"b": 1, "a": 9}), 1, seed=1))) == 2
+@pytest.mark.parametrize(
+    ("sizes", "empty", "reasons", "said"),
+    [
+        ({}, 4, {"no label": 4}, "texts of each label: none has one."),
+        ({"a": 9}, 1, {"no label": 1, "no second label": 9}, "'a': 9. Lower"),
+        ({"a": 9, "b": 1}, 0, {"no second label": 9, "label too small": 1}, "'a': 9, 'b': 1."),
+        (dict.fromkeys("abcdefg", 1), 0, {"label too small": 7}, "and 2 labels with fewer."),
+    ],
+)
+def test_without_two_labels_of_enough_texts_none_is_taken_and_the_log_says_why(
+    sizes, empty, reasons, said
+):
+    sample = balanced_sample(corpus(sizes, empty), 5, seed=1)
+    assert sample["left_out"].value_counts().to_dict() == reasons
+    line = summary(sample, 5)
+    assert line.startswith(f"0 of {len(sample)} texts") and said in line
+    assert "sentences.texts_per_label = 5" in line and "sentences.corpora" in line
 
 
 def test_texts_that_cannot_be_compared_are_left_out_and_counted():
@@ -77,7 +83,10 @@ def test_texts_that_cannot_be_compared_are_left_out_and_counted():
     assert longer.left_out == {"label too small": 2, "too short": 3, "one token": 0, "duplicate": 0}
 
 
-@pytest.mark.parametrize("n", [1, 6, 7])
-def test_fewer_than_two_texts_are_refused_with_the_reasons(n):
-    with pytest.raises(InfogeoError, match=r"sentences\.n: [01] of 6 texts .*too short: \d"):
-        texts_of(n=n)
+@pytest.mark.parametrize(("n", "alone"), [(1, 0), (6, 1), (7, 0)])
+def test_fewer_than_two_texts_are_none_and_the_reasons_are_counted(n, alone):
+    texts = texts_of(n=n)
+    assert len(texts) == 0
+    assert texts.token_ids.shape == (0, n)
+    assert texts.left_out.get("only text", 0) == alone
+    assert sum(texts.left_out.values()) == 8

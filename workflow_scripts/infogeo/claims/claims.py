@@ -28,7 +28,7 @@ LEMMA, THEOREM = "skills lemma: entropy falls as n^-α", "skills theorem: expone
 CLAIMS = (POWER, BEYOND, RIDGE, LASSO, DISTRIBUTED, MEANS, COVARIANCES, BETTER, LARGER, LEMMA,
           THEOREM)  # fmt: skip
 MEASURED, SIMULATED = "measured", "simulated"
-LABELS = "labels of the texts: label_column in the table of corpora, or subfolders"
+DEPTHS = "models with one of sentences.depths"
 
 
 class Estimate(NamedTuple):
@@ -329,13 +329,21 @@ def of_sentences(trends: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
     return rows
 
 
-def without_labels(families: list[tuple[str, str]]) -> list[dict]:
-    """Rows of families, (corpus, family), whose corpus has no labels."""
+def not_judged(families: list[tuple[str, str]], lacking: dict[str, str]) -> list[dict]:
+    """Rows of families, (corpus, family), without a row in sentences/trends.parquet.
+
+    Parameters
+    ----------
+    families : list of pairs of str
+    lacking : dict
+        Corpus → what it lacks for the study of sentences, or "".
+    """
     return [
-        _row(claim, (MEASURED, *key), "", NONE, NONE, "not available", np.nan, "", LABELS)
-        for key in families
+        _row(claim, (MEASURED, corpus, family), "", NONE, NONE, "not available", np.nan, "",
+             lacking[corpus] or DEPTHS)
+        for corpus, family in families
         for claim in (MEANS, COVARIANCES, BETTER, LARGER)
-    ]
+    ]  # fmt: skip
 
 
 BASELINES = {

@@ -15,3 +15,8 @@ def write_text(text: str, path) -> None:
     """Write a text file (UTF-8), whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of the same columns as one; those without rows leave no trace in its types."""
+    return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)

@@ -46,7 +46,10 @@ def read(config: dict) -> tuple[list[dict], list[dict]]:
     problems = [f"{config['models']}: {problem}" for problem in in_models]
     problems += [f"{config['corpora']}: {problem}" for problem in in_corpora]
     if not problems:
-        problems = _unfit_ladder_corpora(models, corpora, config)
+        problems = [
+            *_unfit_ladder_corpora(models, corpora, config),
+            *_unknown_sentence_corpora(corpora, config),
+        ]
     stop_at(problems, "The tables of models and corpora")
     return models, corpora
 
@@ -268,6 +271,24 @@ def _ladder_row_problems(row: dict, config: dict) -> list[str]:
         for key, count in zip(("params", "params_non_embedding"), counts, strict=True)
         if row[key] and abs(count - row[key]) > 0.01 * row[key]
     ]
+    return problems
+
+
+def _unknown_sentence_corpora(corpora, config: dict) -> list[str]:
+    """Corpora chosen for the study of sentences that are not there, or have no labels."""
+    chosen, rows = config["sentences"]["corpora"], {row["slug"]: row for row in corpora}
+    problems = []
+    for slug in [] if chosen == "all" else chosen:
+        if slug not in rows:
+            problems.append(
+                f"sentences.corpora: {slug!r} is not a slug in {config['corpora']} "
+                f"({', '.join(rows)})"
+            )
+        elif not has_labels(rows[slug]):
+            problems.append(
+                f"sentences.corpora: {slug!r} has no labels in {config['corpora']}; name their "
+                "column in label_column, sort a folder's texts into subfolders, or leave it out"
+            )
     return problems
 
 

@@ -12,9 +12,9 @@ from infogeo.files.errors import InfogeoError
 from infogeo.jobs.progress import duration
 from infogeo.planning.costs import hidden_states_bytes, reduced_states_bytes
 from infogeo.planning.demand import demand
-from infogeo.planning.input_tables import has_labels
 from infogeo.planning.job_costs import Job
 from infogeo.planning.known import describe_model
+from infogeo.planning.prospects import lacking_for_sentences
 from infogeo.sources import ladder_members
 
 # Work of which the hours are planned, and the rule that does it where hidden states are stored.
@@ -186,8 +186,8 @@ def _row(row, model, corpus, texts, config, asked) -> dict:
         if tokens is not None:
             forward = job.forward()
             stored = hidden_states_bytes(model, tokens, job.layers, row["dtype"])
-            labelled = has_labels(corpus)
-            reduced = reduced_states_bytes(model, config, labelled, texts, tokens, row["dtype"])
+            judged = not lacking_for_sentences([corpus], config)[corpus["slug"]]
+            reduced = reduced_states_bytes(model, config, judged, texts, tokens, row["dtype"])
     facts = ("params_total", "params_non_embedding", "width", "layers", "vocabulary")
     return {
         "model": row["slug"],

@@ -2,11 +2,13 @@
 
 import pandas as pd
 
+from infogeo.files import tables
 from infogeo.files.parts import LazyTables
 from infogeo.sentences.file import load
+from infogeo.sentences.judged_texts import NotJudged
 from infogeo.sentences.study import judge_corpus
-from infogeo.sentences.summary import score_table, with_q_values
-from infogeo.sentences.trends import trend_table
+from infogeo.sentences.summary import SCORE_COLUMNS, score_table, with_q_values
+from infogeo.sentences.trends import not_available, trend_table
 from infogeo.sources import cards
 
 
@@ -37,13 +39,19 @@ def tables_of_corpus(
     Returns
     -------
     dict
-        The DataFrames `scores` and `trends`.
+        The DataFrames `scores` and `trends`. Where texts cannot be judged there are no scores, and
+        the trends say why.
     """
     slugs = [model["slug"] for model in models]
     both = (LazyTables(load, slugs, *zip(*files, strict=True)) for files in (trained, untrained))
-    study = judge_corpus(
-        corpus, models, *both, neighbours=neighbours, permutations=permutations, seed=seed
-    )
+    try:
+        study = judge_corpus(
+            corpus, models, *both, neighbours=neighbours, permutations=permutations, seed=seed
+        )
+    except NotJudged as reason:
+        trends = not_available(corpus, models, str(reason), headline_depth=headline_depth)
+        none = pd.DataFrame(columns=SCORE_COLUMNS)
+        return {"scores": cards.with_commits(none, models), "trends": trends}
     scores = score_table(study, headline_depth=headline_depth)
     trends = trend_table(study, headline_depth=headline_depth, draws=draws, seed=seed)
     return {"scores": cards.with_commits(scores, models), "trends": trends}
@@ -52,6 +60,6 @@ def tables_of_corpus(
 def joined(corpora: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
     """The tables of several corpora as one each, with q values over all rows."""
     return {
-        name: with_q_values(pd.concat([tables[name] for tables in corpora], ignore_index=True))
+        name: with_q_values(tables.joined([of_corpus[name] for of_corpus in corpora]))
         for name in corpora[0]
     }

@@ -82,7 +82,7 @@ def load(path, expected: str | None = None) -> Sentences:
     with hdf5.opened(path, FORMAT, expected) as file, hdf5.reading(path, "its content"):
         means = {
             (int(draw), depth): dataset[:]
-            for draw in sorted(file["means"], key=int)
+            for draw in sorted(file.get("means", {}), key=int)  # none where no text is compared
             for depth, dataset in file["means"][draw].items()
         }
         distances = {}

@@ -13,6 +13,10 @@ from infogeo.files.errors import InfogeoError
 MIN_SOURCES = 4  # of a stratum: with fewer the jackknife covers too little, see docs/verdicts.md
 
 
+class NotJudged(InfogeoError):
+    """The texts of a corpus cannot be judged by their labels."""
+
+
 class JudgedTexts:
     """Texts of labels that have texts of two sources or more.
 
@@ -44,7 +48,7 @@ class JudgedTexts:
 
     Raises
     ------
-    InfogeoError
+    NotJudged
         Where fewer than two labels are left, there are too few sources or too few texts.
     """
 
@@ -56,12 +60,12 @@ class JudgedTexts:
         self.left_out = len(labels) - len(self.index)
         if np.count_nonzero(counts >= 2) < 2:
             by_label = ", ".join(f"{name!r}: {n}" for name, n in zip(names, counts, strict=True))
-            raise InfogeoError(
+            raise NotJudged(
                 "separation of labels: two labels with texts of two sources each are needed, as "
                 "texts of one source are not compared. Sources of each label: "
                 f"{by_label or 'none'}. "
                 "Give more texts, other labels or a larger sentences.texts_per_label, or leave "
-                "label_column empty to go without the sentence study."
+                "the corpus out of sentences.corpora."
             )
         self.labels = np.unique(labels[self.index], return_inverse=True)[1]
         self.sources = np.unique(sources[self.index], return_inverse=True)[1]
@@ -80,7 +84,7 @@ class JudgedTexts:
         sizes = np.sort([len(texts) for texts in self.members])
         fewest = len(self) - sizes[-1] - sizes[-2]
         if fewest < most_neighbours or len(self.members) < MIN_SOURCES:
-            raise InfogeoError(
+            raise NotJudged(
                 f"separation of labels: {len(self)} texts of {len(self.members)} sources are "
                 f"left, the largest of {sizes[-1]} texts. At least {MIN_SOURCES} sources are "
                 f"needed, and {most_neighbours} texts beside any two of them. Give more "

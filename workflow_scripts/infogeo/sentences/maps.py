@@ -4,6 +4,8 @@ import numpy as np
 
 from infogeo.files.errors import InfogeoError
 
+COLUMNS = ["model", "depth", "doc_id", "label", "source", "pca_1", "umap_1", "explained_1", "pca_2",
+           "umap_2", "explained_2"]  # fmt: skip
 LEAST = 4  # texts: UMAP starts from eigenvectors, of which fewer texts do not have enough
 
 
@@ -107,15 +109,12 @@ def maps(model: str, sentences, *, neighbours: int, seed: int):
     pandas.DataFrame
         A row per depth and text: model, depth, doc_id, label, source, pca_1, pca_2, umap_1, umap_2
         (float64), explained_1, explained_2 (the shares of variance of the two principal
-        components, the same in all rows of a depth).
-
-    Raises
-    ------
-    InfogeoError
-        Where there are fewer than 4 texts.
+        components, the same in all rows of a depth). None of fewer than 4 texts.
     """
     import pandas as pd
 
+    if len(sentences.doc_ids) < LEAST:
+        return pd.DataFrame(columns=COLUMNS)
     frames = []
     for (_, depth), means in sentences.means.items():
         principal, explained = pca(means, components=2)  # (m, 2), (2,)

@@ -90,6 +90,11 @@ def measure(
     names : collection of str
         Of DISTANCES and BASELINES. Baselines need no model: they are draw 0, depth "".
 
+    Returns
+    -------
+    Sentences
+        Without means and distances where there are no texts.
+
     Raises
     ------
     InfogeoError
@@ -99,7 +104,10 @@ def measure(
         "length": lambda: length(texts.byte_counts),
         "bag_of_words": lambda: bag_of_words(texts.token_ids),
     }
+    facts = texts.doc_ids, texts.labels, texts.sources, texts.left_out, texts.n
     means, distances = {}, {}
+    if not len(texts):
+        return Sentences(*facts, means, distances)
     for draw, states in enumerate(draws):
         for layer, Z in layers_of_texts(states, texts, set(layers.values())):
             layer_means = Z.mean(axis=1, dtype=np.float64)  # (m, d)
@@ -115,9 +123,7 @@ def measure(
                     (draw, depth, name): of_layer[name] for name in DISTANCES if name in names
                 }
     distances |= {(0, "", name): without_model[name]() for name in BASELINES if name in names}
-    return Sentences(
-        texts.doc_ids, texts.labels, texts.sources, texts.left_out, texts.n, means, distances
-    )
+    return Sentences(*facts, means, distances)
 
 
 def of_store(

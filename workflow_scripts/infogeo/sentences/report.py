@@ -16,6 +16,8 @@ def _difference(row, name: str, factor: float = 1.0) -> str:
 
 def sentences_of(row: pd.Series) -> list[str]:
     """The two claims about a family as sentences, from a headline row of the trends."""
+    if not row["texts"]:
+        return [f"Not available: {row['problems']}."]
     decade = np.log(10)
     trend = (
         f"Larger models separate meaning better: {row['trend_verdict']}. Per tenfold N the AUC "
@@ -58,15 +60,18 @@ def _cells(scores: pd.DataFrame, model: str) -> list[str]:
 
 
 def _sections(scores: pd.DataFrame, trends: pd.DataFrame):
-    """(headline row of the trends, lines of its models) of each corpus and family."""
+    """(headline row of the trends, title, lines of its models) of each corpus and family."""
     for _, row in trends[trends["headline"].astype(bool)].iterrows():
         own = scores[(scores["corpus"] == row["corpus"]) & (scores["family"] == row["family"])]
         own = own[own["depth"].isin([row["depth"], ""])]
         models = own[["model", "N"]].drop_duplicates().sort_values("N", kind="stable")["model"]
-        yield row, own.iloc[0], [_cells(own, model) for model in models]
+        yield row, _title(row, own), [_cells(own, model) for model in models]
 
 
-def _title(row: pd.Series, first: pd.Series) -> str:
+def _title(row: pd.Series, scores: pd.DataFrame) -> str:
+    if not len(scores):
+        return f"{row['family']} on {row['corpus']}"
+    first = scores.iloc[0]
     return (f"{row['family']} on {row['corpus']}: {first['texts']} texts of {first['labels']} "
             f"labels and {first['sources']} sources, depth {row['depth']}")  # fmt: skip
 
@@ -84,8 +89,8 @@ def terminal_text(scores: pd.DataFrame, trends: pd.DataFrame) -> str:
     """
     lines = ["Sentences: AUC of same-label against different-label pairs; 95 % intervals"]
     sections = list(_sections(scores, trends))
-    for row, first, models in sections:
-        lines += ["", _title(row, first), *report_table.terminal([HEAD, *models])]
+    for row, title, models in sections:
+        lines += ["", title, *(report_table.terminal([HEAD, *models]) if models else [])]
         for sentence in sentences_of(row):
             lines += report_table.wrapped(sentence, rest="  ")
     if not sections:
@@ -114,9 +119,13 @@ def markdown_text(scores: pd.DataFrame, trends: pd.DataFrame) -> str:
         "need no model. Columns: results/README.md; rules and their error rates: docs/verdicts.md.",
     ]
     sections = list(_sections(scores, trends))
-    for row, first, models in sections:
-        lines += ["", f"## {_title(row, first)}", "", *report_table.markdown(HEAD, models)]
-        lines += ["", *(f"- {sentence}" for sentence in sentences_of(row))]
+    for row, title, models in sections:
+        lines += ["", f"## {title}", ""]
+        if models:
+            lines += [*report_table.markdown(HEAD, models), ""]
+        lines += [f"- {sentence}" for sentence in sentences_of(row)]
+        if not models:
+            continue
         same = np.logical_and.reduce(
             [trends[name] == row[name] for name in ("corpus", "family", "depth", "score")]
         )

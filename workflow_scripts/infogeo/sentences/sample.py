@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infogeo.files.errors import InfogeoError
 from infogeo.sources.documents import Document, select
+
+NAMED = 5  # labels that a message names
 
 
 def balanced_sample(corpus, texts_per_label: int, seed: int):
@@ -23,31 +24,17 @@ def balanced_sample(corpus, texts_per_label: int, seed: int):
     -------
     pandas.DataFrame
         doc_id, label, source of every text of the corpus, in its order, and left_out: empty for
-        those that are taken, else ``no label``, ``label too small`` or
-        ``beyond texts_per_label``.
-
-    Raises
-    ------
-    InfogeoError
-        Where no text has a label, or fewer than two labels have enough texts.
+        those that are taken, else ``no label``, ``label too small``,
+        ``beyond texts_per_label``, or ``no second label``. None is taken where fewer than two
+        labels have enough texts: their study is not available, and `summary` says why.
     """
     counts = corpus["label"][corpus["label"] != ""].value_counts()
-    remedy = "or leave label_column empty to go without the sentence study."
-    if counts.empty:
-        raise InfogeoError(
-            f"sentence study: none of the {len(corpus)} texts of the corpus has a label. Set "
-            f"label_column in the corpora table, {remedy}"
-        )
     large = counts.index[counts >= texts_per_label]
-    if len(large) < 2:
-        sizes = ", ".join(f"{name!r}: {counts[name]}" for name in sorted(counts.index))
-        raise InfogeoError(
-            f"sentences.texts_per_label: two labels with {texts_per_label} texts each are needed, "
-            f"and the texts of each label are {sizes}. Lower sentences.texts_per_label, give more "
-            f"texts, {remedy}"
-        )
     sample = corpus[["doc_id", "label", "source"]].assign(left_out="label too small")
     sample.loc[sample["label"] == "", "left_out"] = "no label"
+    if len(large) < 2:
+        sample.loc[sample["label"].isin(large), "left_out"] = "no second label"
+        return sample
     for label in large:
         rows = corpus["label"] == label
         columns = (corpus.loc[rows, name] for name in ("doc_id", "text", "label", "source"))
@@ -56,6 +43,23 @@ def balanced_sample(corpus, texts_per_label: int, seed: int):
         sample.loc[rows, "left_out"] = "beyond texts_per_label"
         sample.loc[rows & sample["doc_id"].isin([text.doc_id for text in drawn]), "left_out"] = ""
     return sample
+
+
+def summary(sample, texts_per_label: int) -> str:
+    """How many texts are taken, for the log; of none also why, and what to do."""
+    taken = sample[sample["left_out"] == ""]
+    line = f"{len(taken)} of {len(sample)} texts, {taken['label'].nunique()} labels"
+    if len(taken):
+        return line
+    counts = sample["label"][sample["label"] != ""].value_counts()
+    sizes = ", ".join(f"{name!r}: {number}" for name, number in counts.head(NAMED).items())
+    more = f", and {len(counts) - NAMED} labels with fewer" if len(counts) > NAMED else ""
+    return (
+        f"{line}: the study of sentences is not available for this corpus. Two labels with "
+        f"sentences.texts_per_label = {texts_per_label} texts are needed; texts of each label: "
+        f"{sizes or 'none has one'}{more}. Lower sentences.texts_per_label, give more texts, or "
+        "leave the corpus out of sentences.corpora."
+    )
 
 
 @dataclass(frozen=True)
@@ -110,12 +114,8 @@ class SampledTexts:
         n : int
             Tokens to which texts are cut. Left out, beside what the sample leaves out, are texts
             ``too short`` (fewer than n tokens), of ``one token`` (n times the same one, whose
-            states differ by rounding alone) and ``duplicate`` (the n tokens of an earlier text).
-
-        Raises
-        ------
-        InfogeoError
-            Where fewer than two texts are left.
+            states differ by rounding alone), ``duplicate`` (the n tokens of an earlier text), and
+            the ``only text`` where no other is left.
         """
         counts = sample["left_out"].value_counts()
         sampled, seen, index = set(sample["doc_id"][sample["left_out"] == ""]), set(), []
@@ -134,18 +134,15 @@ class SampledTexts:
             else:
                 seen.add(tokens)
                 index.append(text)
-        if len(index) < 2:
-            excluded = ", ".join(f"{reason}: {number}" for reason, number in reasons.items())
-            raise InfogeoError(
-                f"sentences.n: {len(index)} of {len(sampled)} texts can be compared on their first "
-                f"{n} tokens ({excluded}), and two are needed. Lower sentences.n, or give other "
-                "texts."
-            )
+        if len(index) == 1:
+            reasons["only text"] = len(index)
+            index = []
+        index = np.array(index, int)
         starts = np.asarray(offsets)[index]
         names = (list(np.array(part, dtype=object)[index]) for part in (doc_ids, labels, sources))
         return cls(
             n,
-            np.array(index),
+            index,
             *names,
             token_ids=np.asarray(token_ids)[starts[:, None] + np.arange(n)],
             byte_counts=np.asarray(token_end_byte)[starts + n - 1],

@@ -8,6 +8,7 @@ from infogeo.files.errors import InfogeoError
 from infogeo.inference import resampling
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sentences.distances import BASELINES
+from infogeo.sentences.judged_texts import NotJudged
 from infogeo.sentences.separation import Judged, Separation
 
 MEANS = ("cosine", "cosine_centred")  # what covariance has to beat
@@ -89,9 +90,10 @@ def judge_corpus(
 
     Raises
     ------
+    NotJudged
+        Where no text is in all models, or labels cannot be judged.
     InfogeoError
-        Where no text is in all models, a text has two labels or sources, or labels cannot be
-        judged.
+        Where a text has two labels or sources.
     """
     slugs = [model["slug"] for model in models]
     texts, shared, total = _texts(corpus, slugs, trained, untrained)
@@ -137,11 +139,23 @@ def _texts(corpus, slugs, trained, untrained) -> tuple[dict[str, tuple], list[st
             total += len(sentences.distances)
     doc_ids = [doc_id for doc_id in texts if doc_id in shared]
     if not doc_ids:
-        raise InfogeoError(
-            f"sentence study of {corpus}: no text is in every one of the {len(slugs)} models. "
-            "Their tokenizers leave too few tokens of too many texts: lower sentences.n"
-        )
+        raise NotJudged(_why_none(slugs, trained))
     return texts, doc_ids, total
+
+
+def _why_none(slugs, trained) -> str:
+    """Why no text is in all models: the texts left out, where it is for the same reasons."""
+    left_out = [trained[slug].left_out for slug in slugs if not trained[slug].doc_ids]
+    if not left_out:
+        return (
+            f"no text is in every one of the {len(slugs)} models. Their tokenizers leave too few "
+            "tokens of too many texts: lower sentences.n"
+        )
+    reasons = ", ".join(f"{why}: {number}" for why, number in left_out[0].items() if number)
+    return (
+        f"no two texts can be compared (left out: {reasons}); see sentences.texts_per_label and "
+        "sentences.n"
+    )
 
 
 def _distances(sentences, doc_ids):

@@ -11,7 +11,7 @@ from scipy import special
 from infogeo.inference import regression
 from infogeo.sentences.scores import SCORES
 from infogeo.sentences.study import MEANS, REFERENCES, Study
-from infogeo.sentences.summary import bounds, estimate, is_headline
+from infogeo.sentences.summary import HEADLINE, bounds, estimate, is_headline
 from infogeo.sources import replicates
 from infogeo.sources.cards import by_family
 
@@ -56,6 +56,37 @@ def trend_table(study: Study, *, headline_depth: str, draws: int, seed: int) -> 
                          "distance": distance, "models": len(measured),
                          "models_left_out": len(family) - len(measured)}  # fmt: skip
                 rows += _trend(study, cell, measured, headline_depth, draws, seed)
+    return pd.DataFrame(rows).reindex(columns=TREND_COLUMNS)
+
+
+def not_available(
+    corpus: str, models: list[dict], problem: str, *, headline_depth: str
+) -> pd.DataFrame:
+    """The headline of each family, and the cosine beside it, of texts that cannot be judged.
+
+    Parameters
+    ----------
+    corpus : str
+    models : list of dict
+    problem : str
+        Why they cannot.
+    headline_depth : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        TREND_COLUMNS.
+    """
+    covariance, score = HEADLINE
+    nothing = {"corpus": corpus, "depth": headline_depth, "score": score, "points": 0, "texts": 0,
+               "trend_verdict": "not available", "problems": problem}  # fmt: skip
+    rows = [
+        nothing
+        | {"family": family[0]["family"], "models": 0, "models_left_out": len(family)}
+        | {"distance": distance, "headline": distance == covariance, "covariance_verdict": verdict}
+        for family in by_family(models)
+        for distance, verdict in ((covariance, "not available"), ("cosine", ""))
+    ]
     return pd.DataFrame(rows).reindex(columns=TREND_COLUMNS)
 
 

@@ -55,6 +55,9 @@ def of_twins(
     """
     cards.require_files(card)
     corpus = corpus[(sample["left_out"] == "").to_numpy()]
+    if corpus.empty:
+        none = SampledTexts.of([], [], [], [0], [], [], sample=sample, n=n)
+        return none, measure(none, [], {}, TWIN_DISTANCES)
     tokenizer = load_tokenizer(card["directory"], trust_remote_code)
     encoded = encode(tokenizer, corpus["text"], n, n, FIELD)
     chosen = corpus.iloc[encoded.corpus_rows]
