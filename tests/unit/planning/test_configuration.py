@@ -642,6 +642,14 @@ def test_a_hub_row_names_a_repository_and_asks_no_network(models, corpora, where
     assert models.write("a\tf\thub\tEleutherAI/pythia-14m").read()[0]["revision"] == ""
 
 
+def test_gguf_and_names_of_repositories_are_told_where_they_do_not_belong(models, corpora):
+    lines = models.problems("a\tf\thub\to/r/m-Q4_K_M.gguf", "b\tf\tlocal\tEleutherAI/pythia-14m")
+    assert "a GGUF file holds weights as llama.cpp packs them" in lines[0]
+    assert "If EleutherAI/pythia-14m is a repository on the Hugging Face hub, set" in lines[1]
+    line = only(corpora.problems("a\tlocal\tdatabricks/databricks-dolly-15k"))
+    assert "is a repository on the Hugging Face hub, set `source` to hub" in line
+
+
 def test_a_hub_corpus_names_files_of_texts_and_others_do_not(corpora):
     header = CORPUS_HEADER + "\trevision\tfiles"
     lines = corpora.problems(

@@ -193,7 +193,7 @@ def test_layers_that_do_not_load_are_not_counted_and_named(tmp_path, tiny_model_
     assert sum(said["surplus"].values()) == 41_248 - 20_640
     assert loaded(short)[0].num_parameters() == said["params_total"]
     line = models.summary(said)
-    assert "; not loaded, and not counted: 18 tensors of 20,608 numbers (model.layers.2." in line
+    assert "; not run, and not counted: 18 tensors of 20,608 numbers (model.layers.2." in line
     # A publisher may have counted either.
     whole = said["params_total"] + sum(said["surplus"].values())
     assert describe(short, params=whole) == describe(short, params=said["params_total"])
@@ -281,17 +281,26 @@ def test_an_embedding_stored_under_another_name_of_its_own_is_found(tmp_path, ti
     )
 
 
-def test_an_encoder_is_counted_as_it_loads(tmp_path, tiny_model_dir):
-    from transformers import BertConfig
+def test_an_encoder_is_counted_without_head_and_pooler(tmp_path, tiny_model_dir):
+    from transformers import BertConfig, BertModel
 
     config = BertConfig(
         vocab_size=300, hidden_size=32, num_hidden_layers=2, intermediate_size=64,
         num_attention_heads=4, max_position_embeddings=66,
     )  # fmt: skip
-    directory = saved(config, tmp_path, tiny_model_dir)
-    said = describe(directory, kind="encoder")
-    assert said["surplus"] == {}
-    assert said["params_total"] + said["params_padding"] == loaded(directory)[0].num_parameters()
+    with_head = describe(saved(config, tmp_path / "a", tiny_model_dir), kind="encoder")
+    saved(config, tmp_path / "b", tiny_model_dir)
+    BertModel(config).save_pretrained(tmp_path / "b")
+    with_pooler = describe(tmp_path / "b", kind="encoder")
+    BertModel(config, add_pooling_layer=False).save_pretrained(tmp_path / "b")
+    bare = describe(tmp_path / "b", kind="encoder")
+    for said, unused in ((with_head, "cls."), (with_pooler, "pooler."), (bare, None)):
+        assert {name.split(".")[0] + "." for name in said["surplus"]} <= {unused}
+        assert said["params_total"] == bare["params_total"]
+        assert said["params_non_embedding"] == bare["params_non_embedding"]
+    base = BertModel(config, add_pooling_layer=False).num_parameters()
+    assert bare["params_total"] + bare["params_padding"] == base
+    assert with_head["surplus"] and with_pooler["surplus"]
 
 
 def test_what_a_publisher_saved_about_outputs_and_kernels_does_not_count(tmp_path, tiny_model_dir):

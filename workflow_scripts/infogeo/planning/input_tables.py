@@ -10,7 +10,7 @@ from pathlib import Path
 from infogeo.files.errors import InfogeoError, stop_at
 from infogeo.planning import schemas
 from infogeo.sources import ladder_members
-from infogeo.sources.model_directory import REPOSITORY, repository_hint, validate_directory
+from infogeo.sources.model_directory import GGUF, REPOSITORY, repository_hint, validate_directory
 from infogeo.sources.text_files import text_paths
 
 # Names in results/ that a slug would collide with: {corpus}.train.parquet, {model}.untrained.h5.
@@ -206,6 +206,8 @@ def _hub_model_problems(row: dict, config: dict) -> list[str]:
 
 def _repository_problems(where: str) -> list[str]:
     """By the form of a name alone: no run asks the network before its jobs do."""
+    if where.lower().endswith(".gguf"):
+        return [f"where: {where}: {GGUF}"]
     if REPOSITORY.fullmatch(where):
         return []
     return [f"where: {where!r} is no repository on the hub, such as EleutherAI/pythia-410m"]

@@ -181,7 +181,8 @@ def of_directory(directory, tensors: dict, kind: str = "causal") -> Architecture
     Verified against the report of transformers' loader, and the parameters of loaded models.
     """
     model = blank(directory, kind)
-    parameters = dict(model.named_parameters(remove_duplicate=False))
+    every = dict(model.named_parameters(remove_duplicate=False))
+    parameters = every if kind == "causal" else _of_states(model, every)
     state = model.state_dict()
     target, converted = _targets(model, state, tensors)
     plain = {
@@ -197,7 +198,7 @@ def of_directory(directory, tensors: dict, kind: str = "causal") -> Architecture
             f"{directory}: {len(misfits)} tensors have another shape than config.json says: "
             f"{misfits[0]}. Config and weights are of different models."
         )
-    head = model.get_output_embeddings()
+    head = model.get_output_embeddings() if kind == "causal" else None
     if not converted:  # else a stored tensor may become several
         _require_all(directory, model, parameters, plain, head)
     modules = {id(module): name for name, module in model.named_modules()}
@@ -218,11 +219,25 @@ def of_directory(directory, tensors: dict, kind: str = "causal") -> Architecture
         inputs=inputs,
         heads=heads,
         biases=stored(head, "bias"),
-        surplus=[name for name, key in target.items() if key not in state],
-        buffers=[name for name, key in target.items() if key in state and key not in parameters],
+        surplus=[
+            name
+            for name, key in target.items()
+            if key not in state or (key in every and key not in parameters)
+        ],
+        buffers=[name for name, key in target.items() if key in state and key not in every],
         copies=_copies(Path(directory), tensors, plain, parameters, {*inputs, *heads}),
         lacks_head=head is not None and not is_tied and not heads,
     )
+
+
+def _of_states(model, parameters: dict) -> dict:
+    """The parameters of an encoder on which its states depend: without pooler and head."""
+    prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
+    return {
+        key: weight
+        for key, weight in parameters.items()
+        if key.startswith(prefix) and ".pooler." not in f".{key}"
+    }
 
 
 def _require_all(directory, model, parameters: dict, plain: dict, head) -> None:

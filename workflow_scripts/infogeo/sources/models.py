@@ -66,7 +66,7 @@ def describe(
         As documented in results/README.md. `params_padding` are the parameters of embedding rows
         that no token has, `params_other` those of parts that see or hear, which no text passes;
         they are in none of the other counts. `surplus` are the tensors in the files that the model
-        does not load, and how many numbers each has; `buffers` those that it does not load as
+        does not run, and how many numbers each has; `buffers` those that it does not load as
         parameters. Neither are in any count.
 
     Raises
@@ -137,7 +137,7 @@ def _expect(
 ) -> None:
     """Compare counts with those that a row expects; a publisher may have counted all tensors."""
     whole = counts["params_total"] + counts["params_padding"] + counts["params_other"]
-    every = f", without {uncounted:,} not loaded as parameters" if uncounted else ""
+    every = f", without {uncounted:,} that are not run, or no parameters" if uncounted else ""
     for column, expected, accepted, how in (
         (
             "params",
@@ -183,7 +183,7 @@ def summary(description: dict) -> str:
         f"{description['params_total']:,} parameters, {description['params_non_embedding']:,} "
         f"without embeddings; width {description['width']}, {description['layers']} layers"
     )
-    for key, why in (("surplus", "not loaded"), ("buffers", "loaded, but no parameters")):
+    for key, why in (("surplus", "not run"), ("buffers", "loaded, but no parameters")):
         tensors = description[key]
         if tensors:
             more = ", …" if len(tensors) > NAMED else ""

@@ -38,7 +38,7 @@ class Architecture:
     inputs, heads, biases : list of str
         The input embedding; the output head, and its bias.
     surplus : list of str
-        What the model does not load.
+        What the model does not load; of an encoder also pooler and head, which no state needs.
     buffers : list of str
         What it loads, but not as parameters: masks, tables, corrections of routers.
     copies : list of str
