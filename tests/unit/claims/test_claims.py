@@ -260,7 +260,7 @@ def everything():
     published = measured.assign(family="p", table="p.csv", texts=pd.NA)
     rows = claims.of_laws(published, "published") + list(context().values())
     rows += claims.of_laws(measured, claims.MEASURED) + claims.not_judged(
-        [("c", "f")], {"c": "labels"}
+        [("c", "f")], {"c": "labels of the texts"}
     )
     return claims.table(rows)
 
