@@ -72,6 +72,12 @@ def show_results() -> None:
     print(f"Report   {problem or REPORT}")
 
 
+if workflow.is_main_process:
+    NOTES = prospects.notes(list(MODELS.values()), list(CORPORA.values()), CONFIG, "results")
+    if NOTES:
+        print("This run cannot judge:", *NOTES, sep="\n  ", file=sys.stderr)
+
+
 onstart:
     check_partitions()
     write_used_configuration()

@@ -2,8 +2,11 @@
 
 import pytest
 
+from infogeo.context import distribution
 from infogeo.files.errors import InfogeoError
+from infogeo.inference import regression
 from infogeo.planning import configuration, input_tables, prospects
+from infogeo.planning.prospects import LEAST_SIZES
 
 DOCSTRINGS = {"slug": "docs", "source": "docstrings", "where": "", "texts": 400, "label_column": ""}
 
@@ -28,6 +31,93 @@ def test_what_lacks_is_said():
     assert lacking(sentences={"corpora": []}) == prospects.NOT_CHOSEN
     assert "another package" in lacking(where=" pandas,", texts=30)
     assert "it takes 30: two labels with 25" in lacking(texts=30)
+
+
+# ---------------------------------------------------------------- notes
+
+HUB = {"source": "hub", "family": "f", "dtype": "float32", "kind": "causal", "params": None,
+       "replicate": None}  # fmt: skip
+
+
+def family(*changes):
+    """Rows of models m0, m1 … of one family, each with its changes."""
+    return [
+        HUB | {"slug": f"m{i}", "where": f"a/m{i}"} | own for i, own in enumerate(changes)
+    ]  # fmt: skip
+
+
+def notes(models, results="nowhere", corpora=(DOCSTRINGS,), **config):
+    return prospects.notes(models, list(corpora), configuration.merged(config), results)
+
+
+def ladder(*members):
+    return [{"source": "ladder", "where": f"small/{name}"} for name in members]
+
+
+def test_where_all_can_be_judged_nothing_is_said():
+    assert notes(family({}, {}, {})) == []
+    unlabelled = DOCSTRINGS | {"source": "local", "where": "a.jsonl"}
+    assert notes(family({}, {}, {}), corpora=[unlabelled]) == []
+    assert notes(family({}, {}, {}), sentences={"corpora": []}) == []
+
+
+def test_a_family_of_two_dtypes_is_one_line():
+    (line,) = notes(family({}, {"dtype": "bfloat16"}))
+    assert line.startswith("family f: no scaling law: its models have the dtypes bfloat16, float32")
+
+
+@pytest.mark.parametrize(
+    ("rows", "sizes"),
+    [
+        ([{}], "1 size,"),
+        ([{}, {}], "2 sizes,"),
+        (ladder("w32-d1-s0", "w32-d1-s1", "w64-d1-s0"), "2 sizes,"),
+        ([{"params": 5}, {"params": 5}, {"params": 6}], "2 sizes,"),
+        ([{"replicate": 1}, {"replicate": 2}, {"replicate": 3}], "1 size,"),
+        ([{"replicate": i % 2} for i in range(6)], None),
+    ],
+)
+def test_fewer_than_three_sizes_are_counted_without_replicates(rows, sizes):
+    lines = notes(family(*rows))
+    assert lines == ([] if sizes is None else [f"family f: no scaling law: {sizes} 3 are needed"])
+
+
+def test_tokenizers_are_compared_where_they_are_known(tmp_path):
+    three = family({}, {}, {})
+    for slug, tokenizer in (("m0", "a"), ("m1", "b")):
+        card = tmp_path / "models" / slug / "model.json"
+        card.parent.mkdir(parents=True)
+        card.write_text(f'{{"tokenizer_sha256": "{tokenizer}"}}')
+    (line,) = notes(three, tmp_path)
+    assert line.startswith("family f: laws of bits_per_byte alone: its models have 2 tokenizers")
+    assert notes(three) == []
+    for name, content in (("x", '{"a": 1}'), ("y", '{"padding": 1, "a": 1}'), ("z", "{")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "tokenizer.json").write_text(content)
+    local = [{"source": "local", "where": str(tmp_path / name)} for name in "xyz"]
+    assert notes(family(*local)) == []
+    (tmp_path / "z/tokenizer.json").write_text('{"a": 2}')
+    assert "2 tokenizers" in notes(family(*local))[0]
+
+
+def test_a_corpus_with_too_little_is_one_line():
+    few = DOCSTRINGS | {"slug": "few", "texts": 5, "where": "pandas"}
+    (line,) = notes(family({}, {}, {}), corpora=[DOCSTRINGS, few])
+    assert line.startswith("corpus few: no verdict on token ablation: of 5 texts, 8 are needed")
+    assert "; no study of sentences; to add: another package" in line
+    (line,) = notes(family({}, {}, {}), states={"attention_texts": 4})
+    assert "of 4 texts" in line
+
+
+def test_encoders_have_no_likelihoods():
+    assert "no ablation of the encoders m0" in notes(family({"kind": "encoder"}, {}, {}))[0]
+
+
+def test_what_is_too_little_is_what_the_studies_say():
+    assert prospects.LEAST_ABLATED == distribution.MIN_TEXTS
+    few, enough = ([1.0] * count for count in (LEAST_SIZES - 1, LEAST_SIZES))
+    assert f"at least {LEAST_SIZES}" in regression.reason_no_fit(few, few)
+    assert "at least" not in regression.reason_no_fit(enough, enough)
 
 
 def test_a_chosen_corpus_must_be_there_and_have_labels(tmp_path, monkeypatch):

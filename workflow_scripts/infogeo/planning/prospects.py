@@ -3,10 +3,117 @@
 The Snakefile imports this module, so it needs nothing beyond PyYAML and jsonschema.
 """
 
+import contextlib
+import json
+from collections import Counter
+from pathlib import Path
+
 from infogeo.planning.input_tables import has_labels
+from infogeo.sources import ladder_members, replicates
+from infogeo.sources.models import tokenizer_hash
 
 NO_LABELS = "labels of the texts: label_column in the table of corpora, or subfolders"
 NOT_CHOSEN = "the corpus in sentences.corpora"
+# Below these nothing is judged: see `regression.reason_no_fit` and `distribution.MIN_TEXTS`, which
+# need NumPy.
+LEAST_SIZES, LEAST_ABLATED = 3, 8
+
+
+def notes(models: list[dict], corpora: list[dict], config: dict, results) -> list[str]:
+    """What cannot be judged and why: a line for each family and corpus of which something cannot.
+
+    Parameters
+    ----------
+    models, corpora : lists of dict
+        Rows of both tables.
+    config : dict
+        The complete configuration.
+    results : path-like
+        The folder results/, whose model.json are believed as to tokenizers.
+
+    Returns
+    -------
+    list of str
+        Empty where all can be judged as far as is known. What the user has left out (labels, a
+        corpus in sentences.corpora) is no news.
+    """
+    families: dict[str, list[dict]] = {}
+    for row in models:
+        families.setdefault(row["family"], []).append(row)
+    lines = []
+    for family, rows in families.items():
+        if reasons := _of_family(rows, results):
+            lines.append(f"family {family}: {'; '.join(reasons)}")
+    lacking = lacking_for_sentences(corpora, config)
+    for row in corpora:
+        reasons = []
+        texts = min(config["states"]["attention_texts"], row["texts"] or LEAST_ABLATED)
+        if texts < LEAST_ABLATED:
+            reasons.append(
+                f"no verdict on token ablation: of {texts} texts, {LEAST_ABLATED} are needed "
+                "(states.attention_texts, and texts of the corpus)"
+            )
+        if lacking[row["slug"]] not in ("", NO_LABELS, NOT_CHOSEN):
+            reasons.append(f"no study of sentences; to add: {lacking[row['slug']]}")
+        if reasons:
+            lines.append(f"corpus {row['slug']}: {'; '.join(reasons)}")
+    return lines
+
+
+def _of_family(rows: list[dict], results) -> list[str]:
+    reasons = []
+    dtypes = sorted({row["dtype"] for row in rows})
+    sizes = _sizes(rows)
+    tokenizers = {_tokenizer(row, results) for row in rows} - {None}
+    encoders = [row["slug"] for row in rows if row["kind"] == "encoder"]
+    if len(dtypes) > 1:
+        reasons.append(
+            f"no scaling law: its models have the dtypes {', '.join(dtypes)}; give all the same, "
+            "or each dtype a family"
+        )
+    elif sizes < LEAST_SIZES:
+        reasons.append(
+            f"no scaling law: {sizes} size{'' if sizes == 1 else 's'}, {LEAST_SIZES} are needed"
+        )
+    elif len(tokenizers) > 1:
+        reasons.append(
+            f"laws of bits_per_byte alone: its models have {len(tokenizers)} tokenizers; give "
+            "those of one tokenizer a family"
+        )
+    if encoders:
+        reasons.append(f"no likelihoods and no ablation of the encoders {', '.join(encoders)}")
+    return reasons
+
+
+def _sizes(rows: list[dict]) -> int:
+    """The sizes of models of a family, at most: without params nothing says that two are alike."""
+    sizes, numbered = set(), Counter()
+    for row in rows:
+        if row["source"] == "ladder":
+            member = ladder_members.member(row["where"])
+            sizes.add((member["ladder"], member["width"], member["depth"]))
+        elif row["params"]:
+            sizes.add(row["params"])
+        elif (replicate := replicates.replicate_of(row)) is not None:
+            numbered[replicate] += 1  # those of one number have different sizes
+            sizes.add(("replicates", numbered[replicate]))
+        else:
+            sizes.add(row["slug"])
+    return len(sizes)
+
+
+def _tokenizer(row: dict, results):
+    """What two models of one tokenizer share, where it is known; else None."""
+    if row["source"] == "ladder":
+        return ladder_members.member(row["where"])["ladder"]
+    with contextlib.suppress(OSError, ValueError, KeyError):  # its own job reports it
+        card = Path(results, "models", row["slug"], "model.json")
+        return json.loads(card.read_text(encoding="utf-8"))["tokenizer_sha256"]
+    name = "tokenizer.json"
+    with contextlib.suppress(Exception):  # likewise: this is a forecast
+        if row["source"] == "local" and Path(row["where"], name).is_file():
+            return tokenizer_hash(Path(row["where"]), {name: None})
+    return None
 
 
 def lacking_for_sentences(corpora: list[dict], config: dict) -> dict[str, str]:

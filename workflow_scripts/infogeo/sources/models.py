@@ -126,7 +126,7 @@ def describe(
         "vocabulary": parts.vocabulary,
         "final_width": final_width(tensors, parts),
         "architecture": config.get("model_type", ""),
-        "tokenizer_sha256": _tokenizer_hash(directory, files),
+        "tokenizer_sha256": tokenizer_hash(directory, files),
         "train_tokens": train_tokens,
         "fingerprint": fingerprint,
     }
@@ -160,7 +160,7 @@ def _expect(
             )
 
 
-def _tokenizer_hash(directory: Path, files: dict) -> str:
+def tokenizer_hash(directory: Path, files: dict) -> str:
     """A hash that two copies of one tokenizer share, however their files are laid out."""
     if "tokenizer.json" in files:
         content = read_json(directory / "tokenizer.json")
