@@ -175,6 +175,20 @@ def test_layers_are_the_residual_stream_and_their_widths_those_of_its_states(bui
     assert {layer: width_at(layer, said) for layer in hidden} == case.model.widths
 
 
+@every
+def test_a_twin_in_half_precision_has_the_dtypes_that_loading_gives(built, name):
+    """Rotary frequencies and what loading keeps in float32 (gates, sinks) are never rounded."""
+    directory = built(name).directory
+    loaded = loading.load_model(directory, dtype="bfloat16", name=name).model
+    twin = loading.untrained_model(directory, dtype="bfloat16", name=name, seed=1).model
+
+    def dtypes(model):
+        parts = *model.named_parameters(), *model.named_buffers()
+        return {key: tensor.dtype for key, tensor in parts}
+
+    assert dtypes(twin) == dtypes(loaded)
+
+
 def rows_of(name):
     return ARCHITECTURES[name][0].vocab_size
 

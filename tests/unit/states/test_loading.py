@@ -11,11 +11,10 @@ from infogeo.states.tokens import load_tokenizer
 
 
 def test_untrained_weights_follow_the_seed_and_leave_the_generator_alone(tiny_model_dir):
+    directory = tiny_model_dir("gpt_neox")
+
     def draw(seed):
-        model = loading.untrained_model(
-            tiny_model_dir("gpt_neox"), dtype="float32", name="twin", seed=seed
-        )
-        return model.model
+        return loading.untrained_model(directory, dtype="float32", name="twin", seed=seed).model
 
     torch.manual_seed(3)
     expected = torch.rand(1)
@@ -31,7 +30,7 @@ def test_untrained_weights_follow_the_seed_and_leave_the_generator_alone(tiny_mo
 
 
 def test_memory_never_holds_two_twins(tiny_model_dir):
-    card = {"directory": tiny_model_dir("gpt_neox"), "slug": "m"}
+    card = {"directory": tiny_model_dir("gpt_neox"), "slug": "m", "kind": "causal"}
     made = []
     for twin in loading.twins(card, 3, dtype="float32", seed=0):
         assert all(weight.device.type == "cpu" for weight in twin.model.parameters())

@@ -8,6 +8,7 @@ import torch
 from infogeo.files.errors import InfogeoError
 from infogeo.states.model import LanguageModel, check_texts
 from infogeo.states.out_of_memory import run_halving_on_oom
+from infogeo.states.probe import not_finite_remedy
 from infogeo.states.tokens import Encoded
 
 BLOCK_BYTES = 1 << 28  # of hidden states that `states` holds at once
@@ -54,13 +55,13 @@ def plan_batches(lengths, batch_tokens: int) -> list[np.ndarray]:
 
 
 def allocate_states(model: LanguageModel, layers, rows: int) -> dict:
-    """Memory for the states of so many tokens: layer -> (rows, d) tensor in the model's dtype.
+    """Memory for the states of so many tokens: layer -> (rows, d) tensor in the states' dtype.
 
     Pinned where there is a GPU, so that it can copy there while it is at work.
     """
     pinned = model.device.type == "cuda"
     return {
-        layer: torch.empty((rows, model.widths[layer]), dtype=model.dtype, pin_memory=pinned)
+        layer: torch.empty((rows, model.widths[layer]), dtype=model.states_dtype, pin_memory=pinned)
         for layer in layers
     }
 
@@ -96,7 +97,7 @@ class Rows:
     Attributes
     ----------
     offsets : (texts + 1,) int64 ndarray
-    hidden : dict of layer -> (T, d) tensor on the CPU, in the dtype of the model
+    hidden : dict of layer -> (T, d) tensor on the CPU, in the states' dtype
     nll, predictive_entropy : (T,) float32 ndarrays
     splits : int
         How often a batch was halved for want of memory.
@@ -105,7 +106,7 @@ class Rows:
     def __init__(
         self, model: LanguageModel, layers, lengths, doc_ids, memory=None, score: bool = True
     ):
-        self.model, self.doc_ids, self.score = model, doc_ids, score
+        self.model, self.doc_ids, self.score = model, doc_ids, score and model.causal
         self.offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         rows = int(self.offsets[-1])
         memory = allocate_states(model, layers, rows) if memory is None else memory
@@ -197,15 +198,9 @@ class Rows:
                 raise self._not_finite("final", self.doc_ids[index])
 
     def _not_finite(self, layer, doc_id):
-        cause = (
-            "float16 ends at 65504: set the model's dtype to bfloat16 or float32 in the models "
-            "table."
-            if self.model.dtype == torch.float16
-            else "The weights may be damaged, or the dtype may not suit this model."
-        )
         return InfogeoError(
             f"model {self.model.name!r}, layer {layer}, text {doc_id!r}: hidden states are not "
-            f"finite. {cause}"
+            f"finite. {not_finite_remedy(self.model.dtype)}"
         )
 
 
@@ -233,7 +228,7 @@ def states(
         Layer by layer within blocks of texts.
     """
     check_texts(model, encoded, setting)
-    per_token = sum(model.widths[layer] for layer in layers) * model.dtype.itemsize
+    per_token = sum(model.widths[layer] for layer in layers) * model.states_dtype.itemsize
     for block in plan_blocks(encoded.lengths, BLOCK_BYTES // per_token):
         texts = [encoded.text(text) for text in block]
         names = [doc_ids[text] for text in block]

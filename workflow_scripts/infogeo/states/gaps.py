@@ -77,7 +77,7 @@ def _masks(model, positions, visible=None):
 
 def _predict_next(model, ids, mask, positions):
     """Final states (B, k, d), and logits (B, V) in float32 at the last token alone."""
-    final = model.final_states(ids, mask, {"position_ids": positions})
+    final = model.final_states(ids, mask, {"position_ids": positions + model.first_position})
     with torch.inference_mode():
         logits = model.head(final[:, -1].to(model.head_device))
     return final, logits.float().to(model.device)
@@ -91,7 +91,9 @@ def gapped_problem(model: LanguageModel, n: int) -> str:
     of attention that transformers masks are given as masks made from positions.
     """
     config, name = model.model.config.get_text_config(), type(model.model).__name__
-    if not model.takes_positions or getattr(config, "alibi", False):
+    if not model.causal:
+        return f"{name} is run as an encoder: it predicts no token after the last one."
+    if model.first_position is None or getattr(config, "alibi", False):
         return (
             f"{name} takes no position ids: it would see the kept tokens as neighbours, nearer "
             "together than they are."

@@ -10,7 +10,7 @@ import transformers
 from safetensors import safe_open
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sources.architecture import config_of
+from infogeo.sources.architecture import auto_class, config_of
 from infogeo.sources.model_directory import with_whole_index
 from infogeo.states.model import LanguageModel
 from infogeo.states.out_of_memory import is_out_of_memory
@@ -23,7 +23,7 @@ transformers.utils.logging.disable_progress_bar()
 
 
 def load_model(
-    directory, *, dtype: str, name: str, trust_remote_code: bool = False
+    directory, *, dtype: str, name: str, kind: str = "causal", trust_remote_code: bool = False
 ) -> LanguageModel:
     """Load the weights in a directory in Hugging Face format, each once, straight to where it goes.
 
@@ -33,17 +33,18 @@ def load_model(
     ------
     InfogeoError
         Where the directory, its configuration or its safetensors files are missing, damaged or
-        incomplete, or the weights do not fit the GPUs.
+        incomplete, or the weights do not fit the GPUs; see `LanguageModel` for kinds.
     """
     try:
+        config = config_of(directory, trust_remote_code)
         placed = {}
         if torch.cuda.is_available():
             size = _weight_bytes(directory, getattr(torch, dtype))
             placed = device_map(size, free_memory(), name)
         with with_whole_index(directory) as whole:
-            model, report = transformers.AutoModelForCausalLM.from_pretrained(
+            model, report = auto_class(config, kind).from_pretrained(
                 str(whole),
-                config=config_of(directory, trust_remote_code),
+                config=config,
                 dtype=getattr(torch, dtype),
                 use_safetensors=True,
                 local_files_only=True,
@@ -61,12 +62,15 @@ def load_model(
             "directory must hold config.json and whole safetensors files."
         ) from error
     lost = sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"]))
+    if kind == "encoder":  # no state depends on its pooler, nor on a head
+        prefix = f"{model.base_model_prefix}." if model.base_model is not model else ""
+        lost = [key for key in lost if key.startswith(prefix) and ".pooler." not in f".{key}"]
     if lost:
         raise InfogeoError(
             f"{directory}: the weights file lacks {len(lost)} of the model's tensors "
             f"({', '.join(lost[:5])}{', …' if len(lost) > 5 else ''}), which would be random."
         )
-    return LanguageModel(model, name)
+    return LanguageModel(model, name, kind)
 
 
 def _weight_bytes(directory, dtype) -> int:
@@ -115,7 +119,13 @@ def device_map(size: int, free: list[int], name: str) -> dict:
 
 
 def untrained_model(
-    directory, *, dtype: str, name: str, seed: int, trust_remote_code: bool = False
+    directory,
+    *,
+    dtype: str,
+    name: str,
+    seed: int,
+    kind: str = "causal",
+    trust_remote_code: bool = False,
 ) -> LanguageModel:
     """The same architecture with random weights, drawn as the architecture itself initialises them.
 
@@ -123,18 +133,43 @@ def untrained_model(
     own generator is left as it was.
     """
     config = config_of(directory, trust_remote_code)
+    auto = auto_class(config, kind)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = transformers.AutoModelForCausalLM.from_config(
-            config, dtype=torch.float32, trust_remote_code=trust_remote_code
-        )
-    model = model.to(getattr(torch, dtype))
+        model = auto.from_config(config, dtype=torch.float32, trust_remote_code=trust_remote_code)
+        if dtype != "float32":
+            model = _as_loaded(model, getattr(torch, dtype))
     if torch.cuda.is_available():
         size = sum(weight.nbytes for weight in model.parameters())
         placed = device_map(size, free_memory(), name)
         if "max_memory" in placed:
-            return LanguageModel(_spread(model, placed["max_memory"]), name)
-    return LanguageModel(model, name)
+            return LanguageModel(_spread(model, placed["max_memory"]), name, kind)
+    return LanguageModel(model, name, kind)
+
+
+def _as_loaded(model, dtype: torch.dtype):
+    """A model in the dtypes that loading gives: rotary frequencies, gates and such stay float32.
+
+    Raises
+    ------
+    InfogeoError
+        Where transformers' loader does not know all weights of the model again.
+    """
+    loaded, report = type(model).from_pretrained(
+        None,
+        config=model.config,
+        state_dict=model.state_dict(),
+        dtype=dtype,
+        output_loading_info=True,
+    )
+    lost = sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"]))
+    if lost:
+        raise InfogeoError(
+            f"{model.config.name_or_path}: an untrained {type(model).__name__} cannot be had in "
+            f"{dtype}: transformers does not load its own {lost[0]} again. Set the dtype of its "
+            "row in the models table to float32."
+        )
+    return loaded
 
 
 def _spread(model, max_memory: dict):
@@ -145,20 +180,14 @@ def _spread(model, max_memory: dict):
     return dispatch_model(model, infer_auto_device_map(model, max_memory, whole))
 
 
-def twin(
-    directory, draw: int, *, dtype: str, name: str, seed: int, trust_remote_code: bool = False
-) -> LanguageModel:
-    """An untrained twin of the model in a directory.
+def twin(directory, draw: int, *, name: str, seed: int, **options) -> LanguageModel:
+    """An untrained twin of the model in a directory; for options see `untrained_model`.
 
     Its seed is drawn such that no two (seed, draw) share their random numbers.
     """
     words = np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)
     return untrained_model(
-        directory,
-        dtype=dtype,
-        name=f"{name}, untrained, draw {draw}",
-        seed=int(words[0]),
-        trust_remote_code=trust_remote_code,
+        directory, name=f"{name}, untrained, draw {draw}", seed=int(words[0]), **options
     )
 
 
@@ -168,6 +197,6 @@ def twins(card: dict, draws: int, **options):
     A twin exists until the next is asked for: memory never holds two.
     """
     for draw in range(draws):
-        model = twin(card["directory"], draw, name=card["slug"], **options)
+        model = twin(card["directory"], draw, name=card["slug"], kind=card["kind"], **options)
         yield model
         model.model.to("meta")  # even if the caller still refers to it

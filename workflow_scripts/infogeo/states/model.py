@@ -1,6 +1,7 @@
-"""Causal language models whose residual stream can be read while they run."""
+"""Language models whose residual stream can be read while they run."""
 
 import contextlib
+import functools
 import inspect
 import math
 
@@ -9,7 +10,7 @@ import torch
 
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.depths import layer_names
-from infogeo.states import likelihoods
+from infogeo.states import likelihoods, probe, residual_stream
 from infogeo.states.tokens import Encoded
 
 # float32 is float32 on GPUs too: of 10 bits it would be otherwise, in convolutions by default.
@@ -17,11 +18,21 @@ torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
 
 class LanguageModel:
-    """A causal language model whose residual stream can be read.
+    """A language model whose residual stream can be read.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+    name : str
+    kind : {'causal', 'encoder'}
+        Column `kind` of the models table: tokens of an encoder see later ones, so that it has no
+        likelihoods.
 
     Attributes
     ----------
     name : str
+    causal : bool
+        Whether it is run as a causal model; else it has no likelihoods.
     depth : int
         Number of blocks.
     widths : dict of layer -> d
@@ -29,74 +40,101 @@ class LanguageModel:
     post_norm : list of str
         Layers whose states come after a final norm: ['final'], or none where the architecture
         has no norm after its last block.
+    dtype, states_dtype : torch.dtype
+        Of the weights, and of the states: some architectures add in float32 whatever their weights.
     device, head_device : torch.device
         Where token ids go, and where logits are made: of several GPUs, not always the same.
     head : callable
-        Logits (m, V) of final states (m, d) on `head_device`.
-    takes_positions : bool
-        Whether the architecture takes position ids.
+        Logits (m, V) of final states (m, d) on `head_device`; of a causal model alone.
+    first_position : int or None
+        Position of a text's first token; None where the architecture takes no position ids.
+    probe_text : (3,) int32 ndarray
+        Tokens that mean nothing special to the model, to try it on.
     oom_tokens : float
         The fewest tokens of a batch for which memory did not suffice; infinite until then.
+
+    Raises
+    ------
+    InfogeoError
+        Where a few tokens show that it cannot be measured as a model of this kind, with the reason.
     """
 
-    def __init__(self, model, name: str):
-        self.name = name
+    def __init__(self, model, name: str, kind: str = "causal"):
+        self.name, self.causal = name, kind == "causal"
         if len(set(getattr(model, "hf_device_map", {}).values())) <= 1:  # else it is spread
             model = model.to("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.eval().requires_grad_(False)
-        self.device = self.model.get_input_embeddings().weight.device
+        embeddings = self.model.get_input_embeddings().weight
         # Likelihoods are taken where the head is: of several GPUs, not always the last block's.
-        self.head_device = self.model.get_output_embeddings().weight.device
+        matrix = self.model.get_output_embeddings().weight if self.causal else embeddings
+        self.device, self.head_device = embeddings.device, matrix.device
+        self.vocabulary = matrix.shape[0]
         self.oom_tokens = math.inf
-        # Not base_model: OPT runs its decoder past that.
-        self.base = self.model.get_decoder()
         self.dtype = next(self.model.parameters()).dtype
-        self.vocabulary = self.model.get_output_embeddings().weight.shape[0]
-        self.depth = self.model.config.get_text_config().num_hidden_layers
-        self.blocks = _list_of_blocks(self.base, self.depth)
-        if self.blocks is None:
-            raise InfogeoError(
-                f"model {name!r}: {type(self.model).__name__} has no list of {self.depth} blocks, "
-                "so that its residual stream cannot be read."
-            )
-        self.takes_positions = "position_ids" in inspect.signature(self.base.forward).parameters
-        self._sink = None
-        _hook_residual_stream(self.base, self.blocks, self._deliver)
-        self._probe()
+        self.depth = getattr(self.model.config.get_text_config(), "num_hidden_layers", None)
+        self.first_position, self._sink = None, None
+        texts = probe.texts(self.model.config, min(len(embeddings), self.vocabulary))
+        self.probe_text = texts[0]
+        ids, mask, _ = self.inputs(texts)
+        passed = {"attention_mask": mask, **self._uncached(self.model)}
+        stream = residual_stream.find(self.model, self.depth, lambda: model(ids, **passed), name)
+        self.base, self.blocks, self._output = stream.base, stream.blocks, stream.output_type
+        probe.require_finite(self, stream)
+        probe.require_shape(self, stream.states, texts)
+        residual_stream.hook(self.base, self.blocks, self._deliver)
+        self.widths = {layer: stream.states[layer].shape[-1] for layer in layer_names(self.depth)}
+        kinds = (states.dtype for states in stream.states.values())
+        self.states_dtype = functools.reduce(torch.promote_types, kinds)
+        probe.settle_positions(self, stream.states, texts)
+        ids, mask, positions = self.inputs(texts)
+        passed = {"attention_mask": mask, **self._uncached(self.base), **positions}
+        ends = residual_stream.ends_with_norm(self.base, self.blocks, ids, passed)
+        self.post_norm = ["final"] if ends else []
+        self.head = self._find_head(stream) if self.causal else None
 
     def _deliver(self, layer, hidden):
         if self._sink is not None:
             self._sink(layer, hidden)
 
-    def _probe(self):
-        """Learn from three tokens how wide layers are, whether a norm comes last, and the head.
+    def _uncached(self, module) -> dict:
+        """The option that keeps a module from caching keys, where it has one."""
+        parameters = inspect.signature(module.forward).parameters.values()
+        takes = any(p.name == "use_cache" or p.kind is p.VAR_KEYWORD for p in parameters)
+        return {"use_cache": False} if takes else {}
+
+    def run_base(self, ids, mask, positions: dict, **options):
+        """One pass through the blocks: what the base returns."""
+        options = self._uncached(self.base) | positions | options
+        return self.base(ids, attention_mask=mask, **options)
+
+    def _find_head(self, stream):
+        """The head: the output matrix, or what the model itself does with it.
 
         Raises
         ------
         InfogeoError
             Where the logits do not follow from the final states.
         """
-        seen = {}
-        ids, mask, positions = self.inputs([self.probe_text()])
-        passed = {"attention_mask": mask, "use_cache": False, **positions}
-        with self.reading(lambda layer, hidden: seen.__setitem__(layer, hidden.clone())):
-            logits = self.model(ids, **passed).logits
-        self.widths = {layer: seen[layer].shape[-1] for layer in layer_names(self.depth)}
-        self.post_norm = ["final"] if _ends_with_norm(self, ids, passed) else []
-        rows, matrix = seen["final"][0].to(self.head_device), self.model.get_output_embeddings()
+        rows, matrix = stream.states["final"][0].to(self.head_device), self._matrix
+        logits = stream.output.logits[0].to(self.head_device)
         with torch.inference_mode():
-            self._output = type(self.base(ids, **passed))
-            if not _near(self._own_head(rows), logits[0].to(self.head_device)):
+            if not _near(self._own_head(rows), logits):
                 raise InfogeoError(
                     f"model {self.name!r}: the logits of {type(self.model).__name__} do not follow "
                     "from its final states alone, so that likelihoods cannot be computed a few "
                     "rows at a time."
                 )
+            if self.model.get_output_embeddings().weight.shape[1] != rows.shape[1]:
+                return self._own_head
             # Some do more than multiply by the output matrix: a scale, or a soft cap, which shows
             # in large logits.
             loud = rows * (100 / matrix(rows).abs().max())
-            plain = _near(self._own_head(loud), matrix(loud))
-        self.head = matrix if plain else self._own_head
+            return matrix if _near(self._own_head(loud), matrix(loud)) else self._own_head
+
+    def _matrix(self, rows):
+        """Logits (m, V): final states (m, d) by the output matrix, in its dtype."""
+        matrix = self.model.get_output_embeddings()
+        return matrix(rows.to(matrix.weight.dtype))
 
     def _own_head(self, rows):
         """Logits (m, V) that the model itself makes of final states (m, d), blocks left out."""
@@ -108,10 +146,6 @@ class LanguageModel:
             return self.model(ids, use_cache=False).logits[0]
         finally:
             self.base.forward = usual
-
-    def probe_text(self) -> np.ndarray:
-        """Three tokens that every vocabulary has. (3,) int32."""
-        return np.arange(3, dtype=np.int32) % self.vocabulary
 
     @contextlib.contextmanager
     def reading(self, sink):
@@ -133,8 +167,9 @@ class LanguageModel:
             mask[row, : len(text)] = 1
         ids, mask = (torch.from_numpy(array).to(self.device) for array in (ids, mask))
         positions = {}
-        if self.takes_positions:
-            positions["position_ids"] = torch.arange(longest, device=self.device).expand_as(ids)
+        if self.first_position is not None:
+            places = torch.arange(longest, device=self.device) + self.first_position
+            positions["position_ids"] = places.expand_as(ids)
         return ids, mask, positions
 
     def final_states(self, ids, mask, positions: dict, sink=lambda layer, hidden: None):
@@ -148,7 +183,7 @@ class LanguageModel:
             sink(layer, hidden)
 
         with self.reading(read):
-            self.base(ids, attention_mask=mask, use_cache=False, **positions)
+            self.run_base(ids, mask, positions)
         return final
 
     def run(self, texts, sink, score: bool = True):
@@ -162,7 +197,7 @@ class LanguageModel:
             Called as sink(layer, hidden) with hidden a (texts, longest, d) tensor, as each layer
             is reached. Rows beyond a text's end mean nothing. What it needs it must copy.
         score : bool
-            Whether to compute likelihoods; else all of them are NaN.
+            Whether to compute likelihoods; else, and of an encoder, all of them are NaN.
 
         Returns
         -------
@@ -176,61 +211,10 @@ class LanguageModel:
         """
         ids, mask, positions = self.inputs(texts)
         final = self.final_states(ids, mask, positions, sink)
-        if not score:
+        if not (score and self.causal):
             nothing = [np.full(len(text), np.nan, np.float32) for text in texts]
             return nothing, nothing
         return likelihoods.of_texts(self, ids, mask, final)
-
-
-def _list_of_blocks(base, depth: int):
-    """The list of a model's blocks; None where it has none."""
-    for module in base.modules():
-        if isinstance(module, torch.nn.ModuleList) and len(module) == depth:
-            return module
-    return None
-
-
-def _hook_residual_stream(base, blocks, deliver) -> None:
-    """Let every pass call deliver(layer, hidden) as each layer is reached."""
-
-    def before_first(module, args, kwargs):
-        deliver("0", args[0] if args else kwargs["hidden_states"])
-
-    def after(layer):
-        def hook(module, args, output):
-            deliver(layer, output[0] if isinstance(output, tuple) else output)
-
-        return hook
-
-    blocks[0].register_forward_pre_hook(before_first, with_kwargs=True)
-    for index, block in enumerate(blocks):
-        block.register_forward_hook(after(str(index + 1)))
-    base.register_forward_hook(
-        lambda module, args, output: deliver("final", output.last_hidden_state)
-    )
-
-
-def _ends_with_norm(model: LanguageModel, ids, passed) -> bool:
-    """Whether a norm comes after the last block: it undoes what scale its rows have.
-
-    (A projection, or nothing, may come instead: some OPT models have their norms in blocks.)
-    """
-    finals = []
-    for scale in (1.0, 4.0):
-
-        def rescale(module, args, output, scale=scale):
-            hidden = output[0] if isinstance(output, tuple) else output
-            rows = torch.nn.functional.normalize(hidden.float(), dim=-1)  # a zero row stays so
-            hidden = (rows * (scale * hidden.shape[-1] ** 0.5)).to(hidden.dtype)
-            return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
-
-        hook = model.blocks[-1].register_forward_hook(rescale)
-        try:
-            with torch.inference_mode():
-                finals.append(model.base(ids, **passed).last_hidden_state.float())
-        finally:
-            hook.remove()
-    return bool((finals[1] - finals[0]).norm() < finals[0].norm())
 
 
 def _near(one, other) -> bool:
@@ -253,6 +237,7 @@ def check_texts(model: LanguageModel, encoded: Encoded, setting: str) -> None:
     InfogeoError
     """
     context = getattr(model.model.config.get_text_config(), "max_position_embeddings", None)
+    context = context and context - (model.first_position or 0)  # those before are never used
     longest = int(encoded.lengths.max())
     if context is not None and longest > context:
         raise InfogeoError(

@@ -63,6 +63,7 @@ class ModelRun:
     Attributes
     ----------
     name, directory : str
+    kind : {'causal', 'encoder'}
     trust_remote_code : bool
     dtype : {'float32', 'float16', 'bfloat16'}
     device : {'cuda', 'cpu'}
@@ -74,6 +75,7 @@ class ModelRun:
 
     name: str
     directory: str
+    kind: str
     trust_remote_code: bool
     dtype: str
     device: str
@@ -86,6 +88,7 @@ class ModelRun:
         return cls(
             card["slug"],
             card["directory"],
+            card["kind"],
             trust_remote_code,
             dtype,
             launched.device,
@@ -99,6 +102,7 @@ class ModelRun:
         options = {
             "dtype": self.dtype,
             "name": self.name,
+            "kind": self.kind,
             "trust_remote_code": self.trust_remote_code,
         }
         if self.twin is None:
