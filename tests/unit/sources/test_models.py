@@ -9,13 +9,13 @@ from tiny_types import save_type
 
 from infogeo.files.errors import InfogeoError
 from infogeo.sources import (
-    architecture,
     ladder_members,
     model_directory,
     models,
     parameters,
     tensor_files,
 )
+from infogeo.states.loading import load_model
 
 ROW = {"slug": "m", "source": "local", "where": "here", "fingerprint": "fp"}
 
@@ -308,9 +308,9 @@ def test_what_a_publisher_saved_about_outputs_and_kernels_does_not_count(tmp_pat
     whole = describe(directory)
     edit_json(directory / "config.json", return_dict=False, attn_implementation="flash_attention_2")
     assert describe(directory)["params_total"] == whole["params_total"]
-    config = architecture.config_of(directory)
-    assert config.return_dict
-    assert config._attn_implementation is None
+    model = load_model(directory, dtype="float32", name="m").model
+    assert model.config.return_dict
+    assert model.config._attn_implementation == "sdpa"
 
 
 def test_shards_are_counted_as_one_model(directory):
@@ -384,8 +384,6 @@ def test_the_default_table_states_the_counts():
 
 
 def test_an_index_without_metadata_is_loaded(directory):
-    from infogeo.states.loading import load_model
-
     index = shard(directory)
     del index["metadata"]
     (directory / "model.safetensors.index.json").write_text(json.dumps(index))
@@ -565,6 +563,7 @@ def test_code_left_in_the_config_of_a_family_of_transformers_is_not_run(director
     edit_json(directory / name, auto_map={"AutoConfig": "configuration.Config"})
     (directory / "configuration.py").write_text("raise RuntimeError")
     assert describe(directory)["params_total"] == whole["params_total"]
+    load_model(directory, dtype="float32", name="m")
 
 
 def test_a_type_that_transformers_does_not_know_is_told(directory):
