@@ -5,6 +5,8 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from tiny import save_tokenizer
+from tiny_types import save_type
 
 from infogeo.context.selectors import SELECTORS
 from infogeo.files.artefacts import write_table
@@ -271,6 +273,14 @@ def test_a_local_model_is_counted_from_its_files(config, tmp_path, tiny_model_di
         assert found[key] == real[key], key
     (line,) = planned(config, tmp_path, models=[row])
     assert line["training_flops"] is None
+
+
+def test_a_local_model_with_names_of_its_own_is_planned(config, tmp_path):
+    save_type("rwkv", tmp_path / "rwkv")
+    save_tokenizer(tmp_path / "rwkv")
+    row = ladder_row(source="local", where=str(tmp_path / "rwkv"), trust_remote_code=False)
+    (line,) = planned(config, tmp_path, models=[row])
+    assert 0 < line["params_non_embedding"] < line["params_total"]
 
 
 def test_hours_follow_from_flops_and_throughput(config, tmp_path):

@@ -1,6 +1,7 @@
 """What is known of models and corpora before they are made or fetched, and from then on."""
 
 import contextlib
+import math
 from functools import cache
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from infogeo.files.artefacts import opened_table
 from infogeo.files.errors import InfogeoError
 from infogeo.sources import cards, ladder_members
 from infogeo.sources.model_directory import validate_directory
-from infogeo.sources.parameters import by_names, count_parameters
+from infogeo.sources.parameters import by_names
 
 
 def describe_model(row: dict, config: dict, results: Path, fingerprint: str | None) -> dict:
@@ -51,9 +52,19 @@ def describe_model(row: dict, config: dict, results: Path, fingerprint: str | No
         raise InfogeoError(f"model {row['slug']}: {row['where']} has not been downloaded yet.")
     files, _, tensors = validate_directory(row["where"], row["trust_remote_code"])
     parts = by_names(row["where"], files, tensors)
-    counts = count_parameters(row["where"], files, tensors, parts)
     sizes = {"width": parts.width, "layers": parts.layers, "vocabulary": parts.vocabulary}
-    return {**counts, **sizes, "directory": row["where"]}
+    return {**_stored(tensors, parts.vocabulary), **sizes, "directory": row["where"]}
+
+
+def _stored(tensors: dict, vocabulary: int) -> dict:
+    """Counts of all that is stored, for a plan: what loads is judged by the job that fetches it."""
+    size = {name: math.prod(shape) for name, (_, _, shape, _, _) in tensors.items()}
+    rows = [name for name, tensor in tensors.items() if tensor[2][:1] == (vocabulary,)]
+    total = sum(size.values())
+    return {
+        "params_total": total,
+        "params_non_embedding": total - sum(size[name] for name in rows),
+    }
 
 
 def texts_of(results, corpus: str) -> int:

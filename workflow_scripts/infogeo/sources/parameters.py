@@ -9,7 +9,8 @@ from infogeo.sources.model_directory import read_json
 from infogeo.sources.tensor_files import tensor_hash
 
 # What architectures call the same number in config.json.
-WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "model_dim", "dim")
+WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "model_dim", "emb_dim", "dim")
+VOCABULARY_KEYS = ("vocab_size", "n_words")
 LAYERS_KEYS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 
 # How the names of weights end.
@@ -62,7 +63,7 @@ class Architecture:
 def by_names(directory, config: dict, tensors: dict) -> Architecture:
     """The architecture as the names of weights and of sizes tell it, without transformers.
 
-    For models that run by code of their own, and for plans.
+    For models that run by code of their own; sizes alone for plans.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ def by_names(directory, config: dict, tensors: dict) -> Architecture:
     return Architecture(
         width=_first(Path(directory), config, WIDTH_KEYS),
         layers=_first(Path(directory), config, LAYERS_KEYS),
-        vocabulary=_first(Path(directory), config, ("vocab_size",)),
+        vocabulary=_first(Path(directory), config, VOCABULARY_KEYS),
         inputs=inputs,
         heads=heads,
         biases=[name for name in tensors if _ends(name, OUTPUT_BIASES)],
