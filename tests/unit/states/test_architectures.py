@@ -362,12 +362,13 @@ def test_a_tokenizer_of_vocabulary_and_merges_begins_texts_as_its_configuration_
 def dumped(built, tmp_path, tiny_corpus):
     """A function: name -> paths of the card and of the store of an architecture."""
 
-    def run(name):
+    def run(name, **options):
         directory = built(name).directory
         card, store = tmp_path / f"{name}.json", tmp_path / f"{name}.h5"
         models.write_description(models.describe(directory, name, "local", "here", "f"), card)
         settings = {"n": [16], "layers": "all", "attention_texts": 2, "shard_tokens": 10**5}
-        dump(card, tiny_corpus, store, fingerprint="s", scratch=tmp_path, **settings, **RUN)
+        settings |= RUN | options
+        dump(card, tiny_corpus, store, fingerprint="s", scratch=tmp_path, **settings)
         return card, store
 
     return run
@@ -390,6 +391,18 @@ def test_a_store_without_attention_rows_says_why_and_so_does_the_ablation(
     )  # fmt: skip
     assert len(read_table(tables[0])) == 0
     assert "no attention weights" in read_table(tables[1]).iloc[0]["problem"]
+
+
+def test_a_store_keeps_the_precision_of_the_states_where_weights_have_less(built, dumped):
+    """Mamba adds in float32 whatever its weights; states in bfloat16 would be rounded."""
+    path = dumped("mamba", dtype="bfloat16")[1]
+    model = loading.load_model(built("mamba").directory, dtype="bfloat16", name="mamba")
+    with open_store(path) as store:
+        assert store.dtype == "float32"
+        text = store.token_ids()[: store.lengths[0]]
+        hidden = states(model, [text]).hidden["1"]
+        assert not torch.equal(hidden, hidden.bfloat16().float())
+        np.testing.assert_allclose(store.read(0, "1"), hidden, rtol=1e-2, atol=1e-2)
 
 
 def test_a_store_has_the_width_and_the_flag_of_every_layer(dumped):

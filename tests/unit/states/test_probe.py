@@ -72,6 +72,14 @@ def test_a_model_without_one_stream_of_states_is_refused_by_the_reason(config, r
         build(config)
 
 
+def test_states_of_another_width_than_that_of_the_configuration_are_refused():
+    """Streams side by side: as many times wider."""
+    model = hf.AutoModelForCausalLM.from_config(hf.LlamaConfig(**SIZES))
+    model.config.hidden_size = 16
+    with pytest.raises(InfogeoError, match=r"layer 0.* 32 wide.* 16 .hidden_size"):
+        LanguageModel(model, "m")
+
+
 def test_a_model_whose_equal_passes_differ_is_refused():
     model = hf.AutoModelForCausalLM.from_config(hf.LlamaConfig(**SIZES))
     model.model.layers[0].mlp.register_forward_hook(

@@ -42,7 +42,7 @@ def dump(card_path, corpus_path, output, *, fingerprint: str, **settings) -> Non
     ]
     require_disk(needs, "hidden states (shards and the file made of them)")
     attrs = {"fingerprint": fingerprint, **run.attrs}
-    description = shards.store_description(run.corpus, run.encoded, run.task.model.dtype, attrs)
+    description = shards.store_description(run.corpus, run.encoded, attrs)
     stopped = threading.Event()
     with ThreadPoolExecutor(max_workers=1) as assembler:
         # Assembly goes along with the work, so that little is left to do when that ends.
@@ -99,11 +99,11 @@ def _assemble(run: CorpusWork, output, description, stopped):
     remove_partial(output)
     coming = whole_shards()
     shard = next(coming)
-    widths = shard.widths
+    states = {"widths": shard.widths, "dtype": shard.dtype}
     post_norm = [layer for layer in shard.layers if shard.post_norm[layer]]
     gathered = Gathered()
     with replacing(output) as temporary:
-        with create_store(temporary, widths=widths, post_norm=post_norm, **description) as store:
+        with create_store(temporary, **states, post_norm=post_norm, **description) as store:
             while shard is not None:
                 store.copy_rows(shard)
                 gathered.take(shard)

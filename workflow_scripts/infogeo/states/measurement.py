@@ -153,7 +153,7 @@ def assemble(task: Assembly) -> None:
     encoded = shards.read_plan(measured.folder)[0]
     corpus = read_table(task.corpus, columns=["doc_id", "source", "label"])
     attrs = {"fingerprint": task.fingerprints["states"], **task.attrs}
-    description = shards.store_description(corpus, encoded, measured.model.dtype, attrs)
+    description = shards.store_description(corpus, encoded, attrs)
     named = description["doc_ids"], description["sources"]
     arrays = token_arrays(measured)
     write_spectra(
@@ -183,6 +183,7 @@ def _write_store(task: MeasureTask, output, description, arrays) -> None:
         with create_store(
             temporary,
             widths={layer: task.widths[layer] for layer in task.stored_layers},
+            dtype=first.dtype,
             post_norm=post_norm,
             state_lengths=task.stored_rows,
             **description,

@@ -54,14 +54,15 @@ def require_finite(model, stream) -> None:
             if not weight.isfinite().all()
         )
         raise InfogeoError(
-            f"model {model.name!r}, layer {layer}: values in {_name(model.dtype)} are not finite "
-            f"for {TOKENS} tokens. {next(weights, '')}{not_finite_remedy(model.dtype)}"
+            f"model {model.name!r}, layer {layer}: values in {dtype_name(model.dtype)} are not "
+            f"finite for {TOKENS} tokens. {next(weights, '')}{not_finite_remedy(model.dtype)}"
         )
 
 
 def require_shape(model, states: dict, batch) -> None:
     """Stop unless states of every layer are those of the tokens given: (texts, n, d)."""
     expected = (len(batch), len(batch[0]))
+    width = getattr(model.model.config.get_text_config(), "hidden_size", None)
     for layer, hidden in states.items():
         if hidden.dim() != 3 or hidden.shape[:2] != expected:
             raise InfogeoError(
@@ -69,6 +70,12 @@ def require_shape(model, states: dict, batch) -> None:
                 f"of shape {tuple(hidden.shape)} of {expected[0]} texts of {expected[1]} tokens, "
                 f"not {expected} and a width. It has several residual streams, or adds or orders "
                 "tokens in its own way, and cannot be measured."
+            )
+        if layer != "final" and hidden.shape[-1] != (width or hidden.shape[-1]):
+            raise InfogeoError(
+                f"model {model.name!r}, layer {layer}: states of {type(model.model).__name__} are "
+                f"{hidden.shape[-1]} wide, and its config.json says {width} (hidden_size). Several "
+                "residual streams may lie side by side; it cannot be measured."
             )
 
 
@@ -134,5 +141,6 @@ def _apart(one: dict, other: dict, text: int, tokens: int) -> float:
     )
 
 
-def _name(dtype: torch.dtype) -> str:
+def dtype_name(dtype: torch.dtype) -> str:
+    """The name of a dtype in the models table and in stores."""
     return str(dtype).removeprefix("torch.")

@@ -25,6 +25,7 @@ from infogeo.sources import cards
 from infogeo.states import attention, batches
 from infogeo.states.layout import STORED
 from infogeo.states.model import check_texts
+from infogeo.states.probe import dtype_name
 from infogeo.states.store import AGAIN, open_store
 from infogeo.states.store_writer import create_store
 from infogeo.states.tokens import Encoded, encode, load_tokenizer
@@ -373,7 +374,7 @@ def shard_store(task: PassesTask, passed: Passed, widths: dict, **placed):
             labels=[""] * len(shard),
             lengths=encoded.lengths[shard],
             widths=widths,
-            dtype=task.model.dtype,
+            dtype=dtype_name(rows.model.states_dtype),
             post_norm=rows.model.post_norm,
             **placed,
         ) as store,
@@ -392,15 +393,14 @@ def shard_store(task: PassesTask, passed: Passed, widths: dict, **placed):
 
 
 # ---------------------------------------------------------------- one store of all shards
-def store_description(corpus, encoded: Encoded, dtype: str, attrs: dict) -> dict:
-    """What `create_store` takes to describe a store of all texts of a corpus (a DataFrame)."""
+def store_description(corpus, encoded: Encoded, attrs: dict) -> dict:
+    """What `create_store` takes to describe the texts of a corpus (a DataFrame), all of them."""
     texts = corpus.iloc[encoded.corpus_rows]
     return {
         "doc_ids": texts["doc_id"].tolist(),
         "sources": texts["source"].tolist(),
         "labels": texts["label"].tolist(),
         "lengths": encoded.lengths,
-        "dtype": dtype,
         "attrs": attrs | {"texts_left_out": len(corpus) - len(encoded)},
     }
 
