@@ -1,7 +1,5 @@
 """Print what the configured run will cost, and write it as a table."""
 
-import shutil
-
 from infogeo.jobs import binding
 from infogeo.planning import plan
 
@@ -18,8 +16,7 @@ def main(files, params, output) -> None:
     )
     plan.write(rows, params.table)
     print(f"\n{plan.rendered(rows, params.config)}\n")
-    if shutil.which("sbatch"):
-        print(f"{plan.rendered_demand(rows, params.config)}\n")
+    print(f"{plan.rendered_demand(rows, params.config)}\n")
     print(f"The same in full: {params.table}\n")
 
 

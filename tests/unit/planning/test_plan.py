@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,16 @@ from infogeo.context.selectors import SELECTORS
 from infogeo.files.artefacts import write_table
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.corpus_spectra import corpus_bytes
-from infogeo.planning import configuration, costs, demand, job_costs, known, plan
+from infogeo.planning import (
+    configuration,
+    costliest,
+    costs,
+    demand,
+    job_costs,
+    known,
+    plan,
+    schemas,
+)
 from infogeo.sources import ladder
 
 MODEL = {"params_total": 1300, "params_non_embedding": 1000, "width": 10, "layers": 2,
@@ -186,6 +196,46 @@ def test_bytes_of_a_reduced_store_are_those_of_a_real_one_at_most(config, tmp_pa
     assert labelled["reduced_states_bytes"] == expected
 
 
+def job_of(config, folder, row=None, texts=100):
+    """The costs of the jobs of a model on so many texts of 24 tokens."""
+    row = row or ladder_row()
+    model = known.describe_model(row, config, folder, None)
+    return job_costs.Job(model, row["dtype"], config, texts, 24 * texts)
+
+
+def test_memory_is_that_of_the_costliest_job(config, tmp_path):
+    config["states"] = {**config["states"], "batch_tokens": 1 << 21, "shard_tokens": 1 << 21}
+    half = ladder_row(dtype="bfloat16")
+    (row,) = planned(config, tmp_path, [half])
+    job = job_of(config, tmp_path, half)
+    (dumped, _), (twins, _) = job.dump_hidden_states(), job.untrained_twins()
+    assert row["memory_bytes"] == twins > dumped
+    said = plan.rendered([row], config)
+    assert f"Most: untrained_twins of small, {plan.human(twins, 'B')};" in said
+    assert "less with states.batch_tokens, states.layers, spectra.n." in said
+
+
+def test_the_costliest_rule_is_named_with_the_keys_that_bring_it_down(config, tmp_path):
+    rows = planned(config, tmp_path, corpora=[corpus_row("x", 5), corpus_row("y", 15)])
+    whole = sum(row[f"{work}_hours"] for row in rows for work in plan.WORKS if work != "training")
+    whole += rows[0]["training_hours"]  # a model is trained once
+    hours = rows[0]["training_hours"]
+    said = plan.rendered(rows, config)
+    assert f"Most time: train_ladder, {plan._time(hours)} of {plan._time(whole)};" in said
+    config["ladders"]["tiny"]["tokens"] = 1000
+    said = plan.rendered(planned(config, tmp_path), config)
+    assert "Most time: token_ablation" in said and "less with context.shares" in said
+
+
+def test_the_keys_that_bring_costs_down_are_there_for_every_rule():
+    keys = set(schemas.paths(schemas.read("config")))
+    rules = {*plan.WORKS.values(), "measure_states", "sentence_geometry", "untrained_sentences"}
+    assert set(costliest.LESS_MEMORY) == rules - {"train_ladder"}
+    assert set(costliest.LESS_TIME) == set(plan.WORKS)
+    for text in (*costliest.LESS_MEMORY.values(), *costliest.LESS_TIME.values()):
+        assert set(re.findall(r"\w+\.\w+", text)) <= keys
+
+
 def test_without_stored_states_one_job_takes_two_passes_and_the_spectra_of_the_corpus(
     config, tmp_path
 ):
@@ -195,9 +245,11 @@ def test_without_stored_states_one_job_takes_two_passes_and_the_spectra_of_the_c
     accumulators = 3 * corpus_bytes({8: 100, 24: 100}, 16)  # embeddings, a block, the final norm
     # Later, gains of a layer and the table that is written take more here: a layer is small.
     gains = job_costs.TABLE_BYTES + job_costs.GAIN_COPIES * costs.gain_bytes(config, 100)
-    assert row["memory_bytes"] == stored["memory_bytes"] + max(accumulators, gains)
+    assert row["memory_rule"] == "measure_states"
+    dumped, _ = job_of(config, tmp_path).dump_hidden_states()
+    assert row["memory_bytes"] == dumped + max(accumulators, gains)
     row_of_many = planned(config, tmp_path, [ladder_row(where="tiny/w16-d300-s0")])[0]
-    held = row_of_many["memory_bytes"] - stored["memory_bytes"]
+    held = row_of_many["memory_bytes"] - dumped
     assert held > 302 * accumulators / 3 > gains
     # One twin takes as long, but for the intervals of the relations.
     with_draws, without = (costs.gain_table_seconds(config, 100, 3, draws) for draws in (999, 0))
@@ -389,7 +441,7 @@ def test_a_job_asks_for_its_planned_time_twice_over(config, tmp_path):
 def test_memory_asked_for_grows_with_the_model(config, tmp_path):
     config["states"] = {**config["states"], "batch_tokens": 1 << 21, "shard_tokens": 1 << 21}
     row = planned(config, tmp_path, corpora=[corpus_row("stories", 10**6)])[0]
-    found = asked("dump_hidden_states", config, tmp_path, texts=10**6)["megabytes"]
+    found = asked(row["memory_rule"], config, tmp_path, texts=10**6)["megabytes"]
     assert found == int(np.ceil(row["memory_bytes"] / 1e6)) > demand.LEAST_MEGABYTES
 
 
@@ -538,6 +590,28 @@ def test_texts_are_counted_once_the_corpus_is_there(config, tmp_path):
     for rule in rules:
         counted = asked(rule, config, tmp_path, texts=0)
         assert counted == asked(rule, config, tmp_path, texts=100)
+
+
+@pytest.mark.parametrize("kind", ["folder", "lines", "parquet"])
+def test_local_texts_are_counted_before_they_are_fetched(kind, config, tmp_path):
+    where = tmp_path / {"folder": "texts", "lines": "a.jsonl", "parquet": "a.parquet"}[kind]
+    if kind == "folder":
+        where.mkdir()
+        for i in range(30):
+            (where / f"{i}.txt").write_text("text")
+        (where / ".hidden.txt").write_text("text")
+    elif kind == "lines":
+        where.write_text("\n".join(['{"text": "a"}'] * 30))
+    else:
+        pd.DataFrame({"text": ["a"] * 30}).to_parquet(where)
+    row = corpus_row(texts=0) | {"source": "local", "where": str(where), "train_share": 0.0}
+    (line,) = planned(config, tmp_path, corpora=[row])
+    assert (line["texts"], line["tokens"], line["tokens_are"]) == (30, 720, "at most")
+    assert known.texts_of(tmp_path, row | {"texts": 20}) == 20
+    assert known.texts_of(tmp_path, row | {"texts": 400}) == 30
+    # Half are trained on, by a hash: 15 and four standard deviations.
+    assert known.texts_of(tmp_path, row | {"train_share": 0.5}) == 26
+    assert known.texts_of(tmp_path, row | {"where": str(tmp_path / "none"), "texts": 7}) == 7
 
 
 def test_sentences_ask_for_the_square_of_their_sample_once_it_is_drawn(config, tmp_path):

@@ -57,7 +57,7 @@ def demand(
         known = describe_model(model, config, Path(results), expected_model)
     except InfogeoError:
         return asked  # it stops, with its message, in the job that fetches it
-    texts = (corpus["texts"] or texts_of(results, corpus["slug"])) if corpus else 0
+    texts = texts_of(results, corpus) if corpus else 0
     launch = config["launch"]
     job = Job(
         known,
@@ -104,7 +104,7 @@ def summary(rule: str, models, corpora, config: dict, results, expected_models) 
         with contextlib.suppress(InfogeoError):  # its own job reports it
             blocks = describe_model(model, config, Path(results), expected)["layers"]
             layers.append(len(choose_layers(config["states"]["layers"], blocks)))
-    texts = [corpus["texts"] or texts_of(results, corpus["slug"]) for corpus in corpora]
+    texts = [texts_of(results, corpus) for corpus in corpora]
     sampled = [sampled_texts_of(results, corpus["slug"]) for corpus in corpora]
     of_all = Summary(list(families.values()), texts, sampled, max(layers), config)
     needed, seconds = getattr(of_all, rule)()

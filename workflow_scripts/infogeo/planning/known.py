@@ -10,6 +10,7 @@ from infogeo.files.errors import InfogeoError
 from infogeo.sources import cards, ladder_members
 from infogeo.sources.model_directory import validate_directory
 from infogeo.sources.parameters import by_names
+from infogeo.sources.text_files import text_paths
 
 
 def describe_model(row: dict, config: dict, results: Path, fingerprint: str | None) -> dict:
@@ -67,12 +68,48 @@ def _stored(tensors: dict, vocabulary: int) -> dict:
     }
 
 
-def texts_of(results, corpus: str) -> int:
-    """Texts of a corpus, from the footer of its file; 0 where that is not there or damaged."""
-    table = Path(results) / "corpora" / f"{corpus}.parquet"
+def texts_of(results, corpus: dict) -> int:
+    """The evaluation texts of a corpus, from its file; else see `texts_at_most`."""
+    table = Path(results) / "corpora" / f"{corpus['slug']}.parquet"
     # One that is missing or damaged says nothing: the job that reads it reports that.
     with contextlib.suppress(InfogeoError), opened_table(table, None) as file:
         return file.metadata.num_rows
+    return texts_at_most(corpus)
+
+
+def texts_at_most(corpus: dict) -> int:
+    """The evaluation texts of a corpus at most, before it is fetched; 0 if that is not known.
+
+    Parameters
+    ----------
+    corpus : dict
+        Its row of the table. Texts in a user's own files are counted, all but compressed ones.
+    """
+    bounds = [corpus["texts"]]
+    if corpus["source"] == "local":
+        bounds.append(_held_out(_texts_in(Path(corpus["where"])), corpus["train_share"]))
+    return min(filter(None, bounds), default=0)
+
+
+def _held_out(texts: int, train_share: float) -> int:
+    """Of texts that are trained on by a hash, so many are left; four standard deviations more."""
+    left = texts * (1 - train_share)
+    return min(texts, math.ceil(left + 4 * math.sqrt(left * train_share)))
+
+
+@cache
+def _texts_in(path: Path) -> int:
+    """Texts in a folder or file at most; 0 where it would have to be unpacked, or is damaged."""
+    if path.is_dir():
+        return len(text_paths(path))
+    if path.suffix.lower() == ".parquet":
+        with contextlib.suppress(InfogeoError), opened_table(path, None) as file:
+            return file.metadata.num_rows
+        return 0
+    if path.suffix.lower() == ".gz":
+        return 0
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(2**20), b"")) + 1
     return 0
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from infogeo.files.artefacts import read_table, replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.jobs.progress import duration
+from infogeo.planning import costliest
 from infogeo.planning.costs import hidden_states_bytes, reduced_states_bytes
 from infogeo.planning.demand import demand
 from infogeo.planning.job_costs import Job
-from infogeo.planning.known import describe_model
+from infogeo.planning.known import describe_model, sampled_texts_of, texts_at_most
 from infogeo.planning.prospects import lacking_for_sentences
 from infogeo.sources import ladder_members
 
@@ -46,6 +47,7 @@ COLUMNS = (
     "hidden_states_bytes",
     "reduced_states_bytes",
     "memory_bytes",
+    "memory_rule",
     *(f"{work}_hours" for work in WORKS),
     "training_flops",
     "asked_gpus",
@@ -62,7 +64,7 @@ def corpus_texts(row: dict, results: Path, fingerprint: str | None) -> list[str]
             return read_table(path, fingerprint, columns=["text"])["text"].tolist()
         except InfogeoError:
             pass  # of other settings: it will be fetched again
-    return row["texts"] or None
+    return texts_at_most(row) or None
 
 
 @cache
@@ -143,7 +145,7 @@ def rows(models, corpora, config: dict, results, expected_models, expected_corpo
         for row, fingerprint in zip(corpora, expected_corpora, strict=True)
     ]
     return [
-        _row(row, model, corpus, texts, config, demands)
+        _row(row, model, corpus, texts, config, demands, sampled_texts_of(results, corpus["slug"]))
         for corpus, texts, by_model in zip(corpora, fetched, asked, strict=True)
         for row, model, demands in zip(models, known, by_model, strict=True)
     ]
@@ -168,15 +170,18 @@ def rules_of(config: dict) -> dict[str, str]:
     return merged | {"dump": "measure_states"}
 
 
-def _row(row, model, corpus, texts, config, asked) -> dict:
+def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
     texts, tokens, how = count_tokens(texts, model["directory"], config["spectra"]["n"])
     rules = rules_of(config)
     training = ladder_members.settings(row, config)
-    forward = stored = reduced = memory = training_flops = None
+    judged = not lacking_for_sentences([corpus], config)[corpus["slug"]]
+    forward = stored = reduced = memory = memory_rule = training_flops = None
     hours = {}
     if model["layers"] is not None:
-        job = Job(model, row["dtype"], config, texts or 0, tokens or 0, training=training)
-        memory, _ = getattr(job, rules["dump"])()
+        job = Job(model, row["dtype"], config, texts or 0, tokens or 0, sampled, training=training)
+        memories = {rule: getattr(job, rule)()[0] for rule in _running(rules, judged)}
+        memory_rule = max(memories, key=memories.get)
+        memory = memories[memory_rule]
         # A model is trained for every number of texts; all else is known with that number.
         known = set() if tokens is None else set(rules) - {"training"}
         if training:
@@ -186,7 +191,6 @@ def _row(row, model, corpus, texts, config, asked) -> dict:
         if tokens is not None:
             forward = job.forward()
             stored = hidden_states_bytes(model, tokens, job.layers, row["dtype"])
-            judged = not lacking_for_sentences([corpus], config)[corpus["slug"]]
             reduced = reduced_states_bytes(model, config, judged, texts, tokens, row["dtype"])
     facts = ("params_total", "params_non_embedding", "width", "layers", "vocabulary")
     return {
@@ -202,6 +206,7 @@ def _row(row, model, corpus, texts, config, asked) -> dict:
         "hidden_states_bytes": stored,
         "reduced_states_bytes": reduced,
         "memory_bytes": memory,
+        "memory_rule": memory_rule,
         **{f"{work}_hours": hours.get(work) for work in WORKS},
         "training_flops": training_flops,
         "asked_gpus": asked["dump"]["gpus"],
@@ -211,6 +216,12 @@ def _row(row, model, corpus, texts, config, asked) -> dict:
             for unit in ("megabytes", "minutes")
         },
     }
+
+
+def _running(rules: dict[str, str], judged: bool) -> list[str]:
+    """The rules of a model on a corpus."""
+    of_sentences = ["sentence_geometry", "untrained_sentences"] if judged else []
+    return [rule for work, rule in rules.items() if work != "training"] + of_sentences
 
 
 # ---------------------------------------------------------------- the table
@@ -249,6 +260,7 @@ def rendered(rows: list[dict], config: dict) -> str:
         f"These are {stored} in this run.",
         f"Times are h:mm:ss of one worker at {speed} (plan.flops_per_second), without the seconds",
         "that each job takes to start.",
+        *costliest.notes(rows, rules_of(config), human),
     ]
     if any(row["tokens_are"] != "exact" for row in rows):
         notes.append("≤: at most this; ?: not known before the corpus or the model is fetched.")
@@ -272,8 +284,8 @@ def rendered_demand(rows: list[dict], config: dict) -> str:
     ]
     texts = _aligned([["corpus", "model", "GPUs", *works], *lines])
     notes = [
-        "What SLURM is first asked for: GPUs (of plan.gpu_gigabytes each) and memory, for one",
-        "worker, and time (h:mm:ss). A job that failed asks for more memory and time.",
+        "What each job first asks a scheduler for: GPUs (of plan.gpu_gigabytes each) and memory,",
+        "for one worker, and time (h:mm:ss). A job that failed asks for more memory and time.",
     ]
     return "\n".join([texts[0], "-" * len(texts[0]), *texts[1:], "", *notes])
 
