@@ -589,6 +589,14 @@ def test_a_model_that_sees_without_a_causal_class_names_its_language_model(direc
         describe(directory)
 
 
+@pytest.mark.parametrize(("name", "layers"), [("hrm_text", 16), ("longcat_flash", 4)])
+def test_blocks_that_are_not_layers_are_told_at_the_fetch(tmp_path, name, layers):
+    save_type(name, tmp_path)
+    save_tokenizer(tmp_path)
+    with pytest.raises(InfogeoError, match=f"num_hidden_layers = {layers}, but no list .* so long"):
+        describe(tmp_path)
+
+
 def test_an_encoder_without_a_causal_head_names_the_column(directory):
     from transformers import ModernBertConfig
 

@@ -12,6 +12,8 @@ from infogeo.sources.model_directory import is_own_code, read_json
 from infogeo.sources.parameters import Architecture
 from infogeo.sources.tensor_files import tensor_hash
 
+NAMED = 4  # lists of modules that a message names
+
 
 def judge(directory, kind: str, trust_remote_code: bool = False) -> None:
     """Refuse a model by its configuration and tokenizer alone, before its weights are fetched.
@@ -130,12 +132,26 @@ def blank(directory, kind: str):
         raise InfogeoError(f"{place}: {_no_causal_model(config)}")
     try:
         with torch.device("meta"):
-            return auto.from_config(config)
+            model = auto.from_config(config)
     except Exception as error:
         raise InfogeoError(
             f"{place}: transformers {transformers.__version__} cannot build this model "
             f"({_one_line(error)})."
         ) from error
+    layers = _sizes(directory, config)["layers"]
+    lengths = {
+        name: len(part)
+        for name, part in model.named_modules()
+        if isinstance(part, torch.nn.ModuleList)
+    }
+    if layers not in lengths.values():
+        lists = ", ".join(f"{name} ({length})" for name, length in list(lengths.items())[:NAMED])
+        raise InfogeoError(
+            f"{place} says num_hidden_layers = {layers}, but no list of modules is so long "
+            f"({lists or 'there is none'}): blocks run several times, or hold several layers. Its "
+            "residual stream cannot be read block by block."
+        )
+    return model
 
 
 def _no_causal_model(config) -> str:
