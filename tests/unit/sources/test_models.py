@@ -17,6 +17,7 @@ from infogeo.sources import (
 )
 from infogeo.states.loading import load_model
 
+WORDS = "bert.embeddings.word_embeddings.weight"
 ROW = {"slug": "m", "source": "local", "where": "here", "fingerprint": "fp"}
 
 
@@ -298,6 +299,15 @@ def test_an_encoder_is_counted_without_head_and_pooler(tmp_path, tiny_model_dir)
         assert {name.split(".")[0] + "." for name in said["surplus"]} <= {unused}
         assert said["params_total"] == bare["params_total"]
         assert said["params_non_embedding"] == bare["params_non_embedding"]
+    twice = saved(config, tmp_path / "c", tiny_model_dir)
+    for change in (
+        lambda tensors: tensors.__setitem__(
+            "cls.predictions.decoder.weight", tensors[WORDS].clone()
+        ),
+        lambda tensors: tensors.pop(WORDS),  # a weight that is tied, under its other name alone
+    ):
+        rewrite_weights(twice, change)
+        assert describe(twice, kind="encoder")["params_total"] == bare["params_total"]
     base = BertModel(config, add_pooling_layer=False).num_parameters()
     assert bare["params_total"] + bare["params_padding"] == base
     assert with_head["surplus"] and with_pooler["surplus"]

@@ -247,13 +247,17 @@ def of_directory(directory, tensors: dict, kind: str = "causal") -> Architecture
 
 
 def _of_states(model, parameters: dict) -> dict:
-    """The parameters of an encoder on which its states depend: without pooler and head."""
+    """The parameters of an encoder on which its states depend, under each of their names.
+
+    These are all but those of pooler and head.
+    """
     prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
-    return {
-        key: weight
+    own = {
+        id(weight)
         for key, weight in parameters.items()
         if key.startswith(prefix) and ".pooler." not in f".{key}"
     }
+    return {key: weight for key, weight in parameters.items() if id(weight) in own}
 
 
 def _require_all(directory, model, parameters: dict, plain: dict, head) -> None:
@@ -303,10 +307,11 @@ def _copies(directory: Path, tensors: dict, plain: dict, parameters: dict, apart
     """Tensors stored again under a second name of one parameter; `apart` are judged elsewhere."""
     seen, copies = set(), []
     times = Counter(id(parameters[key]) for key in plain.values())
-    for name, key in plain.items():
-        if times[id(parameters[key])] > 1 and name not in apart:
-            content = id(parameters[key]), tensor_hash(directory, tensors[name])
-            if content in seen:
+    for name in sorted(plain, key=lambda name: name not in apart):
+        parameter = id(parameters[plain[name]])
+        if times[parameter] > 1:
+            content = parameter, tensor_hash(directory, tensors[name])
+            if content in seen and name not in apart:
                 copies.append(name)
             seen.add(content)
     return copies
