@@ -93,6 +93,7 @@ SENTENCES = recipe(
     models=list(MODELS),
     families=[row["family"] for row in MODELS.values()],
     replicates=[replicates.replicate_of(row) for row in MODELS.values()],
+    dtypes=[row["dtype"] for row in MODELS.values()],
     neighbours=CONFIG["sentences"]["neighbours"],
     permutations=CONFIG["sentences"]["permutations"],
     headline_depth=CONFIG["headline"]["depth"],

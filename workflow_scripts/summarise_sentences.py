@@ -5,7 +5,9 @@ from infogeo.jobs import binding
 from infogeo.sentences import corpus_tables, report
 from infogeo.sources import cards
 
-FIELDS = ("params_total", "params_non_embedding", "width", "layers", "commit")
+FIELDS = (
+    "params_total", "params_non_embedding", "width", "layers", "tokenizer_sha256", "commit",
+)  # fmt: skip
 
 
 def main(files, params, output) -> None:
@@ -16,6 +18,7 @@ def main(files, params, output) -> None:
         slug=params.models,
         family=params.families,
         replicate=params.replicates,
+        dtype=params.dtypes,
     )
     trained = zip(files.trained, params.expected, strict=True)
     untrained = zip(files.untrained, params.expected_untrained, strict=True)

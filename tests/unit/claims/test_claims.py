@@ -91,6 +91,8 @@ def test_the_control_beside_a_fall_is_the_one_that_is_beaten_least():
         (claims.BEYOND, {"excess_untrained_high": np.nan}, "untrained twins of every model"),
         (claims.POWER, {"exponent_high": np.nan, "problems": "all points have the same N"},
          "the same N"),
+        (claims.POWER, {"points": 5, "exponent_high": np.nan, "problems": "models of one shape"},
+         "models of one shape"),  # two more sizes would not help
         (claims.BEYOND, {"points": 0, "exponent_high": np.nan, "problems": "other tokenizers"},
          "other tokenizers"),
     ],
@@ -131,7 +133,8 @@ def context(residual=1e-13, wins=((0.8, 0.6, 32), (0.9, 0.7, 32)),
     ])  # fmt: skip
     selection = pd.DataFrame([
         about | {"selector": "attention_mean", "sink": "free", "k": 8, "model": f"m{i}",
-                 "lasso_wins": share, "lasso_wins_low": low, "lasso_wins_high": 1.0, "texts": n}
+                 "lasso_wins": share, "lasso_wins_low": low, "lasso_wins_high": 1.0, "texts": n,
+                 "sources": n}
         for i, (share, low, n) in enumerate(wins)
     ])  # fmt: skip
     distribution = pd.DataFrame([
@@ -151,6 +154,20 @@ def test_an_identity_holds_to_rounding_or_not():
     assert context()[claims.RIDGE]["control_estimate"] == 0.5
     assert context(residual=1e-6)[claims.RIDGE]["verdict"] == "contradicted"
     assert context(residual=np.nan)[claims.RIDGE]["verdict"] == "not available"
+
+
+@pytest.mark.parametrize("texts", [1, 2, 3, 4, 7])
+def test_lasso_has_no_verdict_from_fewer_texts_than_ablation_needs(texts):
+    assert claims.lasso_verdict(1.0, 1.0, texts) == "not available"
+    row = context(wins=((1.0, 1.0, 32), (1.0, 1.0, texts)))[claims.LASSO]
+    assert (row["verdict"], row["estimate_of"]) == ("not available", "")
+    assert row["to_add"].startswith(f"m1: {texts} texts of {texts} sources: at least 8 texts")
+
+
+def test_lasso_needs_texts_of_several_sources_and_the_exact_end_above_a_half():
+    assert claims.lasso_verdict(1.0, 1.0, 8) == "supported"
+    assert claims.lasso_verdict(1.0, 1.0, 8, sources=3) == "not available"
+    assert claims.lasso_verdict(7 / 8, 0.6, 8) == "inconclusive"  # 0.47 by the binomial
 
 
 @pytest.mark.parametrize(
@@ -201,6 +218,37 @@ def test_a_verdict_that_is_not_available_has_no_error_rate():
     assert [row["verdict"] for row in rows] == 4 * ["not available"]
     assert np.isnan([row["false_rate"] for row in rows]).all()
     assert "% wrong" not in report.terminal_text(claims.table(rows))
+
+
+@pytest.mark.parametrize(
+    ("claim", "columns", "words"),
+    [
+        (claims.LARGER, {"points": 2}, "1 more size: 3 are needed"),
+        (claims.LARGER, {"problems": "models with different tokenizers are not compared"},
+         "models with different tokenizers are not compared"),
+        (claims.LARGER, {"slope_high": 0.1}, "untrained twins of every model at this depth"),
+        (claims.LARGER, {"slope_high": 0.1, "excess_slope_high": 0.1},
+         "more sizes, or more texts with labels, of more sources"),
+        (claims.BETTER, {"points": 2}, "at this depth, of every model: cosine, cosine_centred"),
+        (claims.BETTER, {"points": 2, "minus_cosine_low": -0.1, "minus_cosine_centred_low": -0.1},
+         "more texts with labels, of more sources"),
+        (claims.COVARIANCES, {"points": 2, "minus_length_low": 0.1, "minus_bag_of_words_low": 0.1},
+         "at this depth, of every model: untrained twins"),
+        (claims.COVARIANCES, {"points": 2, **{f"{name}_low": -0.1 for name in claims.BASELINES}},
+         "more texts with labels, of more sources"),
+    ],
+)  # fmt: skip
+def test_a_claim_on_sentences_says_what_would_decide_it(claim, columns, words):
+    names = ("value", "slope", "excess_slope", *claims.BASELINES, "minus_cosine",
+             "minus_cosine_centred")  # fmt: skip
+    trend = {f"{name}{end}": np.nan for name in names for end in ("", "_low", "_high")} | {
+        "corpus": "c", "family": "f", "depth": "final", "score": "auc", "headline": True,
+        "points": 3, "models": 3, "texts": 9, "covariance_verdict": "inconclusive",
+        "trend_verdict": "inconclusive", "problems": "2 points: a law needs at least 3",
+        "distance": "js_centred",
+    }  # fmt: skip
+    rows = claims.of_sentences(pd.DataFrame([trend | columns]), RATES)
+    assert [row["to_add"] for row in rows if row["claim"] == claim] == [words]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from infogeo.geometry.entropy import (
     conditional_entropies,
     entropies,
     evaluate,
+    prefix_bits,
 )
 from infogeo.geometry.spectra import text_spectra
 from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
@@ -183,7 +184,8 @@ def test_table_has_every_value_once(table):
     assert frame["value"].dtype == np.float64
     assert np.isfinite(frame["value"]).all()
     # 3 texts of n = 5 and 2 of n = 8, two corpus scopes at each; 15 unit and 7 centred metrics
-    assert len(frame) == 2 * (3 + 2 + 2 * 2) * (15 + 7) + (3 + 2) * 3
+    # and at n = 5 no text whose first token ends within the context of prefix_bits_per_byte.
+    assert len(frame) == 2 * (3 + 2 + 2 * 2) * (15 + 7) + (3 + 2) * 3 + 2
 
 
 def test_table_holds_each_text_s_own_value(table):
@@ -229,6 +231,39 @@ def test_conditional_entropy_leaves_the_first_token_out(table):
             assert found["predictive_entropy"] == pytest.approx(
                 given.predictive_entropy[part].astype(np.float64).mean(), rel=1e-14
             )
+
+
+def of_one_text(ends, bits):
+    """Tokens of one text that end at these bytes and cost so many bits (the first: none)."""
+    nll = np.array([np.nan, *bits[1:]], np.float32) * np.float32(np.log(2))
+    return Tokens(np.array([0, len(ends)]), nll, nll, np.array(ends, np.int32))
+
+
+def test_bits_of_a_prefix_are_those_of_the_same_bytes_under_every_tokenizer():
+    # A byte of the text costs one bit, up to byte 10, and three beyond; bytes 4 … 16 count.
+    cost = np.where(np.arange(20) < 10, 1, 3)
+    for ends in (range(1, 21), [2, 4, 10, 16, 18], [0, 1, 4, 7, 10, 16, 20], [4, 10, 13, 20]):
+        bits = [part.sum() for part in np.split(cost, list(ends))[:-1]]
+        found = prefix_bits(of_one_text(list(ends), bits), [0], 16)
+        assert found == pytest.approx([(6 * 1 + 6 * 3) / 12], rel=1e-6)
+
+
+def test_a_token_across_the_end_of_a_prefix_counts_by_its_bytes_inside():
+    # Of 8 bytes the last six count: 2 … 4 for 2 bits, and half of 4 … 12 for 8.
+    found = prefix_bits(of_one_text([2, 4, 12], [0, 2, 8]), [0], 8)
+    assert found == pytest.approx([(2 + 4) / 6], rel=1e-6)
+
+
+def test_several_tokens_of_one_character_count_together():
+    # Bytes 2 … 6 are one character of three tokens, which all end where it ends.
+    found = prefix_bits(of_one_text([2, 6, 6, 6, 8], [0, 1, 2, 3, 4]), [0], 8)
+    assert found == pytest.approx([10 / 6], rel=1e-6)
+    assert prefix_bits(of_one_text([1, 6, 6, 6], [0, 1, 2, 3]), [0], 6) == pytest.approx([6 / 5])
+
+
+@pytest.mark.parametrize("ends", [[3, 4, 8], [2, 4, 7]])  # first token, last token
+def test_a_text_that_tokens_do_not_cover_has_no_bits_of_its_prefix(ends):
+    assert np.isnan(prefix_bits(of_one_text(ends, [0, 1, 1]), [0], 8)).all()
 
 
 @pytest.mark.parametrize("array", ["nll", "predictive_entropy", "token_end_byte"])

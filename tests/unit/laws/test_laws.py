@@ -413,13 +413,16 @@ def test_models_that_may_not_be_compared_are_not(field, reason):
     assert np.isnan(law["exponent"])
 
 
-def test_bits_per_byte_compares_different_tokenizers():
-    world = World()
-    world.models[2]["tokenizer_sha256"] = "other"
-    law = world.plant(
-        world.noisy(size(-0.05)), metric="bits_per_byte", convention="", layer=""
-    ).law()
-    assert law["exponent"] == pytest.approx(-0.05, abs=0.01)
+def test_different_tokenizers_are_compared_on_equal_bytes_and_not_on_equal_tokens():
+    laws = {}
+    for metric in ("prefix_bits_per_byte", "bits_per_byte"):
+        world = World()
+        world.models[2]["tokenizer_sha256"] = "other"
+        planted = world.plant(world.noisy(size(-0.05)), metric=metric, convention="", layer="")
+        laws[metric] = planted.law()
+    assert laws["prefix_bits_per_byte"]["exponent"] == pytest.approx(-0.05, abs=0.01)
+    assert np.isnan(laws["bits_per_byte"]["exponent"])
+    assert "prefix_bits_per_byte only" in laws["bits_per_byte"]["problems"]
 
 
 def test_a_value_that_is_not_positive_names_its_model():

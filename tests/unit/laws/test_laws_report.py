@@ -97,7 +97,7 @@ def run(tmp_path_factory):
 
 def test_every_law_is_there_once(run):
     spectral = 14 + 3 + 1  # both conventions; coding rates at one ε², mean gain at one λ
-    expected = (spectral * 3 * len(DEPTHS) + 3) * 2  # scopes, depths; conditional; axes
+    expected = (spectral * 3 * len(DEPTHS) + 4) * 2  # scopes, depths; conditional; axes
     key = ["scope", "metric", "depth", "convention", "n", "axis"]
     assert len(run.laws) == expected == len(run.laws[key].drop_duplicates())
     assert len(run.points) == 4 * expected

@@ -29,7 +29,8 @@ def model(slug, width, layers, family="a"):
     N = 12 * width**2 * layers
     return {"slug": slug, "family": family, "params_total": N + 100, "params_non_embedding": N,
             "width": width, "layers": layers,
-            "replicate": ("a", int(slug.endswith("-s1")))}  # fmt: skip
+            "replicate": ("a", int(slug.endswith("-s1"))), "dtype": "float32",
+            "tokenizer_sha256": "t"}  # fmt: skip
 
 
 def about():
@@ -280,6 +281,20 @@ def test_models_of_other_vocabularies_are_points_of_their_own_as_in_laws():
               depth="final", distance="js_centred", score="auc")  # fmt: skip
     assert row["points"] == 7
     assert np.isfinite(row["slope"])
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"), [("tokenizer_sha256", "different tokenizers"), ("dtype", "dtypes")]
+)
+def test_larger_models_are_compared_within_one_tokenizer_and_dtype_alone(field, reason):
+    models, trained, untrained = corpus(lambda rank, name: 3.6 * 0.66**rank)
+    models[0][field] = "other"
+    row = one(trends_of(run(models, trained, untrained)),
+              depth="final", distance="js_centred", score="auc")  # fmt: skip
+    assert (row["trend_verdict"], row["points"]) == ("not available", 6)
+    assert np.isnan([row["slope"], row["excess_slope"]]).all()
+    assert reason in row["problems"]
+    assert np.isfinite(row["minus_cosine"])  # each model's own
 
 
 def test_a_planted_trend_is_found_as_scaling_finds_it(study, scores, trends):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from infogeo.context.distribution import too_few
 from infogeo.context.selection_summary import shown_k
 from infogeo.files.numbers import percent
 from infogeo.geometry.metrics import CONDITIONAL, NORMALISED, parse_metric
@@ -19,6 +20,7 @@ from infogeo.laws.law import CONTROLS
 IDENTITY = 1e-9  # nats: what rounding may leave of an identity
 RARELY = 0.05  # share of texts that is "never" for practical purposes
 NOMINAL = 0.95  # coverage
+MIN_SIZES = 3  # of a slope with an interval
 POWER, BEYOND = "falls as a power law of N", "falls beyond the controls"
 RIDGE, LASSO = "information gain is the ridge form", "Lasso sometimes beats attention"
 DISTRIBUTED = "information is distributed over tokens"
@@ -141,7 +143,7 @@ def _beyond(law: pd.Series, about: tuple) -> dict:
     ]
     measured = [control for control in controls if np.isfinite(control.high)]
     closest = max(measured, key=lambda control: control.high, default=NONE)
-    missing = [_sizes(law, 3)]
+    missing = [_sizes(law, MIN_SIZES)]
     if np.isfinite(raw.high):
         missing += [c.what + " of every model" for c in controls if not np.isfinite(c.high)]
         if law["widths"] == 1:
@@ -168,10 +170,15 @@ def _points(law: pd.Series) -> str:
 
 def _sizes(law: pd.Series, needed: int) -> str:
     """What lacks for a number of sizes, or why there is no law for another reason."""
-    if 0 < law["points"] < needed:
-        more = needed - law["points"]
-        return f"{more} more size{'' if more == 1 else 's'}: {needed} are needed"
-    return "" if np.isfinite(law["exponent_high"]) else law["problems"]
+    fitted = np.isfinite(law["exponent_high"])
+    if not fitted and not 0 < law["points"] < MIN_SIZES:
+        return law["problems"]
+    return _more_sizes(law["points"], needed) if law["points"] < needed else ""
+
+
+def _more_sizes(points: int, needed: int) -> str:
+    more = needed - points
+    return f"{more} more size{'' if more == 1 else 's'}: {needed} are needed"
 
 
 def without_law(frame: pd.DataFrame, families: list[tuple[str, str]]) -> list[dict]:
@@ -243,10 +250,13 @@ def _lasso(selection: pd.DataFrame, about: tuple, k: int, rates) -> dict:
     if not len(of_models):
         return _row(LASSO, about, "", NONE, NONE, "not available", np.nan, "",
                     "texts with attention: states.attention_texts")  # fmt: skip
-    wins = zip(
-        *(of_models[name] for name in ("lasso_wins", "lasso_wins_low", "texts")), strict=True
-    )
+    columns = ("lasso_wins", "lasso_wins_low", "texts", "sources")
+    wins = zip(*(of_models[name] for name in columns), strict=True)
     verdict = _all([lasso_verdict(*row) for row in wins], "supported", "contradicted")
+    if verdict == "not available":
+        few = of_models.loc[of_models["texts"].idxmin()]
+        to_add = f"{few['model']}: {too_few(few['texts'], few['sources'])}"
+        return _row(LASSO, about, "", NONE, NONE, verdict, np.nan, "", to_add)
     least = of_models.loc[of_models["lasso_wins_low"].idxmin()]
     estimate = Estimate("share of texts", *least[["lasso_wins", "lasso_wins_low",
                                                   "lasso_wins_high"]])  # fmt: skip
@@ -257,20 +267,26 @@ def _lasso(selection: pd.DataFrame, about: tuple, k: int, rates) -> dict:
     return _row(LASSO, about, "", estimate, Estimate("equals", 0.5), verdict, rate, rests_on, "")
 
 
-def lasso_verdict(share: float, low: float, texts: int) -> str:
+def lasso_verdict(share: float, low: float, texts: int, sources: int | None = None) -> str:
     """The verdict on "Lasso sometimes beats attention" for one model.
 
     Parameters
     ----------
     share, low : float
-        Share of texts in which it does, and the lower end of its interval.
+        Share of texts in which it does, and the lower end of its interval over sources.
     texts : int
-        An upper end from resampled texts would be too low where few texts say yes; the exact
-        binomial one is taken.
+        Resampled texts hold too little variance where few say yes, or few say no: the exact
+        binomial ends have to agree.
+    sources : int, optional
+        Of these texts; default: one each. Too few texts or sources, as for ablation
+        (`distribution.too_few`), have no verdict.
     """
-    if low > 0.5:
-        return "supported"
+    if too_few(texts, texts if sources is None else sources):
+        return "not available"
     yes = round(share * texts)
+    exact_low = special.betaincinv(yes, texts - yes + 1, 0.025) if yes else 0.0
+    if min(low, exact_low) > 0.5:
+        return "supported"
     high = special.betaincinv(yes + 1, texts - yes, 0.975) if yes < texts else 1.0
     return "contradicted" if high < RARELY else "inconclusive"
 
@@ -319,12 +335,12 @@ def of_sentences(trends: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
         rows.append(_row(
             BETTER, about, row["distance"], _ends(row, "minus_cosine", "AUC less cosine's"),
             _ends(row, "minus_cosine_centred", "less centred cosine's"), better,
-            _rate(rates, "covariance", better), size, _why(row, better),
+            _rate(rates, "covariance", better), size, _for_means(row, better),
         ))  # fmt: skip
         rows.append(_row(
             LARGER, about, row["distance"], _ends(row, "slope", "AUC per ln N"),
             _ends(row, "excess_slope", "beyond untrained twins"), larger,
-            _rate(rates, "larger", larger), size, _why(row, larger),
+            _rate(rates, "larger", larger), size, _for_trend(row, larger),
         ))  # fmt: skip
     return rows
 
@@ -359,8 +375,10 @@ def _separates(claim: str, row: pd.Series, about: tuple, rates) -> dict:
     verdict = separation_verdict(value, gaps)
     weakest = min((g for g in gaps if np.isfinite(g.low)), key=lambda g: g.low, default=NONE)
     rate = _rate(rates, "separation", verdict)
+    to_add = _for_scores(verdict, [gap.what.removeprefix("over ") for gap in gaps
+                                   if not np.isfinite(gap.low)])  # fmt: skip
     return _row(claim, about, row["distance"], value, weakest, verdict, rate, _judged(row),
-                _why(row, verdict))  # fmt: skip
+                to_add)  # fmt: skip
 
 
 def separation_verdict(value: Estimate, gaps: list[Estimate]) -> str:
@@ -388,9 +406,39 @@ def _judged(row: pd.Series) -> str:
     return f"{row['points']} sizes, {row['models']} models, {row['texts']} texts"
 
 
-def _why(row: pd.Series, verdict: str) -> str:
-    """What lacks for a claim that is not decided."""
-    return "" if verdict in ("supported", "contradicted") else row["problems"]
+def _for_scores(verdict: str, missing: list[str]) -> str:
+    """What would decide a claim on scores of a family's models: no further model does.
+
+    Parameters
+    ----------
+    verdict : str
+    missing : list of str
+        Scores to compare with that a model lacks.
+    """
+    if verdict in ("supported", "contradicted"):
+        return ""
+    if missing:
+        return f"at this depth, of every model: {', '.join(missing)}"
+    return "more texts with labels, of more sources"
+
+
+def _for_means(row: pd.Series, verdict: str) -> str:
+    """What would decide whether covariances separate better than means."""
+    names = ("cosine", "cosine_centred")
+    return _for_scores(verdict, [name for name in names if np.isnan(row[f"minus_{name}_low"])])
+
+
+def _for_trend(row: pd.Series, verdict: str) -> str:
+    """What would decide whether larger models separate better."""
+    if verdict in ("supported", "contradicted"):
+        return ""
+    if row["points"] < MIN_SIZES:
+        return _more_sizes(row["points"], MIN_SIZES)
+    if not np.isfinite(row["slope_high"]):
+        return row["problems"]
+    if not np.isfinite(row["excess_slope_high"]):
+        return "untrained twins of every model at this depth"
+    return "more sizes, or more texts with labels, of more sources"
 
 
 # ---------------------------------------------------------------- theory

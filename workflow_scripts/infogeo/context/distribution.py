@@ -287,11 +287,17 @@ def curves_of(shared: SharedTexts, frame: pd.DataFrame, n: int) -> tuple[Curves,
     return curves._replace(kl=curves.kl[chosen], base=curves.base[chosen]), chosen
 
 
+def too_few(texts: int, sources: int) -> str:
+    """Why a model cannot be judged on so few texts, or ""."""
+    if texts >= MIN_TEXTS and sources >= MIN_CLUSTERS:
+        return ""
+    return (f"{texts} texts of {sources} sources: at least {MIN_TEXTS} texts of "
+            f"{MIN_CLUSTERS} sources are needed")  # fmt: skip
+
+
 def _reason_unavailable(curves: Curves, clusters) -> str:
-    count = len(np.unique(clusters))
-    if len(clusters) < MIN_TEXTS or count < MIN_CLUSTERS:
-        return (f"{len(clusters)} texts of {count} sources: at least {MIN_TEXTS} texts of "
-                f"{MIN_CLUSTERS} sources are needed")  # fmt: skip
+    if problem := too_few(len(clusters), len(np.unique(clusters))):
+        return problem
     if not (curves.base.mean(0) > 0).all():
         return "dropping all earlier tokens changes nothing: mean KL_0 is 0"
     if all(name == "random" for name, _ in curves.names):

@@ -10,7 +10,8 @@ from infogeo.sources.cards import by_family, model_columns
 SELECTION_COLUMNS = [
     "corpus", "family", "model", "N", "width", "layers", "selector", "sink", "k",
     "held_out", "held_out_low", "held_out_high", "in_sample", "in_sample_low", "in_sample_high",
-    "jaccard", "relative_position", "texts", "lasso_wins", "lasso_wins_low", "lasso_wins_high",
+    "jaccard", "relative_position", "texts", "sources",
+    "lasso_wins", "lasso_wins_low", "lasso_wins_high",
     "median_difference", "wilcoxon_p", "wilcoxon_p_holm",
 ]  # fmt: skip
 
@@ -44,7 +45,9 @@ def summarise_selection(corpus: str, models: list[dict], frames: dict, *, draws:
         for model in family:
             frame = frames[model["slug"]]
             index, values = shared.wide(frame[frame["metric"] == "held_out"], keys, "value")
-            rows = index.assign(texts=np.isfinite(values).sum(0))
+            rows = index.assign(
+                texts=np.isfinite(values).sum(0), sources=shared.sources_of(np.isfinite(values))
+            )
             rows["held_out"], rows["held_out_low"], rows["held_out_high"] = shared.mean(values)
             rows = rows.join(_against_lasso(index, values, shared))
             for metric in ("in_sample", "jaccard", "relative_position"):

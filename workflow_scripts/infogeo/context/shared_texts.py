@@ -80,6 +80,11 @@ class SharedTexts:
             values[cells] = part[column].to_numpy(float)[known]
         return index, values
 
+    def sources_of(self, present) -> np.ndarray:
+        """How many clusters the texts of each column have; present: (texts, columns) bool."""
+        of_cluster = np.unique(self.clusters)[:, None] == self.clusters
+        return (of_cluster.astype(np.int64) @ present > 0).sum(axis=0)
+
     def mean(self, values):
         """Means over texts with their intervals; a text whose value is NaN is left out.
 

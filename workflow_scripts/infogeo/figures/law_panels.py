@@ -45,6 +45,7 @@ NAMES = {
     ),
     "nll": ("Conditional entropy", "NLL (nats/token)"),
     "bits_per_byte": ("Conditional entropy", "NLL (bits/byte)"),
+    "prefix_bits_per_byte": ("Conditional entropy, equal bytes", "NLL (bits/byte)"),
     "predictive_entropy": ("Predictive entropy", "entropy (nats/token)"),
 }
 # Columns of points.parquet: value, interval.

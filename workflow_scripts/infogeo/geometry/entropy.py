@@ -9,6 +9,8 @@ from infogeo.geometry import metrics
 from infogeo.geometry.corpus_spectra import Documents
 from infogeo.geometry.spectra_file import SpectraFile, Tokens
 
+PREFIX_BYTES = 2  # of the prefix for each of n tokens: most tokenizers reach so far in most texts
+
 # Each metric takes (eigenvalues (..., r), width d, rank); d and rank broadcast against (...).
 # A spectrum without any row left (all eigenvalues 0) is a pure state: every entropy is 0.
 
@@ -161,8 +163,8 @@ def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[flo
     pandas.DataFrame
         doc_id, source, scope, layer, convention, n, metric, value. Scope ``text`` has a row per
         text, ``tokens`` and ``means`` one per corpus with empty doc_id and source. The last part
-        holds the conditional entropies (nll and predictive_entropy: nats per token;
-        bits_per_byte), with an empty layer and convention.
+        holds `conditional_entropies`, with an empty layer and convention; texts without a
+        prefix_bits_per_byte have no row of it.
 
     Raises
     ------
@@ -178,7 +180,7 @@ def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[flo
                 value = evaluate(metric, spectrum.eigenvalues, layer.width, rows, convention)
                 parts.append((scope, layer.layer, convention, n, metric, value))
         yield _long(parts, documents)
-    yield _long(
+    conditional = _long(
         [
             ("text", "", "", n, metric, value)
             for n in documents.texts
@@ -186,6 +188,7 @@ def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[flo
         ],
         documents,
     )
+    yield conditional.dropna(subset="value", ignore_index=True)
 
 
 def _long(parts: list[tuple], documents: Documents):
@@ -226,7 +229,8 @@ def conditional_entropies(tokens: Tokens, documents: Documents, n: int) -> dict[
     -------
     dict of str to ndarray of float64 (texts with n tokens,)
         nll and predictive_entropy in nats per token, bits_per_byte: the negative log-likelihood
-        of those tokens in bits over the UTF-8 bytes that they cover (Kaplan et al. 2020).
+        of those tokens in bits over the UTF-8 bytes that they cover (Kaplan et al. 2020), other
+        bytes under another tokenizer; prefix_bits_per_byte: see `prefix_bits`.
 
     Raises
     ------
@@ -250,6 +254,46 @@ def conditional_entropies(tokens: Tokens, documents: Documents, n: int) -> dict[
         )
     return {
         "nll": nll.mean(axis=1),
-        "bits_per_byte": nll.sum(axis=1) / np.log(2) / covered,
+        metrics.BITS: nll.sum(axis=1) / np.log(2) / covered,
+        metrics.PREFIX_BITS: prefix_bits(tokens, texts, PREFIX_BYTES * n),
         "predictive_entropy": predictive.mean(axis=1),
     }
+
+
+def prefix_bits(tokens: Tokens, texts, size: int) -> np.ndarray:
+    """Bits per byte of the last three quarters of the first `size` bytes of each text.
+
+    The bytes are the same under every tokenizer. The first quarter is context alone, since
+    tokenizers differ in the first token, which has nothing before it. A token across an end of
+    the bytes counts by the share of its bytes that lies inside.
+
+    Parameters
+    ----------
+    tokens : Tokens
+    texts : sequence of int
+    size : int
+
+    Returns
+    -------
+    ndarray of float64 (texts,)
+        NaN where the stored tokens of a text do not reach so far, or its first token reaches
+        beyond the context.
+    """
+    bounds = np.array([size // 4, size])
+    values = np.full(len(texts), np.nan)
+    for place, text in enumerate(texts):
+        part = slice(*tokens.offsets[text : text + 2])
+        ends = np.asarray(tokens.token_end_byte[part], np.int64)
+        if ends[0] <= bounds[0] and ends[-1] >= bounds[1]:
+            nll = np.append(0.0, tokens.nll[part][1:].astype(np.float64))
+            values[place] = np.diff(_sum_up_to(bounds, ends, nll))[0]
+    return values / np.log(2) / np.diff(bounds)
+
+
+def _sum_up_to(bounds, ends, nll) -> np.ndarray:
+    """Sum of nll (tokens,) of the bytes before each bound; a token's is spread over its bytes."""
+    whole = np.searchsorted(ends, bounds, side="right")  # tokens that end there or before
+    sums, starts = np.append(0.0, np.cumsum(nll)), np.append(0, ends)
+    at = np.minimum(whole, len(ends) - 1)
+    inside = np.where(whole < len(ends), bounds - starts[at], 0)
+    return sums[whole] + nll[at] * inside / np.maximum(ends[at] - starts[at], 1)

@@ -22,7 +22,9 @@ SPECTRAL = (
 CODING = ("coding_rate", "coding_rate_paper", "coding_rate_rank")
 MEAN_GAIN = "mean_gain"
 # Of the text's probability rather than of hidden states: without depth and convention.
-CONDITIONAL = ("nll", "bits_per_byte", "predictive_entropy")
+# Over n tokens, which cover other bytes under another tokenizer; and over equal bytes of a text.
+BITS, PREFIX_BITS = "bits_per_byte", "prefix_bits_per_byte"
+CONDITIONAL = ("nll", BITS, PREFIX_BITS, "predictive_entropy")
 NORMALISED = ("entropy_over_ln_d", "entropy_over_ln_rank", "coding_rate_paper", "coding_rate_rank")
 
 EPS2, LAMBDA = "eps2", "lambda"

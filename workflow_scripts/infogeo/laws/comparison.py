@@ -7,18 +7,19 @@ from typing import NamedTuple
 import numpy as np
 
 from infogeo.geometry.depths import layer_at
+from infogeo.geometry.metrics import PREFIX_BITS
 from infogeo.inference import resampling
 from infogeo.laws.measured import Measured, Texts
 from infogeo.laws.settings import Settings
+from infogeo.sources import comparable
 
 
 def incomparable(models: list[dict], metric: str) -> str:
     """Why these models may not be compared, or "": a comparison has one dtype and one tokenizer."""
-    kinds = sorted({model["dtype"] for model in models})
-    if len(kinds) > 1:
-        return f"models of different dtypes ({', '.join(kinds)}) are not compared"
-    if metric != "bits_per_byte" and len({model["tokenizer_sha256"] for model in models}) > 1:
-        return "models with different tokenizers are compared in bits_per_byte only"
+    if problem := comparable.mixed_dtypes(models):
+        return problem
+    if metric != PREFIX_BITS and comparable.mixed_tokenizers(models):
+        return f"models with different tokenizers are compared in {PREFIX_BITS} only"
     return ""
 
 

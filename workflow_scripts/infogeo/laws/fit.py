@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from infogeo.geometry.depths import width_at
-from infogeo.geometry.metrics import CONDITIONAL
+from infogeo.geometry.metrics import CONDITIONAL, PREFIX_BITS
 from infogeo.inference import regression, resampling
 from infogeo.jobs.progress import Heartbeat
 from infogeo.laws.columns import KEY, PAIR_COLUMNS, POINT_COLUMNS, tidy
@@ -199,7 +199,7 @@ class CorpusFit:
                 continue
             rows, xs, ys, tokenizers = zip(*fitted, strict=True)
             common = {"common_families": len(fitted)}
-            if len(set().union(*tokenizers)) > 1 and rows[0]["metric"] != "bits_per_byte":
+            if len(set().union(*tokenizers)) > 1 and rows[0]["metric"] != PREFIX_BITS:
                 reason = "common exponent: families with different tokenizers"
                 for law in rows:
                     law["problems"] = "; ".join(filter(None, [law["problems"], reason]))

@@ -23,7 +23,8 @@ class Study:
     ----------
     corpus : str
     models : list of dict
-        slug, family, params_total, params_non_embedding, width, layers, replicate.
+        slug, family, params_total, params_non_embedding, width, layers, replicate, dtype,
+        tokenizer_sha256.
     separation : Separation
     cells : dict
         (slug, depth, distance) → Judged; depth "": baselines.
@@ -82,7 +83,8 @@ def judge_corpus(
     ----------
     corpus : str
     models : list of dict
-        slug, family, params_total, params_non_embedding, width, layers, replicate.
+        slug, family, params_total, params_non_embedding, width, layers, replicate, dtype,
+        tokenizer_sha256.
     trained, untrained : dict
         Slug → `infogeo.sentences.file.Sentences`, read one at a time; a model may lack twins.
     neighbours, permutations, seed : int

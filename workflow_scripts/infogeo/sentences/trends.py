@@ -12,7 +12,7 @@ from infogeo.inference import regression
 from infogeo.sentences.scores import SCORES
 from infogeo.sentences.study import MEANS, REFERENCES, Study
 from infogeo.sentences.summary import HEADLINE, bounds, estimate, is_headline
-from infogeo.sources import replicates
+from infogeo.sources import comparable, replicates
 from infogeo.sources.cards import by_family
 
 COVARIANCE = ("js_unit", "js_centred", "bures_unit", "bures_centred")
@@ -40,7 +40,8 @@ def trend_table(study: Study, *, headline_depth: str, draws: int, seed: int) -> 
     -------
     pandas.DataFrame
         TREND_COLUMNS. Replicates are one point (`infogeo.sources.replicates`), their scores
-        averaged; other models of one shape are points of their own, and then there is no slope.
+        averaged. There is no slope over other models of one shape, different tokenizers (their
+        texts are cut at other bytes) or different dtypes.
         slope: of the score on ln N, the interval of `regression.slope`; sources are crossed with
         models. excess_slope: of the score less the untrained twins'. value, minus_*:
         means over points, 95 % over sources, the models taken as they are. covariance_p: the
@@ -108,8 +109,9 @@ def _trend(study, cell, models, headline_depth, draws, seed) -> list[dict]:
     curve = averaged({slug: (own.values, own.influence) for slug, own in judged.items()})
     gaps = {name: averaged({slug: study.gap(slug, depth, distance, name) for slug in N})
             for name in (*REFERENCES, "untrained")}  # fmt: skip
-    if clash:
-        slopes = excess = [regression.no_slope(clash)] * len(SCORES)
+    reason = "; ".join(filter(None, [clash, _incomparable(models)]))
+    if reason:
+        slopes = excess = [regression.no_slope(reason)] * len(SCORES)
     else:
         slopes = _slopes(separation, X, curve, draws, seed)
         excess = _slopes(separation, X, gaps["untrained"], draws, seed)
@@ -127,6 +129,16 @@ def _trend(study, cell, models, headline_depth, draws, seed) -> list[dict]:
                        {name: column[at] for name, column in columns.items()})
         for at, score in enumerate(SCORES)
     ]  # fmt: skip
+
+
+def _incomparable(models: list[dict]) -> str:
+    """Why these models may not be compared with each other, or ""."""
+    tokenizers = ""
+    if comparable.mixed_tokenizers(models):
+        tokenizers = (
+            "models with different tokenizers are not compared: their texts of n tokens differ"
+        )
+    return "; ".join(filter(None, [comparable.mixed_dtypes(models), tokenizers]))
 
 
 def _conclusions(distance, slope, excess, p, means: dict) -> dict:
