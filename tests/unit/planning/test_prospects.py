@@ -89,7 +89,9 @@ def test_tokenizers_are_compared_where_they_are_known(tmp_path):
         card.parent.mkdir(parents=True)
         card.write_text(f'{{"tokenizer_sha256": "{tokenizer}"}}')
     (line,) = notes(three, tmp_path)
-    assert line.startswith("family f: laws of bits_per_byte alone: its models have 2 tokenizers")
+    assert line.startswith(
+        "family f: laws of prefix_bits_per_byte alone: its models have 2 tokenizers"
+    )
     assert notes(three) == []
     for name, content in (("x", '{"a": 1}'), ("y", '{"padding": 1, "a": 1}'), ("z", "{")):
         (tmp_path / name).mkdir()
@@ -103,7 +105,9 @@ def test_tokenizers_are_compared_where_they_are_known(tmp_path):
 def test_a_corpus_with_too_little_is_one_line():
     few = DOCSTRINGS | {"slug": "few", "texts": 5, "where": "pandas"}
     (line,) = notes(family({}, {}, {}), corpora=[DOCSTRINGS, few])
-    assert line.startswith("corpus few: no verdict on token ablation: of 5 texts, 8 are needed")
+    assert line.startswith(
+        "corpus few: no verdict on token ablation and on Lasso: of 5 texts, 8 are needed"
+    )
     assert "; no study of sentences; to add: another package" in line
     (line,) = notes(family({}, {}, {}), states={"attention_texts": 4})
     assert "of 4 texts" in line

@@ -375,7 +375,7 @@ def _separates(claim: str, row: pd.Series, about: tuple, rates) -> dict:
     verdict = separation_verdict(value, gaps)
     weakest = min((g for g in gaps if np.isfinite(g.low)), key=lambda g: g.low, default=NONE)
     rate = _rate(rates, "separation", verdict)
-    to_add = _for_scores(verdict, [gap.what.removeprefix("over ") for gap in gaps
+    to_add = _for_scores(row, verdict, [gap.what.removeprefix("over ") for gap in gaps
                                    if not np.isfinite(gap.low)])  # fmt: skip
     return _row(claim, about, row["distance"], value, weakest, verdict, rate, _judged(row),
                 to_add)  # fmt: skip
@@ -406,17 +406,21 @@ def _judged(row: pd.Series) -> str:
     return f"{row['points']} sizes, {row['models']} models, {row['texts']} texts"
 
 
-def _for_scores(verdict: str, missing: list[str]) -> str:
+def _for_scores(row: pd.Series, verdict: str, missing: list[str]) -> str:
     """What would decide a claim on scores of a family's models: no further model does.
 
     Parameters
     ----------
+    row : pandas.Series
+        Of trends.parquet.
     verdict : str
     missing : list of str
         Scores to compare with that a model lacks.
     """
     if verdict in ("supported", "contradicted"):
         return ""
+    if not row["points"]:  # the texts were not judged
+        return row["problems"]
     if missing:
         return f"at this depth, of every model: {', '.join(missing)}"
     return "more texts with labels, of more sources"
@@ -425,14 +429,15 @@ def _for_scores(verdict: str, missing: list[str]) -> str:
 def _for_means(row: pd.Series, verdict: str) -> str:
     """What would decide whether covariances separate better than means."""
     names = ("cosine", "cosine_centred")
-    return _for_scores(verdict, [name for name in names if np.isnan(row[f"minus_{name}_low"])])
+    missing = [name for name in names if np.isnan(row[f"minus_{name}_low"])]
+    return _for_scores(row, verdict, missing)
 
 
 def _for_trend(row: pd.Series, verdict: str) -> str:
     """What would decide whether larger models separate better."""
     if verdict in ("supported", "contradicted"):
         return ""
-    if row["points"] < MIN_SIZES:
+    if 0 < row["points"] < MIN_SIZES:
         return _more_sizes(row["points"], MIN_SIZES)
     if not np.isfinite(row["slope_high"]):
         return row["problems"]

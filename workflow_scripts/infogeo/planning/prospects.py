@@ -50,8 +50,8 @@ def notes(models: list[dict], corpora: list[dict], config: dict, results) -> lis
         texts = min(config["states"]["attention_texts"], row["texts"] or LEAST_ABLATED)
         if texts < LEAST_ABLATED:
             reasons.append(
-                f"no verdict on token ablation: of {texts} texts, {LEAST_ABLATED} are needed "
-                "(states.attention_texts, and texts of the corpus)"
+                f"no verdict on token ablation and on Lasso: of {texts} texts, {LEAST_ABLATED} are "
+                "needed (states.attention_texts, and texts of the corpus)"
             )
         if lacking[row["slug"]] not in ("", NO_LABELS, NOT_CHOSEN):
             reasons.append(f"no study of sentences; to add: {lacking[row['slug']]}")
@@ -77,8 +77,8 @@ def _of_family(rows: list[dict], results) -> list[str]:
         )
     elif len(tokenizers) > 1:
         reasons.append(
-            f"laws of bits_per_byte alone: its models have {len(tokenizers)} tokenizers; give "
-            "those of one tokenizer a family"
+            f"laws of prefix_bits_per_byte alone: its models have {len(tokenizers)} tokenizers; "
+            "give those of one tokenizer a family"
         )
     if encoders:
         reasons.append(f"no likelihoods and no ablation of the encoders {', '.join(encoders)}")
