@@ -34,6 +34,12 @@ BY_LOOKING = {
         ),
         True,
     ),
+    "codegen": (  # its configuration knows no padding token
+        hf.CodeGenConfig(
+            vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, n_positions=66, rotary_dim=4
+        ),
+        True,
+    ),
     "rwkv": (
         hf.RwkvConfig(
             vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, attention_hidden_size=32,

@@ -99,7 +99,7 @@ def settle_positions(model, own: dict, batch) -> None:
     other[0][-1] = batch[1][-1]  # a later token: none before may move
     choices = [None]
     if "position_ids" in inspect.signature(model.base.forward).parameters:
-        padding = model.model.config.get_text_config().pad_token_id
+        padding = getattr(model.model.config.get_text_config(), "pad_token_id", None)
         # RoBERTa and its kin count from the padding token's number + 1.
         choices = [0, *([] if padding is None else [padding + 1]), None]
     for model.first_position in choices:
