@@ -17,17 +17,26 @@ import transformers
 from tiny_types import NAMES, save_type
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry.depths import layer_names
+from infogeo.geometry.depths import layer_names, width_at
+from infogeo.sources.architecture import auto_class
+from infogeo.sources.models import describe
 from infogeo.states.attention import attention_problem, attention_rows
 from infogeo.states.batches import Rows
 from infogeo.states.gaps import check_gaps
-from infogeo.states.loading import load_model
+from infogeo.states.loading import load_model, untrained_model
 
 LENGTHS = (40, 23, 9)  # of the texts, in tokens: beyond every window
 COLUMNS = (
     "type", "class", "verdict", "sees later tokens", "blocks", "norm", "output_hidden_states",
-    "attention", "some tokens alone", "batch", "nll",
+    "attention", "some tokens alone", "batch", "nll", "card", "bfloat16", "twin",
 )  # fmt: skip
+GOOD = {
+    "batch": "as alone",
+    "nll": "its own",
+    "card": "right",
+    "bfloat16": "right",
+    "twin": "right",
+}
 
 
 def texts() -> list[np.ndarray]:
@@ -46,24 +55,66 @@ def examine(name: str) -> dict[str, str]:
         if own is not None:
             row["class"] = type(own).__name__
             row["sees later tokens"] = "yes" if sees_later_tokens(own) else "no"
-        try:
-            model = load_model(directory, dtype="float32", name=name)
-            row["verdict"] = "measured"
-            _measure(row, model, own, _own_model(directory, attn_implementation="eager"))
-        except InfogeoError as error:
-            row["verdict"] = f"refused: {_reason(str(error), name)}"
-        except Exception as error:
-            traceback.print_exc()
-            row["verdict"] = f"fault: {_place(error)}"
+        for kind in ("causal", "encoder"):
+            try:
+                _measure(row, directory, kind, own)
+                break
+            except Exception as error:
+                row["verdict"] = _refusal(error, name)
+                if "column `kind`" not in str(error):
+                    break
     return row
 
 
-def _own_model(directory, **options):
+def _measure(row, directory, kind, own) -> None:
+    """Fill what is measured of a model of a kind into the row."""
+    name = row["type"]
+    card = describe(directory, name, "local", str(directory), "", kind=kind)
+    model = load_model(directory, dtype="float32", name=name, kind=kind)
+    own = own or _own_model(directory, kind)
+    rows = _states(model, texts())
+    first = {layer: rows.hidden[layer][: LENGTHS[0]] for layer in rows.hidden}
+    row["blocks"] = _name_of(model, model.blocks)
+    row["norm"] = _norm(model, first) if model.post_norm else "none"
+    row["output_hidden_states"] = _entries(own, first, model)
+    row["attention"] = _attention(model, _own_model(directory, kind, attn_implementation="eager"))
+    row["some tokens alone"] = _alone(model)
+    row["batch"] = _batch(model, rows)
+    if kind == "causal":
+        row["nll"] = _likelihood(own, rows.nll[1 : LENGTHS[0]])
+    row["card"] = _card(model, card)
+    row["bfloat16"], row["twin"] = _in_bfloat16(directory, name, kind)
+    row["verdict"] = "measured" if kind == "causal" else "measured as encoder"
+
+
+def _in_bfloat16(directory, name, kind) -> list[str]:
+    """The columns on states in bfloat16, and on an untrained twin in it."""
+    answers = []
+    for measure in (_half, _twin):
+        try:
+            answers.append(measure(directory, name, kind))
+        except Exception as error:
+            answers.append(_refusal(error, name))
+    return answers
+
+
+def _refusal(error, name) -> str:
+    """What an error is to a user: a message of ours, or a traceback."""
+    if isinstance(error, InfogeoError):
+        return f"refused: {_reason(str(error), name)}"
+    traceback.print_exception(error)
+    return f"fault: {_place(error)}"
+
+
+def _own_model(directory, kind="causal", dtype=torch.float32, **options):
     """The model as transformers loads it; None where it cannot."""
     try:
-        return transformers.AutoModelForCausalLM.from_pretrained(
-            str(directory), dtype=torch.float32, local_files_only=True, **options
-        ).eval()
+        config = transformers.AutoConfig.from_pretrained(str(directory))
+        return (
+            auto_class(config, kind)
+            .from_pretrained(str(directory), dtype=dtype, local_files_only=True, **options)
+            .eval()
+        )
     except Exception:  # transformers raises many kinds
         return None
 
@@ -84,19 +135,6 @@ def sees_later_tokens(own) -> bool:
     other[-1] = text[-1] + 1
     one, two = (_pass(own, tokens).logits[0, :-1] for tokens in (text, other))
     return not torch.allclose(one, two, rtol=1e-3, atol=1e-4 * float(one.abs().mean()))
-
-
-def _measure(row, model, own, eager) -> None:
-    """Fill what is measured into the row."""
-    rows = _states(model, texts())
-    first = {layer: rows.hidden[layer][: LENGTHS[0]] for layer in rows.hidden}
-    row["blocks"] = _name_of(model, model.blocks)
-    row["norm"] = _norm(model, first) if model.post_norm else "none"
-    row["output_hidden_states"] = _entries(own, first, model)
-    row["attention"] = _attention(model, eager)
-    row["some tokens alone"] = _alone(model)
-    row["batch"] = _batch(model, rows)
-    row["nll"] = _likelihood(own, rows.nll[1 : LENGTHS[0]])
 
 
 def _states(model, some) -> Rows:
@@ -191,15 +229,51 @@ def _batch(model, rows) -> str:
         for layer, hidden in alone.hidden.items():
             rest = (rows.hidden[layer][span].float() - hidden.float()).norm(dim=-1)
             apart = max(apart, float((rest / hidden.float().norm(dim=-1)).max()))
-    return "as alone" if apart < 1e-3 else f"off by {apart:.1g}"
+    return GOOD["batch"] if apart < 1e-3 else f"off by {apart:.1g}"
 
 
-def _likelihood(own, nll) -> str:
+def _likelihood(own, nll, tolerance=1e-4) -> str:
     text = texts()[0]
     target = torch.from_numpy(text[1:]).long()
     loss = torch.nn.functional.cross_entropy(_pass(own, text).logits[0, :-1].float(), target).item()
     mean = float(np.mean(nll))
-    return "its own" if math.isclose(mean, loss, rel_tol=1e-4) else f"{mean:.3f} for {loss:.3f}"
+    near = math.isclose(mean, loss, rel_tol=tolerance)
+    return GOOD["nll"] if near else f"{mean:.3f} for {loss:.3f}"
+
+
+def _card(model, card) -> str:
+    """Whether model.json has the parameters, layers and widths of the model that was loaded."""
+    loaded = sum(weight.numel() for weight in model.model.parameters())
+    counted = card["params_total"] + card["params_padding"]
+    if loaded not in (counted, counted + card["params_other"]):
+        return f"{counted:,} parameters for {loaded:,}"
+    widths = {layer: width_at(layer, card) for layer in layer_names(card["layers"])}
+    return GOOD["card"] if widths == model.widths else "widths of other layers"
+
+
+def _half(directory, name, kind) -> str:
+    """Whether states in bfloat16 are finite, and NLL is that of transformers' own model."""
+    rows = _states(load_model(directory, dtype="bfloat16", name=name, kind=kind), texts()[:1])
+    if not all(torch.isfinite(hidden.float()).all() for hidden in rows.hidden.values()):
+        return "states are not finite"
+    if kind == "encoder":
+        return GOOD["bfloat16"]
+    answer = _likelihood(_own_model(directory, kind, torch.bfloat16), rows.nll[1:], tolerance=1e-2)
+    return GOOD["bfloat16"] if answer == GOOD["nll"] else answer
+
+
+def _twin(directory, name, kind) -> str:
+    """Whether a twin's tensors have the dtypes of the loaded model's."""
+    one, other = (
+        {key: value.dtype for key, value in model.model.state_dict(keep_vars=True).items()}
+        | {key: value.dtype for key, value in model.model.named_buffers()}
+        for model in (
+            untrained_model(directory, dtype="bfloat16", name=name, seed=0, kind=kind),
+            load_model(directory, dtype="bfloat16", name=name, kind=kind),
+        )
+    )
+    apart = [key for key in other if one.get(key) != other[key]]
+    return f"other dtype: {apart[0]}" if apart else GOOD["twin"]
 
 
 def _reason(message: str, name: str) -> str:
@@ -220,12 +294,10 @@ def silent_errors(row) -> list[str]:
     """What is wrong in a row of a model that is measured without a word."""
     if not row["verdict"].startswith("measured"):
         return []
-    errors = {
+    errors = {name: row[name] not in ("", good) for name, good in GOOD.items()} | {
         "taken as causal": row["verdict"] == "measured" and row["sees later tokens"] == "yes",
         "states that transformers does not know": "?" in row["output_hidden_states"],
         "attention": row["attention"] == "not transformers' own",
-        "batch": row["batch"] not in ("", "as alone"),
-        "nll": row["nll"] not in ("", "its own"),
     }
     return [what for what, holds in errors.items() if holds]
 

@@ -7,12 +7,13 @@ import transformers
 from census import COLUMNS
 
 PAGE = Path(__file__).parents[1] / "docs/architectures.md"
-MEASURED = tuple(name for name in COLUMNS if name != "verdict")
 NOT_MEASURED = ("type", "class", "sees later tokens", "verdict")
 TITLE = f"with transformers {transformers.__version__}: "
 HEAD = """\
 What the columns say:
 
+- **verdict**: `measured` as a causal model, or as `encoder` where column `kind` of the models
+  table says so: then there are no likelihoods.
 - **sees later tokens**: predictions of transformers' own model move with a token after them.
 - **blocks**, **norm**: the modules whose outputs are the states `1` … `L`, and `final`.
 - **output_hidden_states**: which of our layers the entries of transformers' tuple are. `L` is the
@@ -21,14 +22,18 @@ What the columns say:
 - **some tokens alone**: whether a run on some tokens of a text at their positions equals a full run
   that hides the others; token ablation needs it.
 - **batch**: states of three texts of 40, 23 and 9 tokens in a padded batch, beside each alone.
-- **nll**: our mean negative log-likelihood, beside the loss of transformers' own model."""
+- **nll**: our mean negative log-likelihood, beside the loss of transformers' own model.
+- **card**: whether model.json has the parameters, layers and widths of the model that is loaded.
+- **bfloat16**: whether states are finite in it, and nll is transformers' own.
+- **twin**: whether an untrained twin's tensors have the dtypes of the loaded model's."""
 
 
 def page(rows: list[dict]) -> str:
     """The page of all rows."""
     kinds = Counter(row["verdict"].partition(":")[0] for row in rows).most_common()
-    measured = [row for row in rows if row["verdict"] == "measured"]
-    rest = [row for row in rows if row["verdict"] != "measured"]
+    measured, rest = [], []
+    for row in rows:
+        (measured if row["verdict"].startswith("measured") else rest).append(row)
     parts = [
         "# Architectures",
         f"Made by `tests/bench/architectures.py` {TITLE}every type of its causal mapping, "
@@ -37,7 +42,7 @@ def page(rows: list[dict]) -> str:
         f"{', '.join(f'{count} {kind}' for kind, count in kinds)}.",
         HEAD,
         "## Measured",
-        _table(MEASURED, measured),
+        _table(COLUMNS, measured),
         "## Not measured",
         _table(NOT_MEASURED, rest),
     ]
@@ -60,5 +65,5 @@ def read_page() -> list[dict]:
             columns = cells
         elif line.startswith("| ") and cells[0] != "---":
             row = dict(zip(columns, cells, strict=True))
-            rows.append(dict.fromkeys(COLUMNS, "") | {"verdict": "measured"} | row)
+            rows.append(dict.fromkeys(COLUMNS, "") | row)
     return rows

@@ -30,7 +30,7 @@ SIZES = {
     "feed_forward_size intermediate_size_mlp mlp_hidden_size max_target_positions",
     VOCABULARY: "vocab_size",
     8: "head_dim kv_channels attention_head_size d_kv linear_key_head_dim linear_value_head_dim "
-    "swa_head_dim sliding_window attention_chunk_size",
+    "swa_head_dim sliding_window attention_chunk_size mamba_chunk_size",
 }
 RULE = {name: size for size, names in SIZES.items() for name in names.split()}
 TOKENS = "bos_token_id eos_token_id decoder_start_token_id sep_token_id mask_token_id".split()
@@ -250,6 +250,7 @@ EXTRA = {
         "vocabulary_map": {"<image>": 299, "<|extra_200|>": 298},
         "vq_config": {"base_channels": 32, "channel_multiplier": [1, 1], "num_res_blocks": 1},
     },
+    "falcon_h1": MAMBA | {"mamba_d_ssm": 64},
     "gemma3n": {"text_config": GEMMA_3N},
     "gemma3n_text": GEMMA_3N,
     "gemma4": {"text_config": PER_LAYER_INPUTS},
