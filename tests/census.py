@@ -243,7 +243,8 @@ def _likelihood(own, nll, tolerance=1e-4) -> str:
 
 def _card(model, card) -> str:
     """Whether model.json has the parameters, layers and widths of the model that was loaded."""
-    loaded = sum(weight.numel() for weight in model.model.parameters())
+    part = model.model if model.causal else model.base  # an encoder's head is not counted
+    loaded = sum(weight.numel() for weight in part.parameters())
     counted = card["params_total"] + card["params_padding"]
     if loaded not in (counted, counted + card["params_other"]):
         return f"{counted:,} parameters for {loaded:,}"

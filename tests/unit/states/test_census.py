@@ -5,10 +5,10 @@ from census import NAMES, examine, silent_errors
 from census_page import read_page
 
 # One of each kind: plain, tied, ALiBi, windows, experts, latent attention, recurrent, hybrid,
-# shared blocks, sinks, vision beside it.
+# sinks, an encoder, a decoder of its family, vision beside text, several streams, no padding token.
 FEW = (
-    "gpt2", "gpt_neox", "opt", "bloom", "gemma2", "mixtral", "deepseek_v3", "mamba", "qwen3_next",
-    "zamba2", "gpt_oss", "gemma3",
+    "gpt2", "gpt_neox", "opt", "bloom", "gemma2", "mixtral", "deepseek_v3", "mamba", "jamba",
+    "gpt_oss", "bert", "roberta, is_decoder", "gemma3", "gemma3n_text", "codegen",
 )  # fmt: skip
 TYPES = [name if name in FEW else pytest.param(name, marks=pytest.mark.long) for name in NAMES]
 
@@ -21,6 +21,12 @@ def rows():
 
 def test_the_page_has_every_type_of_the_installed_transformers(rows):
     assert set(rows) == set(NAMES)
+
+
+def test_no_type_ends_in_an_error_of_ours_or_is_wrong_without_a_word(rows):
+    faults = {name for name, row in rows.items() if row["verdict"].startswith("fault")}
+    wrong = {name: silent_errors(row) for name, row in rows.items() if silent_errors(row)}
+    assert faults == set() and wrong == {}
 
 
 def test_a_row_that_is_wrong_is_seen(rows):
