@@ -243,8 +243,9 @@ def _likelihood(own, nll, tolerance=1e-4) -> str:
 
 def _card(model, card) -> str:
     """Whether model.json has the parameters, layers and widths of the model that was loaded."""
-    part = model.model if model.causal else model.base  # an encoder's head is not counted
-    loaded = sum(weight.numel() for weight in part.parameters())
+    # Of an encoder what states depend on is counted: neither head nor pooler.
+    part = model.model if model.causal else model.base
+    loaded = sum(w.numel() for name, w in part.named_parameters() if "pooler." not in name)
     counted = card["params_total"] + card["params_padding"]
     if loaded not in (counted, counted + card["params_other"]):
         return f"{counted:,} parameters for {loaded:,}"

@@ -246,6 +246,7 @@ EXTRA = {
     },
     "dots3_note": {"text_config": DOTS_3},
     "dots3_note_text": DOTS_3,
+    "electra": {"embedding_size": 16},
     "emu3": {
         "vocabulary_map": {"<image>": 299, "<|extra_200|>": 298},
         "vq_config": {"base_channels": 32, "channel_multiplier": [1, 1], "num_res_blocks": 1},
@@ -301,6 +302,7 @@ EXTRA = {
         "lsh_attn_chunk_length": 8,
         "local_attn_chunk_length": 8,
     },
+    "rembert": {"input_embedding_size": 16, "output_embedding_size": 24},
     "roc_bert": {
         "pronunciation_vocab_size": 20,
         "shape_vocab_size": 20,

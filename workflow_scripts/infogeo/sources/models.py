@@ -124,7 +124,7 @@ def describe(
         "width": parts.width,
         "layers": parts.layers,
         "vocabulary": parts.vocabulary,
-        "final_width": final_width(tensors, parts),
+        "final_width": final_width(config, parts),
         "architecture": config.get("model_type", ""),
         "tokenizer_sha256": tokenizer_hash(directory, files),
         "train_tokens": train_tokens,

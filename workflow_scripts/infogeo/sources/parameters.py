@@ -202,16 +202,19 @@ def tokenizer_size(directory) -> int | None:
     return None
 
 
-def final_width(tensors: dict, architecture: Architecture) -> int:
-    """Width of the final states: of what the output head, or an embedding tied to it, multiplies.
+def final_width(config: dict, architecture: Architecture) -> int:
+    """Width of the final states: OPT-350m projects them to that of its embeddings.
+
+    Not the width of what the output head multiplies: between states and head, RemBERT and ELECTRA
+    have a layer of their own.
 
     Parameters
     ----------
-    tensors : dict
-        From `model_directory.validate_directory`.
+    config : dict
+        config.json.
     architecture : Architecture
     """
-    return tensors[(architecture.heads or architecture.inputs)[0]][2][1]
+    return _text_config(config).get("word_embed_proj_dim", architecture.width)
 
 
 def _ends(name: str, suffixes) -> bool:
