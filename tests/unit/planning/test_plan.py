@@ -516,13 +516,15 @@ def test_as_many_laws_are_counted_as_are_fitted():
     assert costs.laws(configuration.merged({})) == (3 * (2 * 7 + 15) * 2 * 4 + 4 * 2) * 2 == 1408
 
 
-def test_twins_are_made_in_float32(config, tmp_path):
+def test_twins_are_drawn_in_float32_and_held_in_both_dtypes(config, tmp_path):
     half = ladder_row(dtype="bfloat16")
     row = planned(config, tmp_path, models=[half])[0]
     job = job_costs.Job(
         known.describe_model(half, config, tmp_path, None), "bfloat16", config, 0, 0
     )
-    assert job.running("float32") - job.running() == 2 * row["params_total"]
+    assert job.running_twins() - job.running() == 4 * row["params_total"]
+    whole = job_costs.Job(job.model, "float32", config, 0, 0)
+    assert whole.running_twins() == whole.running()
 
 
 @pytest.mark.parametrize(
