@@ -356,3 +356,11 @@ def test_the_store_needs_no_torch():
     code = "import sys; import infogeo.states.store; sys.exit('torch' in sys.modules)"
     root = Path(store_module.__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_store_of_bfloat16_says_which_readers_give_other_numbers(tmp_path, dtype):
+    with create_store(tmp_path / "a.h5", **described(dtype)):
+        pass
+    with h5py.File(tmp_path / "a.h5", locking=False) as file:
+        assert ("half precision" in file.attrs.get("how_to_read", "")) == (dtype == "bfloat16")

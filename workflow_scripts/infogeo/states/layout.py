@@ -19,6 +19,12 @@ TOKEN_ARRAYS = {
     "nll": np.dtype("<f4"),
     "predictive_entropy": np.dtype("<f4"),
 }
+# For readers of other makers: see docs/readers.md.
+BFLOAT16_NOTE = (
+    "hidden/* are bfloat16: 16-bit floats with 8 bits of exponent, bias 127. libhdf5 converts them "
+    "to float32 exactly (h5py, netCDF4, h5netcdf, h5dump). Readers that take a 2-byte float for "
+    "half precision (PyTables, GDAL, pyfive) give wrong numbers."
+)
 
 
 def chunk_rows(width: int, dtype: str, rows: int) -> int:
@@ -27,7 +33,7 @@ def chunk_rows(width: int, dtype: str, rows: int) -> int:
 
 
 def file_type(dtype: str):
-    """The HDF5 type of a stored dtype; bfloat16 is a true 16-bit float that any reader converts."""
+    """The HDF5 type of a stored dtype; bfloat16 is a true 16-bit float, which libhdf5 converts."""
     if dtype != "bfloat16":
         return h5py.h5t.py_create(STORED[dtype])
     kind = h5py.h5t.IEEE_F32LE.copy()

@@ -10,6 +10,7 @@ from infogeo.files import hdf5
 from infogeo.files.artefacts import disk_full, is_disk_full
 from infogeo.files.errors import InfogeoError
 from infogeo.states.layout import (
+    BFLOAT16_NOTE,
     CHECKSUM,
     FORMAT,
     STORED,
@@ -116,6 +117,7 @@ class StoreWriter:
             "layers": list(widths),
             "dtype": dtype,
             "first_row": first_row,
+            **({"how_to_read": BFLOAT16_NOTE} if dtype == "bfloat16" else {}),
         }.items():
             file.attrs[name] = "" if value is None else value
 
