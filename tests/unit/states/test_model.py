@@ -8,7 +8,7 @@ from tiny import CONTEXT, DEPTH, VOCABULARY, WIDTH
 
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.depths import layer_names
-from infogeo.states import gaps
+from infogeo.states import gaps, heads
 from infogeo.states.attention import attention_rows
 from infogeo.states.model import LanguageModel, check_texts
 from infogeo.states.tokens import Encoded, encode, load_tokenizer
@@ -48,7 +48,7 @@ def test_a_soft_cap_is_seen_where_the_logits_are_small(dtype, cap):
     )  # fmt: skip
     model = hf.AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype))
     model = LanguageModel(model, "m")
-    assert (model.head == model._own_head) == (cap is not None)
+    assert (model.head.func is heads.own_head) == (cap is not None)
 
 
 def test_texts_beyond_the_context_are_refused(loaded, tiny_model_dir):

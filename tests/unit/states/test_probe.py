@@ -80,6 +80,20 @@ def test_states_of_another_width_than_that_of_the_configuration_are_refused():
         LanguageModel(model, "m")
 
 
+def test_an_encoder_whose_states_depend_on_padding_is_refused():
+    model = hf.AutoModel.from_config(hf.FNetConfig(**SIZES))
+    with pytest.raises(InfogeoError, match="does not heed its attention mask"):
+        LanguageModel(model, "m", "encoder")
+
+
+def test_a_model_that_asks_for_more_than_text_is_refused():
+    model = hf.AutoModel.from_config(
+        hf.T5Config(vocab_size=VOCABULARY, d_model=32, num_layers=2, num_heads=4, d_ff=64, d_kv=8)
+    )
+    with pytest.raises(InfogeoError, match="cannot be run on a few tokens of text alone"):
+        LanguageModel(model, "m", "encoder")
+
+
 def test_a_model_whose_equal_passes_differ_is_refused():
     model = hf.AutoModelForCausalLM.from_config(hf.LlamaConfig(**SIZES))
     model.model.layers[0].mlp.register_forward_hook(

@@ -10,7 +10,8 @@ import torch
 
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.depths import layer_names
-from infogeo.states import likelihoods, probe, residual_stream
+from infogeo.states import heads, likelihoods, probe, residual_stream
+from infogeo.states.out_of_memory import is_out_of_memory
 from infogeo.states.tokens import Encoded
 
 # float32 is float32 on GPUs too: of 10 bits it would be otherwise, in convolutions by default.
@@ -73,12 +74,27 @@ class LanguageModel:
         self.dtype = next(self.model.parameters()).dtype
         self.depth = getattr(self.model.config.get_text_config(), "num_hidden_layers", None)
         self.first_position, self._sink = None, None
-        texts = probe.texts(self.model.config, min(len(embeddings), self.vocabulary))
+        try:
+            self._learn(probe.texts(self.model.config, min(len(embeddings), self.vocabulary)))
+        except InfogeoError:
+            raise
+        except Exception as error:  # code of any architecture, which may ask for more than text
+            if is_out_of_memory(error):
+                raise
+            raise InfogeoError(
+                f"model {name!r}: {type(self.model).__name__} cannot be run on a few tokens of "
+                f"text alone ({type(error).__name__}: {error}), so that it cannot be measured."
+            ) from error
+
+    def _learn(self, texts):
+        """Learn from a few tokens what the attributes say, or why the model cannot be measured."""
         self.probe_text = texts[0]
         ids, mask, _ = self.inputs(texts)
         passed = {"attention_mask": mask, **self._uncached(self.model)}
-        stream = residual_stream.find(self.model, self.depth, lambda: model(ids, **passed), name)
-        self.base, self.blocks, self._output = stream.base, stream.blocks, stream.output_type
+        stream = residual_stream.find(
+            self.model, self.depth, lambda: self.model(ids, **passed), self.name
+        )
+        self.base, self.blocks = stream.base, stream.blocks
         probe.require_finite(self, stream)
         probe.require_shape(self, stream.states, texts)
         residual_stream.hook(self.base, self.blocks, self._deliver)
@@ -86,11 +102,13 @@ class LanguageModel:
         kinds = (states.dtype for states in stream.states.values())
         self.states_dtype = functools.reduce(torch.promote_types, kinds)
         probe.settle_positions(self, stream.states, texts)
+        if not self.causal:
+            probe.require_masked_padding(self, texts)
         ids, mask, positions = self.inputs(texts)
         passed = {"attention_mask": mask, **self._uncached(self.base), **positions}
         ends = residual_stream.ends_with_norm(self.base, self.blocks, ids, passed)
         self.post_norm = ["final"] if ends else []
-        self.head = self._find_head(stream) if self.causal else None
+        self.head = heads.find(self, stream) if self.causal else None
 
     def _deliver(self, layer, hidden):
         if self._sink is not None:
@@ -106,46 +124,6 @@ class LanguageModel:
         """One pass through the blocks: what the base returns."""
         options = self._uncached(self.base) | positions | options
         return self.base(ids, attention_mask=mask, **options)
-
-    def _find_head(self, stream):
-        """The head: the output matrix, or what the model itself does with it.
-
-        Raises
-        ------
-        InfogeoError
-            Where the logits do not follow from the final states.
-        """
-        rows, matrix = stream.states["final"][0].to(self.head_device), self._matrix
-        logits = stream.output.logits[0].to(self.head_device)
-        with torch.inference_mode():
-            if not _near(self._own_head(rows), logits):
-                raise InfogeoError(
-                    f"model {self.name!r}: the logits of {type(self.model).__name__} do not follow "
-                    "from its final states alone, so that likelihoods cannot be computed a few "
-                    "rows at a time."
-                )
-            if self.model.get_output_embeddings().weight.shape[1] != rows.shape[1]:
-                return self._own_head
-            # Some do more than multiply by the output matrix: a scale, or a soft cap, which shows
-            # in large logits.
-            loud = rows * (100 / matrix(rows).abs().max())
-            return matrix if _near(self._own_head(loud), matrix(loud)) else self._own_head
-
-    def _matrix(self, rows):
-        """Logits (m, V): final states (m, d) by the output matrix, in its dtype."""
-        matrix = self.model.get_output_embeddings()
-        return matrix(rows.to(matrix.weight.dtype))
-
-    def _own_head(self, rows):
-        """Logits (m, V) that the model itself makes of final states (m, d), blocks left out."""
-        output = self._output(last_hidden_state=rows[None])
-        usual = self.base.forward
-        self.base.forward = lambda *args, **kwargs: output
-        try:
-            ids = torch.zeros((1, len(rows)), dtype=torch.int64, device=rows.device)
-            return self.model(ids, use_cache=False).logits[0]
-        finally:
-            self.base.forward = usual
 
     @contextlib.contextmanager
     def reading(self, sink):
@@ -215,11 +193,6 @@ class LanguageModel:
             nothing = [np.full(len(text), np.nan, np.float32) for text in texts]
             return nothing, nothing
         return likelihoods.of_texts(self, ids, mask, final)
-
-
-def _near(one, other) -> bool:
-    """Whether two tensors are the same but for rounding, in any precision."""
-    return bool((one.float() - other.float()).norm() <= 0.01 * other.float().norm())
 
 
 def check_texts(model: LanguageModel, encoded: Encoded, setting: str) -> None:

@@ -51,7 +51,7 @@ def require_finite(model, stream) -> None:
         weights = (
             f"Its weight {name} is not finite in this dtype. "
             for name, weight in model.model.named_parameters()
-            if not weight.isfinite().all()
+            if not weight.is_meta and not weight.isfinite().all()
         )
         raise InfogeoError(
             f"model {model.name!r}, layer {layer}: values in {dtype_name(model.dtype)} are not "
@@ -120,6 +120,20 @@ def settle_positions(model, own: dict, batch) -> None:
             "likelihoods, and the start of a text is not a shorter text. Set column `kind` of its "
             "row in the models table to `encoder`, or is_decoder (or such) in its config.json if "
             "it was trained as a decoder."
+        )
+
+
+def require_masked_padding(model, batch) -> None:
+    """Stop where states of an encoder depend on the padding of its batch; a causal one cannot."""
+    short = batch[1][:-1]
+    padded, alone = _states(model, [batch[0], short]), _states(model, [short])
+    alone = {layer: hidden.expand(2, -1, -1) for layer, hidden in alone.items()}
+    apart = _apart(padded, alone, 1, TOKENS - 1)
+    if apart > ROUNDING[model.dtype]:
+        raise InfogeoError(
+            f"model {model.name!r}: {type(model.model).__name__} does not heed its attention mask: "
+            f"states of a text move by {apart:.2g} of their norm with the padding behind it, so "
+            "that they depend on the other texts of a batch. It cannot be measured."
         )
 
 
