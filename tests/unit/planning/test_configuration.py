@@ -547,6 +547,12 @@ def test_a_wrong_cell_of_a_model_is_named(models, column, value, problem):
     assert problem in line
 
 
+def test_encoders_are_refused_until_every_length_has_a_pass_of_its_own(models):
+    header = "slug\tfamily\tsource\twhere\tkind"
+    line = only(models.problems("a\tf\thub\tgoogle/bert\tencoder", header=header))
+    assert "line 2, kind: 'encoder'; encoders are not measured yet" in line
+
+
 @pytest.mark.parametrize(
     ("column", "value", "problem"),
     [

@@ -113,10 +113,6 @@ def test_a_corpus_with_too_little_is_one_line():
     assert "of 4 texts" in line
 
 
-def test_encoders_have_no_likelihoods():
-    assert "no ablation of the encoders m0" in notes(family({"kind": "encoder"}, {}, {}))[0]
-
-
 def test_what_is_too_little_is_what_the_studies_say():
     assert prospects.LEAST_ABLATED == distribution.MIN_TEXTS
     few, enough = ([1.0] * count for count in (LEAST_SIZES - 1, LEAST_SIZES))

@@ -65,7 +65,6 @@ def _of_family(rows: list[dict], results) -> list[str]:
     dtypes = sorted({row["dtype"] for row in rows})
     sizes = _sizes(rows)
     tokenizers = {_tokenizer(row, results) for row in rows} - {None}
-    encoders = [row["slug"] for row in rows if row["kind"] == "encoder"]
     if len(dtypes) > 1:
         reasons.append(
             f"no scaling law: its models have the dtypes {', '.join(dtypes)}; give all the same, "
@@ -80,8 +79,6 @@ def _of_family(rows: list[dict], results) -> list[str]:
             f"laws of prefix_bits_per_byte alone: its models have {len(tokenizers)} tokenizers; "
             "give those of one tokenizer a family"
         )
-    if encoders:
-        reasons.append(f"no likelihoods and no ablation of the encoders {', '.join(encoders)}")
     return reasons
 
 
