@@ -244,8 +244,8 @@ def _likelihood(own, nll, tolerance=1e-4) -> str:
 def _card(model, card) -> str:
     """Whether model.json has the parameters, layers and widths of the model that was loaded."""
     # Of an encoder what states depend on is counted: neither head nor pooler.
-    part = model.model if model.causal else model.base
-    loaded = sum(w.numel() for name, w in part.named_parameters() if "pooler." not in name)
+    part, left_out = (model.model, "-") if model.causal else (model.base, "pooler.")
+    loaded = sum(w.numel() for name, w in part.named_parameters() if left_out not in name)
     counted = card["params_total"] + card["params_padding"]
     if loaded not in (counted, counted + card["params_other"]):
         return f"{counted:,} parameters for {loaded:,}"
