@@ -367,6 +367,15 @@ def test_a_model_that_cannot_be_ablated_is_named_with_its_reason():
     assert artists(figure, "keep/free/ladder-w128-d2/lasso")  # the largest that could be
 
 
+def test_a_model_with_curves_of_ablation_is_not_called_not_ablated():
+    tables = frames()
+    few = tables["distribution"]["model"] == "ladder-w128-d4"
+    tables["distribution"].loc[few, ["problem", "share90"]] = ["3 texts of 3 sources", np.nan]
+    note = texts(draw("ablation", tables))
+    assert "Ablated, without a share: 3 texts of 3 sources (ladder-w128-d4)" in note
+    assert "Not ablated" not in note
+
+
 # ---------------------------------------------------------------- style and files
 
 

@@ -1,5 +1,6 @@
 import functools
 import zlib
+from itertools import pairwise
 
 import matplotlib
 import numpy as np
@@ -465,3 +466,63 @@ def test_figures_grow_with_their_families():
         for families in ({"f0": GRID}, {f"f{i}": GRID for i in range(8)})
     )
     assert all(np.subtract(many, one) > 1)
+
+
+# ---------------------------------------------------------------- one model, or no law
+
+
+def alone():
+    """The tables of one model: points, and laws without an exponent."""
+    tables = frames({"solo": [(64, 2)]})
+    exponents = [f"{name}{end}" for name, _ in EXPONENTS for end in ("", "_low", "_high")]
+    tables["laws"] = tables["laws"].assign(
+        points=1, problems="1 point: a law needs at least 3", **dict.fromkeys(exponents, np.nan)
+    )
+    none = dict.fromkeys(("fitted", "band_low", "band_high", "seed_sd"), np.nan)
+    tables["points"] = tables["points"].assign(replicates=1, **none)
+    return tables
+
+
+def drawn(figure, gid):
+    """Whether every artist of this mark has its points within its axes."""
+    marks = [(ax, line) for ax in figure.axes for line in ax.lines if line.get_gid() == gid]
+    assert marks
+    return all(ax.viewLim.contains(*point) for ax, line in marks for point in line.get_xydata())
+
+
+def test_one_model_alone_shows_its_points():
+    tables, where = alone(), {"corpus": "docs", "n": 128, "axis": "non_embedding"}
+    for figure in (
+        entropy_scaling(tables["laws"], tables["points"], **CHOSEN),
+        conditional_entropy(tables["laws"], tables["points"], **where),
+    ):
+        figure.draw_without_rendering()
+        assert drawn(figure, "data/solo")
+        assert any("(1 point, " in ax.get_title("left") for ax in figure.axes)
+
+
+def test_an_axis_of_exponents_without_any_has_no_ticks_of_rounding():
+    tables = alone()
+    chosen = {name: value for name, value in CHOSEN.items() if name != "depth"}
+    figure = depth_profiles(tables["laws"], tables["profiles"], **chosen)
+    figure.draw_without_rendering()
+    labels = [text.get_text() for ax in figure.axes for text in ax.get_yticklabels()]
+    assert not [label for label in labels if "e" in label]
+
+
+def test_a_legend_names_only_the_families_that_have_points():
+    tables = frames({**TWO, "nothing": GRID})
+    points = tables["points"][tables["points"]["family"] != "nothing"]
+    figure = entropy_scaling(tables["laws"], points, **CHOSEN)
+    names = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert set(TWO) <= names and "nothing" not in names
+
+
+def test_titles_of_pairs_do_not_touch_each_other():
+    tables = frames({"pythia-deduplicated-long-name": GRID, "another-family-of-models": GRID})
+    chosen = {name: value for name, value in CHOSEN.items() if name != "axis"}
+    figure = width_pairs(tables["laws"], tables["pairs"], metrics=HEADLINE, **chosen)
+    figure.draw_without_rendering()
+    lefts = [ax._left_title.get_window_extent() for ax in figure.axes]
+    assert len(lefts) == len(HEADLINE)
+    assert all(a.x1 <= b.x0 for a, b in pairwise(lefts))

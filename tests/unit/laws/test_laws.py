@@ -413,6 +413,16 @@ def test_models_that_may_not_be_compared_are_not(field, reason):
     assert np.isnan(law["exponent"])
 
 
+def test_models_that_may_not_be_compared_still_have_points():
+    world = World()
+    world.models[2]["tokenizer_sha256"] = "other"
+    laws, points, pairs = world.plant(world.noisy(one_over_ln_d)).fit()
+    assert "tokenizers" in laws.iloc[0]["problems"]
+    assert laws.iloc[0]["points"] == len(points) == len(world.models)
+    assert np.isfinite(points["y"]).all() and points["fitted"].isna().all()
+    assert not len(pairs)
+
+
 def test_different_tokenizers_are_compared_on_equal_bytes_and_not_on_equal_tokens():
     laws = {}
     for metric in ("prefix_bits_per_byte", "bits_per_byte"):

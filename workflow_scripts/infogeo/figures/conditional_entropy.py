@@ -19,10 +19,9 @@ from infogeo.figures.law_panels import (
     title,
     why_empty,
 )
-from infogeo.figures.size import AXES
+from infogeo.figures.size import AXES, n_axis
 from infogeo.figures.style import INK, WIDTH, leave_empty, log_axis, remark, styled
 from infogeo.figures.tables import check_columns
-from infogeo.files.numbers import count
 
 CONDITIONAL_PANELS = [("nll", ""), ("predictive_entropy", "")]
 
@@ -55,7 +54,7 @@ def conditional_entropy(laws, points, *, corpus, n, axis) -> Figure:
                 leave_empty(ax, why_empty(points_shown, metric, corpus, n, ""))
                 below.set_axis_off()
             else:
-                log_axis(ax, "x", count)
+                n_axis(ax, points_shown, least=4)
                 log_axis(ax, "y")
                 draw_data(ax, points_shown, styles)
                 note_missing(ax, points_shown, [control])

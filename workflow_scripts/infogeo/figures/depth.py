@@ -89,6 +89,8 @@ def depth_profiles(laws, profiles, *, corpus, n, eps2, axis) -> Figure:
                     ax.set_ylabel("exponent of N")
                 else:
                     ax.tick_params(labelleft=False)
+            if not np.isfinite(laws_shown[[name for name, _ in EXPONENTS]]).any(axis=None):
+                first.set_ylim(-0.1, 0.1)  # nothing sets the scale
         family_legend(figure, styles)
     return figure
 

@@ -18,10 +18,9 @@ from infogeo.figures.law_panels import (
     title,
     why_empty,
 )
-from infogeo.figures.size import AXES
+from infogeo.figures.size import AXES, n_axis
 from infogeo.figures.style import WIDTH, leave_empty, log_axis, remark, styled
 from infogeo.figures.tables import check_columns
-from infogeo.files.numbers import count
 from infogeo.geometry.metrics import at_eps2
 
 ENTROPY_PANELS = [
@@ -77,7 +76,7 @@ def entropy_scaling(laws, points, *, corpus, n, eps2, depth, axis) -> Figure:
                 leave_empty(top, why_empty(points_shown, metric, corpus, n, depth))
                 below.set_axis_off()
                 continue
-            log_axis(top, "x", count)
+            n_axis(top, points_shown, least=4)
             log_axis(top, "y")
             for control in controls:
                 draw_control(top, points_shown, styles, control)

@@ -83,7 +83,8 @@ def exponent_of(law) -> str:
 def verdict_of(law) -> str:
     """The verdict on "falls with N" and on how much it rests."""
     texts = "" if pd.isna(law["texts"]) else f", {law['texts']} texts"
-    return f"falls with N: {law['falls_verdict']} ({law['points']} points{texts})"
+    points = f"{law['points']} point{'' if law['points'] == 1 else 's'}"
+    return f"falls with N: {law['falls_verdict']} ({points}{texts})"
 
 
 def joined(rows: pd.DataFrame) -> list[pd.DataFrame]:
@@ -183,13 +184,14 @@ def draw_exponents(ax, laws: pd.DataFrame, styles: dict, kinds, labels: bool) ->
 
 
 def law_legend(figure: Figure, styles: dict, controls: list[str]) -> None:
-    """One legend for all panels: the families, then what each mark means."""
+    """One legend for all panels: the families that have a curve, then what each mark means."""
+    drawn = {line.get_gid() for ax in figure.axes for line in ax.lines}
     many = len(styles) > 1
     colour, marker = legend_look(styles)
     handles = [
         Line2D([], [], color=c, marker=m, linestyle=DASHES[MARKERS.index(m)], label=family)
         for family, (c, m) in styles.items()
-        if many
+        if many and f"data/{family}" in drawn
     ]
     handles += [
         interval_mark(),

@@ -63,6 +63,12 @@ class LogTicks(Locator):
     def __init__(self, least: int = 4):
         self.least = least
 
+    def nonsingular(self, low, high):
+        """Limits of a log axis: about one value alone, and some where there is none."""
+        if not (np.isfinite([low, high]).all() and low > 0):
+            return 1, 10
+        return (low / 2, high * 2) if low == high else (low, high)
+
     def __call__(self):
         return self.tick_values(*sorted(self.axis.get_view_interval()))
 
@@ -98,7 +104,12 @@ def log_axis(ax, which: str, write=four_digits, least: int = 4) -> None:
 def linear_axis(axis, most: int = 4) -> None:
     """Few round ticks with true minus signs, for exponents and ln-ratios."""
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: significant(value)))
+
+    def write(value: float, _) -> str:
+        span = abs(np.subtract(*axis.get_view_interval()))
+        return significant(0.0 if abs(value) < 1e-9 * span else value)  # 0 is often 1e-17
+
+    axis.set_major_formatter(FuncFormatter(write))
 
 
 def leave_empty(ax, reason: str, width: int = 44) -> None:

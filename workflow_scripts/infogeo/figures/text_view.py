@@ -11,7 +11,7 @@ from infogeo.figures.page import check_source, fill_page
 from infogeo.files import tables
 from infogeo.files.errors import InfogeoError
 
-SPECIAL = "⟨special⟩"
+NO_TEXT = "⟨no text⟩"  # a special token, or a prefix such as ▁ before the first word
 NEEDED = [
     "doc_id", "position", "token_start_byte", "token_end_byte",
     "attention_mean", "attention_rollout", "ridge",
@@ -29,13 +29,13 @@ def visible(data: bytes) -> str:
     Parameters
     ----------
     data : bytes
-        UTF-8, perhaps cut inside a character; empty for a special token.
+        UTF-8, perhaps cut inside a character; empty for a token that covers none.
 
     Returns
     -------
     str
     """
-    return data.decode("utf-8", "replace").translate(VISIBLE) if data else SPECIAL
+    return data.decode("utf-8", "replace").translate(VISIBLE) if data else NO_TEXT
 
 
 def write(path, models, texts: dict, *, corpus: str, k, most: int) -> None:
@@ -178,12 +178,14 @@ states of the earlier tokens: lasso with k tokens, and ridge with all of them; b
 attention that the last token pays in the last layer, mean of the heads.
 <span class="t up m3">Blue, solid line: positive.</span>
 <span class="t down m3">Orange, dashed line: negative.</span>
-Stronger colour, thicker line, bold: larger, relative to the largest of its panel
+Stronger colour, thicker line, bold: larger, relative to the largest of its panel but for the
+first token, which draws attention whatever it is
 (<span class="t up m1">up to 10 %</span>, <span class="t up m2">30 %</span>,
 <span class="t up m3">60 %</span>, <span class="t up m4">100 %</span>).
 <span class="t chosen">Framed: one of the k largest.</span>
-␣ is a space, ↵ a line break, ⇥ a tab, � a part of a character, ⟨special⟩ a token that is not in
-the text. Point at a token to see its values; the table has them all.</p>
+␣ is a space, ↵ a line break, ⇥ a tab, � a part of a character, ⟨no text⟩ a token that covers no
+byte of the text: a special one, or a prefix. Point at a token to see its values; the table has
+them all.</p>
 <noscript><p>The controls need JavaScript. The same values are in the tables
 results/context/*/*.selection_tokens.parquet.</p></noscript>
 <form>
@@ -248,7 +250,8 @@ function draw(id, text, values, chosen, hover) {
       + "width, or than there are tokens.", "note"));
     return;
   }
-  const most = Math.max(...values.map((value) => Math.abs(value ?? 0)));
+  // A first token that takes nearly all attention would leave no shades for the others.
+  const most = Math.max(...values.slice(1).map((value) => Math.abs(value ?? 0)));
   box.replaceChildren();
   text.tokens.forEach((token, i) => {
     const last = i === text.tokens.length - 1;

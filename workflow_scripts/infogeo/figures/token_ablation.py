@@ -72,7 +72,7 @@ def token_ablation(ablation, distribution, *, corpus: str) -> Figure:
             leave_empty(above.subplots(), f"no token ablation on {corpus}")
             return figure
         draw_recovery(above, rows, models, styles, columns)
-        draw_needed(below, models, styles)
+        draw_needed(below, models, styles, set(rows["model"]))
     return figure
 
 
@@ -117,8 +117,11 @@ def draw_recovery(figure, rows, models, styles: dict, columns: int) -> None:
         legend_below(figure, handles, 5)
 
 
-def draw_needed(figure, models: pd.DataFrame, styles: dict) -> None:
-    """Tokens needed, their gap to random, and the spread of the ridge weights, against N."""
+def draw_needed(figure, models: pd.DataFrame, styles: dict, ablated: set) -> None:
+    """Tokens needed, their gap to random, and the spread of the ridge weights, against N.
+
+    `ablated` are the models that were run on some of their tokens, perhaps of too few texts.
+    """
     needed, gap, spread = figure.subplots(1, 3)
     best = data_looks(styles)
     random = {
@@ -147,12 +150,20 @@ def draw_needed(figure, models: pd.DataFrame, styles: dict) -> None:
             ax.set(xlabel=N_LABEL, ylabel=label)
             linear_axis(ax.yaxis, most=6)
             n_axis(ax, models)
-    left_out = [
-        f"{problem} ({shortened(rows['model'])})"
-        for problem, rows in models[models["problem"] != ""].groupby("problem")
+    without = models[models["problem"] != ""]
+    run = without["model"].isin(ablated)
+    notes = [
+        f"{what}: "
+        + "; ".join(
+            f"{problem} ({shortened(rows['model'])})" for problem, rows in some.groupby("problem")
+        )
+        for what, some in (
+            ("Ablated, without a share", without[run]),
+            ("Not ablated", without[~run]),
+        )
+        if len(some)
     ]
-    if left_out:
-        remark(figure, textwrap.fill("Not ablated: " + "; ".join(left_out), 150))
+    remark(figure, "\n".join(textwrap.fill(note, 150) for note in notes))
     marks = {"linestyle": "", "markersize": 4}
     handles = [
         *family_handles(styles),

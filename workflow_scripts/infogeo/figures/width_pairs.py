@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from infogeo.figures.families import family_legend, shown_families
 from infogeo.figures.law_panels import title
+from infogeo.figures.sentence_models import short
 from infogeo.figures.style import INK, WIDTH, leave_empty, linear_axis, styled
 from infogeo.figures.tables import check_columns, select
 from infogeo.geometry.metrics import at_eps2, depth_of
@@ -33,7 +34,7 @@ def width_pairs(laws, pairs, *, corpus, n, eps2, depth, metrics) -> Figure:
     key = ["family", "width", "layers_low", "layers_high"]
     rows = pairs[key].drop_duplicates().sort_values(key).reset_index(drop=True)
     names = [
-        f"{f'{family}, ' if len(styles) > 1 else ''}width {width}: {low} → {high} layers"
+        f"{f'{short(family)}, ' if len(styles) > 1 else ''}width {width}: {low} → {high} layers"
         for family, width, low, high in rows.itertuples(index=False)
     ]
     with styled():
@@ -44,6 +45,9 @@ def width_pairs(laws, pairs, *, corpus, n, eps2, depth, metrics) -> Figure:
             )
             return figure
         axes = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
+        panel = (WIDTH - 0.055 * max(map(len, names))) / len(metrics) - 0.15  # inches
+        size = 7.5 if panel > 0.9 else 6
+        letters = max(int(panel * 72 / (0.62 * size)), 6)
         axes[0].set_ylim(len(rows) - 0.4, -0.6)
         axes[0].set_yticks(range(len(rows)), names)
         for ax, (metric, convention) in zip(axes, metrics, strict=True):
@@ -52,7 +56,8 @@ def width_pairs(laws, pairs, *, corpus, n, eps2, depth, metrics) -> Figure:
                 pairs, metric=metric, convention=convention, depth=depth_of(metric, depth)
             ).merge(rows.reset_index(names="row"), on=key)
             name, _, notes = title(metric, convention).partition(" (")
-            ax.set_title(textwrap.fill(name, 15) + (f"\n({notes}" if notes else ""))
+            words = [name, f"({notes}"] if notes else [name]
+            ax.set_title("\n".join(textwrap.fill(part, letters) for part in words), fontsize=size)
             if not np.isfinite(ratios["ln_ratio"]).any():
                 leave_empty(ax, f"no finite ratio of {metric}")
                 ax.tick_params(labelleft=ax is axes[0])
@@ -65,7 +70,8 @@ def width_pairs(laws, pairs, *, corpus, n, eps2, depth, metrics) -> Figure:
                 )  # fmt: skip
                 ax.plot(some["ln_ratio"], some["row"], marker, color=colour, markersize=3.5)
             ax.axvline(0, color=INK, linewidth=0.6)
-            linear_axis(ax.xaxis, most=3)
+            linear_axis(ax.xaxis, most=3 if panel > 0.9 else 2)
+            ax.tick_params(axis="x", labelsize=6.5 if panel > 0.9 else 4.5)
         family_legend(figure, styles, "upper", note)
         figure.supxlabel("ln ratio of the metric, deeper over shallower model", fontsize=7)
     return figure

@@ -78,7 +78,7 @@ def averaged(curve, points):
 
 
 class Choice(NamedTuple):
-    """The models and texts of a comparison, or why there is none."""
+    """The models and texts of a comparison, and why no law may be fitted over them, or ""."""
 
     comparison: Comparison | None
     counts: dict  # columns of the law: models, texts and clusters, taken and left out
@@ -149,19 +149,19 @@ class Family:
         table = np.stack(values)  # (models, texts)
         used = np.flatnonzero(np.isfinite(table).all(0))
         problem, remarks = incomparable(chosen, metric), []
-        if not len(used) and not problem:
-            problem = "no text has a finite value in every model"
+        if not len(used):
+            problem = problem or "no text has a finite value in every model"
         if scope == "text":
             counts["texts"] = len(used)
             counts["texts_left_out"] = int((~np.isnan(table)).any(0).sum()) - len(used)
             counts["clusters"] = len(np.unique(self.sources[used]))
             if broken := int(np.isinf(table).any(0).sum()):
                 remarks.append(f"{broken} texts with a value that is not finite left out")
-        if problem:
+        if not len(used):
             return key, Choice(None, counts, remarks, problem)
         weights = self._weights(used) if scope == "text" else None
         compared = Comparison(key, chosen, layers, table[:, used], used, weights)
-        return key, Choice(compared, counts, remarks, "")
+        return key, Choice(compared, counts, remarks, problem)
 
     def _weights(self, used) -> np.ndarray:
         """The resamples of one set of texts."""

@@ -56,8 +56,11 @@ class Points(NamedTuple):
     remarks: list
 
 
-def points_of(compared: Comparison, axis: str, curve) -> Points:
-    """The points of a comparison against one count N, whose curve over models is given."""
+def points_of(compared: Comparison, axis: str, curve, problem: str = "") -> Points:
+    """The points of a comparison against one count N, whose curve over models is given.
+
+    `problem` says why they may not be compared, and so make no law, or is "".
+    """
     models = compared.models
     members, clash = replicates.points(models, axis)
     first = [models[point[0]] for point in members]
@@ -75,7 +78,7 @@ def points_of(compared: Comparison, axis: str, curve) -> Points:
     if shifts is not None and not np.isfinite(shifts).all():
         remarks.append("texts not resampled: some resamples have a mean that is not positive")
         shifts = None
-    reason = "; ".join(filter(None, [clash, reason]))
+    reason = "; ".join(filter(None, [problem, clash, reason]))
     return Points(members, first, N, widths, y, shifts, clash, reason, remarks)
 
 
@@ -143,7 +146,7 @@ class CorpusFit:
         before = len(self.laws)
         for job in jobs:
             key, choice = family.compare(*job)
-            if choice.problem:
+            if choice.comparison is None:
                 self.add_unfitted(key, choice)
             else:
                 self.fit(choice, family.twins(choice.comparison))
@@ -163,7 +166,7 @@ class CorpusFit:
         compared, settings = choice.comparison, self.settings
         curve = compared.curve(compared.values)
         for axis in settings.axes:
-            points = points_of(compared, axis, curve)
+            points = points_of(compared, axis, curve, choice.problem)
             key = compared.key | {"axis": axis}
             law = key | {"points": len(points.y)} | choice.counts
             law["headline"] = settings.is_headline(law)
@@ -185,7 +188,7 @@ class CorpusFit:
             columns = point_columns(compared, points, seed_sd, band, beside)
             of_key = {name: [value] * len(points.y) for name, value in key.items()}
             self.points.append(of_key | columns)
-            if axis == settings.axes[0] and not points.clash:
+            if axis == settings.axes[0] and not points.clash and not choice.problem:
                 self.pairs += same_width(key, columns, points.y, points.shifts)
             if not points.reason:
                 across = tuple(key[name] for name in KEY if name != "family")
