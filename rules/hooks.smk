@@ -1,6 +1,5 @@
 # Needs: the lists of final files. Makes: what happens before a run (SLURM's partitions are checked, the configuration
 # is left beside the results) and after it (the report, the headline).
-import os
 import shutil
 
 import yaml
@@ -20,8 +19,7 @@ def check_partitions() -> None:
     ]
     if not jobs:
         return
-    # The plugin, too, asks for the states of jobs in hidden partitions.
-    os.environ["SQUEUE_ALL"] = "1"
+    slurm.show_hidden_partitions()
     requests = [
         (
             job.rule.name,

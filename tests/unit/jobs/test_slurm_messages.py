@@ -2,6 +2,7 @@
 
 import math
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -157,3 +158,12 @@ def test_states_of_jobs_come_from_squeue_by_id(tmp_path, monkeypatch):
 )  # fmt: skip
 def test_a_job_lives_until_its_state_is_final(state, alive):
     assert slurm.is_alive(state) is alive
+
+
+def test_programs_that_are_started_see_jobs_in_hidden_partitions(monkeypatch):
+    monkeypatch.delenv("SQUEUE_ALL", raising=False)
+    slurm.show_hidden_partitions()
+    command = [sys.executable, "-c", "import os; print(os.environ['SQUEUE_ALL'])"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout == "1\n"
+    monkeypatch.delenv("SQUEUE_ALL")

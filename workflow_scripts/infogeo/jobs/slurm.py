@@ -1,6 +1,7 @@
 """What SLURM answers: its partitions, which jobs live, and what sbatch refused."""
 
 import difflib
+import os
 import re
 import subprocess
 from collections import Counter
@@ -61,6 +62,11 @@ def states(name: str) -> dict[str, str]:
     """
     lines = _answer("squeue", "-a", "--me", "-h", "-r", "-t", "all", "-n", name, "-o", "%i|%T")
     return dict(line.split("|") for line in lines.splitlines())
+
+
+def show_hidden_partitions() -> None:
+    """Let whatever this process starts see jobs in hidden partitions, Snakemake's plugin too."""
+    os.environ["SQUEUE_ALL"] = "1"
 
 
 def is_alive(state: str) -> bool:
