@@ -377,7 +377,7 @@ def test_a_constant_in_the_scaling_library_refits_and_nothing_else(checkout):
 def test_a_constant_in_the_spectra_library_computes_spectra_again(checkout):
     path = checkout.path("workflow_scripts/infogeo/geometry/spectra.py")
     path.write_text(path.read_text() + "\nNEW_CONSTANT = 1\n")
-    expected = jobs(*ENTROPY) | {"fit_published"} | AGGREGATES - {"text_view"} - SENTENCES
+    expected = jobs(*ENTROPY) | AGGREGATES - {"text_view"} - SENTENCES  # published values need none
     assert checkout.planned() == expected
 
 
