@@ -38,7 +38,10 @@ DRAWN = {
     "text_view",
 }  # fmt: skip
 AGGREGATES = SUMMARIES | DRAWN
-ONCE = {"fetch_corpus", "prepare_ladder", "simulate_skills", "figure_skills", "fit_published"}
+ONCE = {
+    "fetch_corpus", "sentence_sample", "prepare_ladder", "simulate_skills", "figure_skills",
+    "fit_published",
+}  # fmt: skip
 SPELLINGS = (
     ("--profile", "slurm"),
     ("--workflow-profile", "slurm"),
