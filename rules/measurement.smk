@@ -10,6 +10,7 @@ STATES = SPECTRA = GAIN = recipe(
     n=CONFIG["spectra"]["n"],
     layers=CONFIG["states"]["layers"],
     attention_texts=CONFIG["states"]["attention_texts"],
+    states_dtype=CONFIG["states"]["dtype"],
     batch_tokens=CONFIG["states"]["batch_tokens"],
     shard_tokens=CONFIG["states"]["shard_tokens"],
     dtype=lambda w: MODELS[w.model]["dtype"],

@@ -16,6 +16,7 @@ def main(files, params, output) -> None:
         batch_tokens=params.batch_tokens,
         shard_tokens=params.shard_tokens,
         dtype=params.dtype,
+        states_dtype=params.states_dtype,
         trust_remote_code=params.trust_remote_code,
         seed=params.seed,
         fingerprint=params.fingerprint,

@@ -75,6 +75,14 @@ def read_by(requirements: str, code: str, path, folder) -> np.ndarray | str:
     return np.array(json.loads(run.stdout.splitlines()[-1]), dtype=np.float32)
 
 
+def h5dump(path) -> np.ndarray:
+    """The numbers that Debian's program gives."""
+    command = ["h5dump", "-m", "%.9g", "-y", "-d", "hidden/final", path]
+    dump = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    data = dump[dump.index("DATA {") :].split("}")[0]
+    return np.array(re.findall(r"-?\d[\d.e+-]*", data), dtype=np.float32)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, path = Path(name), Path(name) / "store.h5"
@@ -86,13 +94,8 @@ def main() -> None:
             print(f"{requirements.split()[0]:22} {outcome}", flush=True)
         if shutil.which("h5dump"):
             version = subprocess.run(["h5dump", "--version"], capture_output=True, text=True)
-            dump = subprocess.run(
-                ["h5dump", "-m", "%.9g", "-y", "-d", "hidden/final", path],
-                capture_output=True, text=True, check=True,
-            ).stdout  # fmt: skip
-            data = dump[dump.index("DATA {") :].split("}")[0]
-            values = np.array(re.findall(r"-?\d[\d.e+-]*", data), dtype=np.float32)
-            print(f"{version.stdout.split(':')[-1].strip():22} {verdict(values, expected)}")
+            outcome = verdict(h5dump(path), expected)
+            print(f"{version.stdout.split(':')[-1].strip():22} {outcome}")
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def test_bytes_of_hidden_states_are_those_of_a_real_store(dtype, tmp_path):
 
 
 def test_memory_is_that_of_weights_batch_and_two_shards():
-    states = {"batch_tokens": 100, "shard_tokens": 1000}
+    states = {"batch_tokens": 100, "shard_tokens": 1000, "dtype": "computed"}
 
     def grows(tokens=5000, layers=3, **changed):
         base = costs.memory_bytes(MODEL, states, 5000, 3, "float32")
@@ -155,11 +155,28 @@ def test_memory_is_that_of_weights_batch_and_two_shards():
 def test_shards_are_bounded_in_bytes_too():
     from infogeo.states import shards
 
-    states = {"batch_tokens": 1, "shard_tokens": 10**9}
+    states = {"batch_tokens": 1, "shard_tokens": 10**9, "dtype": "computed"}
     wide = MODEL | {"width": 1000}
     few, many = (costs.memory_bytes(wide, states, 10**9, k, "float32") for k in (2, 4))
     assert few == many
     assert costs.SHARD_BYTES == shards.SHARD_BYTES
+
+
+@pytest.mark.parametrize(("stream", "asked"), [(True, "computed"), (False, "float32")])
+def test_states_of_half_precision_models_may_take_the_room_of_float32(stream, asked):
+    states = {"batch_tokens": 100, "shard_tokens": 1000, "dtype": "computed"}
+    half = costs.memory_bytes(MODEL, states, 5000, 3, "bfloat16")
+    model = MODEL | {"float32_stream": stream}
+    more = costs.memory_bytes(model, states | {"dtype": asked}, 5000, 3, "bfloat16") - half
+    assert more == 2 * 2 * 1000 * 10 * 3  # two bytes more of each number of two shards
+
+
+@pytest.mark.parametrize("asked", ["computed", "float32"])
+def test_bytes_of_states_are_those_of_the_dtype_in_which_they_are_stored(config, tmp_path, asked):
+    config["states"]["dtype"] = asked
+    (row,) = planned(config, tmp_path, models=[ladder_row(dtype="bfloat16")])
+    each = {"computed": 2, "float32": 4}[asked]
+    assert row["hidden_states_bytes"] == row["tokens"] * 3 * 16 * each
 
 
 def test_bytes_of_a_reduced_store_are_those_of_a_real_one_at_most(config, tmp_path):

@@ -207,6 +207,31 @@ def test_half_precision_is_stored_bit_by_bit(run, tiny_model_dir, dtype):
             np.testing.assert_array_equal(back, stored)
 
 
+def test_states_are_stored_in_float32_on_request_and_are_the_same_numbers(run):
+    half = run("half.h5", architecture="llama", dtype="bfloat16", shard_tokens=10**5)
+    whole = run(
+        "whole.h5",
+        architecture="llama",
+        dtype="bfloat16",
+        shard_tokens=10**5,
+        states_dtype="float32",
+    )
+    with open_store(half) as one, open_store(whole) as other:
+        assert (one.dtype, other.dtype) == ("bfloat16", "float32")
+        for layer in one.layers:
+            np.testing.assert_array_equal(one.read(2, layer), other.read(2, layer))
+        np.testing.assert_array_equal(one.nll(), other.nll())
+
+
+def test_room_is_asked_for_in_the_dtype_in_which_states_are_stored(run, monkeypatch):
+    needs = []
+    monkeypatch.setattr(dump_module, "require_disk", lambda wanted, what: needs.append(wanted))
+    run("half.h5", dtype="bfloat16", shard_tokens=150)
+    run("whole.h5", dtype="bfloat16", shard_tokens=150, states_dtype="float32")
+    half, whole = ([size for _, size in wanted] for wanted in needs)
+    assert whole == [2 * size for size in half]
+
+
 def test_a_resumed_dump_equals_an_undisturbed_one_and_redoes_no_shard(run, monkeypatch):
     undisturbed = run("a.h5")
     with monkeypatch.context() as patched:

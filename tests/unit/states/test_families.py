@@ -5,10 +5,11 @@ import pytest
 import torch
 import transformers as hf
 from passes import run_alone
-from tiny import VOCABULARY
+from tiny import VOCABULARY, save_tokenizer
 
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.depths import layer_names
+from infogeo.sources import cards, models
 from infogeo.states import batches, gaps, loading
 from infogeo.states.attention import attention_rows
 from infogeo.states.model import LanguageModel, check_texts
@@ -112,6 +113,9 @@ def test_states_of_a_float32_residual_stream_stay_float32(tmp_path, kind, dtype)
     assert {states.dtype for states in rows.hidden.values()} == {torch.float32}
     torch.testing.assert_close(rows.hidden["1"], own.hidden_states[0][0].float())
     assert rows.nll[1:].mean() == pytest.approx(own.loss.item(), rel=1e-2)
+    save_tokenizer(tmp_path)
+    card = models.describe(tmp_path, "m", "local", str(tmp_path), "f")
+    assert cards.stored_dtype(card, dtype, "computed") == "float32"
 
 
 ENCODERS = {

@@ -14,6 +14,7 @@ from infogeo.geometry import metrics
 from infogeo.geometry.corpus_spectra import corpus_bytes
 from infogeo.geometry.depths import choose_layers
 from infogeo.geometry.metrics import CONDITIONAL, CONVENTIONS, SCOPES
+from infogeo.sources import cards
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
@@ -188,9 +189,9 @@ def memory_bytes(model: dict, states: dict, tokens: int | None, layers: int, dty
     Parameters
     ----------
     model : dict
-        params_total and width.
+        params_total and width; see also `cards.stored_dtype`.
     states : dict
-        batch_tokens and shard_tokens of the configuration.
+        batch_tokens, shard_tokens and dtype of the configuration.
     tokens : int or None
         Tokens in all, if known: no batch and no shard has more.
     layers : int
@@ -198,7 +199,8 @@ def memory_bytes(model: dict, states: dict, tokens: int | None, layers: int, dty
     dtype : {'float32', 'float16', 'bfloat16'}
     """
     most = states["shard_tokens"] if tokens is None else min(states["shard_tokens"], tokens)
-    shard = min(hidden_states_bytes(model, most, layers, dtype), SHARD_BYTES)
+    stored = cards.stored_dtype(model, dtype, states["dtype"])
+    shard = min(hidden_states_bytes(model, most, layers, stored), SHARD_BYTES)
     weights = model["params_total"] * ITEM_BYTES[dtype]
     batch = min(states["batch_tokens"], most) * model["width"] * ITEM_BYTES[dtype] * BLOCK_BUFFERS
     return PROCESS_BYTES + weights + batch + LOGITS_BYTES + 2 * shard

@@ -54,6 +54,7 @@ def describe_model(row: dict, config: dict, results: Path, fingerprint: str | No
     files, _, tensors = validate_directory(row["where"], row["trust_remote_code"])
     parts = by_names(row["where"], files, tensors)
     sizes = {"width": parts.width, "layers": parts.layers, "vocabulary": parts.vocabulary}
+    sizes["float32_stream"] = parts.float32_stream
     return {**_stored(tensors, parts.vocabulary), **sizes, "directory": row["where"]}
 
 

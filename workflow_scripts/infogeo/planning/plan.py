@@ -16,7 +16,7 @@ from infogeo.planning.demand import demand
 from infogeo.planning.job_costs import Job
 from infogeo.planning.known import describe_model, sampled_texts_of, texts_at_most
 from infogeo.planning.prospects import lacking_for_sentences
-from infogeo.sources import ladder_members
+from infogeo.sources import cards, ladder_members
 
 # Work of which the hours are planned, and the rule that does it where hidden states are stored.
 WORKS = {
@@ -190,8 +190,9 @@ def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
         hours = {work: getattr(job, rules[work])()[1] / 3600 for work in known}
         if tokens is not None:
             forward = job.forward()
-            stored = hidden_states_bytes(model, tokens, job.layers, row["dtype"])
-            reduced = reduced_states_bytes(model, config, judged, texts, tokens, row["dtype"])
+            kind = cards.stored_dtype(model, row["dtype"], config["states"]["dtype"])
+            stored = hidden_states_bytes(model, tokens, job.layers, kind)
+            reduced = reduced_states_bytes(model, config, judged, texts, tokens, kind)
     facts = ("params_total", "params_non_embedding", "width", "layers", "vocabulary")
     return {
         "model": row["slug"],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infogeo.files.errors import InfogeoError
 from infogeo.sources.model_directory import is_own_code, read_json
-from infogeo.sources.parameters import Architecture
+from infogeo.sources.parameters import FLOAT32_STREAM, Architecture
 from infogeo.sources.tensor_files import tensor_hash
 
 NAMED = 4  # lists of modules that a message names
@@ -243,6 +243,7 @@ def of_directory(directory, tensors: dict, kind: str = "causal") -> Architecture
         buffers=[name for name, key in target.items() if key in state and key not in every],
         copies=_copies(Path(directory), tensors, plain, parameters, {*inputs, *heads}),
         lacks_head=head is not None and not is_tied and not heads,
+        float32_stream=bool(getattr(model.config.get_text_config(), FLOAT32_STREAM, False)),
     )
 
 

@@ -44,6 +44,21 @@ def require_files(card: dict) -> None:
             )
 
 
+def stored_dtype(card: dict, dtype: str, asked: str) -> str:
+    """The dtype in which a model's hidden states are stored.
+
+    Parameters
+    ----------
+    card : dict
+        float32_stream; without it, as before the model is fetched, taken as false.
+    dtype : {'float32', 'float16', 'bfloat16'}
+        Of the weights.
+    asked : {'computed', 'float32'}
+        config states.dtype.
+    """
+    return "float32" if asked == "float32" or card.get("float32_stream") else dtype
+
+
 def described(paths, fields, **columns) -> list[dict]:
     """Some fields of the cards of several models, beside columns of their rows.
 

@@ -125,6 +125,7 @@ def describe(
         "layers": parts.layers,
         "vocabulary": parts.vocabulary,
         "final_width": final_width(config, parts),
+        "float32_stream": parts.float32_stream,
         "architecture": config.get("model_type", ""),
         "tokenizer_sha256": tokenizer_hash(directory, files),
         "train_tokens": train_tokens,

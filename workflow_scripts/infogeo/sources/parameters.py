@@ -13,6 +13,8 @@ WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "model_dim", "emb_dim", "dim")
 VOCABULARY_KEYS = ("vocab_size", "n_words")
 LAYERS_KEYS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 
+FLOAT32_STREAM = "residual_in_fp32"
+
 # How the names of weights end.
 INPUT_EMBEDDINGS = (
     "embed_tokens.weight",
@@ -46,6 +48,8 @@ class Architecture:
         Parameters stored again under a second name.
     lacks_head : bool
         Whether the output head is a parameter of its own, and not stored.
+    float32_stream : bool
+        Whether blocks add to float32 states whatever the dtype of the weights (the Mamba family).
     """
 
     width: int
@@ -58,6 +62,7 @@ class Architecture:
     buffers: list[str]
     copies: list[str]
     lacks_head: bool
+    float32_stream: bool
 
 
 def by_names(directory, config: dict, tensors: dict) -> Architecture:
@@ -98,6 +103,7 @@ def by_names(directory, config: dict, tensors: dict) -> Architecture:
         ],
         copies=[],
         lacks_head=not heads and config.get("tie_word_embeddings") is False,
+        float32_stream=bool(config.get(FLOAT32_STREAM)),
     )
 
 

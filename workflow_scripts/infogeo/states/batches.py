@@ -54,14 +54,16 @@ def plan_batches(lengths, batch_tokens: int) -> list[np.ndarray]:
     return batches
 
 
-def allocate_states(model: LanguageModel, layers, rows: int) -> dict:
-    """Memory for the states of so many tokens: layer -> (rows, d) tensor in the states' dtype.
+def allocate_states(model: LanguageModel, layers, rows: int, least: str = "bfloat16") -> dict:
+    """Memory for the states of so many tokens: layer -> (rows, d) tensor.
 
-    Pinned where there is a GPU, so that it can copy there while it is at work.
+    In the states' dtype, or float32 where that is the least precision. Pinned where there is a
+    GPU, so that it can copy there while it is at work.
     """
     pinned = model.device.type == "cuda"
+    dtype = torch.float32 if least == "float32" else model.states_dtype
     return {
-        layer: torch.empty((rows, model.widths[layer]), dtype=model.states_dtype, pin_memory=pinned)
+        layer: torch.empty((rows, model.widths[layer]), dtype=dtype, pin_memory=pinned)
         for layer in layers
     }
 
@@ -97,7 +99,9 @@ class Rows:
     Attributes
     ----------
     offsets : (texts + 1,) int64 ndarray
-    hidden : dict of layer -> (T, d) tensor on the CPU, in the states' dtype
+    hidden : dict of layer -> (T, d) tensor on the CPU
+    dtype : torch.dtype
+        Of these.
     nll, predictive_entropy : (T,) float32 ndarrays
     splits : int
         How often a batch was halved for want of memory.
@@ -111,6 +115,7 @@ class Rows:
         rows = int(self.offsets[-1])
         memory = allocate_states(model, layers, rows) if memory is None else memory
         self.hidden = {layer: memory[layer][:rows] for layer in layers}
+        self.dtype = next(iter(self.hidden.values())).dtype
         self.nll = np.full(rows, np.nan, dtype=np.float32)
         self.predictive_entropy = np.full(rows, np.nan, dtype=np.float32)
         self.splits = 0

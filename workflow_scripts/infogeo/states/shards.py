@@ -51,10 +51,13 @@ class PassesTask(Task):
     layers : tuple of str
     attention_texts : tuple of int
         Texts of which attention rows are taken.
+    stored_dtype : str
+        In which states are stored; see `cards.stored_dtype`.
     """
 
     layers: tuple[str, ...]
     attention_texts: tuple[int, ...]
+    stored_dtype: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class CorpusWork:
     @property
     def bytes_per_token(self) -> int:
         """Of the hidden states."""
-        return _bytes_per_token(self.card, self.layers, self.task.model.dtype)
+        return _bytes_per_token(self.card, self.layers, self.task.stored_dtype)
 
 
 def _bytes_per_token(card, layers, dtype) -> int:
@@ -114,6 +117,7 @@ def begin(
     trust_remote_code: bool,
     seed: int,
     determined_by: list,
+    states_dtype: str = "computed",
     expected=(None, None),
     twin: int | None = None,
     **launched,
@@ -140,6 +144,8 @@ def begin(
     seed : int
     determined_by : list
         What else determines the bytes of a shard, such as the fingerprint of the result.
+    states_dtype : {'computed', 'float32'}
+        In which states are stored: that in which they are computed, or one that every reader knows.
     expected : (str, str)
         Fingerprints that the model and the corpus must carry.
     twin : int, optional
@@ -161,10 +167,11 @@ def begin(
     draw = None if twin is None else (twin, seed)
     model = ModelRun.of(card, trust_remote_code, dtype, launched, draw)
     # Whatever could change a byte of a shard is in its key.
-    cut = [n, shard_tokens, attention_texts, batch_tokens, chosen]
+    stored = cards.stored_dtype(card, dtype, states_dtype)
+    cut = [n, shard_tokens, attention_texts, batch_tokens, chosen, stored]
     key = digest([determined_by, cut, attrs, vars(model), card["files"]])
     work = Work(kind, key, card["slug"], launched)
-    most = min(shard_tokens, SHARD_BYTES // _bytes_per_token(card, chosen, dtype))
+    most = min(shard_tokens, SHARD_BYTES // _bytes_per_token(card, chosen, stored))
     encoded, shards = _planned(work.folder, card, corpus, n, most, trust_remote_code)
     whole = np.flatnonzero(encoded.lengths == max(n))
     task = PassesTask(
@@ -174,6 +181,7 @@ def begin(
         batch_tokens=batch_tokens,
         layers=chosen,
         attention_texts=tuple(spread_evenly(whole, attention_texts)),
+        stored_dtype=stored,
     )
     sizes = [tokens_in(encoded, shard) for shard in shards]
     files = ShardFiles(work.folder, sizes, "tokens", "h5", partial(is_whole, key=key))
@@ -308,7 +316,9 @@ def passes(task: PassesTask, indices: list[int], score: bool = True) -> Iterator
     sizes = [tokens_in(encoded, shards[index]) for index in indices]
     heartbeat, done = Heartbeat(f"{model.name}: forward", sum(sizes), "tokens"), 0
     heartbeat.update(0)
-    memory = [batches.allocate_states(model, task.layers, max(sizes)) for _ in range(2)]
+    memory = [
+        batches.allocate_states(model, task.layers, max(sizes), task.stored_dtype) for _ in range(2)
+    ]
     for index in indices:
         stop_if_abandoned(task)
         shard = shards[index]
@@ -374,7 +384,7 @@ def shard_store(task: PassesTask, passed: Passed, widths: dict, **placed):
             labels=[""] * len(shard),
             lengths=encoded.lengths[shard],
             widths=widths,
-            dtype=dtype_name(rows.model.states_dtype),
+            dtype=dtype_name(rows.dtype),
             post_norm=rows.model.post_norm,
             **placed,
         ) as store,

@@ -160,7 +160,7 @@ def _require_disk(run: CorpusWork, task: MeasureTask, missing, folders) -> None:
     kinds = len(task.lambdas) + len(task.eps2)
     gains = len(task.layers) * 8 * task.counts[n] * n * (kinds + 1)
     numbers = sum(task.stored_rows.values()) * len(task.stored_layers) * width
-    states = numbers * STORED[task.model.dtype].itemsize
+    states = numbers * STORED[task.stored_dtype].itemsize
     token_arrays = tokens * sum(kind.itemsize for kind in TOKEN_ARRAYS.values())
     share = run.files.size(missing) / max(tokens, 1)
     # A worker's note replaces its last one, which exists until then.
