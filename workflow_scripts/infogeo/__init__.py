@@ -10,6 +10,10 @@ __version__ = "0.1.0"
 
 _DOOR = {
     "InfogeoError": "infogeo.files.errors",
+    "divergence": "infogeo.door.measure",
+    "fit_law": "infogeo.door.law",
+    "gains": "infogeo.door.measure",
+    "measure": "infogeo.door.measure",
     "open_store": "infogeo.states.store",
 }
 __all__ = sorted(_DOOR)

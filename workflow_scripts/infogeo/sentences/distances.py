@@ -122,14 +122,17 @@ def covariance_distances(Z, convention, kinds) -> dict[str, np.ndarray]:
     step = _texts_per_block(n, d)
     starts = range(0, m, step)
     beat, done = Heartbeat(f"distances, {convention}", m * (m - 1) // 2, "pairs"), 0
+
+    def block(start: int) -> _Block:
+        return _Block(*_scaled(Z[start : start + step], convention), kinds)
+
     if "js" in kinds:
-        blocks = (_Block(Z[start : start + step], convention, kinds) for start in starts)
-        entropies = np.concatenate([_entropy(block.own) for block in blocks])  # (m,)
+        entropies = np.concatenate([_entropy(block(start).own) for start in starts])  # (m,)
     for start in starts:
-        left = _Block(Z[start : start + step], convention, kinds)
+        left = block(start)
         for other in starts[start // step :]:
             same = other == start
-            right = left if same else _Block(Z[other : other + step], convention, kinds)
+            right = left if same else block(other)
             gram = right.products(left)
             for i in range(len(left.rows)):
                 first = i + 1 if same else 0
@@ -140,11 +143,42 @@ def covariance_distances(Z, convention, kinds) -> dict[str, np.ndarray]:
                     mean = (entropies[row] + entropies[columns]) / 2
                     upper["js"][row, columns] = _mixed_entropy(left, i, right, first, cross) - mean
                 if "bures" in kinds:
-                    fidelity = np.linalg.svd(cross, compute_uv=False).sum(axis=-1)
-                    squares = left.traces[i] + right.traces[first:] - 2 * fidelity
-                    upper["bures"][row, columns] = np.sqrt(np.maximum(squares, 0))
+                    upper["bures"][row, columns] = _bures(left, i, right, first, cross)
                 beat.update(done)
     return {kind: np.maximum(half + half.T, 0) for kind, half in upper.items()}
+
+
+def distance_of_two(one, other, convention: str, kind: str) -> float:
+    """`jensen_shannon` or `bures` of two texts, which may differ in length.
+
+    Parameters
+    ----------
+    one, other : (n, d) and (m, d) arrays
+        Hidden states, a row a token; finite.
+    convention : {"unit", "centred"}
+    kind : {"js", "bures"}
+
+    Raises
+    ------
+    InfogeoError
+        Where a value is not finite.
+    """
+    longest = max(len(one), len(other))
+    blocks = []
+    for Z in (one, other):
+        Z = np.asarray(Z)
+        check_finite(Z, "hidden states")
+        rows, traces = _scaled(Z[None], convention)
+        # Zero rows change no product.
+        rows = np.pad(rows, ((0, 0), (0, longest - len(Z)), (0, 0)))
+        blocks.append(_Block(rows, traces, (kind,)))
+    left, right = blocks
+    gram = right.products(left)
+    cross = None if gram is None else gram[:, :, 0]
+    if kind == "bures":
+        return float(_bures(left, 0, right, 0, cross)[0])
+    mean = (_entropy(left.own) + _entropy(right.own)) / 2
+    return float(np.maximum(_mixed_entropy(left, 0, right, 0, cross) - mean, 0)[0])
 
 
 def _texts_per_block(n: int, d: int) -> int:
@@ -156,6 +190,12 @@ def _texts_per_block(n: int, d: int) -> int:
 class _Block:
     """Some texts: their scaled rows, and the matrices whose spectrum is that of ρ.
 
+    Parameters
+    ----------
+    rows, traces
+        From `_scaled`.
+    kinds : collection of {"js", "bures"}
+
     Attributes
     ----------
     rows : (texts, r, d) array
@@ -166,9 +206,9 @@ class _Block:
         1, or 0 where no row has a direction.
     """
 
-    def __init__(self, Z, convention, kinds):
-        self.rows, self.traces = _scaled(Z, convention)
-        n, d = Z.shape[1:]
+    def __init__(self, rows, traces, kinds):
+        self.rows, self.traces = rows, traces
+        n, d = rows.shape[1:]
         self.dual = 2 * n <= d
         self.crossed = self.dual or "bures" in kinds  # whether products of rows are needed
         if "js" in kinds:
@@ -209,6 +249,13 @@ def _mixed_entropy(left, i, right, first, cross):
     both[:, n:, :n] = cross
     both[:, n:, n:] = right.own[first:]
     return _entropy(both, 0.5)
+
+
+def _bures(left, i, right, first, cross):
+    """Bures distances of text i of one block from those from `first` on of another. (texts,)"""
+    fidelity = np.linalg.svd(cross, compute_uv=False).sum(axis=-1)
+    squares = left.traces[i] + right.traces[first:] - 2 * fidelity
+    return np.sqrt(np.maximum(squares, 0))
 
 
 def _entropy(matrices, weight=1.0):

@@ -1,0 +1,182 @@
+"""Measures of hidden states in memory are those of the workflow, whatever holds the states."""
+
+import doctest
+
+import numpy as np
+import pytest
+import yaml
+
+import infogeo
+from infogeo.door import law, measure
+from infogeo.files.errors import InfogeoError
+from infogeo.geometry import information_gain
+from infogeo.geometry.entropy import evaluate
+from infogeo.geometry.spectra import text_spectra
+from infogeo.sentences.distances import bures, jensen_shannon
+
+
+def states(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def sorted_rows(table):
+    return table.sort_values([*table.columns[:-1]], ignore_index=True)
+
+
+def assert_is_that_of_the_workflow(table, texts):
+    """Every value is what the workflow's functions give, to the last bit."""
+    for row in table.itertuples():
+        Z = texts[row.doc_id][: row.n]
+        spectra = text_spectra(Z, [row.n])
+        eigenvalues, zero_rows = spectra[row.convention, row.n]
+        rows = row.n - zero_rows
+        assert row.value == evaluate(row.metric, eigenvalues, Z.shape[1], rows, row.convention)
+
+
+def test_a_batch_of_texts_is_measured_as_the_workflow_measures_it():
+    Z = states(5, 8, 24)
+    Z[2, 3] = 0  # a zero row
+    table = infogeo.measure(Z, n=[4, 8], threads=2)
+    assert list(table.columns[:2]) == ["doc_id", "source"]
+    assert set(table["n"]) == {4, 8}
+    assert table["doc_id"].nunique() == 5
+    assert_is_that_of_the_workflow(table, {str(i): Z[i] for i in range(5)})
+
+
+def test_texts_of_different_lengths_are_measured_as_long_as_they_are():
+    texts = {"a": states(6, 4), "b": states(3, 4, seed=1), "c": states(6, 4, seed=2)}
+    table = infogeo.measure(list(texts.values()), doc_ids=list(texts))
+    assert table.groupby("doc_id")["n"].unique().map(list).to_dict() == {
+        "a": [6], "b": [3], "c": [6],
+    }  # fmt: skip
+    assert_is_that_of_the_workflow(table, texts)
+
+
+def test_a_text_that_is_too_short_has_no_row_at_that_n():
+    table = infogeo.measure([states(6, 4), states(3, 4)], n=[2, 5])
+    rows = table[["doc_id", "n"]].drop_duplicates().itertuples(index=False, name=None)
+    assert sorted(rows) == [("0", 2), ("0", 5), ("1", 2)]
+
+
+def test_the_number_of_threads_changes_no_bit():
+    Z = states(40, 5, 7)
+    assert infogeo.measure(Z, threads=1).equals(infogeo.measure(Z, threads=3))
+
+
+def test_a_mask_leaves_padding_out_wherever_it_is():
+    Z = states(2, 6, 4)
+    mask = np.array([[1, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1]])
+    masked = infogeo.measure(np.where(mask[..., None], Z, np.nan), mask=mask)
+    assert masked.equals(infogeo.measure([Z[0, :4], Z[1, 2:]]))
+
+
+def test_layers_are_named_by_key_or_by_place():
+    Z = states(2, 4, 6)
+    by_key = infogeo.measure({"0": Z, "final": -2 * Z})
+    assert by_key["layer"].unique().tolist() == ["0", "final"]
+    by_place = infogeo.measure((Z, -2 * Z))
+    assert by_place["layer"].unique().tolist() == ["0", "1"]
+    assert np.array_equal(by_key["value"], by_place["value"])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_states_of_any_float_type_are_measured_by_the_numbers_they_hold(dtype):
+    Z = states(5, 4).astype(dtype)
+    assert infogeo.measure(Z).equals(infogeo.measure(Z.astype(np.float64)))
+
+
+def test_torch_tensors_are_read_exactly_whether_or_not_numpy_has_their_type():
+    import torch
+
+    Z = torch.from_numpy(states(3, 6, 8)).requires_grad_()
+    assert infogeo.measure(Z).equals(infogeo.measure(Z.detach().numpy()))
+    half = Z.to(torch.bfloat16)
+    assert infogeo.measure(half).equals(infogeo.measure(half.detach().float().numpy()))
+    assert infogeo.divergence(half[0], half[1]) == infogeo.divergence(
+        *half[:2].detach().double().numpy()
+    )
+    mask = torch.ones(3, 6, dtype=torch.int64)
+    assert infogeo.gains(half, mask=mask).equals(infogeo.gains(half))
+
+
+@pytest.mark.parametrize(
+    ("Z", "options", "message"),
+    [
+        (states(4), {}, "shape .*4"),
+        ([states(4, 3), states(4, 5)], {}, r"different widths: \[3, 5\]"),
+        ([], {}, "no part"),
+        ({}, {}, "no layer"),
+        ({"0": states(2, 4, 3), "1": states(2, 5, 3)}, {}, "layers 0 and 1 differ"),
+        (states(2, 4, 3), {"n": 5}, "from 2 to 4"),
+        (states(2, 4, 3), {"n": [1, 4]}, "from 2 to 4"),
+        ([states(4, 3), states(1, 3)], {}, r"text '1' has 1 token"),
+        (states(2, 4, 3), {"doc_ids": ["a"]}, "doc_ids: 1 names"),
+        (states(2, 4, 3), {"doc_ids": ["a", "a"]}, "1 of them different"),
+        (states(2, 4, 3), {"mask": np.ones((2, 3))}, r"mask has shape \(2, 3\)"),
+        (states(4, 3) * 1j, {}, "complex"),
+        (np.full((4, 3), np.inf), {}, "text '0': token 0, coordinate 0 is inf"),
+        ({"7": np.full((4, 3), np.nan)}, {}, "text '0', layer 7: token 0"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_with_what_is_wrong(Z, options, message):
+    with pytest.raises(InfogeoError, match=message):
+        infogeo.measure(Z, **options)
+
+
+def test_gains_are_those_of_the_workflow():
+    Z = states(3, 5, 9)
+    table = infogeo.gains(Z, lambdas=[0.1], eps2=[0.5], doc_ids=["a", "b", "c"])
+    gain, rho = information_gain.gains(Z[1], [0.1, 5 * 0.5 / 9])
+    of_text = table[table["doc_id"] == "b"]
+    assert np.array_equal(of_text["gain"], gain.ravel())
+    assert np.array_equal(of_text["rho"], rho.ravel())
+    assert of_text["position"].tolist() == [1, 2, 3, 4, 5] * 2
+    assert of_text["regulariser"].unique().tolist() == ["lambda=0.1", "eps2=0.5"]
+
+
+@pytest.mark.parametrize("convention", ["unit", "centred"])
+@pytest.mark.parametrize("shape", [(2, 5, 30), (2, 30, 5)])
+def test_divergences_are_those_of_the_workflow(convention, shape):
+    Z = states(*shape)
+    for kind, distances in (("js", jensen_shannon), ("bures", bures)):
+        value = infogeo.divergence(*Z, kind=kind, convention=convention)
+        assert value == pytest.approx(distances(Z, convention)[0, 1], abs=1e-12)
+
+
+@pytest.mark.parametrize("convention", ["unit", "centred"])
+@pytest.mark.parametrize("kind", ["js", "bures"])
+def test_texts_of_different_lengths_have_the_divergence_of_their_covariances(kind, convention):
+    one, other = states(4, 12), states(9, 12, seed=1)
+    twice = np.concatenate([other, other])  # the same covariance
+    value = infogeo.divergence(one, other, kind=kind, convention=convention)
+    same = infogeo.divergence(one, twice, kind=kind, convention=convention)
+    assert value == pytest.approx(same, abs=1e-12)
+    swapped = infogeo.divergence(other, one, kind=kind, convention=convention)
+    assert value == pytest.approx(swapped, abs=1e-12)
+    assert infogeo.divergence(one, one, kind=kind, convention=convention) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("shapes", "options", "message"),
+    [
+        (((4, 3), (4, 5)), {}, "shapes"),
+        (((4, 3), (2, 4, 3)), {}, "shapes"),
+        (((4, 3), (4, 3)), {"kind": "kl"}, "kind 'kl'"),
+        (((4, 3), (4, 3)), {"convention": "raw"}, "convention 'raw'"),
+    ],
+)
+def test_what_has_no_divergence_is_refused(shapes, options, message):
+    with pytest.raises(InfogeoError, match=message):
+        infogeo.divergence(*(states(*shape) for shape in shapes), **options)
+
+
+def test_defaults_are_those_of_the_embedded_configuration(pytestconfig):
+    config = yaml.safe_load((pytestconfig.rootpath / "config/config.yaml").read_text())
+    assert list(measure.EPS2) == config["entropy"]["eps2"]
+    assert list(measure.LAMBDAS) == config["context"]["lambdas"]
+    assert config["controls"]["random_draws"] == law.RANDOM_DRAWS
+
+
+@pytest.mark.parametrize("module", [measure, law])
+def test_examples_of_the_docstrings_hold(module):
+    assert doctest.testmod(module).failed == 0
