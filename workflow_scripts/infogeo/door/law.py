@@ -62,8 +62,9 @@ class Law(NamedTuple):
 
     def __str__(self) -> str:
         lines = [f"exponent {estimate(self.exponent, self.low, self.high, signed=True)}"]
-        lines += [f"  {name}: {estimate(*control, signed=True)}"
-                  for name, control in self.controls.items()]  # fmt: skip
+        for name, control in self.controls.items():
+            title = f"at {name}" if name == CONTROLS["depth"] else f"excess over {name}"
+            lines.append(f"  {title}: {estimate(*control, signed=True)}")
         lines += [f"falls with N: {self.verdict}", f"power law: {self.form}"]
         return "\n".join([*lines, *(f"missing: {problem}" for problem in self.problems)])
 
