@@ -19,12 +19,13 @@ def save_results(path):
     rng = np.random.default_rng(0)
     lengths = [5, 7, 6]
     rows = sum(lengths)
+    layers = "0", "1", "final"
     save_store(
         path,
         attrs={"fingerprint": "f"},
         doc_ids=["a", "b", "c"], sources=["s"] * 3, labels=[""] * 3, lengths=lengths,
         dtype="float32", post_norm=["final"],
-        hidden={layer: rng.standard_normal((rows, 16), np.float32) for layer in ("0", "1", "final")},
+        hidden={layer: rng.standard_normal((rows, 16), np.float32) for layer in layers},
         tokens={"token_ids": np.zeros(rows, np.int32)},
     )  # fmt: skip
 
