@@ -13,6 +13,7 @@ of how many of their first tokens, and the rows under `/hidden` are these, one t
 import contextlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from infogeo.files import hdf5
@@ -60,6 +61,8 @@ class HiddenStates:
         their first tokens alone.
     state_rows : int
         Tokens whose hidden states are stored.
+    state_lengths : int ndarray
+        The same of each of `state_texts`.
     """
 
     def __init__(self, file, path, remedy: str = ""):
@@ -69,9 +72,8 @@ class HiddenStates:
         self.first_row = int(self.attrs["first_row"])
         self.dtype = self.attrs["dtype"]
         documents = file["documents"]
-        self.doc_ids = strings(documents["doc_id"])
-        self.sources = strings(documents["source"])
-        self.labels = strings(documents["label"])
+        names = "doc_id", "source", "label"
+        self.doc_ids, self.sources, self.labels = (strings(documents[name]) for name in names)
         self.offsets = documents["offsets"][:]
         self.lengths = np.diff(self.offsets)
         self.reduced = "state_texts" in documents
@@ -80,6 +82,7 @@ class HiddenStates:
             self.state_texts = documents["state_texts"][:]
             self._state_offsets = row_offsets(documents["state_lengths"][:])
         self.state_rows = int(self._state_offsets[-1])
+        self.state_lengths = np.diff(self._state_offsets)
         self.datasets = {layer: file["hidden"][layer] for layer in self.layers}
         self._chunks = {layer: dataset.chunks[0] for layer, dataset in self.datasets.items()}
         self.widths = {layer: dataset.shape[1] for layer, dataset in self.datasets.items()}
@@ -224,16 +227,15 @@ class HiddenStates:
             with self._reading("attention"):
                 for dataset in self.file["attention"].values():
                     dataset[:]
-        rows = self.state_rows
         for layer, dataset in self.datasets.items():
             shift = self._shift(layer)
-            expected = -(-(shift + rows) // self._chunks[layer])
+            expected = -(-(shift + self.state_rows) // self._chunks[layer])
             with self._reading(f"hidden/{layer}"):
                 chunks = dataset.id.get_num_chunks()
                 if chunks != expected:
                     raise OSError(f"{chunks} of {expected} chunks exist")
                 if hidden:
-                    read_through_rows(dataset, shift, shift + rows, self.dtype)
+                    read_through_rows(dataset, shift, shift + self.state_rows, self.dtype)
 
     def _reading(self, what):
         return hdf5.reading(self.path, what, self.remedy)
@@ -246,6 +248,15 @@ def _plain(value):
     if isinstance(value, bytes):
         return value.decode()
     return value.item() if isinstance(value, np.generic) else value
+
+
+def is_store(path) -> bool:
+    """Whether a file is one of HDF5 that says that it is a store, whole or not."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return file.attrs.get("format") == FORMAT.name
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

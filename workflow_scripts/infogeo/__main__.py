@@ -1,0 +1,5 @@
+"""`python -m infogeo`: the command."""
+
+from infogeo.door.command import main
+
+main()

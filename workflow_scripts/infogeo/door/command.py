@@ -1,0 +1,138 @@
+"""The command `infogeo`: measures of files of states, and stores for other tools."""
+
+import argparse
+import contextlib
+import sys
+from pathlib import Path
+
+import infogeo
+from infogeo.door.measure import EPS2, LAMBDAS, measure
+from infogeo.files.artefacts import replacing
+from infogeo.files.errors import InfogeoError
+from infogeo.files.tables import write_csv
+from infogeo.jobs.progress import Heartbeat
+from infogeo.states import array_files, foreign
+from infogeo.states.array_files import Part
+from infogeo.states.store import is_store, open_store
+
+TABLES = (".csv", ".parquet")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; an error that is meant for users ends it with its message alone."""
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except InfogeoError as error:
+        sys.exit(f"infogeo: {error}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    whole = argparse.ArgumentParser(prog="infogeo", description=infogeo.__doc__.split("\n")[0])
+    whole.add_argument("--version", action="version", version=f"infogeo {infogeo.__version__}")
+    commands = whole.add_subparsers(required=True, metavar="command")
+    one = commands.add_parser(
+        "measure", help="every metric of hidden states in a file",
+        description="Every metric of the hidden states in a file, a folder of files or a store of "
+        "the workflow, as a long table. A file holds matrices (tokens, width) or batches (texts, "
+        "tokens, width), one a layer; docs/library.md has the formats.",
+    )  # fmt: skip
+    one.add_argument("states", type=Path, help=f"{', '.join(array_files.READERS)}, or a folder")
+    one.add_argument("--layers", default="all", help="all, or names with commas: 0,12,final")
+    one.add_argument("--out", type=Path, help=".csv or .parquet; without it CSV is printed")
+    one.add_argument(
+        "--n", type=_numbers(int), help="first tokens of a text: 32,128 (default: all)"
+    )
+    one.add_argument("--eps2", type=_numbers(float), default=EPS2, help="ε² of the coding rates")
+    one.add_argument("--lambdas", type=_numbers(float), default=LAMBDAS, help="λ of the mean gains")
+    one.add_argument("--threads", type=int, help="texts side by side (default: all processors)")
+    one.set_defaults(run=_measure)
+    return whole
+
+
+def _numbers(kind):
+    def read(text: str) -> list:
+        return [kind(part) for part in text.split(",")]
+
+    read.__name__ = f"list of {kind.__name__}"  # argparse's message shows it
+    return read
+
+
+def _measure(options) -> None:
+    import pandas as pd
+
+    if options.out and options.out.suffix not in TABLES:
+        raise InfogeoError(f"--out {options.out}: tables are written as {' or '.join(TABLES)}.")
+    with _states(options.states) as (doc_ids, layers):
+        if options.layers != "all":
+            chosen = options.layers.split(",")
+            if unknown := [name for name in chosen if name not in layers]:
+                raise InfogeoError(
+                    f"--layers {','.join(unknown)}: not in {options.states}; it has "
+                    f"{', '.join(layers)}."
+                )
+            layers = {name: layers[name] for name in chosen}
+        beat = Heartbeat(str(options.states), len(layers), "layers")
+        frames = []
+        for done, (name, texts) in enumerate(layers.items()):
+            beat.update(done)
+            frames.append(
+                measure({name: texts}, doc_ids=doc_ids, n=options.n, eps2=options.eps2,
+                        lambdas=options.lambdas, threads=options.threads)
+            )  # fmt: skip
+        beat.close()
+    table = pd.concat(frames, ignore_index=True)
+    if options.out is None:
+        table.to_csv(sys.stdout, index=False, float_format="%.10g", lineterminator="\n")
+    elif options.out.suffix == ".csv":
+        write_csv(table, options.out)
+    else:
+        with replacing(options.out) as temporary:
+            table.to_parquet(temporary, index=False)
+    if options.out:
+        print(
+            f"{len(doc_ids):,} texts, layers {', '.join(layers)}: {len(table):,} values in "
+            f"{options.out}", file=sys.stderr,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _states(path: Path):
+    """Yield the names of the texts in a file, folder or store, and their states by layer."""
+    if is_store(path):
+        with open_store(path) as store:
+            texts = store.state_texts.tolist()
+            yield (
+                [store.doc_ids[text] for text in texts],
+                {
+                    layer: [
+                        Part(_Layer(store, layer), text, (n, store.widths[layer]))
+                        for text, n in zip(texts, store.state_lengths.tolist(), strict=True)
+                    ]
+                    for layer in store.layers
+                },
+            )
+        return
+    texts = foreign.texts_in(path)
+    layers = list(texts[0].layers)
+    for text in texts:
+        if list(text.layers) != layers:
+            raise InfogeoError(
+                f"{path}: text {text.doc_id!r} has layers {', '.join(text.layers)}, and "
+                f"{texts[0].doc_id!r} {', '.join(layers)}. Measure them in calls of their own."
+            )
+    yield (
+        [text.doc_id for text in texts],
+        {layer: [text.layers[layer] for text in texts] for layer in layers},
+    )
+
+
+class _Layer:
+    """A layer of a store, indexed by text."""
+
+    def __init__(self, store, layer: str):
+        self.store, self.layer = store, layer
+
+    def __getitem__(self, text: int):
+        return self.store.read(text, self.layer)
