@@ -1,11 +1,16 @@
 """infogeo: the information in the geometry of language-model representations."""
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.27")
 
+# This checkout, wherever the workflow is run or imported from.
+CHECKOUT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 
-configfile: "config/config.yaml"
+
+configfile: "config/config.yaml" if Path("config/config.yaml").exists() else f"{CHECKOUT}/config/config.yaml"
 
 
 report: "rules/captions/workflow.rst"

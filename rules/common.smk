@@ -2,11 +2,15 @@
 # (MODELS, CORPORA), and functions of rows that other files use.
 import re
 import sys
-from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
+if not CHECKOUT.is_dir():
+    raise WorkflowError(
+        f"infogeo is taken from {CHECKOUT}, but needs its library beside its rules. Clone the repository, "
+        "and name the path of its Snakefile (docs/module.md)."
+    )
+SCRIPTS = CHECKOUT / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from infogeo.files.errors import InfogeoError
@@ -14,12 +18,14 @@ from infogeo.planning import configuration, input_tables, prospects, watched
 from infogeo.sources import ladder_members, published, replicates
 
 try:
-    CONFIG = configuration.merged(config)
+    CONFIG = configuration.located(configuration.merged(config), CHECKOUT)
     MODELS, CORPORA = ({row["slug"]: row for row in rows} for rows in input_tables.read(CONFIG))
     PUBLISHED = published.read(CONFIG["published"])
 except InfogeoError as error:
     raise WorkflowError(str(error)) from None
 
+# The folder of results, in another one where a module has a prefix.
+RESULTS = workflow.modifier.path_modifier.replace_prefix("results/").rstrip("/")
 LADDERS = CONFIG["ladders"]
 LADDER_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "ladder"]
 LOCAL_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "local"]
@@ -60,10 +66,10 @@ def ladder_of(model: str) -> dict:
     return LADDERS[member(model)["ladder"]]
 
 
-# ---------------------------------------------------------------- inputs that users edit
+# ---------------------------------------------------------------- inputs that users edit, outside of results
 def corpus_sources(wildcards) -> list[str]:
     """The files behind a local corpus, so that an edited file is noticed."""
-    return watched.nameable(watched.files_of_corpus(CORPORA[wildcards.corpus]))
+    return list(map(local, watched.nameable(watched.files_of_corpus(CORPORA[wildcards.corpus]))))
 
 
 def corpus_listing(wildcards) -> str | list[str]:
@@ -74,7 +80,7 @@ def corpus_listing(wildcards) -> str | list[str]:
 
 def local_files(wildcards) -> list[str]:
     """The files of a local model that determine its numbers, so that edited weights are noticed."""
-    return watched.nameable(watched.files_of_model(MODELS[wildcards.model]))
+    return list(map(local, watched.nameable(watched.files_of_model(MODELS[wildcards.model]))))
 
 
 def sampled_sentences(wildcards) -> str | list[str]:

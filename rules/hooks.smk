@@ -71,7 +71,7 @@ def show_results() -> None:
 
 
 if workflow.is_main_process:
-    NOTES = prospects.notes(list(MODELS.values()), list(CORPORA.values()), CONFIG, "results")
+    NOTES = prospects.notes(list(MODELS.values()), list(CORPORA.values()), CONFIG, RESULTS)
     if NOTES:
         print("This run cannot judge:", *NOTES, sep="\n  ", file=sys.stderr)
 

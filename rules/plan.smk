@@ -12,8 +12,8 @@ rule plan:
         models=list(MODELS.values()),
         corpora=list(CORPORA.values()),
         config=CONFIG,
-        results="results",
-        table="results/plan.csv",
+        results=RESULTS,
+        table=f"{RESULTS}/plan.csv",
         expected_models=fingerprints_of_models(),
         expected_corpora=[CORPUS.fingerprint(SimpleNamespace(corpus=corpus)) for corpus in CORPORA],
     script:

@@ -9,7 +9,7 @@ def demand(rule: str, wildcards, threads: int) -> dict:
     model = wildcards.model
     corpus = CORPORA[wildcards.corpus] if "corpus" in wildcards.keys() else None
     expected = fingerprint_of_model(wildcards)
-    return demand(rule, MODELS[model], corpus, CONFIG, "results", expected, threads)
+    return demand(rule, MODELS[model], corpus, CONFIG, RESULTS, expected, threads)
 
 
 def megabytes(rule: str, workers: int = 1):
@@ -41,7 +41,7 @@ def summary(rule: str) -> dict:
     from infogeo.planning.demand import summary
 
     rows = list(MODELS.values()), list(CORPORA.values())
-    return summary(rule, *rows, CONFIG, "results", fingerprints_of_models())
+    return summary(rule, *rows, CONFIG, RESULTS, fingerprints_of_models())
 
 
 def megabytes_over_all(rule: str):

@@ -774,3 +774,20 @@ def test_the_tables_of_the_embedded_default_are_valid(monkeypatch):
     models, corpora = input_tables.read(config)
     assert models
     assert corpora
+
+
+def test_tables_are_looked_for_in_the_working_directory_and_then_in_the_checkout(
+    tmp_path, monkeypatch
+):
+    checkout, working = tmp_path / "checkout", tmp_path / "working"
+    for folder, name in ((checkout, "models.tsv"), (checkout, "p.csv"), (working, "models.tsv")):
+        folder.mkdir(exist_ok=True)
+        (folder / name).touch()
+    monkeypatch.chdir(working)
+    config = {"models": "models.tsv", "corpora": "corpora.tsv", "published": ["p.csv", "q.csv"]}
+    assert configuration.located(config | {"seed": 3}, checkout) == {
+        "models": "models.tsv",  # in both
+        "corpora": "corpora.tsv",  # in neither: the message names what the user wrote
+        "published": [str(checkout / "p.csv"), "q.csv"],
+        "seed": 3,
+    }

@@ -3,6 +3,8 @@
 The Snakefile imports this module, so it needs nothing beyond PyYAML and jsonschema.
 """
 
+from pathlib import Path
+
 from infogeo.files.errors import stop_at
 from infogeo.geometry import metrics
 from infogeo.planning import schemas
@@ -34,6 +36,26 @@ def merged(config: dict) -> dict:
         problems = _contradictions(complete)
     stop_at(problems, "The configuration (config/config.yaml and what overrides it)")
     return complete
+
+
+def located(config: dict, checkout: Path) -> dict:
+    """A configuration whose tables are found from any working directory.
+
+    Parameters
+    ----------
+    config : dict
+        Complete.
+    checkout : Path
+        The folder of the Snakefile. A table that is not in the working directory, but is there, is
+        taken from there: so the embedded default runs everywhere.
+    """
+
+    def place(path: str) -> str:
+        embedded = checkout / path
+        return path if Path(path).exists() or not embedded.exists() else str(embedded)
+
+    tables = {name: place(config[name]) for name in ("models", "corpora")}
+    return config | tables | {"published": [place(path) for path in config["published"]]}
 
 
 def _contradictions(config: dict) -> list[str]:
