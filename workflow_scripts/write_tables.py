@@ -12,8 +12,8 @@ def main(files, params, output) -> None:
     profiles = artefacts.read_table(files.profiles, of_profiles)
     tables.write_csv(laws, output.laws)
     tables.write_csv(profiles, output.entropy)
-    tables.write_text(report.markdown_text(laws), output.headline)
-    tables.write_text(report.terminal_text(laws), output.terminal)
+    tables.write_text(report.markdown_text(laws, profiles), output.headline)
+    tables.write_text(report.terminal_text(laws, profiles), output.terminal)
 
 
 if __name__ == "__main__":

@@ -67,10 +67,10 @@ def bench(n: int, d: int) -> None:
     rows, worst = [], 0.0
     for name, spectrum in rivals.items():
         first, found = timing.once(lambda f=spectrum: f(covariance(Z, "unit")))
-        worst = max(worst, assert_equal(n, d, ours["unit", n][0], found, "unit", name))
+        worst = max(worst, assert_equal(n, d, ours["unit", "in", n][0], found, "unit", name))
         rows.append((name, timing.median(lambda f=spectrum: f(covariance(Z, "unit")), first)))
     found = np.linalg.eigvalsh(covariance(Z, "centred"))
-    worst = max(worst, assert_equal(n, d, ours["centred", n][0], found, "centred", "centred"))
+    worst = max(worst, assert_equal(n, d, ours["centred", "in", n][0], found, "centred", "centred"))
 
     K = covariance(Z.T, "unit")  # some n × n matrix of the same kind
     floor = 2 * timing.median(lambda: np.linalg.eigvalsh(K))

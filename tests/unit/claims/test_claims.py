@@ -11,7 +11,8 @@ from infogeo.sentences.trends import not_available
 
 LAW = dict.fromkeys(LAW_COLUMNS, np.nan) | {
     "corpus": "c", "family": "f", "scope": "text", "metric": "entropy_over_ln_d",
-    "depth": "final", "convention": "centred", "n": 8, "axis": "non_embedding", "headline": True,
+    "depth": "final", "convention": "centred", "first": "in", "n": 8,
+    "axis": "non_embedding", "headline": True,
     "points": 9, "widths": 3, "models": 9, "texts": 40,
     "exponent": -0.07, "exponent_low": -0.09, "exponent_high": -0.05,
     "excess_width": -0.03, "excess_width_low": -0.05, "excess_width_high": -0.01,

@@ -103,7 +103,8 @@ def random_null():
     rows = product((8, 16), (7, N), ("unit", "centred"),
                    ("coding_rate[eps2=0.5]", "mean_gain[lambda=0.1]", "entropy"))  # fmt: skip
     return pd.concat(
-        pd.DataFrame({"d": d, "n": n, "convention": convention, "metric": metric, "draw": draws,
+        pd.DataFrame({"d": d, "n": n, "convention": convention, "first": "in",
+                      "metric": metric, "draw": draws,
                       "value": d + n + len(metric) + draws + 1000 * (convention != "unit")})
         for d, n, convention, metric in rows
     )  # fmt: skip

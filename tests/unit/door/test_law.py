@@ -57,7 +57,7 @@ def test_without_controls_no_fall_is_supported_and_the_law_names_what_is_missing
 def test_random_vectors_are_those_of_the_workflow():
     name, y = "coding_rate_paper[eps2=0.5]", noisy(-0.1)
     law = infogeo.fit_law(SIZES, y, width=WIDTHS, metric=name, convention="unit", n=8, draws=99)
-    table = random_null(WIDTHS, [8], [0.5], [], 32, 0).query("metric == @name")
+    table = random_null(WIDTHS, [8], [0.5], [], 32, 0).query("metric == @name and first == 'in'")
     null = np.log(table.groupby("d")["value"].mean().to_numpy())
     excess = np.polyfit(np.log(SIZES), np.log(y) - null, 1)[0]
     assert law.controls["random vectors"].exponent == pytest.approx(excess)
@@ -69,8 +69,10 @@ def test_the_width_law_of_a_reference_changes_only_d_in_its_spectra():
     law = infogeo.fit_law(SIZES, y, width=WIDTHS, metric=name, convention="unit", reference=texts,
                           draws=99)  # fmt: skip
     by_width = [
-        np.mean([evaluate(name, truncate(text_spectra(Z, [80])["unit", 80][0], d), d, 80, "unit")
-                 for Z in texts])
+        np.mean([
+            evaluate(name, truncate(text_spectra(Z, [80])["unit", "in", 80][0], d), d, 80, "unit")
+            for Z in texts
+        ])
         for d in WIDTHS
     ]  # fmt: skip
     excess = np.polyfit(np.log(SIZES), np.log(y / by_width), 1)[0]

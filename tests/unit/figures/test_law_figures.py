@@ -18,7 +18,7 @@ from infogeo.figures.tables import NEEDED, select
 from infogeo.figures.width_pairs import width_pairs
 from infogeo.files.errors import InfogeoError
 from infogeo.files.numbers import count
-from infogeo.geometry.metrics import depth_of
+from infogeo.geometry.metrics import all_tokens, depth_of
 from infogeo.laws import columns, measured
 
 CHOSEN = {"corpus": "docs", "n": 128, "eps2": 0.5, "depth": "final", "axis": "non_embedding"}
@@ -51,7 +51,8 @@ def frames(families=None):
             for depth in ("0", "0.5", "1", "final") if convention else ("",):
                 key = {
                     "corpus": "docs", "family": family, "scope": "text", "metric": metric,
-                    "depth": depth, "convention": convention, "n": 128, "axis": "non_embedding",
+                    "depth": depth, "convention": convention, "first": all_tokens(metric),
+                    "n": 128, "axis": "non_embedding",
                 }  # fmt: skip
                 tables["laws"].append(key | a_law(metric, len(shapes), numbers, rng))
                 for i, shape in enumerate(shapes):
@@ -61,7 +62,8 @@ def frames(families=None):
             for shape in shapes if convention else []:
                 tables["profiles"] += [
                     {"corpus": "docs", "family": family, "scope": "text", "metric": metric,
-                     "convention": convention, "n": 128, "model": f"{family}-{shape}"} | layer
+                     "convention": convention, "first": "in", "n": 128,
+                     "model": f"{family}-{shape}"} | layer
                     for layer in the_layers(shape, numbers)
                 ]  # fmt: skip
     return {

@@ -13,8 +13,11 @@ EPS2, LAMBDAS = [0.01, 0.1, 0.5, 1.0], [0.1]
 def direct(Z, convention):
     """Eigenvalues of the d × d covariance, as the definition says; (eigenvalues, zero rows)."""
     Z = Z.astype(np.float64)
-    if convention == "centred":
+    if convention in metrics.ABOUT_MEAN:
         Z = Z - Z.mean(axis=0)
+    if convention in metrics.RAW_CONVENTIONS:
+        eigenvalues = np.linalg.eigvalsh(Z.T @ Z).clip(0)
+        return eigenvalues / eigenvalues.sum(), 0
     norms = np.linalg.norm(Z, axis=1)
     kept = norms**2 > 1e-12 * norms.max() ** 2
     Z = Z[kept] / norms[kept, None]

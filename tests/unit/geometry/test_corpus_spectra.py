@@ -1,5 +1,7 @@
 """Spectra of texts and of the whole corpus, from states that stream by."""
 
+import itertools
+
 import numpy as np
 import pytest
 from made_states import (
@@ -14,7 +16,7 @@ from made_states import (
 )
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry import corpus_spectra, metrics
+from infogeo.geometry import corpus_spectra, covariance, metrics
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.spectra import text_spectra
 
@@ -34,32 +36,39 @@ def test_texts_of_a_corpus_equal_each_text_alone():
         for n, texts in DOCUMENTS.texts.items():
             for place, text in enumerate(texts):
                 alone = text_spectra(states[layer.layer][text], PREFIXES)
-                for convention in metrics.CONVENTIONS:
-                    found = layer.spectra["text", convention, n]
-                    np.testing.assert_array_equal(found.eigenvalues[place], alone[convention, n][0])
-                    assert found.rows == n
+                for convention, first in itertools.product(metrics.CONVENTIONS, metrics.FIRST):
+                    of_texts = layer.spectra["text", convention, first, n]
+                    eigenvalues, _ = alone[convention, first, n]
+                    np.testing.assert_array_equal(of_texts.eigenvalues[place], eigenvalues)
+                    assert of_texts.rows == n - (first == "out")
 
 
 @pytest.mark.parametrize("block", [2048, 7])  # rows: one product, and many with remainders
 @pytest.mark.parametrize("width", [10, 50, 300])  # more tokens than d, and fewer
 def test_streamed_corpus_spectra_equal_those_in_memory(width, block, monkeypatch):
-    monkeypatch.setattr(corpus_spectra, "BLOCK_ROWS", block)
+    monkeypatch.setattr(covariance, "BLOCK_ROWS", block)
     states = corpus([width])
     states["0"][2][3] *= 1e-9  # a zero row among the tokens
     layer = spectra_of_layer(of_layer(states), DOCUMENTS)
     for n, texts in DOCUMENTS.texts.items():
-        tokens = np.concatenate([states["0"][text][:n] for text in texts])
-        means = np.stack([states["0"][text][:n].astype(float).mean(axis=0) for text in texts])
-        for scope, rows in (("tokens", tokens), ("means", means)):
-            for convention in metrics.CONVENTIONS:
-                found = layer.spectra[scope, convention, n]
+        of_text = [states["0"][text][:n].astype(float) for text in texts]
+        matrices = {("last", ""): np.stack([Z[-1] for Z in of_text])}
+        for first, start in (("in", 0), ("out", 1)):
+            matrices["tokens", first] = np.concatenate([Z[start:] for Z in of_text])
+            matrices["means", first] = np.stack([Z[start:].mean(axis=0) for Z in of_text])
+        for (scope, first), rows in matrices.items():
+            conventions = [*metrics.CONVENTIONS]
+            conventions += metrics.RAW_CONVENTIONS if scope != "tokens" else []
+            for convention in conventions:
+                spectrum = layer.spectra[scope, convention, first, n]
                 expected, dropped = direct(rows, convention)
-                assert found.rows == len(rows)
-                assert found.zero_rows.tolist() == [dropped]
-                assert found.eigenvalues.shape == (1, min(len(rows), width))
+                assert spectrum.rows == len(rows)
+                assert spectrum.zero_rows.tolist() == [dropped]
+                assert spectrum.eigenvalues.shape == (1, min(len(rows), width))
                 assert_equal_entropies(
-                    found.eigenvalues[0], dropped, expected, width, len(rows), convention
+                    spectrum.eigenvalues[0], dropped, expected, width, len(rows), convention
                 )
+    assert len(layer.spectra) == 2 * (2 * 2 + 2 * 2 + 4 * (2 + 1))
 
 
 @pytest.mark.parametrize("texts", [1, 2, 3])
@@ -68,7 +77,7 @@ def test_size_of_the_batches_does_not_matter(texts, monkeypatch):
     whole = spectra_of_layer(of_layer(states), DOCUMENTS)
     monkeypatch.setattr(corpus_spectra, "BATCH_BYTES", texts * 32 * 24 * 8)
     batched = spectra_of_layer(of_layer(states), DOCUMENTS)
-    for (scope, _, _), one, other in zip(
+    for (scope, *_), one, other in zip(
         whole.spectra, whole.spectra.values(), batched.spectra.values(), strict=True
     ):
         tolerance = 0 if scope == "text" else 1e-14
@@ -96,18 +105,20 @@ def test_states_may_come_in_a_buffer_that_is_used_again():
 def test_one_text_alone_has_no_mean_to_compare_with():
     documents = Documents.of(["a"], ["s"], [16], [16])
     layer = spectra_of_layer(lambda: iter([(0, "0", hidden(16, 40) + 3)]), documents)
-    found = layer.spectra["means", "centred", 16]
+    found = layer.spectra["means", "centred", "in", 16]
     assert found.zero_rows.tolist() == [1]
     assert not found.eigenvalues.any()
-    np.testing.assert_allclose(layer.spectra["means", "unit", 16].eigenvalues, [[1]], rtol=1e-14)
+    np.testing.assert_allclose(
+        layer.spectra["means", "unit", "in", 16].eigenvalues, [[1]], rtol=1e-14
+    )
 
 
 def test_equal_states_everywhere_leave_nothing_when_centred():
     Z = np.tile(hidden(1, 40) * np.float64(np.pi), (12, 1))
     documents = Documents.of(list("abc"), list("abc"), [12] * 3, [12])
     layer = spectra_of_layer(lambda: iter([(i, "0", Z) for i in range(3)]), documents)
-    assert layer.spectra["tokens", "centred", 12].zero_rows.tolist() == [36]
-    assert layer.spectra["means", "centred", 12].zero_rows.tolist() == [3]
+    assert layer.spectra["tokens", "centred", "in", 12].zero_rows.tolist() == [36]
+    assert layer.spectra["means", "centred", "in", 12].zero_rows.tolist() == [3]
 
 
 def test_a_layer_without_all_texts_is_refused():

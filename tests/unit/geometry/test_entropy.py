@@ -94,7 +94,7 @@ def test_one_spectrum_at_many_widths():
 def test_coding_rate_is_the_log_determinant():
     Z = np.random.default_rng(0).standard_normal((12, 30))
     Z /= np.linalg.norm(Z, axis=1, keepdims=True)
-    eigenvalues, _ = text_spectra(Z, [12])["unit", 12]
+    eigenvalues, _ = text_spectra(Z, [12])["unit", "in", 12]
     for eps2 in (0.01, 0.5):
         _, expected = np.linalg.slogdet(np.eye(30) + 30 / (12 * eps2) * Z.T @ Z)
         rate = evaluate(f"coding_rate[eps2={eps2:g}]", eigenvalues, 30, 12, "unit")
@@ -106,7 +106,7 @@ def test_mean_gain_is_the_log_determinant_per_token():
     Z[5] = 0  # a zero row is no token
     kept = np.delete(Z, 5, axis=0)
     kept /= np.linalg.norm(kept, axis=1, keepdims=True)
-    eigenvalues, zero_rows = text_spectra(Z, [12])["unit", 12]
+    eigenvalues, zero_rows = text_spectra(Z, [12])["unit", "in", 12]
     for lam in (1e-4, 0.1, 1.0):
         _, expected = np.linalg.slogdet(np.eye(11) + kept @ kept.T / lam)
         gain = evaluate(f"mean_gain[lambda={lam:g}]", eigenvalues, 30, 12 - zero_rows, "unit")
@@ -178,29 +178,33 @@ def table(tmp_path):
 
 def test_table_has_every_value_once(table):
     _, frame = table()
-    assert list(frame.columns) == ("doc_id source scope layer convention n metric value".split())
-    keys = ["doc_id", "scope", "layer", "convention", "n", "metric"]
-    assert not frame.duplicated(keys).any()
+    assert list(frame.columns) == ["doc_id", "source", *metrics.KEYS, "value"]
+    assert not frame.duplicated(["doc_id", *metrics.KEYS]).any()
     assert frame["value"].dtype == np.float64
     assert np.isfinite(frame["value"]).all()
-    # 3 texts of n = 5 and 2 of n = 8, two corpus scopes at each; 15 unit and 7 centred metrics
-    # and at n = 5 no text whose first token ends within the context of prefix_bits_per_byte.
-    assert len(frame) == 2 * (3 + 2 + 2 * 2) * (15 + 7) + (3 + 2) * 3 + 2
+    # 3 texts of n = 5 and 2 of n = 8, with and without the first token; of the corpus tokens and
+    # means likewise, and the last states; 15 unit and 7 centred metrics, 7 of rows as they are. And
+    # at n = 5 no text whose first token ends within the context of prefix_bits_per_byte.
+    spectra = (2 * (3 + 2) + 2 * (2 * 2 + 1)) * (15 + 7) + 2 * 3 * 2 * 7
+    norms = (3 + 2) * (5 + 4)
+    assert len(frame) == 2 * (spectra + norms) + (3 + 2) * 3 + 2
 
 
 def test_table_holds_each_text_s_own_value(table):
     items, frame = table(zero=[3])
     for text, layer, Z in items:
-        for (convention, n), (eigenvalues, zero_rows) in text_spectra(Z, [5, 8]).items():
+        for (convention, first, n), (eigenvalues, zero_rows) in text_spectra(Z, [5, 8]).items():
             for metric in metrics.names(convention, EPS2, LAMBDAS):
                 row = frame[
                     (frame["doc_id"] == DOCUMENTS.doc_ids[text])
                     & (frame["layer"] == layer)
                     & (frame["convention"] == convention)
+                    & (frame["first"] == first)
                     & (frame["n"] == n)
                     & (frame["metric"] == metric)
                 ]
-                expected = evaluate(metric, eigenvalues, Z.shape[1], n - zero_rows, convention)
+                rows = n - (first == "out") - zero_rows
+                expected = evaluate(metric, eigenvalues, Z.shape[1], rows, convention)
                 assert row["value"].tolist() == [expected]
                 assert row["source"].tolist() == [DOCUMENTS.sources[text]]
                 assert row["scope"].tolist() == ["text"]
@@ -208,9 +212,11 @@ def test_table_holds_each_text_s_own_value(table):
 
 def test_corpus_scopes_have_no_document(table):
     _, frame = table()
-    whole = frame[frame["scope"].isin(["tokens", "means"])]
+    whole = frame[frame["scope"] != "text"]
     assert set(whole["doc_id"]) == set(whole["source"]) == {""}
-    assert whole.groupby(["layer", "convention", "n", "metric"]).size().eq(2).all()
+    assert set(zip(whole["scope"], whole["first"], strict=True)) == {
+        ("tokens", "in"), ("tokens", "out"), ("means", "in"), ("means", "out"), ("last", "")
+    }  # fmt: skip
 
 
 def test_conditional_entropy_leaves_the_first_token_out(table):

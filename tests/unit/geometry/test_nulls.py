@@ -8,7 +8,7 @@ from infogeo.geometry import metrics
 from infogeo.geometry.nulls import random_null
 
 EPS2, LAMBDAS = [0.5], [0.1]
-KEYS = ["d", "n", "convention", "metric", "draw"]
+KEYS = ["d", "n", "convention", "first", "metric", "draw"]
 
 
 def marchenko_pastur_entropy(n, d):
@@ -24,8 +24,10 @@ def marchenko_pastur_entropy(n, d):
 @pytest.mark.parametrize(("d", "n"), [(256, 128), (512, 64)])
 def test_mean_entropy_is_that_of_marchenko_pastur(d, n):
     null = random_null([d], [n], EPS2, LAMBDAS, draws=8, seed=1)
-    found = null.groupby(["convention", "metric"])["value"].mean()["unit"]["entropy"]
-    assert found == pytest.approx(marchenko_pastur_entropy(n, d), rel=1e-3)
+    mean = null.groupby(["convention", "first", "metric"])["value"].mean()["unit"]
+    for first, rows in (("in", n), ("out", n - 1)):
+        expected = marchenko_pastur_entropy(rows, d)
+        assert mean[first]["entropy"] == pytest.approx(expected, rel=1e-3)
 
 
 def test_each_pair_is_what_its_own_seed_gives():
@@ -39,13 +41,17 @@ def test_each_pair_is_what_its_own_seed_gives():
             Z /= np.linalg.norm(Z, axis=1, keepdims=True)
             p = np.linalg.svd(Z, compute_uv=False) ** 2 / 9
             expected = -np.sum(p[p > 1e-20] * np.log(p[p > 1e-20]))
-            assert null[d, 9, "centred", "entropy", draw] == pytest.approx(expected, rel=1e-12)
+            assert null[d, 9, "centred", "in", "entropy", draw] == pytest.approx(
+                expected, rel=1e-12
+            )
 
 
 def test_many_tokens_of_a_narrow_model_fill_all_directions():
     null = random_null([8], [2000], EPS2, LAMBDAS, draws=3, seed=1).set_index(KEYS)["value"]
     for convention in ("unit", "centred"):
-        assert null[8, 2000, convention, "entropy_over_ln_rank", 0] == pytest.approx(1, abs=1e-2)
+        assert null[8, 2000, convention, "in", "entropy_over_ln_rank", 0] == pytest.approx(
+            1, abs=1e-2
+        )
 
 
 def test_another_width_prefix_or_draw_changes_no_other_value():
@@ -62,7 +68,7 @@ def test_seeds_and_draws_differ():
     one, other = (random_null([16], [8], EPS2, LAMBDAS, draws=2, seed=seed) for seed in (1, 2))
     assert not np.isclose(one["value"], other["value"]).any()
     entropy = one[(one["metric"] == "entropy") & (one["convention"] == "unit")]["value"]
-    assert entropy.nunique() == 2
+    assert entropy.nunique() == 4  # two draws, with and without the first row
 
 
 def test_table_has_every_value_once():
@@ -70,5 +76,5 @@ def test_table_has_every_value_once():
     assert list(null.columns) == [*KEYS, "value"]
     assert not null.duplicated(KEYS).any()
     counts = [len(metrics.names(c, EPS2, LAMBDAS)) for c in ("unit", "centred")]
-    assert len(null) == 4 * 3 * sum(counts)
+    assert len(null) == 4 * 3 * 2 * sum(counts)
     assert np.isfinite(null["value"]).all()

@@ -44,6 +44,11 @@ def test_what_is_written_is_read(written):
             np.testing.assert_array_equal(spectrum.eigenvalues, other.spectra[key].eigenvalues)
             np.testing.assert_array_equal(spectrum.zero_rows, other.spectra[key].zero_rows)
             assert spectrum.rows == other.spectra[key].rows
+        assert one.norms.keys() == other.norms.keys()
+        for key, norms in one.norms.items():
+            assert norms.keys() == other.norms[key].keys()
+            for name, values in norms.items():
+                np.testing.assert_array_equal(values, other.norms[key][name])
 
 
 def test_file_repeats_byte_for_byte_and_holds_no_time(written, tmp_path):
@@ -75,9 +80,9 @@ def test_missing_truncated_damaged_and_foreign_files_are_refused(written, tmp_pa
         SpectraFile(path)
     # One bit of an eigenvalue: the checksum finds it.
     with h5py.File(written, "r") as file:
-        offset = file["spectra/1/unit/32/text/eigenvalues"].id.get_chunk_info(0).byte_offset
+        offset = file["spectra/1/text-unit-in-32/eigenvalues"].id.get_chunk_info(0).byte_offset
     path.write_bytes(whole[: offset + 8] + bytes([whole[offset + 8] ^ 1]) + whole[offset + 9 :])
-    with pytest.raises(InfogeoError, match=r"spectra/1 is damaged .* snakemake -R"):
+    with pytest.raises(InfogeoError, match=r"spectra/1 or norms/1 is damaged .* snakemake -R"):
         SpectraFile(path).layer("1")
 
 

@@ -6,6 +6,7 @@ import pytest
 import statsmodels.formula.api as smf
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry import metrics
 from infogeo.laws import columns, measured
 from infogeo.laws.controls import truncate
 from infogeo.laws.fit import scaling_laws
@@ -52,7 +53,8 @@ class World:
         """A model's long table with mean `value` over all texts."""
         return pd.DataFrame({
             "doc_id": [f"t{i}" for i in texts], "source": [f"s{i // 2}" for i in texts],
-            "scope": "text", "layer": layer, "convention": convention, "n": n, "metric": metric,
+            "scope": "text", "layer": layer, "convention": convention,
+            "first": metrics.all_tokens(metric), "n": n, "metric": metric,
             "value": value * self.text[list(texts)],
         })  # fmt: skip
 
@@ -71,13 +73,13 @@ class World:
                 )
             if random:
                 self.random += [
-                    {"d": model["width"], "n": 16, "convention": convention, "metric": metric,
-                     "draw": draw, "value": random(model) * factor}
+                    {"d": model["width"], "n": 16, "convention": convention, "first": "in",
+                     "metric": metric, "draw": draw, "value": random(model) * factor}
                     for draw, factor in enumerate((0.999, 1.001))
                 ]  # fmt: skip
         return self
 
-    def spectra(self, slug, scope, layer, convention, n):
+    def spectra(self, slug, scope, layer, convention, first, n):
         return [f"t{i}" for i in range(TEXTS)], self.spectrum, np.full(TEXTS, 16)
 
     def fit(self, **settings):
@@ -89,7 +91,7 @@ class World:
             ]
 
         random = pd.DataFrame(
-            self.random, columns=["d", "n", "convention", "metric", "draw", "value"]
+            self.random, columns=["d", "n", "convention", "first", "metric", "draw", "value"]
         ).drop_duplicates(["d", "n", "convention", "metric", "draw"])
         chosen = {"depths": ("final",), "axes": ("non_embedding",), "draws": 199,
                   "headline": HEADLINE} | settings  # fmt: skip

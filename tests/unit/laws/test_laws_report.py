@@ -5,6 +5,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fit_scaling_laws
@@ -15,7 +16,7 @@ from infogeo.geometry import nulls
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.entropy import entropies
 from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
-from infogeo.laws import report
+from infogeo.laws import columns, report
 
 SHAPES = [(8, 1), (8, 2), (16, 1), (16, 2)]
 TEXTS, TOKENS = 6, 12
@@ -97,8 +98,11 @@ def run(tmp_path_factory):
 
 def test_every_law_is_there_once(run):
     spectral = 14 + 3 + 1  # both conventions; coding rates at one ε², mean gain at one λ
-    expected = (spectral * 3 * len(DEPTHS) + 4) * 2  # scopes, depths; conditional; axes
-    key = ["scope", "metric", "depth", "convention", "n", "axis"]
+    # Texts, tokens and means; without the first token likewise, the last token, and rows as they
+    # are: of these against the N of the headline alone.
+    beside = 3 * spectral + spectral + 2 * (2 + 1) * 7
+    expected = (3 * spectral * 2 + beside) * len(DEPTHS) + 4 * 2
+    key = ["scope", "metric", "depth", "convention", "first", "n", "axis"]
     assert len(run.laws) == expected == len(run.laws[key].drop_duplicates())
     assert len(run.points) == 4 * expected
     assert np.isfinite(run.laws["exponent"]).all()
@@ -106,7 +110,7 @@ def test_every_law_is_there_once(run):
 
 def test_the_width_law_passes_through_its_reference_model(run):
     laws = run.laws[run.laws["reference_model"] != ""]
-    key = [*laws.columns[:8]]
+    key = [*laws.columns[: len(columns.KEY)]]
     points = run.points.merge(laws[[*key, "reference_model"]], on=key)
     own = points[points["models"] == points["reference_model"]]
     assert len(own) == len(laws)
@@ -114,11 +118,9 @@ def test_the_width_law_passes_through_its_reference_model(run):
 
 
 def test_points_and_profiles_agree_where_all_texts_are_used(run):
-    points = run.points[run.points["axis"] == "total"]
-    both = points.merge(
-        run.profiles, left_on=["models", "scope", "layer", "convention", "n", "metric"],
-        right_on=["model", "scope", "layer", "convention", "n", "metric"],
-    )  # fmt: skip
+    points = run.points[run.points["axis"] == "non_embedding"]
+    key = ["scope", "layer", "convention", "first", "n", "metric"]
+    both = points.merge(run.profiles, left_on=["models", *key], right_on=["model", *key])
     assert len(both) == len(points)
     np.testing.assert_allclose(both["y_x"], both["y_y"], rtol=1e-12)
     np.testing.assert_allclose(both["untrained_x"], both["untrained_y"], rtol=1e-12)
@@ -131,7 +133,8 @@ def test_tables_of_another_run_are_refused(run):
 
 
 def test_the_terminal_table_fits_its_columns_and_names_every_headline(run):
-    text = report.terminal_text(run.laws.assign(falls_verdict="width artefact"))
+    laws = run.laws.assign(falls_verdict="width artefact")
+    text = report.terminal_text(laws, run.profiles)
     assert max(map(len, text.splitlines())) <= 110
     for metric in ("entropy", "coding_rate_paper", "nll"):
         assert sum(line.startswith(f"{metric} ") for line in text.splitlines()) == 1
@@ -148,18 +151,49 @@ def test_the_terminal_table_fits_its_columns_and_names_every_headline(run):
 def test_what_does_not_apply_reads_na_and_problems_are_noted(run):
     laws = run.laws[run.laws["metric"] == "nll"].copy()
     laws["problems"] = "3 texts with a value that is not finite left out"
-    text = report.terminal_text(laws)
+    text = report.terminal_text(laws, run.profiles)
     row = next(line for line in text.splitlines() if line.startswith("nll "))
     assert row.split()[2:4] == ["n/a", "n/a"]
     assert "note, nll: 3 texts" in text
-    assert "nll: 3 texts" in report.markdown_text(laws)
+    assert "nll: 3 texts" in report.markdown_text(laws, run.profiles)
 
 
 def test_no_headline_says_so(run):
-    assert "no headline law" in report.terminal_text(run.laws.assign(headline=False))
+    assert "no headline law" in report.terminal_text(run.laws.assign(headline=False), run.profiles)
 
 
 def test_markdown_rows_have_as_many_cells_as_their_head(run):
-    lines = [line for line in report.markdown_text(run.laws).splitlines() if "|" in line]
+    lines = [
+        line for line in report.markdown_text(run.laws, run.profiles).splitlines() if "|" in line
+    ]
     counts = [line.count("|") for line in lines]
-    assert counts == [7] * 5 + [10] * 5
+    assert counts == [8] * 5 + [10] * 5
+
+
+def planted(level: float, without: float) -> pd.DataFrame:
+    """Profiles of a model at one layer: its entropy with the first token, and without."""
+    row = {"corpus": "c", "family": "f", "model": "m", "scope": "text", "layer": "3",
+           "convention": "centred", "n": 12, "metric": "entropy",
+           "relative_depth": 0.5}  # fmt: skip
+    return pd.DataFrame([
+        row | {"first": first, "y": y, "y_low": y - 0.1, "y_high": y + 0.1}
+        for first, y in (("in", level), ("out", without))
+    ])  # fmt: skip
+
+
+def test_a_first_token_that_decides_is_reported_in_both_tables(run):
+    laws = run.laws
+    for text in (report.terminal_text, report.markdown_text):
+        moved = " ".join(text(laws, planted(0.17, 3.04)).split())
+        assert "decides the centred entropy of 1 of 1 models at some layer" in moved
+        assert "Most at layer 3 of m: 0.170 nats with it, 3.040 without (n = 12)." in moved
+        assert "decides" not in text(laws, planted(3.0, 3.15))
+
+
+def test_the_headline_without_the_first_token_is_that_law_s_exponent(run):
+    declared = report.with_beside(run.laws).set_index("metric")
+    out = run.laws[(run.laws["first"] == "out") & (run.laws["scope"] == "text")]
+    for law in out[out["depth"] == "final"].itertuples():
+        if law.metric in declared.index and law.convention == declared["convention"][law.metric]:
+            assert declared["beside"][law.metric] == law.exponent
+    assert np.isnan(declared["beside"]["nll"])

@@ -11,7 +11,9 @@ from infogeo.laws.measured import Measured, Texts, profile
 def table(rows, draw=None):
     """A long table of rows (doc_id, layer, metric, value)."""
     frame = pd.DataFrame(rows, columns=["doc_id", "layer", "metric", "value"])
-    frame = frame.assign(source=frame["doc_id"].str[:1], scope="text", convention="unit", n=8)
+    frame = frame.assign(
+        source=frame["doc_id"].str[:1], scope="text", convention="unit", first="in", n=8
+    )
     frame.loc[frame["doc_id"] == "", "scope"] = "tokens"
     return frame if draw is None else frame.assign(draw=draw)
 
@@ -20,11 +22,11 @@ def test_values_stand_at_the_position_of_their_text_in_every_model():
     texts = Texts()
     first = Measured([table([("a1", "0", "h", 1.0), ("b1", "0", "h", 2.0)])], texts)
     second = Measured([table([("b1", "0", "h", 20.0), ("c1", "0", "h", 30.0)])], texts)
-    key = ("text", "0", "unit", 8, "h")
+    key = ("text", "0", "unit", "in", 8, "h")
     np.testing.assert_array_equal(first.get(key, 3), [[1, 2, np.nan]])
     np.testing.assert_array_equal(second.get(key, 3), [[np.nan, 20, 30]])
     assert texts.sources == ["a", "b", "c"]
-    assert first.get(("text", "1", "unit", 8, "h"), 3) is None
+    assert first.get(("text", "1", "unit", "in", 8, "h"), 3) is None
     assert first.layers == ["0"]
 
 
@@ -35,7 +37,7 @@ def test_rows_in_any_order_and_of_several_metrics_layers_and_draws():
     frame = pd.concat([table(rows, 0), table([(*r[:3], r[3] + 1) for r in rows], 1)])
     shuffled = Measured([frame.sample(frac=1, random_state=0)], texts := Texts())
     for doc_id, layer, metric, value in rows:
-        found = shuffled.get(("text", layer, "unit", 8, metric), 5)
+        found = shuffled.get(("text", layer, "unit", "in", 8, metric), 5)
         np.testing.assert_allclose(found[:, texts.position[doc_id]], [value, value + 1])
 
 
@@ -65,13 +67,13 @@ def test_layers_that_are_not_kept_are_forgotten():
 
 def test_a_value_that_is_not_finite_is_not_taken_for_a_missing_one():
     measured = Measured([table([("a1", "0", "h", np.nan), ("a2", "0", "h", 1.0)])], Texts())
-    np.testing.assert_array_equal(measured.get(("text", "0", "unit", 8, "h"), 3)[0],
+    np.testing.assert_array_equal(measured.get(("text", "0", "unit", "in", 8, "h"), 3)[0],
                                   [np.inf, 1, np.nan])  # fmt: skip
 
 
 def test_dataset_values_have_one_column():
     measured = Measured([table([("a1", "0", "h", 1.0), ("", "0", "h", 5.0)])], Texts())
-    np.testing.assert_array_equal(measured.get(("tokens", "0", "unit", 8, "h"), 1), [[5.0]])
+    np.testing.assert_array_equal(measured.get(("tokens", "0", "unit", "in", 8, "h"), 1), [[5.0]])
 
 
 def test_a_text_without_source_is_its_own_cluster():

@@ -482,7 +482,7 @@ def test_where_the_number_of_texts_is_not_known_there_may_be_any(config, tmp_pat
     wide = ladder_row(where="tiny/w8192-d30-s0")
     for rule in ("untrained_twins", "measure_states", "compute_spectra"):
         unknown, many = (
-            asked(rule, config, tmp_path, wide, texts)["megabytes"] for texts in (0, 3000)
+            asked(rule, config, tmp_path, wide, texts)["megabytes"] for texts in (0, 9000)
         )
         # Accumulators are as large as for many texts; what grows with each text is not known.
         assert unknown > demand.LEAST_MEGABYTES and 0.8 * many < unknown < 1.5 * many
@@ -529,8 +529,12 @@ def test_the_memory_for_token_frequencies_follows_the_texts(config, tmp_path):
 
 
 def test_as_many_laws_are_counted_as_are_fitted():
-    # Three scopes, 7 metrics in two conventions, 15 of unit alone, two n, four depths; two axes.
-    assert costs.laws(configuration.merged({})) == (3 * (2 * 7 + 15) * 2 * 4 + 4 * 2) * 2 == 1408
+    # 7 metrics in two conventions, 15 of unit alone. Three scopes of all tokens, against two axes;
+    # the same without the first tokens, and the last ones, against one; and 7 metrics of mean and
+    # last states as they are, in two conventions. Two n, four depths; four likelihoods, two axes.
+    spectral = 2 * 7 + 15
+    of_a_depth = 3 * spectral * 2 + 3 * spectral + spectral + (2 + 1) * 2 * 7
+    assert costs.laws(configuration.merged({})) == of_a_depth * 2 * 4 + 4 * 2 * 2
 
 
 def test_twins_are_drawn_in_float32_and_held_in_both_dtypes(config, tmp_path):

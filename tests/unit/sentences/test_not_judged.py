@@ -39,14 +39,6 @@ def test_without_a_sampled_text_there_is_a_file_without_distances_and_maps(tmp_p
     assert len(drawn) == 0 and drawn.columns.tolist() == COLUMNS
 
 
-def test_the_maps_of_enough_texts_have_the_columns_of_those_of_too_few(tmp_path):
-    tokens = [[i, i + 1, 3, 4] for i in range(12)]
-    states = [by_layer(every_state(tokens=tokens))]
-    texts = texts_of(tokens, sampled=range(8))
-    drawn = maps("m", measure(texts, states, {"final": "final"}), neighbours=5, seed=0)
-    assert len(drawn) == 8 and drawn.columns.tolist() == COLUMNS
-
-
 def test_no_sampled_text_is_not_available_with_the_reason(tmp_path):
     made = corpus_tables.joined([tables(tmp_path, texts_of(sampled=()))])
     scores, trends = made["scores"], made["trends"]

@@ -154,6 +154,7 @@ def test_a_store_of_other_texts_is_refused_before_the_passes(
         run(expected=(*EXPECTED[:2], "others"))
 
 
+@pytest.mark.long  # its two passes are those of test_measurement, which is killed in every run
 def test_twins_killed_at_random_moments_make_the_same_files():
     program = Path(__file__).parents[2] / "bench" / "kill_dump.py"
     command = [sys.executable, program, "2", "1", "debug", "twins"]

@@ -53,8 +53,9 @@ def summarise_gain(corpus: str, models: list[dict], tables: dict, random, *, dra
     InfogeoError
         Where the random null lacks a model's width, n or regulariser.
     """
-    nulls = {key: rows["value"].to_numpy() for key, rows in
-             random[random["convention"] == "unit"].groupby(["d", "n", "metric"])}  # fmt: skip
+    of_tokens = random[(random["convention"] == "unit") & (random["first"] == "in")]
+    by_key = of_tokens.groupby(["d", "n", "metric"])["value"]
+    nulls = {key: values.to_numpy() for key, values in by_key}
     parts = []
     for family in by_family(models):
         shared = SharedTexts((tables["gain"][m["slug"]] for m in family), draws=draws, seed=seed)

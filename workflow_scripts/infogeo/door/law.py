@@ -204,7 +204,11 @@ class _Metric:
         eps2 = at if self.base in metrics.CODING else []
         lambdas = at if self.base == metrics.MEAN_GAIN else []
         table = random_null(width.tolist(), [self.n], eps2, lambdas, RANDOM_DRAWS, seed)
-        table = table[(table["metric"] == self.name) & (table["convention"] == self.convention)]
+        table = table[
+            (table["metric"] == self.name)
+            & (table["convention"] == self.convention)
+            & (table["first"] == "in")
+        ]
         return np.log(table.groupby("d")["value"].mean()[width].to_numpy())
 
     def width_law(self, width, reference) -> np.ndarray:
@@ -226,7 +230,7 @@ class _Metric:
             spectra = text_spectra(Z, [n])
             if not spectra:
                 raise InfogeoError(f"reference: text {text} has {len(Z)} tokens, fewer than {n}.")
-            eigenvalues, zero_rows = spectra[self.convention, n]
+            eigenvalues, zero_rows = spectra[self.convention, "in", n]
             values[text] = [
                 evaluate(self.name, truncate(eigenvalues, d), d, n - zero_rows, self.convention)
                 for d in different

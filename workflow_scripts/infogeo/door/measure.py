@@ -53,7 +53,7 @@ def measure(Z, *, n=None, mask=None, doc_ids=None, eps2=EPS2, lambdas=LAMBDAS, t
     -------
     pandas.DataFrame
         The long form of the workflow's ``results/entropy``, a row a value: doc_id, source (empty),
-        scope (``text``), layer, convention, n, metric, value, and what else keys have there.
+        scope (``text``), layer, convention, first, n, metric, value.
         Entropies and coding rates in nats.
 
     Raises
@@ -72,7 +72,8 @@ def measure(Z, *, n=None, mask=None, doc_ids=None, eps2=EPS2, lambdas=LAMBDAS, t
     --------
     >>> import numpy as np, infogeo
     >>> table = infogeo.measure(np.eye(4, 8))
-    >>> rank = table.query("metric == 'effective_rank' and convention == 'unit'").value
+    >>> unit = table.query("convention == 'unit' and first == 'in'")
+    >>> rank = unit[unit.metric == "effective_rank"].value
     >>> round(float(rank.iloc[0]), 9)
     4.0
     """
@@ -259,4 +260,4 @@ def _spectra(layer: str, texts: Texts, documents: Documents, each):
 
     for _ in each(add, stacks):
         pass  # an error of a thread is raised here
-    return assembled(layer, texts.width, of_texts.spectra, {})
+    return assembled(layer, texts.width, of_texts.spectra, of_texts.norms, {})

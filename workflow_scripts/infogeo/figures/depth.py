@@ -4,6 +4,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from infogeo.figures.entropy import ENTROPY_PANELS
 from infogeo.figures.families import family_legend, shown_families
@@ -23,6 +24,7 @@ from infogeo.files.numbers import count
 from infogeo.geometry.metrics import at_eps2
 
 DEPTH_PANELS = [ENTROPY_PANELS[0], ENTROPY_PANELS[1], ENTROPY_PANELS[3]]
+WITHOUT_FIRST = {"linestyle": (0, (5, 1.5, 1, 1.5)), "linewidth": 0.8}
 FINAL = 1.5  # where the state after the final norm stands on an axis of relative depth
 
 
@@ -63,18 +65,21 @@ def depth_profiles(laws, profiles, *, corpus, n, eps2, axis) -> Figure:
             left = figure.add_subplot(grid[i, 0])
             left.set_title(title(metric, convention))
             profiles_shown = select(
-                profiles, corpus=corpus, scope="text", metric=metric, convention=convention, n=n
-            )
+                profiles, corpus=corpus, scope="text", metric=metric, convention=convention,
+                n=n,
+            )  # fmt: skip
             if (profiles_shown["y"] > 0).any():
                 draw_profiles(
                     left, profiles_shown, styles, "N" if axis == "non_embedding" else "params_total"
                 )
                 left.set(ylabel=axis_label(metric), xlabel="relative depth" if last else "")
+                if i == 0:
+                    left.legend(handles=first_token_lines(), fontsize=5.5, loc="best")
             else:
                 leave_empty(left, why_empty(profiles_shown, metric, corpus, n, ""))
             laws_shown = select(
                 laws, corpus=corpus, scope="text", metric=metric, convention=convention,
-                n=n, axis=axis,
+                first="in", n=n, axis=axis,
             )  # fmt: skip
             first = None
             for j, (column, name) in enumerate(EXPONENTS):
@@ -95,6 +100,14 @@ def depth_profiles(laws, profiles, *, corpus, n, eps2, axis) -> Figure:
     return figure
 
 
+def first_token_lines() -> list[Line2D]:
+    """Legend entries of the lines with the first token of the texts and without it."""
+    return [
+        Line2D([], [], color=GREY, linewidth=0.9, label="all tokens"),
+        Line2D([], [], color=GREY, label="without the first token", **WITHOUT_FIRST),
+    ]
+
+
 def draw_profiles(ax, profiles: pd.DataFrame, styles: dict, size: str) -> None:
     """A line per model over its layers, coloured by its size (a column), labelled at its end."""
     log_axis(ax, "y")
@@ -103,9 +116,10 @@ def draw_profiles(ax, profiles: pd.DataFrame, styles: dict, size: str) -> None:
     sizes = sorted(models[size].unique())
     ends = {}
     for _, model in models.iterrows():
-        rows = profiles[profiles["model"] == model["model"]]
-        at = np.where(rows["layer"] == "final", FINAL, rows["relative_depth"])
-        rows = rows.assign(at=at).sort_values("at")
+        of_model = profiles[profiles["model"] == model["model"]]
+        at = np.where(of_model["layer"] == "final", FINAL, of_model["relative_depth"])
+        of_model = of_model.assign(at=at).sort_values("at")
+        rows, without = (of_model[of_model["first"] == first] for first in ("in", "out"))
         colour = shade(0.12 + 0.88 * sizes.index(model[size]) / max(len(sizes) - 1, 1))
         look = {
             "color": colour,
@@ -116,6 +130,10 @@ def draw_profiles(ax, profiles: pd.DataFrame, styles: dict, size: str) -> None:
         stream = rows[rows["at"] < FINAL]
         ax.plot(rows["at"], rows["y"], gid=f"profile/{model['model']}", **look | {"linestyle": ":"})
         ax.plot(stream["at"], stream["y"], **look)
+        ax.plot(
+            without["at"], without["y"], gid=f"without first/{model['model']}",
+            color=colour, **WITHOUT_FIRST,
+        )  # fmt: skip
         ax.vlines(rows["at"], rows["y_low"], rows["y_high"], color=colour, linewidth=0.7)
         key = (model["family"], model[size], model["width"], model["layers"])
         ends[key] = (rows["at"].iloc[-1], rows["y"].iloc[-1])  # one label for all seeds of a shape

@@ -16,7 +16,7 @@ from infogeo.figures.families import control_look, interval_mark, legend_look
 from infogeo.figures.style import DASHES, GREY, INK, MARKERS, linear_axis
 from infogeo.figures.tables import select
 from infogeo.files.numbers import estimate, number
-from infogeo.geometry.metrics import depth_of, parse_metric
+from infogeo.geometry.metrics import all_tokens, depth_of, parse_metric
 
 # The exponents of a law: column and label. Intervals are {column}_low and {column}_high.
 EXPONENTS = [
@@ -222,7 +222,7 @@ def of_metric(frame, metric, convention, corpus, n, depth, axis) -> pd.DataFrame
     """The rows of laws or points for one panel: per text, at one n, depth and axis."""
     return select(
         frame, corpus=corpus, scope="text", metric=metric, convention=convention,
-        n=n, depth=depth_of(metric, depth), axis=axis,
+        first=all_tokens(metric), n=n, depth=depth_of(metric, depth), axis=axis,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from infogeo.files.errors import InfogeoError
 
-KEY = ["corpus", "family", "scope", "metric", "depth", "convention", "n", "axis"]
+KEY = ["corpus", "family", "scope", "metric", "depth", "convention", "first", "n", "axis"]
 MODEL = ["corpus", "family", "model", "N"]
 EXPONENTS = ["exponent", "excess_width", "excess_random", "excess_untrained", "depth_exponent"]
 
@@ -23,12 +23,12 @@ NEEDED = {
             "untrained", "untrained_low", "untrained_high",
         ],
         "profiles": [
-            "corpus", "family", "scope", "metric", "convention", "n",
+            "corpus", "family", "scope", "metric", "convention", "first", "n",
             "model", "N", "params_total", "width", "layers", "layer", "relative_depth",
             "y", "y_low", "y_high",
         ],
         "pairs": [
-            "corpus", "family", "scope", "metric", "depth", "convention", "n",
+            "corpus", "family", "scope", "metric", "depth", "convention", "first", "n",
             "width", "layers_low", "layers_high", "ln_ratio", "ln_ratio_low", "ln_ratio_high",
         ],
     },

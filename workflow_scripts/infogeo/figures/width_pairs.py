@@ -10,7 +10,7 @@ from infogeo.figures.law_panels import title
 from infogeo.figures.sentence_models import short
 from infogeo.figures.style import INK, WIDTH, leave_empty, linear_axis, styled
 from infogeo.figures.tables import check_columns, select
-from infogeo.geometry.metrics import at_eps2, depth_of
+from infogeo.geometry.metrics import all_tokens, at_eps2, depth_of
 
 
 def width_pairs(laws, pairs, *, corpus, n, eps2, depth, metrics) -> Figure:
@@ -53,7 +53,11 @@ def width_pairs(laws, pairs, *, corpus, n, eps2, depth, metrics) -> Figure:
         for ax, (metric, convention) in zip(axes, metrics, strict=True):
             metric = at_eps2(metric, eps2)
             ratios = select(
-                pairs, metric=metric, convention=convention, depth=depth_of(metric, depth)
+                pairs,
+                metric=metric,
+                convention=convention,
+                first=all_tokens(metric),
+                depth=depth_of(metric, depth),
             ).merge(rows.reset_index(names="row"), on=key)
             name, _, notes = title(metric, convention).partition(" (")
             words = [name, f"({notes}"] if notes else [name]

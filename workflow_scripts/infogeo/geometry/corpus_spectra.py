@@ -7,12 +7,16 @@ import numpy as np
 
 from infogeo.files import hdf5
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry.metrics import CONVENTIONS
+from infogeo.geometry import covariance
+from infogeo.geometry.covariance import Covariance, spectrum_of
+from infogeo.geometry.metrics import CONVENTIONS, FIRST, ONE_ROW, firsts, norm_names
+from infogeo.geometry.row_norms import row_norms
 from infogeo.geometry.rows import ROUNDING, ZERO, check_finite, squared_norms
-from infogeo.geometry.spectra import LayerSpectra, Spectrum, eigenvalues_of, text_spectra
+from infogeo.geometry.spectra import LayerSpectra, Spectrum, text_spectra
 
 BATCH_BYTES = 2**23  # float64 rows of the texts that are treated together; they fit the cache
-BLOCK_ROWS = 2048  # rows collected before they enter a d × d covariance in one product
+# The tokens of a prefix of n over which a mean is taken.
+ROWS = {"in": lambda n: slice(n), "out": lambda n: slice(1, n), "last": lambda n: slice(n - 1, n)}
 
 States = Callable[[], Iterator[tuple[int, str, np.ndarray]]]
 
@@ -121,7 +125,7 @@ class Stacks:
 
 
 class TextSpectra:
-    """The spectra of the texts of one layer, in both conventions.
+    """The spectra of the texts of one layer, and the norms of their rows.
 
     Parameters
     ----------
@@ -132,185 +136,169 @@ class TextSpectra:
     Attributes
     ----------
     spectra : dict
-        (convention, n) → Spectrum, whole once every text was added.
+        (convention, first, n) → Spectrum, whole once every text was added.
+    norms : dict
+        (first, n) → {name: float64 (texts,)}, likewise.
     """
 
     def __init__(self, texts: dict[int, np.ndarray], width: int):
         self.texts = texts
         self.spectra = {
-            (convention, n): Spectrum(
-                np.empty((len(chosen), min(n, width))), np.empty(len(chosen), np.int32), n
+            (convention, first, n): Spectrum(
+                np.empty((len(chosen), min(rows, width))), np.empty(len(chosen), np.int32), rows
             )
             for n, chosen in texts.items()
+            for first, rows in (("in", n), ("out", n - 1))
             for convention in CONVENTIONS
+        }
+        self.norms = {
+            (first, n): {name: np.empty(len(chosen)) for name in norm_names(first)}
+            for n, chosen in texts.items()
+            for first in FIRST
         }
 
     def add(self, texts: list[int], Z: np.ndarray) -> None:
         """Take the texts of a stack (texts, n, d)."""
         prefixes = [n for n in self.texts if n <= Z.shape[1]]
-        for (convention, n), (eigenvalues, zero_rows) in text_spectra(Z, prefixes).items():
-            spectrum = self.spectra[convention, n]
-            places = np.searchsorted(self.texts[n], texts)
-            spectrum.eigenvalues[places], spectrum.zero_rows[places] = eigenvalues, zero_rows
+        places = {n: np.searchsorted(self.texts[n], texts) for n in prefixes}
+        for key, (eigenvalues, zero_rows) in text_spectra(Z, prefixes).items():
+            spectrum, at = self.spectra[key], places[key[-1]]
+            spectrum.eigenvalues[at], spectrum.zero_rows[at] = eigenvalues, zero_rows
+        for key, norms in row_norms(Z, prefixes).items():
+            for name, values in norms.items():
+                self.norms[key][name][places[key[-1]]] = values
 
 
 # ---------------------------------------------------------------- the corpus as a whole
 
 
-class _Covariance:
-    """The spectrum of many rows of width d, streamed, in O(d²) memory.
-
-    At most `rows` rows come. Where they fit, they are collected and their Gram is taken; else they
-    enter a d × d covariance in blocks.
-    """
-
-    def __init__(self, rows: int, width: int):
-        self.rows, self.width = rows, width
-        self.total = None if rows <= width else np.zeros((width, width))
-        self.block = np.empty((rows if rows <= width else min(rows, BLOCK_ROWS), width))
-        self.filled = self.count = 0
-
-    def add(self, rows, squares, threshold) -> None:
-        """Add rows (k, d) scaled to unit norm; those of squared norm ≤ threshold are left out."""
-        directed = squares > threshold
-        rows = rows[directed] / np.sqrt(squares[directed])[:, None]
-        self.count += len(rows)
-        while len(rows):
-            taken = min(len(rows), len(self.block) - self.filled)
-            self.block[self.filled : self.filled + taken] = rows[:taken]
-            self.filled += taken
-            rows = rows[taken:]
-            if self.total is not None and self.filled == len(self.block):
-                self._empty()
-
-    def _empty(self) -> None:
-        block = self.block[: self.filled]
-        self.total += block.T @ block
-        self.filled = 0
-
-    def spectrum(self) -> Spectrum:
-        if self.total is None:
-            # Rows left out stand as zeros, so that the length is that of the other spectra.
-            self.block[self.filled :] = 0.0
-            K = self.block @ self.block.T
-        else:
-            self._empty()
-            K = self.total
-        K /= max(self.count, 1)
-        zero_rows = np.array([self.rows - self.count], np.int32)
-        return Spectrum(eigenvalues_of(K)[None], zero_rows, self.rows)
-
-    def merge(self, other: "_Covariance") -> None:
-        """Take what another one has gathered of the same corpus."""
-        block = other.block[: other.filled]
-        if self.total is None:
-            self.block[self.filled : self.filled + len(block)] = block
-            self.filled += len(block)
-        else:
-            self._empty()
-            self.total += other.total
-            self.total += block.T @ block
-        self.count += other.count
-
-    def save(self, group) -> None:
-        """Write what was gathered into an HDF5 group."""
-        group.attrs["kept"] = self.count
-        hdf5.put_checked(group, "block", self.block[: self.filled])
-        if self.total is not None:
-            hdf5.put_checked(group, "total", self.total)
-
-    def load(self, group) -> None:
-        """Take up what `save` wrote."""
-        self.count, self.filled = int(group.attrs["kept"]), len(group["block"])
-        self.block[: self.filled] = group["block"][:]
-        if self.total is not None:
-            group["total"].read_direct(self.total)
-
-
 class Sums:
-    """The sum of all tokens of all texts of one layer, for each prefix n.
+    """The sums of all tokens of all texts of one layer, for each prefix n.
 
     Summed in twice the precision of float64 (Knuth's two-sum), so that neither the order of the
     texts nor their division among workers changes a bit of the mean that follows.
 
     Attributes
     ----------
-    sums : dict of int to (2, d) float64 ndarray
-        For each n, the sum rounded to float64 and what the rounding has left out.
+    sums : dict of (str, int) to (2, d) float64 ndarray
+        For each of `ROWS` and n, the sum rounded to float64 and what the rounding has left out.
     """
 
     def __init__(self, prefixes, width: int):
-        self.sums = {n: np.zeros((2, width)) for n in prefixes}
+        self.sums = {(rows, n): np.zeros((2, width)) for n in prefixes for rows in ROWS}
 
     def add(self, Z: np.ndarray) -> None:
         """Take the texts of a stack (texts, n, d)."""
-        for n in self.sums:
+        for rows, n in self.sums:
             if n <= Z.shape[1]:
-                self.merge(n, Z[:, :n].sum(axis=1))
+                self.merge((rows, n), Z[:, ROWS[rows](n)].sum(axis=1))
 
-    def merge(self, n: int, vectors: np.ndarray) -> None:
-        """Add vectors (k, d) to the sum of n."""
-        total, left_out = self.sums[n]
+    def merge(self, key: tuple[str, int], vectors: np.ndarray) -> None:
+        """Add vectors (k, d) to a sum."""
+        total, left_out = self.sums[key]
         for vector in vectors:
             rounded = total + vector
             taken = rounded - total
             left_out += (total - (rounded - taken)) + (vector - taken)
             total[:] = rounded
 
-    def centres(self, texts: dict[int, int]) -> dict[int, np.ndarray]:
-        """The mean (d,) over all tokens for each n, from the number of texts of each."""
-        return {n: self.sums[n].sum(axis=0) / (n * count) for n, count in texts.items()}
+    def centres(self, texts: dict[int, int]) -> dict[tuple[str, int], np.ndarray]:
+        """The mean (d,) over the tokens of each of `ROWS` and n, from the number of texts of n."""
+        return {
+            (rows, n): total.sum(axis=0) / (len(range(n)[ROWS[rows](n)]) * texts[n])
+            for (rows, n), total in self.sums.items()
+        }
 
 
 class CorpusSpectra:
-    """The spectra of all tokens, and of the mean states, of all texts of one layer.
+    """The spectra of all tokens, and of the mean and the last states, of all texts of one layer.
 
-    Of one convention: `centred` where the mean over all tokens is given, else `unit`. Streamed: for
-    each prefix two accumulators of at most d × d.
+    About the origin (``unit``), or about the mean where the means over the corpus are given
+    (``centred``). The mean and the last states are taken without scaling too (``raw`` and
+    ``raw_centred``), as most measures of one row a text are defined. Streamed: for each prefix a
+    few accumulators of at most d × d.
 
     Parameters
     ----------
     texts : dict of int to int
         For each n, how many texts there are in all.
     width : int
-    centres : dict of int to (d,) ndarray, optional
+    centres : dict of (str, int) to (d,) ndarray, optional
         See `Sums.centres`.
+
+    Notes
+    -----
+    A unit row does not depend on the others: the first tokens have an accumulator of their own
+    (``first``), which joins that of the rest where all tokens count. Centred rows depend on them
+    all, since the mean with the first tokens is another one than the mean without.
     """
 
     def __init__(self, texts: dict[int, int], width: int, centres: dict | None = None):
-        self.width, self.centres, self.prefixes = width, centres, list(texts)
-        self.datasets = {
-            (scope, n): _Covariance(count * (n if scope == "tokens" else 1), width)
-            for n, count in texts.items()
-            for scope in ("tokens", "means")
-        }
+        self.centres, self.prefixes = centres, list(texts)
+        self.scaled, self.raw = ("unit", "raw") if centres is None else ("centred", "raw_centred")
+        self.datasets: dict[tuple, Covariance] = {}  # (scope, convention, first, n)
+        for n, count in texts.items():
+            rest = {"first": 1} if centres is None else {"in": n}
+            for first, tokens in ({"out": n - 1} | rest).items():
+                key = "tokens", self.scaled, first, n
+                self.datasets[key] = Covariance(count * tokens, width)
+            for scope in ONE_ROW:
+                for first in firsts(scope):
+                    for name in (self.scaled, self.raw):
+                        self.datasets[scope, name, first, n] = Covariance(
+                            count, width, raw=name == self.raw
+                        )
 
     def add(self, Z: np.ndarray) -> None:
         """Take the texts of a stack (texts, n, d)."""
         for n in self.prefixes:
-            if n > Z.shape[1]:
-                continue
-            rows = Z[:, :n]
-            means = rows.mean(axis=1)
-            if self.centres is not None:
-                means = means - self.centres[n]
-                rows = rows - self.centres[n]
-            squares = squared_norms(rows)  # (texts, n)
-            # A row, or the mean of rows, is judged beside the rows of its own text.
-            threshold = np.maximum(
-                ZERO * squares.max(axis=-1, keepdims=True),
-                ROUNDING * squared_norms(Z[:, :n]).max(axis=-1, keepdims=True),
-            )
-            self.datasets["tokens", n].add(
-                rows.reshape(-1, self.width),
-                squares.reshape(-1),
-                np.broadcast_to(threshold, squares.shape).reshape(-1),
-            )
-            self.datasets["means", n].add(means, squared_norms(means), threshold[:, 0])
+            if n <= Z.shape[1]:
+                self._add(Z[:, :n], n)
 
-    def spectra(self) -> dict[tuple[str, int], Spectrum]:
-        """(scope, n) → Spectrum; what was gathered is used up."""
-        return {key: dataset.spectrum() for key, dataset in self.datasets.items()}
+    def _add(self, Z: np.ndarray, n: int) -> None:
+        """Take the prefixes of n tokens, Z (texts, n, d)."""
+        norms = squared_norms(Z)  # (texts, n)
+        for first, rows in (("in", Z), ("out", Z[:, 1:])):
+            centre = 0.0 if self.centres is None else self.centres[first, n]
+            centred = rows - centre
+            squares = squared_norms(centred)  # (texts, rows)
+            # A row, or the mean of rows, is judged beside the rows of its own text.
+            largest = norms[:, -squares.shape[1] :].max(axis=-1, keepdims=True)
+            threshold = np.maximum(
+                ZERO * squares.max(axis=-1, keepdims=True), ROUNDING * largest
+            )  # (texts, 1)
+            self._add_tokens(first, n, centred, squares, threshold)
+            self._add_rows("means", first, n, rows.mean(axis=1) - centre, threshold[:, 0])
+            if first == "in":
+                centre = 0.0 if self.centres is None else self.centres["last", n]
+                self._add_rows("last", "", n, Z[:, -1] - centre, threshold[:, 0])
+
+    def _add_tokens(self, first: str, n: int, rows, squares, threshold) -> None:
+        """Add tokens (texts, rows, d); of unit rows with the first token, the first ones alone."""
+        if self.centres is None and first == "in":
+            first, rows, squares = "first", rows[:, :1], squares[:, :1]
+        self.datasets["tokens", self.scaled, first, n].add(
+            rows.reshape(-1, rows.shape[-1]),
+            squares.reshape(-1),
+            np.broadcast_to(threshold, squares.shape).reshape(-1),
+        )
+
+    def _add_rows(self, scope: str, first: str, n: int, rows, threshold) -> None:
+        """Add a row of each text (texts, d)."""
+        for convention in (self.scaled, self.raw):
+            dataset = self.datasets[scope, convention, first, n]
+            dataset.add(rows, squared_norms(rows), threshold)
+
+    def spectra(self) -> dict[tuple[str, str, str, int], Spectrum]:
+        """(scope, convention, first, n) → Spectrum."""
+        spectra = {}
+        for (scope, convention, first, n), dataset in self.datasets.items():
+            if first == "first":
+                rest = self.datasets[scope, convention, "out", n]
+                spectra[scope, convention, "in", n] = spectrum_of(rest, dataset)
+            else:
+                spectra[scope, convention, first, n] = spectrum_of(dataset)
+        return spectra
 
     def merge(self, other: "CorpusSpectra") -> None:
         """Take what another one has gathered of other texts of the same corpus."""
@@ -319,13 +307,13 @@ class CorpusSpectra:
 
     def save(self, group) -> None:
         """Write what was gathered into an HDF5 group."""
-        for (scope, n), dataset in self.datasets.items():
-            dataset.save(group.create_group(f"{scope}/{n}"))
+        for key, dataset in self.datasets.items():
+            dataset.save(group.create_group("-".join(map(str, key))))
 
     def load(self, group) -> None:
         """Take up what `save` wrote."""
-        for (scope, n), dataset in self.datasets.items():
-            dataset.load(group[f"{scope}/{n}"])
+        for key, dataset in self.datasets.items():
+            dataset.load(group["-".join(map(str, key))])
 
 
 def corpus_bytes(texts: dict[int, int], width: int) -> int:
@@ -339,9 +327,13 @@ def corpus_bytes(texts: dict[int, int], width: int) -> int:
     """
     numbers = 0
     for n, count in texts.items():
-        for rows in (n * count, count):
-            whole = 0 if rows <= width else width
-            numbers += 2 * width * (whole + min(rows, max(width - whole, BLOCK_ROWS)))
+        one_row = 2 * sum(len(firsts(scope)) for scope in ONE_ROW)
+        unit, centred = (n - 1, 1), (n - 1, n)
+        for rows in (*unit, *centred, *2 * one_row * (1,)):
+            whole = 0 if count * rows <= width else width
+            numbers += width * (
+                whole + min(count * rows, max(width - whole, covariance.BLOCK_ROWS))
+            )
     return 8 * numbers + sum(max(BATCH_BYTES, 8 * n * width) for n in texts)
 
 
@@ -362,8 +354,7 @@ class _LayerStream:
         self.sums = Sums(documents.texts, width)
         self.corpus = CorpusSpectra(self.counts, width)
         self.stacks = Stacks(width, self._first)
-        self.of_corpus: dict[tuple[str, str, int], Spectrum] = {}
-        self.convention = "unit"
+        self.of_corpus: dict[tuple[str, str, str, int], Spectrum] = {}
 
     def _first(self, texts: list[int], Z: np.ndarray) -> None:
         self.texts.add(texts, Z)
@@ -376,32 +367,31 @@ class _LayerStream:
     def end_of_pass(self) -> None:
         """Close a pass."""
         self.stacks.flush()
-        for (scope, n), spectrum in self.corpus.spectra().items():
-            self.of_corpus[scope, self.convention, n] = spectrum
-        if self.convention == "unit":
+        self.of_corpus |= self.corpus.spectra()
+        if self.corpus.centres is None:
             self.corpus = CorpusSpectra(self.counts, self.width, self.sums.centres(self.counts))
             self.stacks = Stacks(self.width, self._second)
-            self.convention = "centred"
 
     def spectra(self) -> LayerSpectra:
         """Everything, after both passes."""
-        return assembled(self.layer, self.width, self.texts.spectra, self.of_corpus)
+        texts = self.texts
+        return assembled(self.layer, self.width, texts.spectra, texts.norms, self.of_corpus)
 
 
-def assembled(layer: str, width: int, of_texts: dict, of_corpus: dict) -> LayerSpectra:
-    """The spectra of a layer, in the order in which they are written.
+def assembled(layer: str, width: int, of_texts: dict, norms: dict, of_corpus: dict):
+    """The LayerSpectra of a layer, in the order in which they are written.
 
     Parameters
     ----------
     layer : str
     width : int
-    of_texts : dict
-        (convention, n) → Spectrum
+    of_texts, norms : dict
+        See `TextSpectra`.
     of_corpus : dict
-        (scope, convention, n) → Spectrum
+        (scope, convention, first, n) → Spectrum
     """
     in_texts = {("text", *key): spectrum for key, spectrum in of_texts.items()}
-    return LayerSpectra(layer, width, in_texts | of_corpus)
+    return LayerSpectra(layer, width, in_texts | of_corpus, norms)
 
 
 def spectra_of_layer(states: States, documents: Documents) -> LayerSpectra:

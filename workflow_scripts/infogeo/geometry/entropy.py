@@ -118,8 +118,9 @@ def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
         Width: the number of coordinates of a row.
     n : int or array broadcasting against (...)
         Number of rows that the spectrum was made of, zero rows left out.
-    convention : {"unit", "centred"}
-        Centring costs one dimension: the rank is at most min(n − 1, d).
+    convention : str
+        Centring costs one dimension: the rank is at most min(n − 1, d). Likewise ``raw`` and
+        ``raw_centred``.
 
     Returns
     -------
@@ -137,7 +138,7 @@ def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
     and, for the coding rate and the mean gain, against a direct ``slogdet``.
     """
     eigenvalues, d = np.asarray(eigenvalues), np.asarray(d)
-    rank = np.minimum(np.asarray(n) - (convention == "centred"), d)
+    rank = np.minimum(np.asarray(n) - (convention in metrics.ABOUT_MEAN), d)
     base, regulariser = metrics.parse_metric(metric)
     kind, value = regulariser or (None, None)
     if base not in (*FUNCTIONS, metrics.MEAN_GAIN) or kind != metrics.REGULARISED.get(base):
@@ -161,10 +162,10 @@ def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[flo
     Yields
     ------
     pandas.DataFrame
-        doc_id, source, scope, layer, convention, n, metric, value. Scope ``text`` has a row per
-        text, ``tokens`` and ``means`` one per corpus with empty doc_id and source. The last part
-        holds `conditional_entropies`, with an empty layer and convention; texts without a
-        prefix_bits_per_byte have no row of it.
+        doc_id, source, scope, layer, convention, first, n, metric, value. Scope ``text`` has a row
+        per text, the others one per corpus with empty doc_id and source. The norms of rows have an
+        empty convention. The last part holds `conditional_entropies`, with an empty layer,
+        convention and first; texts without a prefix_bits_per_byte have no row of it.
 
     Raises
     ------
@@ -174,15 +175,20 @@ def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[flo
     eps2, lambdas, documents = list(eps2), list(lambdas), spectra.documents
     for layer in spectra:
         parts = []
-        for (scope, convention, n), spectrum in layer.spectra.items():
+        for (scope, convention, first, n), spectrum in layer.spectra.items():
             rows = spectrum.rows - spectrum.zero_rows  # (k,)
+            key = scope, layer.layer, convention, first, n
             for metric in metrics.names(convention, eps2, lambdas):
                 value = evaluate(metric, spectrum.eigenvalues, layer.width, rows, convention)
-                parts.append((scope, layer.layer, convention, n, metric, value))
+                parts.append((*key, metric, value))
+        for (first, n), norms in layer.norms.items():
+            parts += [
+                ("text", layer.layer, "", first, n, name, value) for name, value in norms.items()
+            ]
         yield _long(parts, documents)
     conditional = _long(
         [
-            ("text", "", "", n, metric, value)
+            ("text", "", "", "", n, metric, value)
             for n in documents.texts
             for metric, value in conditional_entropies(spectra.tokens, documents, n).items()
         ],
@@ -192,7 +198,7 @@ def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[flo
 
 
 def _long(parts: list[tuple], documents: Documents):
-    """One long table of (scope, layer, convention, n, metric, values (k,))."""
+    """One long table of (scope, layer, convention, first, n, metric, values (k,))."""
     import pandas as pd
 
     doc_ids, sources = (np.array(x, dtype=object) for x in (documents.doc_ids, documents.sources))
@@ -202,24 +208,18 @@ def _long(parts: list[tuple], documents: Documents):
         return np.concatenate(
             [
                 names[documents.texts[n]] if scope == "text" else whole
-                for scope, _, _, n, _, _ in parts
+                for scope, _, _, _, n, _, _ in parts
             ]
         )
 
     sizes = [len(part[-1]) for part in parts]
-    scope, layer, convention, n, metric, value = zip(*parts, strict=True)
-    return pd.DataFrame(
-        {
-            "doc_id": texts_of(doc_ids),
-            "source": texts_of(sources),
-            "scope": np.repeat(np.array(scope, dtype=object), sizes),
-            "layer": np.repeat(np.array(layer, dtype=object), sizes),
-            "convention": np.repeat(np.array(convention, dtype=object), sizes),
-            "n": np.repeat(np.array(n, dtype=np.int64), sizes),
-            "metric": np.repeat(np.array(metric, dtype=object), sizes),
-            "value": np.concatenate(value),
-        }
-    )
+    *keys, value = zip(*parts, strict=True)
+    columns = {
+        name: np.repeat(np.array(values, dtype=np.int64 if name == "n" else object), sizes)
+        for name, values in zip(metrics.KEYS, keys, strict=True)
+    }
+    frame = {"doc_id": texts_of(doc_ids), "source": texts_of(sources)} | columns
+    return pd.DataFrame(frame | {"value": np.concatenate(value)})
 
 
 def conditional_entropies(tokens: Tokens, documents: Documents, n: int) -> dict[str, np.ndarray]:

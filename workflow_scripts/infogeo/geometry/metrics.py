@@ -12,8 +12,17 @@ from typing import NamedTuple
 
 from infogeo.files.errors import InfogeoError
 
+# What a row of a long table of measurements is of.
+KEYS = ("scope", "layer", "convention", "first", "n", "metric")
 CONVENTIONS = ("unit", "centred")
-SCOPES = ("text", "tokens", "means")
+ONE_ROW = ("means", "last")  # scopes of one row a text
+# Without scaling, of one row a text: as most authors define measures of a matrix of features.
+RAW_CONVENTIONS = ("raw", "raw_centred")
+ABOUT_MEAN = ("centred", "raw_centred")
+SCOPES = ("text", "tokens", "means", "last")
+# With a text's first token, or without it: it is an attention sink in many models. A key whose rows
+# never hold it, the last tokens' and a text's probability, has neither: "".
+FIRST = ("in", "out")
 
 SPECTRAL = (
     "entropy", "entropy_over_ln_d", "entropy_over_ln_rank", "effective_rank",
@@ -25,6 +34,8 @@ MEAN_GAIN = "mean_gain"
 # Over n tokens, which cover other bytes under another tokenizer; and over equal bytes of a text.
 BITS, PREFIX_BITS = "bits_per_byte", "prefix_bits_per_byte"
 CONDITIONAL = ("nll", BITS, PREFIX_BITS, "predictive_entropy")
+# Of the rows of a text as they are, before any convention: see `row_norms`.
+NORMS = ("first_norm", "largest_norm", "median_norm", "massive_rows", "largest_coordinate")
 NORMALISED = ("entropy_over_ln_d", "entropy_over_ln_rank", "coding_rate_paper", "coding_rate_rank")
 
 EPS2, LAMBDA = "eps2", "lambda"
@@ -61,6 +72,22 @@ class Metric(NamedTuple):
 
     def __str__(self) -> str:
         return self.base if self.regulariser is None else f"{self.base}[{self.regulariser}]"
+
+
+def is_beside(scope: str, convention: str, first: str) -> bool:
+    """Whether such spectra stand beside those of all tokens: their laws have one N axis alone."""
+    return first == "out" or scope == "last" or convention in RAW_CONVENTIONS
+
+
+def spectral_keys(prefixes: Iterable[int]) -> list[tuple[str, str, str, int]]:
+    """(scope, convention, first, n) of every spectrum of a layer."""
+    return [
+        (scope, convention, first, n)
+        for scope in SCOPES
+        for convention in conventions_of(scope)
+        for first in firsts(scope)
+        for n in prefixes
+    ]
 
 
 def parse_regulariser(name: str) -> Regulariser:
@@ -115,6 +142,26 @@ def names(convention: str, eps2: Iterable[float], lambdas: Iterable[float]) -> l
     coding = [Metric(base, Regulariser(EPS2, value)) for base in CODING for value in eps2]
     gains = [Metric(MEAN_GAIN, Regulariser(LAMBDA, value)) for value in lambdas]
     return [*SPECTRAL, *map(str, coding), *map(str, gains)]
+
+
+def conventions_of(scope: str) -> tuple[str, ...]:
+    """The conventions in which spectra of a scope are taken."""
+    return CONVENTIONS + (RAW_CONVENTIONS if scope in ONE_ROW else ())
+
+
+def firsts(scope: str) -> tuple[str, ...]:
+    """With the first token, without it; a row a text, the last token's, has neither."""
+    return ("",) if scope == "last" else FIRST
+
+
+def all_tokens(metric: str) -> str:
+    """The `first` of a metric of all tokens of a text: "in", and "" of conditional metrics."""
+    return "" if metric in CONDITIONAL else "in"
+
+
+def norm_names(first: str) -> list[str]:
+    """The norms of rows that exist with the first token (``in``), or without it (``out``)."""
+    return [name for name in NORMS if first == "in" or name != "first_norm"]
 
 
 def conventions(base: str) -> list[str]:

@@ -6,7 +6,6 @@ import numpy as np
 
 from infogeo.geometry import metrics
 from infogeo.geometry.entropy import evaluate
-from infogeo.geometry.metrics import CONVENTIONS
 from infogeo.geometry.spectra import text_spectra
 
 
@@ -37,7 +36,8 @@ def random_null(
     Returns
     -------
     pandas.DataFrame
-        d, n, convention, metric, draw, value; sorted by d and n.
+        d, n, convention, first, metric, draw, value; sorted by d and n. Without the first row
+        (``out``) it is that of n − 1 vectors.
 
     Notes
     -----
@@ -51,8 +51,7 @@ def random_null(
     for d in sorted(set(widths)):
         for n in sorted(set(prefixes)):
             spectra = _draws(d, n, draws, seed)
-            for convention in CONVENTIONS:
-                eigenvalues, rows = spectra[convention]
+            for (convention, first), (eigenvalues, rows) in spectra.items():
                 for metric in metrics.names(convention, eps2, lambdas):
                     value = evaluate(metric, eigenvalues, d, rows, convention)
                     parts.append(
@@ -61,6 +60,7 @@ def random_null(
                                 "d": d,
                                 "n": n,
                                 "convention": convention,
+                                "first": first,
                                 "metric": metric,
                                 "draw": np.arange(draws),
                                 "value": value,
@@ -71,16 +71,14 @@ def random_null(
 
 
 def _draws(d: int, n: int, draws: int, seed: int) -> dict:
-    """convention → (eigenvalues (draws, min(n, d)), rows that are not zero rows (draws,))."""
+    """(convention, first) → eigenvalues (draws, rank), rows that are not zero rows (draws,)."""
     generator = np.random.default_rng([seed, d, n])
-    by_convention = {convention: ([], []) for convention in CONVENTIONS}
+    drawn: dict[tuple, tuple[list, list]] = {}
     for _ in range(draws):
         Z = generator.standard_normal((n, d))
         Z /= np.linalg.norm(Z, axis=1, keepdims=True)
-        for (convention, _), (eigenvalues, zero_rows) in text_spectra(Z, [n]).items():
-            by_convention[convention][0].append(eigenvalues)
-            by_convention[convention][1].append(n - zero_rows)
-    return {
-        convention: (np.stack(eigenvalues), np.array(rows))
-        for convention, (eigenvalues, rows) in by_convention.items()
-    }
+        for (*key, _), (eigenvalues, zero_rows) in text_spectra(Z, [n]).items():
+            of_key = drawn.setdefault(tuple(key), ([], []))
+            of_key[0].append(eigenvalues)
+            of_key[1].append(n - (key[1] == "out") - zero_rows)
+    return {key: (np.stack(spectra), np.array(rows)) for key, (spectra, rows) in drawn.items()}

@@ -5,9 +5,11 @@ A spectrum is that of the covariance ``Σ = ẐᵀẐ/n`` of the normalised rows
 small one of the two; the d × d covariance and its SVD are never formed.
 
 Two conventions: ``unit`` (each row scaled to unit norm) and ``centred`` (the mean over the tokens
-removed, then each row scaled to unit norm). Three scopes: ``text`` (the tokens of one text),
-``tokens`` (all tokens of all texts) and ``means`` (the mean state of every text); the last two are
-taken in `corpus_spectra`.
+removed, then each row scaled to unit norm). Four scopes: ``text`` (the tokens of one text),
+``tokens`` (all tokens of all texts), ``means`` (the mean state of every text) and ``last`` (the
+last state of every text); all but the first are taken in `corpus_spectra`. Each is taken with the
+first token of the texts (``in``) and without it (``out``): in many models it is an attention sink
+whose norm is a hundred times that of the others, and the centred spectrum is that of one row.
 """
 
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ CANCELLATION = 1e4
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Spectra of one scope, layer, convention and n.
+    """Spectra of one scope, layer, convention and n, with the first tokens or without.
 
     Attributes
     ----------
@@ -34,7 +36,7 @@ class Spectrum:
     zero_rows : ndarray of int32 (k,)
         Rows without a direction, left out.
     rows : int
-        Rows of one such matrix before any is left out: n, the number of tokens, or of texts.
+        Rows of one such matrix before zero rows are left out: the number of tokens, or of texts.
     """
 
     eigenvalues: np.ndarray
@@ -44,31 +46,36 @@ class Spectrum:
 
 @dataclass(frozen=True)
 class LayerSpectra:
-    """All spectra of one layer of width d, by (scope, convention, n)."""
+    """All spectra of one layer of width d, by (scope, convention, first, n), and its row norms.
+
+    `norms` holds, by (first, n), what `row_norms` says of each text that is long enough.
+    """
 
     layer: str
     width: int
-    spectra: dict[tuple[str, str, int], Spectrum]
+    spectra: dict[tuple[str, str, str, int], Spectrum]
+    norms: dict[tuple[str, int], dict[str, np.ndarray]]
 
 
 def text_spectra(Z, lengths, where: str = "hidden states") -> dict:
-    """Spectra of the nested prefixes of a text, or of a stack of texts, in both conventions.
+    """Spectra of the nested prefixes of a text, or of a stack of texts.
 
     Parameters
     ----------
     Z : array (..., n, d)
         Hidden states, a row a token; cast to float64 before any product.
     lengths : iterable of int
-        Prefix lengths; those beyond n are left out.
+        Prefix lengths, from 2 on; those beyond n are left out.
     where : str
         What Z is, for the error message: a text and a layer.
 
     Returns
     -------
     dict
-        (convention, length) → (eigenvalues float64 (..., r), zero_rows int32 (...)), where
-        r = min(length, d) and the eigenvalues of ``ẐᵀẐ/n`` descend. Rows whose squared norm is at
-        most 10⁻¹² of the largest (in that convention) are zero rows: left out and counted.
+        (convention, first, length) → (eigenvalues float64 (..., r), zero_rows int32 (...)): of all
+        rows (``in``) and of all but the first (``out``). r = min(rows, d), and the eigenvalues of
+        ``ẐᵀẐ/n`` descend. Rows whose squared norm is at most 10⁻¹² of the largest (in that
+        convention, of those rows) are zero rows: left out and counted.
 
     Raises
     ------
@@ -77,10 +84,10 @@ def text_spectra(Z, lengths, where: str = "hidden states") -> dict:
 
     Notes
     -----
-    Prefixes of at most d tokens are leading blocks of one Gram ``G = ZZᵀ``; the centred Gram is
-    G minus its row and column means, unless cancellation would bite (max G_ii > 10⁴ × the
-    smallest centred diagonal), where it is formed from centred rows. Prefixes of more than d
-    tokens take one d × d product for each convention.
+    Prefixes of at most d tokens, and their rows but the first, are blocks of one Gram ``G = ZZᵀ``;
+    the centred Gram is G minus its row and column means, unless cancellation would bite (max G_ii
+    > 10⁴ × the smallest centred diagonal), where it is formed from centred rows. Prefixes of more
+    than d tokens take one d × d product for each convention.
 
     Verified against the direct d × d covariance in float64: every entropy to 1e-9 relative on
     random states, low rank, float32 states with a large common mean, and n below, at and above d.
@@ -96,13 +103,17 @@ def text_spectra(Z, lengths, where: str = "hidden states") -> dict:
     gram = wide @ wide.swapaxes(-1, -2)  # (..., n, n)
     spectra = {}
     for n in lengths:
-        if n <= width:
-            G = gram[..., :n, :n]
-            matrices = _from_gram(G), _centred_from_gram(G, Z)
-        else:
-            matrices = _covariance(*_unit(Z[..., :n, :])), _covariance(*_centred(Z[..., :n, :]))
-        for convention, (K, zero_rows) in zip(CONVENTIONS, matrices, strict=True):
-            spectra[convention, n] = eigenvalues_of(K), zero_rows
+        for first, rows in (("in", slice(n)), ("out", slice(1, n))):
+            if n <= width:
+                G = gram[..., rows, rows]
+                matrices = _from_gram(G), _centred_from_gram(G, Z[..., rows, :])
+            else:
+                matrices = (
+                    _covariance(*_unit(Z[..., rows, :])),
+                    _covariance(*_centred(Z[..., rows, :])),
+                )
+            for convention, (K, zero_rows) in zip(CONVENTIONS, matrices, strict=True):
+                spectra[convention, first, n] = eigenvalues_of(K), zero_rows
     return spectra
 
 
@@ -127,8 +138,7 @@ def _from_gram(gram, floor=0.0):
 
 
 def _centred_from_gram(gram, Z):
-    """K of the centred rows from the Gram (..., n, n) of the first n rows of Z (..., m, d)."""
-    n = gram.shape[-1]
+    """K of the centred rows from the Gram (..., n, n) of the rows of Z (..., n, d)."""
     means = gram.mean(axis=-1)  # (..., n)
     centred = gram - means[..., :, None]
     centred -= means[..., None, :]
@@ -136,8 +146,7 @@ def _centred_from_gram(gram, Z):
     largest = np.diagonal(gram, axis1=-2, axis2=-1).max(axis=-1)
     smallest = np.diagonal(centred, axis1=-2, axis2=-1).min(axis=-1)
     for index in map(tuple, np.argwhere(largest > CANCELLATION * smallest)):
-        Y = Z[index][:n]
-        Y = Y - Y.mean(axis=0)
+        Y = Z[index] - Z[index].mean(axis=0)
         centred[index] = Y @ Y.T
     return _from_gram(centred, ROUNDING * largest[..., None])
 

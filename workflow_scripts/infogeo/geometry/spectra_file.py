@@ -10,10 +10,10 @@ from infogeo.files import hdf5
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.corpus_spectra import Documents
-from infogeo.geometry.metrics import CONVENTIONS, SCOPES
+from infogeo.geometry.metrics import NORMS
 from infogeo.geometry.spectra import LayerSpectra, Spectrum
 
-FORMAT = hdf5.Format("infogeo spectra", 1, "file of spectra")
+FORMAT = hdf5.Format("infogeo spectra", 2, "file of spectra")
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ def write_spectra_file(
     ``/documents/{doc_id,source}``, ``/texts/{n}`` (int32: which texts the rows of n belong to),
     ``/tokens/{offsets,nll,predictive_entropy,token_end_byte}`` (as in the store, so that all
     entropies follow from this file alone), ``/layers`` (their names in order) and
-    ``/spectra/{layer}/{convention}/{n}/{scope}/{eigenvalues,zero_rows}`` with attribute ``rows``;
-    attribute ``width`` on each layer, ``format``, ``format_version`` and ``fingerprint`` on ``/``.
+    ``/spectra/{layer}/{scope}-{convention}-{first}-{n}/{eigenvalues,zero_rows}`` with attribute
+    ``rows``, and ``/norms/{layer}/{first}-{n}/{name}`` (see `row_norms`); attribute ``width`` on
+    each layer, ``format``, ``format_version`` and ``fingerprint`` on ``/``.
 
     Raises
     ------
@@ -67,12 +68,16 @@ def write_spectra_file(
         names = []
         for spectra in layers:
             names.append(spectra.layer)
-            file.create_group(f"spectra/{spectra.layer}").attrs["width"] = spectra.width
-            for (scope, convention, n), spectrum in spectra.spectra.items():
-                group = file.create_group(f"spectra/{spectra.layer}/{convention}/{n}/{scope}")
+            layer = file.create_group(f"spectra/{spectra.layer}", track_order=True)
+            layer.attrs["width"] = spectra.width
+            for key, spectrum in spectra.spectra.items():
+                group = layer.create_group("-".join(map(str, key)))
                 group.attrs["rows"] = spectrum.rows
                 hdf5.put_checked(group, "eigenvalues", spectrum.eigenvalues)
                 hdf5.put(group, "zero_rows", spectrum.zero_rows)
+            for (first, n), norms in spectra.norms.items():
+                for name, values in norms.items():
+                    hdf5.put_checked(file, f"norms/{spectra.layer}/{first}-{n}/{name}", values)
         hdf5.put_strings(file, "layers", names)
 
 
@@ -124,18 +129,20 @@ class SpectraFile:
             raise InfogeoError(f"{self.path}: no layer {name!r}; it has {self.layers}.")
         with (
             hdf5.opened(self.path, FORMAT) as file,
-            hdf5.reading(self.path, f"spectra/{name}"),
+            hdf5.reading(self.path, f"spectra/{name} or norms/{name}"),
         ):
             group = file[f"spectra/{name}"]
             spectra = {}
-            for convention in CONVENTIONS:
-                for n in self.documents.texts:
-                    for scope in SCOPES:
-                        part = group[f"{convention}/{n}/{scope}"]
-                        spectra[scope, convention, n] = Spectrum(
-                            part["eigenvalues"][:], part["zero_rows"][:], int(part.attrs["rows"])
-                        )
-            return LayerSpectra(name, int(group.attrs["width"]), spectra)
+            for key, part in group.items():
+                scope, convention, first, n = key.split("-")
+                spectra[scope, convention, first, int(n)] = Spectrum(
+                    part["eigenvalues"][:], part["zero_rows"][:], int(part.attrs["rows"])
+                )
+            norms = {}
+            for key, part in file[f"norms/{name}"].items():
+                first, n = key.split("-")
+                norms[first, int(n)] = {name: part[name][:] for name in NORMS if name in part}
+            return LayerSpectra(name, int(group.attrs["width"]), spectra, norms)
 
     def __iter__(self) -> Iterator[LayerSpectra]:
         return map(self.layer, self.layers)

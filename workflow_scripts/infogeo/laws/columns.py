@@ -5,7 +5,7 @@ import pandas as pd
 
 from infogeo.inference import forms, multiple_tests
 
-KEY = ["corpus", "family", "scope", "metric", "depth", "convention", "n", "axis"]
+KEY = ["corpus", "family", "scope", "metric", "depth", "convention", "first", "n", "axis"]
 
 LAW_COLUMNS = [
     *KEY, "headline",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from infogeo.geometry.depths import layer_at
-from infogeo.geometry.metrics import PREFIX_BITS
+from infogeo.geometry.metrics import NORMS, PREFIX_BITS
 from infogeo.inference import resampling
 from infogeo.laws.measured import Measured, Texts
 from infogeo.laws.settings import Settings
@@ -30,7 +30,7 @@ class Comparison:
     Attributes
     ----------
     key : dict
-        corpus, family, scope, metric, depth, convention, n.
+        corpus, family, scope, metric, depth, convention, first, n.
     models : list of dict
         One per row of `values`.
     layers : list of str
@@ -112,14 +112,15 @@ class Family:
         self._resamples: dict[bytes, np.ndarray] = {}
 
     def measured_keys(self) -> list[tuple]:
-        """(scope, convention, n, metric) of everything that was measured of a model."""
+        """(scope, convention, first, n, metric) of all that was measured, but norms of rows."""
         return list(dict.fromkeys(
-            (scope, convention, n, metric)
+            (scope, *key)
             for model in self.models
-            for scope, _, convention, n, metric in self.trained[model["slug"]].row
+            for scope, _, *key in self.trained[model["slug"]].row
+            if key[-1] not in NORMS
         ))  # fmt: skip
 
-    def compare(self, depth: str, scope: str, convention: str, n: int, metric: str):
+    def compare(self, depth: str, scope: str, convention: str, first: str, n: int, metric: str):
         """Choose layers and texts for one key and depth.
 
         Returns
@@ -130,7 +131,7 @@ class Family:
         """
         key = {
             "corpus": self.corpus, "family": self.models[0]["family"], "scope": scope,
-            "metric": metric, "depth": depth, "convention": convention, "n": n,
+            "metric": metric, "depth": depth, "convention": convention, "first": first, "n": n,
         }  # fmt: skip
         chosen, layers, values = [], [], []
         for model in self.models:
@@ -138,7 +139,7 @@ class Family:
             if depth:
                 tolerance = self.settings.depth_tolerance
                 layer = layer_at(depth, model["layers"], measured.layers, tolerance)
-            rows = measured.get((scope, layer, convention, n, metric), len(self.sources))
+            rows = measured.get((scope, layer, convention, first, n, metric), len(self.sources))
             if rows is not None:
                 chosen.append(model)
                 layers.append(layer)
@@ -177,7 +178,8 @@ class Family:
         key, tables = compared.key, []
         for model, layer in zip(compared.models, compared.layers, strict=True):
             twin = self.untrained[model["slug"]]
-            name = (key["scope"], layer, key["convention"], key["n"], key["metric"])
+            rest = (key[name] for name in ("convention", "first", "n", "metric"))
+            name = (key["scope"], layer, *rest)
             draws = twin and twin.get(name, len(self.sources))
             if draws is None or not np.isfinite(draws[:, compared.used]).all():
                 return None

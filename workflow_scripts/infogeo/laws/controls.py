@@ -13,9 +13,12 @@ from infogeo.inference.regression import t_quantile
 from infogeo.laws.comparison import Comparison, averaged
 from infogeo.laws.measured import Texts
 
-# A model's spectra: (slug, scope, layer, convention, n) → doc_ids (texts,), eigenvalues
+# A model's spectra: (slug, scope, layer, convention, first, n) → doc_ids (texts,), eigenvalues
 # (texts, rank), rows that each was made of (texts,); one "text" for a dataset scope.
-Spectra = Callable[[str, str, str, str, int], tuple]
+Spectra = Callable[[str, str, str, str, str, int], tuple]
+
+
+RANDOM_KEY = ["n", "convention", "first", "metric"]
 
 
 def truncate(eigenvalues, d: int) -> np.ndarray:
@@ -56,15 +59,15 @@ class Controls:
     corpus : str
     texts : Texts
     random : pandas.DataFrame
-        The random null: d, n, convention, metric, draw, value.
+        The random null: d, n, convention, first, metric, draw, value.
     spectra : callable
         A reference model's spectra, see `Spectra`.
     """
 
     def __init__(self, corpus: str, texts: Texts, random: pd.DataFrame, spectra: Spectra):
         self.corpus, self.texts, self.spectra = corpus, texts, spectra
-        names = ["d", "n", "convention", "metric"]
-        self.random = {key: group.to_numpy() for key, group in random.groupby(names)["value"]}
+        by_key = random.groupby(["d", *RANDOM_KEY])["value"]
+        self.random = {key: group.to_numpy() for key, group in by_key}
 
     def beside(self, compared: Comparison, points, widths: list[int], twins) -> Beside:
         """What each control is at every point.
@@ -102,8 +105,9 @@ class Controls:
         """ln y_w(d) and its shifts: the reference model's spectra with only d changed."""
         key, slug = compared.key, compared.models[reference]["slug"]
         doc_ids, eigenvalues, rows = self.spectra(
-            slug, key["scope"], compared.layers[reference], key["convention"], key["n"]
-        )
+            slug, key["scope"], compared.layers[reference], key["convention"], key["first"],
+            key["n"],
+        )  # fmt: skip
         if key["scope"] == "text":
             place = self.texts.rows(doc_ids, compared.used)
             if (place < 0).any():
@@ -126,7 +130,7 @@ class Controls:
         """Mean over draws and its 95 % t interval at every point, (3, points); NaN: none."""
         out = np.full((3, len(widths)), np.nan)
         for i, d in enumerate(widths):
-            values = self.random.get((d, key["n"], key["convention"], key["metric"]))
+            values = self.random.get((d, *(key[name] for name in RANDOM_KEY)))
             if values is not None and len(values) > 1:
                 error = values.std(ddof=1) / np.sqrt(len(values))
                 half = t_quantile(len(values) - 1) * error

@@ -31,9 +31,9 @@ def reference_spectra(files: dict[str, tuple[str, str]]):
         file = SpectraFile(*files[slug])
         return file.documents, file.layer(layer)
 
-    def read(slug: str, scope: str, layer: str, convention: str, n: int):
+    def read(slug: str, scope: str, layer: str, convention: str, first: str, n: int):
         documents, of_layer = layer_of(slug, layer)
-        spectrum = of_layer.spectra[scope, convention, n]
+        spectrum = of_layer.spectra[scope, convention, first, n]
         texts = documents.texts[n] if scope == "text" else []
         doc_ids = [documents.doc_ids[i] for i in texts] or [""]
         return doc_ids, spectrum.eigenvalues, spectrum.rows - np.asarray(spectrum.zero_rows)

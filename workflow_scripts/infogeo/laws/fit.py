@@ -133,7 +133,6 @@ class CorpusFit:
 
     def fit_family(self, family: Family) -> None:
         """Every key, depth and axis of one family."""
-        axes = self.settings.axes
         # Neighbours share the reference's spectra: depth first, then the rest.
         jobs = [
             (depth, *key)
@@ -142,20 +141,19 @@ class CorpusFit:
             if (key[-1] in CONDITIONAL) == (depth == "")
         ]
         name = family.models[0]["family"]
-        beat = Heartbeat(f"scaling laws of {name}, {self.corpus}", len(jobs) * len(axes), "laws")
-        before = len(self.laws)
-        for job in jobs:
+        beat = Heartbeat(f"comparisons of {name}, {self.corpus}", len(jobs), "comparisons")
+        for done, job in enumerate(jobs, 1):
             key, choice = family.compare(*job)
             if choice.comparison is None:
                 self.add_unfitted(key, choice)
             else:
                 self.fit(choice, family.twins(choice.comparison))
-            beat.update(len(self.laws) - before)
+            beat.update(done)
         beat.close()
 
     def add_unfitted(self, key: dict, choice: Choice) -> None:
         """Rows of laws for which there is nothing to compare."""
-        for axis in self.settings.axes:
+        for axis in self.settings.axes_of(key):
             law = key | {"axis": axis, "points": 0} | choice.counts
             law |= {"falls_verdict": "not available", "form_verdict": "not available"}
             law["problems"] = "; ".join([choice.problem, *choice.remarks])
@@ -165,7 +163,8 @@ class CorpusFit:
         """The laws of one comparison, one against each N, and its pairs of one width."""
         compared, settings = choice.comparison, self.settings
         curve = compared.curve(compared.values)
-        for axis in settings.axes:
+        axes = settings.axes_of(compared.key)
+        for axis in axes:
             points = points_of(compared, axis, curve, choice.problem)
             key = compared.key | {"axis": axis}
             law = key | {"points": len(points.y)} | choice.counts
@@ -188,7 +187,7 @@ class CorpusFit:
             columns = point_columns(compared, points, seed_sd, band, beside)
             of_key = {name: [value] * len(points.y) for name, value in key.items()}
             self.points.append(of_key | columns)
-            if axis == settings.axes[0] and not points.clash and not choice.problem:
+            if axis == axes[0] and not points.clash and not choice.problem:
                 self.pairs += same_width(key, columns, points.y, points.shifts)
             if not points.reason:
                 across = tuple(key[name] for name in KEY if name != "family")
@@ -238,7 +237,7 @@ def scaling_laws(
     texts : Texts
         Those to which it adds the texts.
     random : pandas.DataFrame
-        The random null: d, n, convention, metric, draw, value.
+        The random null: d, n, convention, first, metric, draw, value.
     spectra : callable
         A reference model's spectra, see `infogeo.laws.controls`.
     settings : Settings

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry import metrics
 from infogeo.geometry.depths import relative_depth, width_at
 from infogeo.inference import resampling
 
-KEYS = ["scope", "layer", "convention", "n", "metric"]
+KEYS = list(metrics.KEYS)
 
 
 class Texts:
@@ -38,7 +39,7 @@ class Texts:
 
 
 class Measured:
-    """One model's long table as arrays (draws, texts) by (scope, layer, convention, n, metric).
+    """One model's long table as arrays (draws, texts) by `metrics.KEYS`.
 
     Missing values are NaN, values that are not finite are inf. Scopes other than "text" have one
     column.
@@ -46,7 +47,7 @@ class Measured:
     Parameters
     ----------
     parts : iterable of pandas.DataFrame
-        doc_id, source, scope, layer, convention, n, metric, value; draw (int) for twins. One of
+        doc_id, source, `metrics.KEYS`, value; draw (int) for twins. One of
         them is in memory at a time.
     texts : Texts
         Shared by the models of a corpus; grows.
@@ -142,7 +143,7 @@ def _pieces(frame: pd.DataFrame, texts: Texts, ranks: list[dict]):
 
 PROFILE_COLUMNS = [
     "corpus", "family", "model", "N", "params_total", "width", "layers",
-    "scope", "layer", "relative_depth", "convention", "n", "metric",
+    "scope", "layer", "relative_depth", "convention", "first", "n", "metric",
     "texts", "texts_not_finite", "y", "y_low", "y_high",
     "untrained", "untrained_low", "untrained_high",
 ]  # fmt: skip
@@ -192,13 +193,13 @@ def _means(layers: int, measured: Measured, twin: Measured | None, sources, draw
     """The rows of one model."""
     weights: dict[bytes, np.ndarray] = {}
     for key in measured.row:
-        scope, layer, convention, n, metric = key
+        scope, layer, convention, first, n, metric = key
         values = measured.get(key, len(sources))[0]  # (texts,)
         twins = twin.get(key, len(sources)) if twin else None  # (draws, texts)
         used = np.flatnonzero(np.isfinite(values))
         row = {
             "scope": scope, "layer": layer, "relative_depth": relative_depth(layer, layers),
-            "convention": convention, "n": n, "metric": metric,
+            "convention": convention, "first": first, "n": n, "metric": metric,
             "texts": len(used), "texts_not_finite": int(np.isinf(values).sum()),
         }  # fmt: skip
         values = values[used]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from infogeo.geometry.metrics import CONDITIONAL, depth_of
+from infogeo.geometry.metrics import CONDITIONAL, all_tokens, depth_of
 from infogeo.inference import regression
 from infogeo.laws.columns import KEY, tidy
 from infogeo.laws.law import Curve, judge
@@ -61,7 +61,8 @@ def published_laws(rows: list[dict], *, draws: int, seed: int) -> pd.DataFrame:
         judged, _, problems = judge(curve, reason, draws=draws, seed=seed)
         about = dict(zip(keys, key, strict=True)) | {
             "scope": "text", "depth": depth_of(metric, "final"), "convention": "",
-            "n": 0, "axis": AXIS, "headline": True, "points": len(y), "models": len(y),
+            "first": all_tokens(metric), "n": 0, "axis": AXIS, "headline": True,
+            "points": len(y), "models": len(y),
             "problems": "; ".join(filter(None, [reason, *problems])),
         }  # fmt: skip
         laws.append(about | judged)

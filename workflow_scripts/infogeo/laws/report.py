@@ -5,6 +5,7 @@ import pandas as pd
 from infogeo.files import report_table
 from infogeo.files.numbers import estimate, interval, number, percent
 from infogeo.geometry.metrics import parse_metric
+from infogeo.laws import first_token
 
 EXPONENTS = {
     "exponent": "raw",
@@ -20,13 +21,22 @@ def headline(laws: pd.DataFrame) -> pd.DataFrame:
     return laws[laws["headline"]].sort_values(["corpus", "family"], kind="stable")
 
 
-def terminal_text(laws: pd.DataFrame) -> str:
+def with_beside(laws: pd.DataFrame) -> pd.DataFrame:
+    """The headline laws, and as `beside` the exponents of the same without the first tokens."""
+    key = ["corpus", "family", "scope", "metric", "depth", "convention", "n", "axis"]
+    ends = ["exponent", "exponent_low", "exponent_high"]
+    beside = laws.loc[laws["first"] == "out", [*key, *ends]]
+    beside = beside.rename(columns={name: name.replace("exponent", "beside") for name in ends})
+    return headline(laws).merge(beside, "left", on=key, validate="1:1")
+
+
+def terminal_text(laws: pd.DataFrame, profiles: pd.DataFrame) -> str:
     """The headline laws for a terminal, at most 110 columns: exponents over their intervals.
 
     Parameters
     ----------
-    laws : pandas.DataFrame
-        results/scaling/laws.parquet.
+    laws, profiles : pandas.DataFrame
+        results/scaling/laws.parquet and profiles.parquet.
     """
     lines = ["Exponents of N with 95 % intervals, and whether the metric falls with N by itself"]
     declared = headline(laws)
@@ -43,16 +53,18 @@ def terminal_text(laws: pd.DataFrame) -> str:
         lines += report_table.terminal(rows)
         lines += [f"note, {law['metric']}: {law['problems']}"
                   for _, law in group.iterrows() if law["problems"]]  # fmt: skip
+    for sentence in _first_token(declared, profiles):
+        lines += ["", *report_table.wrapped(sentence)]
     return "\n".join([*lines, ""])
 
 
-def markdown_text(laws: pd.DataFrame) -> str:
+def markdown_text(laws: pd.DataFrame, profiles: pd.DataFrame) -> str:
     """The headline laws as Markdown tables, verdicts with their false-verdict rates.
 
     Parameters
     ----------
-    laws : pandas.DataFrame
-        results/scaling/laws.parquet.
+    laws, profiles : pandas.DataFrame
+        results/scaling/laws.parquet and profiles.parquet.
     """
     lines = [
         "# Scaling laws declared before the run",
@@ -61,12 +73,13 @@ def markdown_text(laws: pd.DataFrame) -> str:
         "cluster. n/a: the control does not apply or could not be estimated. Columns and rules: "
         "results/README.md and docs/verdicts.md.",
     ]
-    for _, group in headline(laws).groupby(["corpus", "family"], sort=False):
+    declared, columns = with_beside(laws), [*EXPONENTS, "beside"]
+    for _, group in declared.groupby(["corpus", "family"], sort=False):
         lines += ["", f"## {_title(group.iloc[0])}", ""]
         lines += report_table.markdown(
-            ["metric", *EXPONENTS.values()],
+            ["metric", *EXPONENTS.values(), "raw, without the first token"],
             [
-                [_name(law), *(_exponent(law, column) for column in EXPONENTS)]
+                [_name(law), *(_exponent(law, column) for column in columns)]
                 for _, law in group.iterrows()
             ],
         )
@@ -86,7 +99,13 @@ def markdown_text(laws: pd.DataFrame) -> str:
         notes = [f"- {_name(law)}: {law['problems']}" for _, law in group.iterrows()
                  if law["problems"]]  # fmt: skip
         lines += ["", *notes] if notes else []
+    moved = [f"- {sentence}" for sentence in _first_token(declared, profiles)]
+    lines += ["", "## First token", "", *moved] if moved else []
     return "\n".join([*lines, ""])
+
+
+def _first_token(declared: pd.DataFrame, profiles: pd.DataFrame) -> list[str]:
+    return [text for n in declared["n"].unique() for text in first_token.sentences(profiles, n)]
 
 
 def _title(law: pd.Series) -> str:

@@ -30,9 +30,15 @@ class Settings:
     seed: int = 0
     headline: dict = field(default_factory=dict)
 
+    def axes_of(self, key: dict) -> tuple:
+        """The counts N of the laws of a key: of what stands beside others the headline's alone."""
+        if metrics.is_beside(key["scope"], key["convention"], key["first"]):
+            return (self.headline.get("axis", self.axes[0]),)
+        return self.axes
+
     def is_headline(self, law: dict) -> bool:
-        """Whether a law was declared a headline before the run."""
-        if not self.headline or law["scope"] != "text":
+        """Whether a law was declared a headline before the run: of all tokens, the first too."""
+        if not self.headline or law["scope"] != "text" or law["first"] == "out":
             return False
         declared = {
             (metrics.at_eps2(base, self.headline["eps2"]), convention)

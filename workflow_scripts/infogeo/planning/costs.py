@@ -13,7 +13,7 @@ from infogeo.context.selectors import SELECTORS
 from infogeo.geometry import metrics
 from infogeo.geometry.corpus_spectra import corpus_bytes
 from infogeo.geometry.depths import choose_layers
-from infogeo.geometry.metrics import CONDITIONAL, CONVENTIONS, SCOPES
+from infogeo.geometry.metrics import CONDITIONAL, CONVENTIONS, FIRST
 from infogeo.sources import cards
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -98,13 +98,13 @@ def reduced_states_bytes(model: dict, config: dict, labelled: bool, texts, token
 def spectra_seconds(model: dict, config: dict, texts: int, layers: int) -> float:
     """Seconds of one core in the spectra of so many texts at so many layers, at most.
 
-    Of a text: a Gram matrix (2 n² d) and two spectra of each prefix (9 r³ each, r = min(n, d): the
-    rate of LAPACK is counted in); and for the spectra of the corpus, of each prefix in both
-    conventions, 4 n d².
+    Of a text: a Gram matrix (2 n² d) and four spectra of each prefix (9 r³ each, r = min(n, d): the
+    rate of LAPACK is counted in); and for the spectra of the corpus, of each prefix about the
+    origin and about both means, 6 n d².
     """
     lengths, width = config["spectra"]["n"], model["width"]
-    of_text = 2 * max(lengths) ** 2 * width + sum(18 * min(n, width) ** 3 for n in lengths)
-    of_corpus = 4 * sum(lengths) * width**2
+    of_text = 2 * max(lengths) ** 2 * width + sum(36 * min(n, width) ** 3 for n in lengths)
+    of_corpus = 6 * sum(lengths) * width**2
     return texts * layers * (of_text / TEXT_FLOPS + of_corpus / CORPUS_FLOPS)
 
 
@@ -131,15 +131,19 @@ def gain_table_seconds(config: dict, texts: int, layers: int, draws: int) -> flo
 
 def laws(config: dict) -> int:
     """How many laws are fitted for a family on a corpus: see `laws.Laws.fit_family`."""
+    depths, axes = len(config["scaling"]["depths"]), len(config["scaling"]["axes"])
+    of_spectra = sum(
+        count * (1 if metrics.is_beside(*key) else axes) for key, count in _metrics(config).items()
+    )
     lengths = len(config["spectra"]["n"])
-    keys = len(SCOPES) * _metrics(config) * lengths * len(config["scaling"]["depths"])
-    return (keys + len(CONDITIONAL) * lengths) * len(config["scaling"]["axes"])
+    return lengths * (of_spectra * depths + len(CONDITIONAL) * axes)
 
 
-def _metrics(config: dict) -> int:
-    """Metrics of spectra, of both conventions."""
+def _metrics(config: dict) -> dict[tuple[str, str, str], int]:
+    """(scope, convention, first) → how many metrics such spectra have."""
     kinds = config["entropy"]["eps2"], config["context"]["lambdas"]
-    return sum(len(metrics.names(convention, *kinds)) for convention in CONVENTIONS)
+    keys = {(scope, *key) for scope, *key, _ in metrics.spectral_keys([0])}
+    return {key: len(metrics.names(key[1], *kinds)) for key in keys}
 
 
 def _regularisers(config: dict) -> int:
@@ -167,7 +171,7 @@ def accumulator_bytes(model: dict, config: dict, texts: int, layers: int) -> int
 def eigenvalue_bytes(model: dict, config: dict, texts: int) -> int:
     """Bytes of the eigenvalues of the texts at one layer."""
     ranks = sum(min(n, model["width"]) for n in config["spectra"]["n"])
-    return 8 * len(CONVENTIONS) * texts * ranks
+    return 8 * len(CONVENTIONS) * len(FIRST) * texts * ranks
 
 
 def gain_bytes(config: dict, texts: int) -> int:
@@ -177,7 +181,10 @@ def gain_bytes(config: dict, texts: int) -> int:
 
 def entropy_rows(config: dict, texts: int) -> int:
     """Rows of the table of entropies of one layer."""
-    return _metrics(config) * len(config["spectra"]["n"]) * texts
+    of_text = sum(count for (scope, *_), count in _metrics(config).items() if scope == "text")
+    of_text += sum(len(metrics.norm_names(first)) for first in metrics.FIRST)
+    of_corpus = sum(count for (scope, *_), count in _metrics(config).items() if scope != "text")
+    return (of_text * texts + of_corpus) * len(config["spectra"]["n"])
 
 
 def memory_bytes(model: dict, states: dict, tokens: int | None, layers: int, dtype: str) -> int:

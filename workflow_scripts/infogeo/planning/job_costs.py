@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from infogeo.geometry.depths import choose_layers
-from infogeo.geometry.metrics import SCOPES
 from infogeo.planning import costs
 from infogeo.sentences.distances import DISTANCES, TWIN_DISTANCES
 
@@ -231,7 +230,7 @@ class Summary:
     @property
     def means(self) -> int:
         """Rows of the means of every model, layer and scope."""
-        return len(SCOPES) * costs.entropy_rows(self.config, 1) * self.layers * self.pairs
+        return costs.entropy_rows(self.config, 1) * self.layers * self.pairs
 
     # -------- the jobs, by rule: (bytes, seconds)
 

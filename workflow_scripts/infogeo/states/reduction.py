@@ -16,7 +16,7 @@ from infogeo.files import hdf5
 from infogeo.geometry.corpus_spectra import CorpusSpectra, Stacks, Sums, TextSpectra
 from infogeo.geometry.information_gain import of_pivots, pivots
 from infogeo.geometry.layer_gains import Checks, LayerGains
-from infogeo.geometry.metrics import CONVENTIONS, regularisers
+from infogeo.geometry.metrics import regularisers
 from infogeo.geometry.rows import unit_norm
 from infogeo.geometry.spectra import Spectrum
 
@@ -27,9 +27,9 @@ class Reduction:
 
     Attributes
     ----------
-    spectra : dict
-        (convention, n) → Spectrum of the texts of at least n tokens.
-    sums : dict of int to (2, d) float64 ndarray
+    spectra, row_norms : dict
+        See `corpus_spectra.TextSpectra`; of the texts of at least n tokens.
+    sums : dict of (str, int) to (2, d) float64 ndarray
         See `corpus_spectra.Sums`.
     pivots : (regularisers, texts, n) float64 ndarray
         See `information_gain.pivots`; of the texts of the largest n.
@@ -39,19 +39,24 @@ class Reduction:
         See `layer_gains.Checks`.
     """
 
-    spectra: dict[tuple[str, int], Spectrum]
-    sums: dict[int, np.ndarray]
+    spectra: dict[tuple[str, str, int], Spectrum]
+    row_norms: dict[tuple[str, int], dict[str, np.ndarray]]
+    sums: dict[tuple[str, int], np.ndarray]
     pivots: np.ndarray
     norms: np.ndarray
     checks: list[dict]
 
     def save(self, group: h5py.Group) -> None:
         """Write everything into an HDF5 group, with checksums."""
-        for (convention, n), spectrum in self.spectra.items():
-            hdf5.put_checked(group, f"spectra/{convention}/{n}/eigenvalues", spectrum.eigenvalues)
-            hdf5.put_checked(group, f"spectra/{convention}/{n}/zero_rows", spectrum.zero_rows)
-        for n, both in self.sums.items():
-            hdf5.put_checked(group, f"sums/{n}", both)
+        for key, spectrum in self.spectra.items():
+            part = group.create_group(f"spectra/{_name(key)}")
+            hdf5.put_checked(part, "eigenvalues", spectrum.eigenvalues)
+            hdf5.put_checked(part, "zero_rows", spectrum.zero_rows)
+        for key, norms in self.row_norms.items():
+            for name, values in norms.items():
+                hdf5.put_checked(group, f"row_norms/{_name(key)}/{name}", values)
+        for key, both in self.sums.items():
+            hdf5.put_checked(group, f"sums/{_name(key)}", both)
         hdf5.put_checked(group, "pivots", self.pivots)
         hdf5.put_checked(group, "norms", self.norms)
         # JSON gives back every float64 as it was.
@@ -126,7 +131,12 @@ class Reducer:
             stacks.add(text, Z, longest_prefix(self.prefixes, len(Z)))
         stacks.flush()
         rows, checks.rows = checks.rows, []
-        return Reduction(of_texts.spectra, totals.sums, squares, norms, rows)
+        return Reduction(of_texts.spectra, of_texts.norms, totals.sums, squares, norms, rows)
+
+
+def _name(key: tuple) -> str:
+    """The key of a spectrum, of norms or of a sum as a name in a file."""
+    return "-".join(map(str, key))
 
 
 def longest_prefix(prefixes: list[int], length: int) -> int:
@@ -134,26 +144,44 @@ def longest_prefix(prefixes: list[int], length: int) -> int:
     return max(n for n in prefixes if n <= length)
 
 
-def text_spectra(groups: Iterable[h5py.Group], prefixes) -> dict[tuple[str, int], Spectrum]:
-    """Spectra of all texts at a layer, from what `Reduction.save` wrote of each shard in turn."""
-    keys = [(convention, n) for n in prefixes for convention in CONVENTIONS]
-    parts = {key: ([], []) for key in keys}
+def text_spectra(groups: Iterable[h5py.Group], texts: dict[int, np.ndarray], width: int):
+    """Spectra and norms of all texts at a layer, from what `Reduction.save` wrote of each shard.
+
+    Parameters
+    ----------
+    groups : iterable of h5py.Group
+        In the order of the shards.
+    texts : dict of int to ndarray of int
+        For each n the indices of all texts.
+    width : int
+
+    Returns
+    -------
+    TextSpectra
+    """
+    whole = TextSpectra(texts, width)
+    filled = dict.fromkeys(texts, 0)
     for group in groups:
-        for convention, n in keys:
-            part = group[f"spectra/{convention}/{n}"]
-            for values, name in zip(
-                parts[convention, n], ("eigenvalues", "zero_rows"), strict=True
-            ):
-                values.append(part[name][:])
-    return {key: Spectrum(*map(np.concatenate, parts[key]), key[1]) for key in keys}
+        before = dict(filled)
+        for key, spectrum in whole.spectra.items():
+            part, start = group[f"spectra/{_name(key)}"], before[key[-1]]
+            rows = slice(start, start + len(part["zero_rows"]))
+            spectrum.eigenvalues[rows] = part["eigenvalues"][:]
+            spectrum.zero_rows[rows] = part["zero_rows"][:]
+            filled[key[-1]] = rows.stop
+        for key, norms in whole.norms.items():
+            rows = slice(before[key[-1]], filled[key[-1]])
+            for name, values in norms.items():
+                values[rows] = group[f"row_norms/{_name(key)}/{name}"][:]
+    return whole
 
 
 def sums(groups: Iterable[h5py.Group], prefixes, width: int) -> Sums:
     """Sums over all texts at a layer, likewise."""
     total = Sums(prefixes, width)
     for group in groups:
-        for n in prefixes:
-            total.merge(n, group[f"sums/{n}"][:])
+        for key in total.sums:
+            total.merge(key, group[f"sums/{_name(key)}"][:])
     return total
 
 
@@ -178,7 +206,7 @@ def layer_gains(groups: Iterable[h5py.Group], layer: str, of_width: list):
 
 
 class LayerCorpus:
-    """The spectra of all tokens and of all mean states of one layer, in both conventions.
+    """The spectra of the corpus at one layer, about the origin and about the mean.
 
     Texts come in the order of the corpus, and enter as they do where states are stored: one worker
     that sees them all makes the same bits.
@@ -188,11 +216,11 @@ class LayerCorpus:
     texts : dict of int to int
         For each n, how many texts there are in all.
     width : int
-    centres : dict of int to (d,) float64 ndarray
-        The mean over all tokens, for each n.
+    centres : dict of (str, int) to (d,) float64 ndarray
+        See `Sums.centres`.
     """
 
-    def __init__(self, texts: dict[int, int], width: int, centres: dict[int, np.ndarray]):
+    def __init__(self, texts: dict[int, int], width: int, centres: dict):
         self.prefixes = sorted(texts)
         self.corpora = {
             "unit": CorpusSpectra(texts, width),
@@ -218,13 +246,10 @@ class LayerCorpus:
         for convention, corpus in self.corpora.items():
             corpus.merge(other.corpora[convention])
 
-    def spectra(self) -> dict[tuple[str, str, int], Spectrum]:
-        """(scope, convention, n) → Spectrum; what was gathered is used up."""
-        return {
-            (scope, convention, n): spectrum
-            for convention, corpus in self.corpora.items()
-            for (scope, n), spectrum in corpus.spectra().items()
-        }
+    def spectra(self) -> dict[tuple[str, str, str, int], Spectrum]:
+        """(scope, convention, first, n) → Spectrum."""
+        unit, centred = (corpus.spectra() for corpus in self.corpora.values())
+        return unit | centred
 
     def save(self, group: h5py.Group) -> None:
         """Write what was gathered into an HDF5 group, with checksums."""

@@ -56,16 +56,14 @@ def write_spectra(task: MeasureTask, notes, doc_ids, sources, arrays, path, fing
     scores = {name: arrays[name] for name in ("nll", "predictive_entropy", "token_end_byte")}
     with side_by_side(task.model.threads) as each:
         corpora = list(each(lambda layer: _corpus_spectra(task, notes, layer), task.layers))
-    layers = (
-        assembled(
-            layer,
-            task.widths[layer],
-            reduction.text_spectra(task.reductions(layer), documents.texts),
-            corpus,
-        )
-        for layer, corpus in zip(task.layers, corpora, strict=True)
-    )
-    write_spectra_file(path, documents, Tokens(encoded.offsets, **scores), layers, fingerprint)
+
+    def layers():
+        for layer, corpus in zip(task.layers, corpora, strict=True):
+            width = task.widths[layer]
+            texts = reduction.text_spectra(task.reductions(layer), documents.texts, width)
+            yield assembled(layer, width, texts.spectra, texts.norms, corpus)
+
+    write_spectra_file(path, documents, Tokens(encoded.offsets, **scores), layers(), fingerprint)
 
 
 def _corpus_spectra(task: MeasureTask, notes, layer: str) -> dict:

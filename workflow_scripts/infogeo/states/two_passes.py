@@ -16,7 +16,7 @@ import h5py
 from infogeo.files import hdf5
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry.corpus_spectra import Documents, corpus_bytes
+from infogeo.geometry.corpus_spectra import ROWS, Documents, corpus_bytes
 from infogeo.geometry.depths import width_at
 from infogeo.jobs import memory
 from infogeo.jobs.threads import side_by_side
@@ -155,7 +155,8 @@ def _require_memory(run: CorpusWork, task: MeasureTask) -> None:
 def _require_disk(run: CorpusWork, task: MeasureTask, missing, folders) -> None:
     """Stop where scratch folder and results would not fit the disks."""
     width, n, tokens = run.card["width"], max(task.counts), len(run.encoded.token_ids)
-    of_layer = 16 * sum(count * min(length, width) for length, count in task.counts.items())
+    # Of each text both conventions, with and without the first token.
+    of_layer = 32 * sum(count * min(length, width) for length, count in task.counts.items())
     eigenvalues = len(task.layers) * of_layer
     kinds = len(task.lambdas) + len(task.eps2)
     gains = len(task.layers) * 8 * task.counts[n] * n * (kinds + 1)
@@ -221,8 +222,8 @@ def _sum_up(task: MeasureTask) -> None:
     with replacing(_centres_path(task)) as temporary, hdf5.create(temporary) as file:
         for layer in task.layers:
             total = reduction.sums(task.reductions(layer), task.n, task.widths[layer])
-            for n, centre in total.centres(task.counts).items():
-                hdf5.put_checked(file, f"{layer}/{n}", centre)
+            for (rows, n), centre in total.centres(task.counts).items():
+                hdf5.put_checked(file, f"{layer}/{rows}-{n}", centre)
 
 
 def _centres_path(task: MeasureTask) -> Path:
@@ -280,7 +281,9 @@ def _corpora(task: MeasureTask, done: int) -> dict[str, LayerCorpus]:
     corpora = {}
     with h5py.File(_centres_path(task), "r", locking=False) as file:
         for layer in task.layers:
-            centres = {n: file[f"{layer}/{n}"][:] for n in task.counts}
+            centres = {
+                (rows, n): file[f"{layer}/{rows}-{n}"][:] for n in task.counts for rows in ROWS
+            }
             corpora[layer] = LayerCorpus(task.counts, task.widths[layer], centres)
     if done:
         with h5py.File(task.note, "r", locking=False) as file:

@@ -1,0 +1,65 @@
+"""Norms of the rows of a text as they are: who carries the attention sink, and by how much.
+
+In many models the state of the first token has a hundred times the norm of the others, or a single
+coordinate holds most of each row's norm. Either decides the entropies of a layer (2510.06477), so
+these numbers are in the tables beside them.
+"""
+
+import numpy as np
+
+from infogeo.geometry.rows import squared_norms
+
+MASSIVE = 10.0  # a row of more than so many times the median norm is massive
+
+
+def row_norms(Z, lengths) -> dict:
+    """What the norms of the rows of a text, or of a stack of texts, look like.
+
+    Parameters
+    ----------
+    Z : array (..., n, d)
+        Hidden states, a row a token; finite.
+    lengths : iterable of int
+        Prefix lengths, from 2 on; those beyond n are left out.
+
+    Returns
+    -------
+    dict
+        (first, length) → {name: float64 (...)}: of all rows (``in``) and of all but the first
+        (``out``)
+
+        - first_norm: Euclidean norm of the first row; with ``in`` alone
+        - largest_norm, median_norm
+        - massive_rows: how many rows have more than 10 times the median norm
+        - largest_coordinate: the largest share of a coordinate in the squared norms of the rows,
+          ``max_j mean_i z_ij² / ‖z_i‖²``; of rows that are not zero
+
+    Notes
+    -----
+    Verified against a loop over rows.
+    """
+    Z = np.asarray(Z)
+    lengths = [n for n in lengths if n <= Z.shape[-2]]
+    if not lengths:
+        return {}
+    Z = Z[..., : max(lengths), :].astype(np.float64, copy=False)
+    squares = squared_norms(Z)  # (..., n)
+    norms = np.sqrt(squares)
+    shares = Z**2  # (..., n, d)
+    shares /= np.where(squares > 0, squares, 1.0)[..., None]
+    out = {}
+    for n in lengths:
+        total = shares[..., 1:n, :].sum(axis=-2)  # (..., d)
+        for first, start in (("in", 0), ("out", 1)):
+            of_rows = norms[..., start:n]
+            median = np.median(of_rows, axis=-1)
+            of_coordinate = total if start else total + shares[..., 0, :]
+            directed = np.count_nonzero(of_rows, axis=-1)
+            out[first, n] = {
+                "largest_norm": of_rows.max(axis=-1),
+                "median_norm": median,
+                "massive_rows": (of_rows > MASSIVE * median[..., None]).sum(-1).astype(float),
+                "largest_coordinate": of_coordinate.max(axis=-1) / np.maximum(directed, 1),
+            }
+        out["in", n]["first_norm"] = norms[..., 0]
+    return out
