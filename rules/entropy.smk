@@ -64,6 +64,7 @@ ENTROPY = recipe(
     "corpus",
     eps2=CONFIG["entropy"]["eps2"],
     lambdas=CONFIG["context"]["lambdas"],
+    orders=CONFIG["entropy"]["orders"],
     expected=lambda w: [
         SPECTRA.fingerprint(w),
         TWINS.fingerprint(w),
@@ -100,6 +101,7 @@ NULL = recipe(
     n=CONFIG["spectra"]["n"],
     eps2=CONFIG["entropy"]["eps2"],
     lambdas=CONFIG["context"]["lambdas"],
+    orders=CONFIG["entropy"]["orders"],
     draws=CONFIG["controls"]["random_draws"],
     seed=CONFIG["seed"],
 )

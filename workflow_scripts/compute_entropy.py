@@ -10,12 +10,13 @@ from infogeo.jobs import binding
 def main(files, params, output) -> None:
     """Read the spectra of the model and of each twin, and write the entropies of both."""
     of_model, of_twins = params.expected
-    trained = entropies(SpectraFile(files.trained, of_model), params.eps2, params.lambdas)
+    chosen = params.eps2, params.lambdas, params.orders
+    trained = entropies(SpectraFile(files.trained, of_model), *chosen)
     write_table(in_parts(trained), output.trained, params.fingerprint)
     untrained = (
         part.assign(draw=draw)
         for draw, path in enumerate(files.untrained)
-        for part in entropies(SpectraFile(path, of_twins), params.eps2, params.lambdas)
+        for part in entropies(SpectraFile(path, of_twins), *chosen)
     )
     write_table(in_parts(untrained), output.untrained, params.fingerprint)
 

@@ -14,6 +14,7 @@ def main(files, params, output) -> None:
         prefixes=params.n,
         eps2=params.eps2,
         lambdas=params.lambdas,
+        orders=params.orders,
         draws=params.draws,
         seed=params.seed,
     )

@@ -99,8 +99,8 @@ def run(tmp_path_factory):
 def test_every_law_is_there_once(run):
     spectral = 14 + 3 + 1  # both conventions; coding rates at one ε², mean gain at one λ
     # Texts, tokens and means; without the first token likewise, the last token, and rows as they
-    # are: of these against the N of the headline alone.
-    beside = 3 * spectral + spectral + 2 * (2 + 1) * 7
+    # are (10 metrics, 9 of centred ones): of these against the N of the headline alone.
+    beside = 3 * spectral + spectral + (2 + 1) * (10 + 9)
     expected = (3 * spectral * 2 + beside) * len(DEPTHS) + 4 * 2
     key = ["scope", "metric", "depth", "convention", "first", "n", "axis"]
     assert len(run.laws) == expected == len(run.laws[key].drop_duplicates())

@@ -530,10 +530,10 @@ def test_the_memory_for_token_frequencies_follows_the_texts(config, tmp_path):
 
 def test_as_many_laws_are_counted_as_are_fitted():
     # 7 metrics in two conventions, 15 of unit alone. Three scopes of all tokens, against two axes;
-    # the same without the first tokens, and the last ones, against one; and 7 metrics of mean and
-    # last states as they are, in two conventions. Two n, four depths; four likelihoods, two axes.
+    # the same without the first tokens, and the last ones, against one; and of mean and last states
+    # as they are 12 metrics, 11 of centred ones. Two n, four depths; four likelihoods, two axes.
     spectral = 2 * 7 + 15
-    of_a_depth = 3 * spectral * 2 + 3 * spectral + spectral + (2 + 1) * 2 * 7
+    of_a_depth = 3 * spectral * 2 + 3 * spectral + spectral + (2 + 1) * (12 + 11)
     assert costs.laws(configuration.merged({})) == of_a_depth * 2 * 4 + 4 * 2 * 2
 
 

@@ -103,7 +103,7 @@ class _Measured(list):
         self.tokens = SimpleNamespace()  # no likelihoods
 
 
-def gains(Z, *, mask=None, doc_ids=None, lambdas=LAMBDAS, eps2=(), threads=None):
+def gains(Z, *, mask=None, doc_ids=None, lambdas=LAMBDAS, eps2: Sequence[float] = (), threads=None):
     """Information gain of every token given the tokens before it.
 
     ``gain_i = ln det(I + G_i/λ) − ln det(I + G_{i−1}/λ) = ln(1 + ρ_i/λ)`` with G_i the Gram matrix

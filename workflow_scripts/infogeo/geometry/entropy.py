@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry import metrics
+from infogeo.geometry import feature_measures, metrics
 from infogeo.geometry.corpus_spectra import Documents
 from infogeo.geometry.spectra_file import SpectraFile, Tokens
 
@@ -101,6 +101,14 @@ FUNCTIONS = {
         coding_rate,
         coding_rate_paper,
         coding_rate_rank,
+        feature_measures.rankme,
+        feature_measures.stable_rank,
+        feature_measures.top_share,
+        feature_measures.alpha_req,
+        feature_measures.alpha_req_low,
+        feature_measures.alpha_req_high,
+        feature_measures.renyi,
+        feature_measures.schatten,
     )
 }
 
@@ -141,14 +149,19 @@ def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
     rank = np.minimum(np.asarray(n) - (convention in metrics.ABOUT_MEAN), d)
     base, regulariser = metrics.parse_metric(metric)
     kind, value = regulariser or (None, None)
-    if base not in (*FUNCTIONS, metrics.MEAN_GAIN) or kind != metrics.REGULARISED.get(base):
+    if base not in (*FUNCTIONS, metrics.MEAN_GAIN) or kind != metrics.PARAMETRISED.get(base):
         raise metrics.unknown(metric)
     if base == metrics.MEAN_GAIN:
         return mean_gain(eigenvalues, n, value)
     return FUNCTIONS[base](eigenvalues, d, rank, *([] if value is None else [value]))
 
 
-def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[float]) -> Iterator:
+def entropies(
+    spectra: SpectraFile,
+    eps2: Iterable[float],
+    lambdas: Iterable[float],
+    orders: Iterable[float] = (),
+) -> Iterator:
     """All entropies of a model and corpus as a long table, layer by layer.
 
     Parameters
@@ -158,34 +171,37 @@ def entropies(spectra: SpectraFile, eps2: Iterable[float], lambdas: Iterable[flo
         The ε² of the coding rates.
     lambdas : iterable of float
         The λ of the mean gains.
+    orders : iterable of float
+        The orders of further Rényi entropies and Schatten norms.
 
     Yields
     ------
     pandas.DataFrame
         doc_id, source, scope, layer, convention, first, n, metric, value. Scope ``text`` has a row
         per text, the others one per corpus with empty doc_id and source. The norms of rows have an
-        empty convention. The last part holds `conditional_entropies`, with an empty layer,
-        convention and first; texts without a prefix_bits_per_byte have no row of it.
+        empty convention; what cannot be taken of so few rows has no row. The last part holds
+        `conditional_entropies`, with an empty layer, convention and first; texts without a
+        prefix_bits_per_byte have no row of it.
 
     Raises
     ------
     InfogeoError
         Where a conditional entropy is not finite.
     """
-    eps2, lambdas, documents = list(eps2), list(lambdas), spectra.documents
+    chosen, documents = [list(eps2), list(lambdas), list(orders)], spectra.documents
     for layer in spectra:
         parts = []
         for (scope, convention, first, n), spectrum in layer.spectra.items():
             rows = spectrum.rows - spectrum.zero_rows  # (k,)
             key = scope, layer.layer, convention, first, n
-            for metric in metrics.names(convention, eps2, lambdas):
+            for metric in metrics.names(convention, *chosen):
                 value = evaluate(metric, spectrum.eigenvalues, layer.width, rows, convention)
                 parts.append((*key, metric, value))
         for (first, n), norms in layer.norms.items():
             parts += [
                 ("text", layer.layer, "", first, n, name, value) for name, value in norms.items()
             ]
-        yield _long(parts, documents)
+        yield _long(parts, documents).dropna(subset="value", ignore_index=True)
     conditional = _long(
         [
             ("text", "", "", "", n, metric, value)

@@ -38,19 +38,33 @@ CONDITIONAL = ("nll", BITS, PREFIX_BITS, "predictive_entropy")
 NORMS = ("first_norm", "largest_norm", "median_norm", "massive_rows", "largest_coordinate")
 NORMALISED = ("entropy_over_ln_d", "entropy_over_ln_rank", "coding_rate_paper", "coding_rate_rank")
 
-EPS2, LAMBDA = "eps2", "lambda"
-REGULARISED = dict.fromkeys(CODING, EPS2) | {MEAN_GAIN: LAMBDA}  # base → kind of its regulariser
+# Of a matrix of a row a text without scaling, as authors define them: see `feature_measures`.
+RANKME = "rankme"
+ALPHA_ENDS = ("alpha_req_low", "alpha_req_high")
+FEATURE = ("stable_rank", "alpha_req", *ALPHA_ENDS)
+TOP_SHARE, TOP = "top_share", (1, 10)
+OF_ORDER = ("renyi", "schatten")  # at the orders of the configuration
+# What describes a layer beside its measures: no law is fitted to it.
+DESCRIPTIVE = (*NORMS, *ALPHA_ENDS)
+
+EPS2, LAMBDA, ORDER, K = "eps2", "lambda", "order", "k"
+# base → kind of its parameter
+REGULARISED = dict.fromkeys(CODING, EPS2) | {MEAN_GAIN: LAMBDA}
+PARAMETRISED = REGULARISED | dict.fromkeys(OF_ORDER, ORDER) | {TOP_SHARE: K}
 NUMBER = r"(\d+(?:\.\d+)?(?:e[+-]\d+)?)"  # as `Regulariser` writes it
 
 
 class Regulariser(NamedTuple):
     """A regulariser of ridge regression and of the entropies that belong to it.
 
+    Or another parameter of a metric: the order of a Rényi entropy or Schatten norm, the number k of
+    eigenvalues.
+
     Attributes
     ----------
-    kind : {"eps2", "lambda"}
+    kind : {"eps2", "lambda", "order", "k"}
     value : float
-        ε², or λ itself.
+        ε², λ itself, the order, or k.
     """
 
     kind: str
@@ -65,7 +79,7 @@ class Regulariser(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """A metric: its base and, where it has one, its regulariser."""
+    """A metric: its base and, where it has one, its regulariser or other parameter."""
 
     base: str
     regulariser: Regulariser | None = None
@@ -115,18 +129,19 @@ def parse_metric(name: str) -> Metric:
     InfogeoError
         Where the name is none.
     """
-    match = re.fullmatch(rf"(\w+)(?:\[((?:{EPS2}|{LAMBDA})={NUMBER})\])?", name)
+    match = re.fullmatch(rf"(\w+)(?:\[({EPS2}|{LAMBDA}|{ORDER}|{K})={NUMBER}\])?", name)
     if not match:
         raise unknown(name)
-    return Metric(match[1], parse_regulariser(match[2]) if match[2] else None)
+    return Metric(match[1], Regulariser(match[2], float(match[3])) if match[2] else None)
 
 
 def unknown(name: str) -> InfogeoError:
     """The error for a name that is that of no metric of spectra."""
     return InfogeoError(
         f"metric {name!r}: no such metric. There are {', '.join(SPECTRAL)}, "
-        f"{', '.join(CODING)} with [{EPS2}=…], such as {at_eps2(CODING[0], 0.5)}, and "
-        f"{MEAN_GAIN}[{LAMBDA}=…]."
+        f"{', '.join(CODING)} with [{EPS2}=…], such as {at_eps2(CODING[0], 0.5)}, "
+        f"{MEAN_GAIN}[{LAMBDA}=…], {', '.join(OF_ORDER)} with [{ORDER}=…]; and of rows without "
+        f"scaling {RANKME}, {', '.join(FEATURE)} and {TOP_SHARE}[{K}=…]."
     )
 
 
@@ -135,13 +150,23 @@ def at_eps2(base: str, eps2: float) -> str:
     return str(Metric(base, Regulariser(EPS2, eps2) if base in CODING else None))
 
 
-def names(convention: str, eps2: Iterable[float], lambdas: Iterable[float]) -> list[str]:
+def names(
+    convention: str,
+    eps2: Iterable[float],
+    lambdas: Iterable[float],
+    orders: Iterable[float] = (),
+) -> list[str]:
     """The metrics of spectra in a convention; those with a regulariser exist in ``unit`` alone."""
-    if convention != "unit":
-        return list(SPECTRAL)
-    coding = [Metric(base, Regulariser(EPS2, value)) for base in CODING for value in eps2]
-    gains = [Metric(MEAN_GAIN, Regulariser(LAMBDA, value)) for value in lambdas]
-    return [*SPECTRAL, *map(str, coding), *map(str, gains)]
+    at = [Metric(base, Regulariser(ORDER, value)) for base in OF_ORDER for value in orders]
+    if convention == "unit":
+        at += [Metric(base, Regulariser(EPS2, value)) for base in CODING for value in eps2]
+        at += [Metric(MEAN_GAIN, Regulariser(LAMBDA, value)) for value in lambdas]
+    if convention in RAW_CONVENTIONS:
+        at += [Metric(base) for base in FEATURE]
+        at += [Metric(TOP_SHARE, Regulariser(K, k)) for k in TOP]
+    if convention == "raw":
+        at.append(Metric(RANKME))
+    return [*SPECTRAL, *map(str, at)]
 
 
 def conventions_of(scope: str) -> tuple[str, ...]:

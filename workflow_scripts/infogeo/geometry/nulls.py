@@ -16,6 +16,7 @@ def random_null(
     lambdas: Iterable[float],
     draws: int,
     seed: int,
+    orders: Iterable[float] = (),
 ):
     """Every metric on n independent random unit vectors in R^d.
 
@@ -32,6 +33,8 @@ def random_null(
     seed : int
         Each pair has a stream of its own, (seed, d, n): another width, prefix or draw leaves the
         other values as they are.
+    orders : iterable of float
+        The orders of further Rényi entropies and Schatten norms.
 
     Returns
     -------
@@ -46,13 +49,13 @@ def random_null(
     """
     import pandas as pd
 
-    eps2, lambdas = list(eps2), list(lambdas)
+    chosen = list(eps2), list(lambdas), list(orders)
     parts = []
     for d in sorted(set(widths)):
         for n in sorted(set(prefixes)):
             spectra = _draws(d, n, draws, seed)
             for (convention, first), (eigenvalues, rows) in spectra.items():
-                for metric in metrics.names(convention, eps2, lambdas):
+                for metric in metrics.names(convention, *chosen):
                     value = evaluate(metric, eigenvalues, d, rows, convention)
                     parts.append(
                         pd.DataFrame(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from infogeo.geometry.depths import layer_at
-from infogeo.geometry.metrics import NORMS, PREFIX_BITS
+from infogeo.geometry.metrics import DESCRIPTIVE, PREFIX_BITS
 from infogeo.inference import resampling
 from infogeo.laws.measured import Measured, Texts
 from infogeo.laws.settings import Settings
@@ -112,12 +112,12 @@ class Family:
         self._resamples: dict[bytes, np.ndarray] = {}
 
     def measured_keys(self) -> list[tuple]:
-        """(scope, convention, first, n, metric) of all that was measured, but norms of rows."""
+        """(scope, convention, first, n, metric) of all to which laws are fitted."""
         return list(dict.fromkeys(
             (scope, *key)
             for model in self.models
             for scope, _, *key in self.trained[model["slug"]].row
-            if key[-1] not in NORMS
+            if key[-1] not in DESCRIPTIVE
         ))  # fmt: skip
 
     def compare(self, depth: str, scope: str, convention: str, first: str, n: int, metric: str):

@@ -91,6 +91,7 @@ def _contradictions(config: dict) -> list[str]:
         for section, key, kind in (
             ("entropy", "eps2", metrics.EPS2),
             ("context", "lambdas", metrics.LAMBDA),
+            ("entropy", "orders", metrics.ORDER),
         )
         if len({str(metrics.Regulariser(kind, value)) for value in config[section][key]})
         < len(config[section][key])

@@ -133,17 +133,19 @@ def laws(config: dict) -> int:
     """How many laws are fitted for a family on a corpus: see `laws.Laws.fit_family`."""
     depths, axes = len(config["scaling"]["depths"]), len(config["scaling"]["axes"])
     of_spectra = sum(
-        count * (1 if metrics.is_beside(*key) else axes) for key, count in _metrics(config).items()
+        len(names.difference(metrics.DESCRIPTIVE)) * (1 if metrics.is_beside(*key) else axes)
+        for key, names in _metrics(config).items()
     )
     lengths = len(config["spectra"]["n"])
     return lengths * (of_spectra * depths + len(CONDITIONAL) * axes)
 
 
-def _metrics(config: dict) -> dict[tuple[str, str, str], int]:
-    """(scope, convention, first) → how many metrics such spectra have."""
-    kinds = config["entropy"]["eps2"], config["context"]["lambdas"]
+def _metrics(config: dict) -> dict[tuple[str, str, str], set[str]]:
+    """(scope, convention, first) → the metrics that such spectra have."""
+    entropy = config["entropy"]
+    kinds = entropy["eps2"], config["context"]["lambdas"], entropy["orders"]
     keys = {(scope, *key) for scope, *key, _ in metrics.spectral_keys([0])}
-    return {key: len(metrics.names(key[1], *kinds)) for key in keys}
+    return {key: set(metrics.names(key[1], *kinds)) for key in keys}
 
 
 def _regularisers(config: dict) -> int:
@@ -181,9 +183,10 @@ def gain_bytes(config: dict, texts: int) -> int:
 
 def entropy_rows(config: dict, texts: int) -> int:
     """Rows of the table of entropies of one layer."""
-    of_text = sum(count for (scope, *_), count in _metrics(config).items() if scope == "text")
+    by_key = _metrics(config)
+    of_text = sum(len(names) for (scope, *_), names in by_key.items() if scope == "text")
     of_text += sum(len(metrics.norm_names(first)) for first in metrics.FIRST)
-    of_corpus = sum(count for (scope, *_), count in _metrics(config).items() if scope != "text")
+    of_corpus = sum(len(names) for (scope, *_), names in by_key.items() if scope != "text")
     return (of_text * texts + of_corpus) * len(config["spectra"]["n"])
 
 
