@@ -1,0 +1,38 @@
+"""Mean and last state of texts, from states that stream by."""
+
+import numpy as np
+import pytest
+
+from infogeo.files.errors import InfogeoError
+from infogeo.geometry.text_rows import KINDS, Rows, rows_of_layers
+
+RNG = np.random.default_rng(0)
+TEXTS = [RNG.standard_normal((tokens, 3)).astype(np.float32) for tokens in (5, 2, 6)]
+
+
+def states():
+    for layer in ("0", "final"):
+        for text, Z in enumerate(TEXTS):
+            yield text, layer, Z if layer == "0" else 2 * Z[:, :2]
+
+
+def test_rows_are_the_mean_and_last_state_of_the_first_tokens():
+    layers = dict(rows_of_layers(states(), [0, 2], 4))
+    assert list(layers) == ["0", "final"]
+    assert [rows.shape for rows in layers["final"].values()] == [(2, 2)] * len(KINDS)
+    first = TEXTS[2][:4].astype(np.float64)
+    expected = {
+        Rows("means", "in"): first.mean(0),
+        Rows("means", "out"): first[1:].mean(0),
+        Rows("last", "in"): first[3],
+    }
+    for kind, row in expected.items():
+        np.testing.assert_allclose(layers["0"][kind][1], row, rtol=1e-12)
+
+
+def test_a_lacking_text_and_a_state_that_is_not_finite_are_refused():
+    with pytest.raises(InfogeoError, match="states of 2 of 3 texts came"):
+        list(rows_of_layers(states(), [0, 2, 7], 4))
+    broken = [(0, "1", np.full((4, 2), np.nan))]
+    with pytest.raises(InfogeoError, match="text 0, layer 1"):
+        list(rows_of_layers(broken, [0], 4))

@@ -1,0 +1,85 @@
+"""One row a text: its mean state and its last state at n tokens, layer by layer.
+
+The mean also without the first token, whose norm may be a hundred times that of the others.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+
+import numpy as np
+
+from infogeo.files.errors import InfogeoError
+from infogeo.geometry.rows import check_finite
+
+
+class Rows(NamedTuple):
+    """What a row of a text is.
+
+    Attributes
+    ----------
+    scope : {"means", "last"}
+        The mean over its first n tokens, or the state of the last of these.
+    first : {"in", "out"}
+        Whether the mean is taken with the first token; the last state has no such choice.
+    """
+
+    scope: str
+    first: str
+
+
+KINDS = (Rows("means", "in"), Rows("means", "out"), Rows("last", "in"))
+
+
+def rows_of_layers(states: Iterable, texts, n: int) -> Iterator[tuple[str, dict[Rows, np.ndarray]]]:
+    """Yield each layer and the rows of some texts there.
+
+    Parameters
+    ----------
+    states : iterable of (int, str, (tokens, d) array)
+        Text, layer and states, all texts of a layer one after another, as stores have them. Others
+        may be among them.
+    texts : (m,) array of int
+        Those of at least n tokens that are asked for, rising.
+    n : int
+
+    Yields
+    ------
+    layer : str
+    rows : dict of Rows to (m, d) float64 array
+        For each of KINDS, in the order of `texts`.
+
+    Raises
+    ------
+    InfogeoError
+        Where a layer lacks one of the texts, or a state is not finite.
+    """
+    place = {int(text): i for i, text in enumerate(texts)}
+    for layer, of_layer in groupby(states, key=itemgetter(1)):
+        rows, arrived = None, 0
+        for text, _, Z in of_layer:
+            if text not in place:
+                continue
+            check_finite(Z[:n], f"text {text}, layer {layer}")
+            if rows is None:
+                rows = {kind: np.empty((len(place), Z.shape[1])) for kind in KINDS}
+            for kind, row in zip(KINDS, _rows(Z, n), strict=True):
+                rows[kind][place[text]] = row
+            arrived += 1
+        if arrived != len(place):
+            raise InfogeoError(
+                f"layer {layer}: states of {arrived} of {len(place)} texts came. Hidden states and "
+                "list of texts do not belong together."
+            )
+        if rows is not None:
+            yield layer, rows
+
+
+def _rows(Z, n: int):
+    """The rows of one text, for each of KINDS."""
+    Z = np.asarray(Z[:n], np.float64)
+    total = Z.sum(axis=0)
+    yield total / n
+    yield Z[1:].sum(axis=0) / (n - 1)
+    yield Z[-1]
