@@ -65,8 +65,7 @@ rule scaling:
 rule context:
     """The context study: information gain, token selection and token ablation."""
     input:
-        table_files("context"),
-        figure_files("context"),
+        context_files,
 
 
 rule sentences:

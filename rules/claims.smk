@@ -41,11 +41,13 @@ rule write_claims:
     """Set a verdict on each of the paper's claims beside its estimate, its control and its error rate."""
     input:
         **({"trends": "results/sentences/trends.parquet"} if JUDGED else {}),
+        **{
+            name: f"results/context/{name}.parquet"
+            for name in ("gain", "selection", "distribution")
+            if CAUSAL_MODELS
+        },
         laws="results/scaling/laws.parquet",
         published="results/scaling/published.parquet",
-        gain="results/context/gain.parquet",
-        selection="results/context/selection.parquet",
-        distribution="results/context/distribution.parquet",
         curve="results/theory/curve.parquet",
         recovery="results/theory/recovery.parquet",
     output:

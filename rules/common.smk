@@ -15,7 +15,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from infogeo.files.errors import InfogeoError
 from infogeo.planning import configuration, input_tables, prospects, watched
-from infogeo.sources import ladder_members, published, replicates
+from infogeo.sources import cards, ladder_members, published, replicates
 
 try:
     CONFIG = configuration.located(configuration.merged(config), CHECKOUT)
@@ -29,6 +29,8 @@ RESULTS = workflow.modifier.path_modifier.replace_prefix("results/").rstrip("/")
 LADDERS = CONFIG["ladders"]
 LADDER_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "ladder"]
 LOCAL_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "local"]
+# Encoders predict no next token: they have no part in the context study.
+CAUSAL_MODELS = [slug for slug, row in MODELS.items() if not cards.is_encoder(row)]
 HUB_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "hub"]
 HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
 # What each corpus lacks for the study of sentences, and the corpora of the study.
@@ -48,12 +50,18 @@ wildcard_constraints:
 
 
 # ---------------------------------------------------------------- files of every row
-def per_model_and_corpus(path: str, corpora=CORPORA) -> list[str]:
-    return [path.format(corpus=c, model=m) for c in corpora for m in MODELS]
+def per_model_and_corpus(path: str, corpora=CORPORA, models=MODELS) -> list[str]:
+    return [path.format(corpus=c, model=m) for c in corpora for m in models]
 
 
-def per_model(path: str) -> list[str]:
-    return [path.format(model=model) for model in MODELS]
+def per_model(path: str, models=MODELS) -> list[str]:
+    return [path.format(model=model) for model in models]
+
+
+def lengths_of_passes(wildcards) -> list[int]:
+    """The n that the passes of a model depend on: an encoder has one for each, others for the longest."""
+    n = sorted(CONFIG["spectra"]["n"])
+    return n if cards.is_encoder(MODELS[wildcards.model]) else [n[0], n[-1]]
 
 
 def member(model: str) -> dict:

@@ -96,6 +96,10 @@ rule token_ablation:
         "../workflow_scripts/token_ablation.py"
 
 
+def per_causal_model(path: str) -> list[str]:
+    return per_model_and_corpus(path, models=CAUSAL_MODELS)
+
+
 CONTEXT = recipe(
     "summarise_context",
     corpora=list(CORPORA),
@@ -105,10 +109,10 @@ CONTEXT = recipe(
     headline_eps2=CONFIG["headline"]["eps2"],
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
-    expected_gain=[GAIN.fingerprint(pair) for pair in pairs()],
-    expected_untrained=[TWINS.fingerprint(pair) for pair in pairs()],
-    expected_selection=[SELECTION.fingerprint(pair) for pair in pairs()],
-    expected_ablation=[ABLATION.fingerprint(pair) for pair in pairs()],
+    expected_gain=[GAIN.fingerprint(pair) for pair in pairs(models=CAUSAL_MODELS)],
+    expected_untrained=[TWINS.fingerprint(pair) for pair in pairs(models=CAUSAL_MODELS)],
+    expected_selection=[SELECTION.fingerprint(pair) for pair in pairs(models=CAUSAL_MODELS)],
+    expected_ablation=[ABLATION.fingerprint(pair) for pair in pairs(models=CAUSAL_MODELS)],
     expected_null=NULL.fingerprint(),
 )
 
@@ -118,29 +122,19 @@ rule summarise_context:
     input:
         models=per_model("results/models/{model}/model.json"),
         null="results/nulls/random.parquet",
-        gain=per_model_and_corpus("results/context/{corpus}/{model}.gain.parquet"),
-        gain_positions=per_model_and_corpus(
-            "results/context/{corpus}/{model}.gain_positions.parquet"
-        ),
-        gain_relations=per_model_and_corpus(
-            "results/context/{corpus}/{model}.gain_relations.parquet"
-        ),
-        gain_checks=per_model_and_corpus("results/context/{corpus}/{model}.gain_checks.parquet"),
-        gain_surprisal=per_model_and_corpus(
-            "results/context/{corpus}/{model}.gain_surprisal.parquet"
-        ),
-        untrained_gain=per_model_and_corpus(
-            "results/context/{corpus}/{model}.untrained_gain.parquet"
-        ),
-        untrained_relations=per_model_and_corpus(
+        gain=per_causal_model("results/context/{corpus}/{model}.gain.parquet"),
+        gain_positions=per_causal_model("results/context/{corpus}/{model}.gain_positions.parquet"),
+        gain_relations=per_causal_model("results/context/{corpus}/{model}.gain_relations.parquet"),
+        gain_checks=per_causal_model("results/context/{corpus}/{model}.gain_checks.parquet"),
+        gain_surprisal=per_causal_model("results/context/{corpus}/{model}.gain_surprisal.parquet"),
+        untrained_gain=per_causal_model("results/context/{corpus}/{model}.untrained_gain.parquet"),
+        untrained_relations=per_causal_model(
             "results/context/{corpus}/{model}.untrained_relations.parquet"
         ),
-        selection=per_model_and_corpus("results/context/{corpus}/{model}.selection.parquet"),
-        ridge=per_model_and_corpus("results/context/{corpus}/{model}.ridge.parquet"),
-        ablation=per_model_and_corpus("results/context/{corpus}/{model}.ablation.parquet"),
-        ablation_status=per_model_and_corpus(
-            "results/context/{corpus}/{model}.ablation_status.parquet"
-        ),
+        selection=per_causal_model("results/context/{corpus}/{model}.selection.parquet"),
+        ridge=per_causal_model("results/context/{corpus}/{model}.ridge.parquet"),
+        ablation=per_causal_model("results/context/{corpus}/{model}.ablation.parquet"),
+        ablation_status=per_causal_model("results/context/{corpus}/{model}.ablation_status.parquet"),
     output:
         gain="results/context/gain.parquet",
         gain_positions="results/context/gain_positions.parquet",

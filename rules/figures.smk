@@ -192,7 +192,9 @@ rule figure_token_ablation:
 rule text_view:
     """Write a page in which the tokens of a few texts are coloured by what selectors say of them."""
     input:
-        tokens=per_model("results/context/{{corpus}}/{model}.selection_tokens.parquet"),
+        tokens=per_model(
+            "results/context/{{corpus}}/{model}.selection_tokens.parquet", CAUSAL_MODELS
+        ),
         corpus="results/corpora/{corpus}.parquet",
     output:
         report(
@@ -213,8 +215,12 @@ rule text_view:
         mem_mb=rising(1000),
     params:
         **CONTEXT_CAPTION_PARAMS
-        | {"expected": lambda w: [SELECTION.fingerprint(pair) for pair in pairs([w.corpus])]},
-        models=list(MODELS),
+        | {
+            "expected": lambda w: [
+                SELECTION.fingerprint(pair) for pair in pairs([w.corpus], CAUSAL_MODELS)
+            ]
+        },
+        models=CAUSAL_MODELS,
         view_texts=CONFIG["context"]["view_texts"],
         expected_corpus=lambda w: CORPUS.fingerprint(w),
         logic=logic("text_view"),

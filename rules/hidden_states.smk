@@ -6,7 +6,7 @@ STATES = recipe(
     "dump_hidden_states",
     "model",
     "corpus",
-    n=[min(CONFIG["spectra"]["n"]), max(CONFIG["spectra"]["n"])],
+    n=lengths_of_passes,
     layers=CONFIG["states"]["layers"],
     attention_texts=CONFIG["states"]["attention_texts"],
     states_dtype=CONFIG["states"]["dtype"],

@@ -42,6 +42,8 @@ PARTS = {
 }
 if not JUDGED:
     del PARTS["sentences"]
+if not CAUSAL_MODELS:
+    del PARTS["context"]
 
 
 def table_files(*parts) -> list[str]:
@@ -58,6 +60,15 @@ def figure_files(*parts) -> list[str]:
         for name in PARTS[part][key]
         for kind in kinds
     ]
+
+
+def context_files(wildcards) -> list[str]:
+    """The tables, figures and pages of the context study."""
+    if not CAUSAL_MODELS:
+        raise WorkflowError(
+            f"every model in {CONFIG['models']} is an encoder: {cards.NO_PREDICTION}"
+        )
+    return table_files("context") + figure_files("context")
 
 
 def sentence_files(wildcards) -> list[str]:

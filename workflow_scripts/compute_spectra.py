@@ -14,7 +14,9 @@ def main(files, params, output) -> None:
         open_store(files[0], params.expected[0]) as states,
         side_by_side(params.threads) as each,
     ):
-        documents = Documents.of(states.doc_ids, states.sources, states.lengths, params.n)
+        documents = Documents.of(
+            states.doc_ids, states.sources, states.lengths, params.n, states.nested
+        )
         tokens = Tokens(
             offsets=states.offsets,
             nll=states.nll(),

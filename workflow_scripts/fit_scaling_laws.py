@@ -15,6 +15,7 @@ FIELDS = (
     "train_tokens",
     "tokenizer_sha256",
     "commit",
+    "kind",
 )
 HEADLINE = ("n", "eps2", "depth", "axis", "metrics")
 

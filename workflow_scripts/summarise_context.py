@@ -5,7 +5,9 @@ from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
 from infogeo.sources import cards
 
-FIELDS = ("params_total", "params_non_embedding", "width", "final_width", "layers", "commit")
+FIELDS = (
+    "params_total", "params_non_embedding", "width", "final_width", "layers", "commit", "kind",
+)  # fmt: skip
 
 
 def main(files, params, output) -> None:
@@ -33,7 +35,8 @@ def main(files, params, output) -> None:
     for name, frame in made.items():
         artefacts.write_table(frame, output[name], params.fingerprint)
     for name in ("gain", "selection", "ablation"):
-        tables.write_csv(made[name], output[f"{name}_table"])
+        of_all = corpus_tables.with_problems(made[name], made["distribution"])
+        tables.write_csv(of_all, output[f"{name}_table"])
     shown = (made["gain"], made["selection"], made["distribution"], params.headline_eps2)
     tables.write_text(report.markdown_text(*shown), output.markdown)
     tables.write_text(report.terminal_text(*shown), output.terminal)

@@ -12,19 +12,22 @@ def main(files, params, output) -> None:
         return artefacts.read_table(getattr(files, name), getattr(params, f"expected_{rule}"))
 
     measured, published = read("laws", "laws"), read("published", "published")
-    gain, selection, distribution = (
-        read(name, "context") for name in ("gain", "selection", "distribution")
-    )
     rates = claims.error_rates()
-    families = list(dict.fromkeys(zip(distribution["corpus"], distribution["family"], strict=True)))
+    names = [name for name in ("gain", "selection", "distribution") if hasattr(files, name)]
+    context = {name: read(name, "context") for name in names}
+    judged = context.get("distribution", measured)
+    families = list(dict.fromkeys(zip(judged["corpus"], judged["family"], strict=True)))
     rows = claims.of_laws(measured, claims.MEASURED) + claims.without_law(measured, families)
-    rows += claims.of_context(gain, selection, distribution, rates)
-    judged = set()
+    if context:
+        rows += claims.of_context(**context, rates=rates)
+    else:
+        rows += claims.without_prediction(families)
+    separated = set()
     if hasattr(files, "trends"):
         trends = read("trends", "trends")
         rows += claims.of_sentences(trends, rates)
-        judged = set(zip(trends["corpus"], trends["family"], strict=True))
-    others = [family for family in families if family not in judged]
+        separated = set(zip(trends["corpus"], trends["family"], strict=True))
+    others = [family for family in families if family not in separated]
     rows += claims.not_judged(others, dict(zip(params.corpora, params.lacking, strict=True)))
     rows += claims.of_laws(published, "published")
     rows += claims.of_skills(read("curve", "skills"), read("recovery", "skills"), params.alpha)

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "laws": "files jobs inference geometry sources",
     "context": "files jobs inference geometry sources states",
     "sentences": "files jobs inference geometry sources states",
-    "claims": "files inference geometry context laws",
+    "claims": "files inference geometry sources context laws",
     "figures": "files geometry theory sentences",
     "planning": "files jobs geometry sources context sentences",
     "door": "files jobs inference geometry states sentences laws",

@@ -19,6 +19,7 @@ from infogeo.context.shared_texts import SharedTexts
 from infogeo.files import artefacts
 from infogeo.files.errors import InfogeoError
 from infogeo.inference import resampling
+from infogeo.sources.cards import NO_PREDICTION
 
 N, TEXTS, DRAWS, SEED = 21, 12, 199, 3
 SELECTORS = ("lasso", "attention_mean", "recency", "random")
@@ -113,7 +114,7 @@ def random_null():
 MODELS = [
     {"slug": slug, "family": family, "params_non_embedding": 12 * width**2 * layers,
      "params_total": 13 * width**2 * layers, "width": width, "final_width": width,
-     "layers": layers, "commit": f"commit of {slug}"}
+     "layers": layers, "commit": f"commit of {slug}", "kind": "causal"}
     for slug, family, width, layers in SHAPES
 ]  # fmt: skip
 
@@ -440,6 +441,26 @@ def test_the_script_writes_every_corpus_and_model_of_every_table(run, gain):
     pd.testing.assert_frame_equal(first, gain, check_dtype=False)
 
 
+def test_an_encoder_is_in_every_table_for_readers_with_the_reason_and_moves_no_other_row(
+    run, tmp_path
+):
+    bert = MODELS[0] | {"slug": "bert", "family": "e", "kind": "encoder", "commit": "c"}
+    (tmp_path / "bert.json").write_text(json.dumps(bert))
+    files = run.files | {"models": [*run.files["models"], tmp_path / "bert.json"]}
+    lists = {"models": [*run.params.models, "bert"], "families": [*run.params.families, "e"]}
+    output = Outputs({name: tmp_path / path.name for name, path in run.output.items()})
+    params = SimpleNamespace(**vars(run.params) | lists)
+    summarise_context.main(SimpleNamespace(**files), params, output)
+    for name in ("gain", "selection", "ablation"):
+        table, usual = (pd.read_csv(out[f"{name}_table"]) for out in (output, run.output))
+        of_bert = table[table["model"] == "bert"]
+        assert of_bert["problem"].tolist() == [NO_PREDICTION] * 2  # of each corpus one
+        pd.testing.assert_frame_equal(table.drop(of_bert.index), usual, check_dtype=False)
+        assert len(artefacts.read_table(output[name])) == len(usual)
+    assert f"- bert: not available ({NO_PREDICTION})." in output.markdown.read_text()
+    assert "\nbert " in output.terminal.read_text()
+
+
 def test_the_per_token_tables_hold_the_last_layer_and_name_their_model(run):
     for name in ("gain_positions", "gain_checks", "gain_surprisal"):
         found = artefacts.read_table(run.output[name])
@@ -491,5 +512,5 @@ def test_csv_tables_hold_what_the_parquet_tables_hold(run):
     for name in ("gain", "selection", "ablation"):
         table = artefacts.read_table(run.output[name])
         found = pd.read_csv(run.output[f"{name}_table"])
-        assert list(found.columns) == list(table.columns)
+        assert list(found.columns) == [*table.columns, "problem"]
         assert len(found) == len(table)

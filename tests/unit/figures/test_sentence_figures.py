@@ -334,6 +334,22 @@ def test_the_family_with_most_models_is_shown_the_first_by_name_of_equal_ones():
     assert shown_models(made["scores"], "none") == {}
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_of_several_families_the_figure_says_whose_models_it_shows(name, tmp_path):
+    figure = draw(name, tables({"small": FEW, "ladder": SHAPES[:3], "other": FEW}))
+    assert "Single models are of ladder, the family with most models of 3" in texts(figure)
+    figure.draw_without_rendering()
+    note = figure._suptitle.get_window_extent()
+    others = [
+        text.get_window_extent()
+        for text in figure.findobj(matplotlib.text.Text)
+        if text is not figure._suptitle and text.get_text().strip()
+    ]
+    assert not any(note.overlaps(box) for box in others)
+    assert note.x0 >= 0 and note.x1 <= figure.bbox.x1
+    assert "family with most models" not in texts(usual()[1][name])
+
+
 def test_families_differ_by_colour_and_marker_against_size():
     figure = draw("distances", tables({"ladder": FEW, "other": FEW}))
     (one,), (two,) = (artists(figure, f"cosine/{family}") for family in ("ladder", "other"))

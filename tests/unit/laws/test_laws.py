@@ -11,6 +11,7 @@ from infogeo.laws import columns, measured
 from infogeo.laws.controls import truncate
 from infogeo.laws.fit import scaling_laws
 from infogeo.laws.settings import Settings
+from infogeo.sources.cards import NO_PREDICTION
 
 TEXTS = 12
 HEADLINE = {"n": 16, "eps2": 0.5, "depth": "final", "axis": "non_embedding",
@@ -506,6 +507,21 @@ def test_texts_that_only_a_later_family_has_count_in_its_laws():
     together = first.fit()[0].query("family == 'b'")
     assert together["texts"].tolist() == alone["texts"].tolist() == [TEXTS - 4]
     np.testing.assert_allclose(together["exponent"], alone["exponent"])
+
+
+def test_encoders_have_rows_of_laws_of_likelihoods_that_say_why_there_are_none():
+    world = World().plant(size(-0.1))
+    causal = world.fit()[0]
+    for model in world.models:
+        model["kind"] = "encoder"
+    laws, points, _ = world.fit()
+    conditional = laws[laws["metric"].isin(metrics.CONDITIONAL)]
+    assert conditional["metric"].tolist() == list(metrics.CONDITIONAL)
+    assert (conditional["problems"] == NO_PREDICTION).all()
+    assert (conditional["falls_verdict"] == "not available").all()
+    rest = laws.drop(conditional.index)
+    assert rest["exponent"].tolist() == causal["exponent"].tolist()
+    assert set(points["metric"]) == {"entropy_over_ln_d"}
 
 
 def test_families_share_an_exponent_where_tokenizers_agree():

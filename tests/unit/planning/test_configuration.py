@@ -547,10 +547,17 @@ def test_a_wrong_cell_of_a_model_is_named(models, column, value, problem):
     assert problem in line
 
 
-def test_encoders_are_refused_until_every_length_has_a_pass_of_its_own(models):
+def test_an_encoder_is_alone_in_its_family_and_sentences_have_the_length_of_a_pass(models):
     header = "slug\tfamily\tsource\twhere\tkind"
-    line = only(models.problems("a\tf\thub\tgoogle/bert\tencoder", header=header))
-    assert "line 2, kind: 'encoder'; encoders are not measured yet" in line
+    encoder, causal = "a\t{}\thub\tgoogle/bert\tencoder", "b\tf\thub\topenai/gpt2\t"
+    models.write(encoder.format("e"), causal, header=header)
+    assert [row["kind"] for row in models.read()] == ["encoder", "causal"]
+    models.config = models.config | {"sentences": models.config["sentences"] | {"n": 31}}
+    models.write(encoder.format("f"), causal, header=header)
+    mixed, sentences = problems(models.read)
+    assert "a, family: 'f' has causal models too" in mixed
+    assert "sentences.n: 31 is not in spectra.n [32, 128]" in sentences and "'a'" in sentences
+    assert len(models.write(causal, header=header).read()) == 1
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,11 @@ def test_where_all_can_be_judged_nothing_is_said():
     assert notes(family({}, {}, {}), sentences={"corpora": []}) == []
 
 
+def test_what_a_family_of_encoders_lacks_is_in_its_line():
+    (line,) = notes(family(*[{"kind": "encoder"}] * 3))
+    assert line.startswith("family f: no likelihoods, gains, token selection, ablation: an encoder")
+
+
 def test_a_family_of_two_dtypes_is_one_line():
     (line,) = notes(family({}, {"dtype": "bfloat16"}))
     assert line.startswith("family f: no scaling law: its models have the dtypes bfloat16, float32")

@@ -16,6 +16,7 @@ from infogeo.files.numbers import percent
 from infogeo.geometry.metrics import CONDITIONAL, NORMALISED, parse_metric
 from infogeo.inference import forms
 from infogeo.laws.law import CONTROLS
+from infogeo.sources.cards import NO_PREDICTION
 
 IDENTITY = 1e-9  # nats: what rounding may leave of an identity
 RARELY = 0.05  # share of texts that is "never" for practical purposes
@@ -214,6 +215,9 @@ def of_context(gain, selection, distribution, rates) -> list[dict]:
     """
     rows = []
     for (corpus, family), models in distribution.groupby(["corpus", "family"], sort=False):
+        if (models["problem"] == NO_PREDICTION).all():
+            rows += without_prediction([(corpus, family)])
+            continue
         about = MEASURED, corpus, family
         of_gain, of_selection = (
             frame[(frame["corpus"] == corpus) & (frame["family"] == family)]
@@ -225,6 +229,16 @@ def of_context(gain, selection, distribution, rates) -> list[dict]:
             _distributed(models, about, rates),
         ]
     return rows
+
+
+def without_prediction(families: list[tuple[str, str]]) -> list[dict]:
+    """The same rows of families, (corpus, family), of encoders alone."""
+    return [
+        _row(claim, (MEASURED, corpus, family), "", NONE, NONE, "not available", np.nan, "",
+             NO_PREDICTION)
+        for corpus, family in families
+        for claim in (RIDGE, LASSO, DISTRIBUTED)
+    ]  # fmt: skip
 
 
 def _ridge(gain: pd.DataFrame, about: tuple) -> dict:

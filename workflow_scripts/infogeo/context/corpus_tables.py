@@ -8,9 +8,11 @@ from infogeo.context.ablation_summary import summarise_ablation
 from infogeo.context.distribution import distribution
 from infogeo.context.gain_summary import at_final, summarise_gain
 from infogeo.context.selection_summary import summarise_selection
+from infogeo.files import tables
 from infogeo.files.artefacts import read_table
 from infogeo.files.parts import LazyTables, Parts, in_parts
 from infogeo.sources import cards
+from infogeo.sources.cards import NO_PREDICTION
 
 MAKERS = {  # the part of the study that makes each table of a model
     "gain": "gain", "gain_positions": "gain", "gain_relations": "gain", "gain_checks": "gain",
@@ -18,6 +20,7 @@ MAKERS = {  # the part of the study that makes each table of a model
     "selection": "selection", "ridge": "selection", "ablation": "ablation",
     "ablation_status": "ablation",
 }  # fmt: skip
+MODEL_COLUMNS = ("corpus", "family", "model", "commit", "N", "width", "layers")
 PER_TEXT = ("gain", "untrained_gain")  # a row for each text: read in parts
 AT_FINAL = ("gain_positions", "gain_checks", "gain_surprisal")
 
@@ -41,7 +44,7 @@ def tables_of_corpus(
     models : list of dict
         slug, family and what cards say of them.
     files : dict
-        For each name of MAKERS a path and its fingerprint for each model.
+        For each name of MAKERS a path and its fingerprint for each causal model.
     random : pandas.DataFrame
         The random null.
     n : int
@@ -56,8 +59,9 @@ def tables_of_corpus(
         A DataFrame for gain, selection, ablation and distribution, and for each of AT_FINAL an
         iterable of DataFrames, read when it is consumed.
     """
-    slugs = [model["slug"] for model in models]
-    tables = {
+    causal = [model for model in models if not cards.is_encoder(model)]
+    slugs = [model["slug"] for model in causal]
+    of_models = {
         name: LazyTables(
             Parts if name in PER_TEXT else read_table, slugs, *zip(*files[name], strict=True)
         )
@@ -65,22 +69,38 @@ def tables_of_corpus(
     }
     settings = {"draws": draws, "seed": seed}
     return {
-        "gain": summarise_gain(corpus, models, tables, random, **settings),
-        "selection": summarise_selection(corpus, models, tables["selection"], **settings),
-        "ablation": summarise_ablation(corpus, models, tables["ablation"], **settings),
+        "gain": summarise_gain(corpus, causal, of_models, random, **settings),
+        "selection": summarise_selection(corpus, causal, of_models["selection"], **settings),
+        "ablation": summarise_ablation(corpus, causal, of_models["ablation"], **settings),
         "distribution": distribution(
-            corpus, models, tables, n=n, headline_eps2=headline_eps2, **settings
+            corpus, models, of_models, n=n, headline_eps2=headline_eps2, **settings
         ),
-    } | {name: at_final(corpus, models, tables[name]) for name in AT_FINAL}
+    } | {name: at_final(corpus, causal, of_models[name]) for name in AT_FINAL}
+
+
+def with_problems(frame: pd.DataFrame, distribution: pd.DataFrame) -> pd.DataFrame:
+    """A table for readers, with a row and the reason for each encoder, of which nothing is in it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        gain, selection or ablation.
+    distribution : DataFrame
+        With a row for each model.
+    """
+    encoders = distribution[distribution["problem"] == NO_PREDICTION]
+    lacking = encoders[[name for name in frame.columns if name in MODEL_COLUMNS]]
+    rows = [frame.assign(problem=""), lacking.assign(problem=NO_PREDICTION)]
+    return tables.joined(rows).reindex(columns=[*frame.columns, "problem"])
 
 
 def joined(corpora: list[dict], models: list[dict]) -> dict:
     """The tables of several corpora as one each; those of AT_FINAL in parts of bounded size."""
-    tables = {}
+    made = {}
     for name in corpora[0]:
         of_corpora = [of_corpus[name] for of_corpus in corpora]
         if name in AT_FINAL:
-            tables[name] = in_parts(chain.from_iterable(of_corpora))
+            made[name] = in_parts(chain.from_iterable(of_corpora))
         else:
-            tables[name] = cards.with_commits(pd.concat(of_corpora, ignore_index=True), models)
-    return tables
+            made[name] = cards.with_commits(pd.concat(of_corpora, ignore_index=True), models)
+    return made

@@ -12,7 +12,7 @@ from infogeo.context.ablation_summary import nothing_kept, over_draws
 from infogeo.context.shared_texts import SharedTexts
 from infogeo.geometry.metrics import EPS2, Regulariser
 from infogeo.inference import regression
-from infogeo.sources.cards import by_family, model_columns
+from infogeo.sources.cards import NO_PREDICTION, by_family, is_encoder, model_columns
 
 LEVEL = 0.9  # of the effect that the earlier tokens have on the next-token distribution
 HALF = 0.5  # share of the earlier tokens that divides "distributed" from "concentrated"
@@ -321,9 +321,9 @@ def distribution(
     ----------
     corpus : str
     models : list of dict
-        As for `gain_summary.summarise_gain`.
+        As for `gain_summary.summarise_gain`; also kind.
     tables : dict
-        ablation, ablation_status, ridge: slug → table.
+        ablation, ablation_status, ridge: slug → table, of causal models.
     n : int
         Tokens per text.
     headline_eps2 : float
@@ -335,8 +335,15 @@ def distribution(
     pandas.DataFrame
         COLUMNS, a row per model.
     """
-    by_model = {}
-    for family in by_family(models):
+    by_model = {
+        model["slug"]: {
+            "n": n, "texts": 0, "censored": False, "best_selector": "", "best_sink": "",
+            "verdict": "not available", "problem": NO_PREDICTION, "model": model["slug"],
+        }
+        for model in models
+        if is_encoder(model)
+    }  # fmt: skip
+    for family in by_family([model for model in models if not is_encoder(model)]):
         slugs = [model["slug"] for model in family]
         of_ablation, of_ridge = (
             SharedTexts((tables[name][slug] for slug in slugs), draws=draws, seed=seed)

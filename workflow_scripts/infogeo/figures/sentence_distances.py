@@ -27,6 +27,7 @@ from infogeo.figures.families import (
 from infogeo.figures.sentence_models import (
     DISTANCES,
     label_looks,
+    note_on_family,
     of_model,
     short,
     shown_models,
@@ -81,6 +82,8 @@ def sentence_distances(scores, sentences, *, corpus: str, depth: str) -> Figure:
             return figure
         draw_heat_maps(above, sentences, with_size(scores, corpus, "largest", models["largest"]),
                        depth)  # fmt: skip
+        if note := note_on_family(scores, corpus):
+            figure.suptitle(note, fontsize=6)
         letters = iter("cdefg")
         draw_separations(middle, letters, scores, models, corpus, depth)
         draw_separation_by_size(below, letters, auc, styles, depth)

@@ -12,6 +12,7 @@ from infogeo.figures.sentence_models import (
     estimate,
     label_looks,
     label_mark,
+    note_on_family,
     of_model,
     short,
     shown_models,
@@ -56,6 +57,8 @@ def sentence_maps(maps, scores, *, corpus: str, depth: str) -> Figure:
             for ax in axes.flat:
                 leave_empty(ax, f"no scores of models on {corpus}")
             return figure
+        if note := note_on_family(scores, corpus):
+            figure.suptitle(note, fontsize=6)
         for i, (role, model) in enumerate(models.items()):
             places = select(maps, model=model, depth=depth)
             auc = of_model(scores, corpus, model, depth)

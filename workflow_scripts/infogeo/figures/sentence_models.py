@@ -63,6 +63,18 @@ def shown_models(scores: pd.DataFrame, corpus: str) -> dict[str, str]:
     return {role: models[role] for role in ("smallest", "largest") if role in models}
 
 
+def note_on_family(scores: pd.DataFrame, corpus: str) -> str:
+    """Which family the models of `shown_models` are of, where there are others; else ""."""
+    models = select(scores, corpus=corpus).drop_duplicates("model").set_index("model")["family"]
+    if models.nunique() < 2:
+        return ""
+    family = models[shown_models(scores, corpus)["largest"]]
+    return (
+        f"Single models are of {family}, the family with most models of {models.nunique()}; "
+        "sentence_view.html has the maps of all, sentences.csv their scores"
+    )
+
+
 def of_model(scores: pd.DataFrame, corpus: str, model: str, depth: str) -> pd.DataFrame:
     """AUC of a model at a depth by distance; the baselines stand at every depth."""
     rows = select(scores, corpus=corpus, model=model, score="auc")

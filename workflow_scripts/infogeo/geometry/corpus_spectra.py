@@ -31,14 +31,18 @@ class Documents:
         Name of each text, and of the module or document that it comes from.
     texts : dict of int to ndarray of int32
         For each prefix length n, in ascending order, the indices of the texts with ≥ n tokens.
+    nested : bool
+        Whether a text counts at every n that it is long enough for; else at its own length alone,
+        as texts of an encoder do, which occur once for each n.
     """
 
     doc_ids: list[str]
     sources: list[str]
     texts: dict[int, np.ndarray]
+    nested: bool = True
 
     @classmethod
-    def of(cls, doc_ids, sources, lengths, prefixes) -> "Documents":
+    def of(cls, doc_ids, sources, lengths, prefixes, nested: bool = True) -> "Documents":
         """Sort out which texts are long enough.
 
         Parameters
@@ -48,6 +52,7 @@ class Documents:
             Number of tokens of each text.
         prefixes : iterable of int
             The numbers of tokens n at which spectra are taken.
+        nested : bool
 
         Raises
         ------
@@ -57,14 +62,19 @@ class Documents:
         lengths = np.asarray(lengths)
         texts = {}
         for n in sorted(prefixes):
-            texts[n] = np.flatnonzero(lengths >= n).astype(np.int32)
+            texts[n] = np.flatnonzero(counting_at(n, lengths, nested)).astype(np.int32)
             if not texts[n].size:
                 raise InfogeoError(
                     f"spectra.n: {n} tokens are asked for, but the longest of the "
                     f"{lengths.size} texts has {lengths.max(initial=0)}. Use longer texts (or "
                     "dump more tokens of each), or a smaller n."
                 )
-        return cls(list(doc_ids), list(sources), texts)
+        return cls(list(doc_ids), list(sources), texts, nested)
+
+
+def counting_at(n, lengths, nested: bool):
+    """Whether texts of so many tokens count at n; either may be an array. See `Documents`."""
+    return n <= lengths if nested else n == lengths
 
 
 class Stacks:
@@ -132,6 +142,8 @@ class TextSpectra:
     texts : dict of int to ndarray of int
         For each n the indices of the texts, rising; see `Documents`.
     width : int
+    nested : bool
+        See `Documents`.
 
     Attributes
     ----------
@@ -141,8 +153,8 @@ class TextSpectra:
         (first, n) → {name: float64 (texts,)}, likewise.
     """
 
-    def __init__(self, texts: dict[int, np.ndarray], width: int):
-        self.texts = texts
+    def __init__(self, texts: dict[int, np.ndarray], width: int, nested: bool = True):
+        self.texts, self.nested = texts, nested
         self.spectra = {
             (convention, first, n): Spectrum(
                 np.empty((len(chosen), min(rows, width))), np.empty(len(chosen), np.int32), rows
@@ -159,7 +171,7 @@ class TextSpectra:
 
     def add(self, texts: list[int], Z: np.ndarray) -> None:
         """Take the texts of a stack (texts, n, d)."""
-        prefixes = [n for n in self.texts if n <= Z.shape[1]]
+        prefixes = [n for n in self.texts if counting_at(n, Z.shape[1], self.nested)]
         places = {n: np.searchsorted(self.texts[n], texts) for n in prefixes}
         for key, (eigenvalues, zero_rows) in text_spectra(Z, prefixes).items():
             spectrum, at = self.spectra[key], places[key[-1]]
@@ -184,13 +196,14 @@ class Sums:
         For each of `ROWS` and n, the sum rounded to float64 and what the rounding has left out.
     """
 
-    def __init__(self, prefixes, width: int):
+    def __init__(self, prefixes, width: int, nested: bool = True):
+        self.nested = nested
         self.sums = {(rows, n): np.zeros((2, width)) for n in prefixes for rows in ROWS}
 
     def add(self, Z: np.ndarray) -> None:
         """Take the texts of a stack (texts, n, d)."""
         for rows, n in self.sums:
-            if n <= Z.shape[1]:
+            if counting_at(n, Z.shape[1], self.nested):
                 self.merge((rows, n), Z[:, ROWS[rows](n)].sum(axis=1))
 
     def merge(self, key: tuple[str, int], vectors: np.ndarray) -> None:
@@ -233,8 +246,14 @@ class CorpusSpectra:
     all, since the mean with the first tokens is another one than the mean without.
     """
 
-    def __init__(self, texts: dict[int, int], width: int, centres: dict | None = None):
-        self.centres, self.prefixes = centres, list(texts)
+    def __init__(
+        self,
+        texts: dict[int, int],
+        width: int,
+        centres: dict | None = None,
+        nested: bool = True,
+    ):
+        self.centres, self.prefixes, self.nested = centres, list(texts), nested
         self.scaled, self.raw = ("unit", "raw") if centres is None else ("centred", "raw_centred")
         self.datasets: dict[tuple, Covariance] = {}  # (scope, convention, first, n)
         for n, count in texts.items():
@@ -252,7 +271,7 @@ class CorpusSpectra:
     def add(self, Z: np.ndarray) -> None:
         """Take the texts of a stack (texts, n, d)."""
         for n in self.prefixes:
-            if n <= Z.shape[1]:
+            if counting_at(n, Z.shape[1], self.nested):
                 self._add(Z[:, :n], n)
 
     def _add(self, Z: np.ndarray, n: int) -> None:
@@ -350,9 +369,10 @@ class _LayerStream:
     def __init__(self, layer: str, width: int, documents: Documents):
         self.layer, self.width = layer, width
         self.counts = {n: len(texts) for n, texts in documents.texts.items()}
-        self.texts = TextSpectra(documents.texts, width)
-        self.sums = Sums(documents.texts, width)
-        self.corpus = CorpusSpectra(self.counts, width)
+        self.nested = documents.nested
+        self.texts = TextSpectra(documents.texts, width, self.nested)
+        self.sums = Sums(documents.texts, width, self.nested)
+        self.corpus = CorpusSpectra(self.counts, width, nested=self.nested)
         self.stacks = Stacks(width, self._first)
         self.of_corpus: dict[tuple[str, str, str, int], Spectrum] = {}
 
@@ -369,7 +389,8 @@ class _LayerStream:
         self.stacks.flush()
         self.of_corpus |= self.corpus.spectra()
         if self.corpus.centres is None:
-            self.corpus = CorpusSpectra(self.counts, self.width, self.sums.centres(self.counts))
+            centres = self.sums.centres(self.counts)
+            self.corpus = CorpusSpectra(self.counts, self.width, centres, self.nested)
             self.stacks = Stacks(self.width, self._second)
 
     def spectra(self) -> LayerSpectra:

@@ -181,7 +181,7 @@ def entropies(
         per text, the others one per corpus with empty doc_id and source. The norms of rows have an
         empty convention; what cannot be taken of so few rows has no row. The last part holds
         `conditional_entropies`, with an empty layer, convention and first; texts without a
-        prefix_bits_per_byte have no row of it.
+        prefix_bits_per_byte have no row of it, and an encoder has no such part.
 
     Raises
     ------
@@ -202,6 +202,8 @@ def entropies(
                 ("text", layer.layer, "", first, n, name, value) for name, value in norms.items()
             ]
         yield _long(parts, documents).dropna(subset="value", ignore_index=True)
+    if not spectra.tokens.has_likelihoods:
+        return
     conditional = _long(
         [
             ("text", "", "", "", n, metric, value)

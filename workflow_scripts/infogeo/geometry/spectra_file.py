@@ -25,7 +25,8 @@ class Tokens:
     offsets : array of int64 (texts + 1,)
         Where each text begins.
     nll, predictive_entropy : array of float32 (T,)
-        Of the token given the earlier ones of its text, nats; NaN at the first.
+        Of the token given the earlier ones of its text, nats; NaN at the first. All are NaN
+        of an encoder, which predicts no next token.
     token_end_byte : array of int32 (T,)
         UTF-8 byte offset in the text where the token ends.
     """
@@ -34,6 +35,10 @@ class Tokens:
     nll: np.ndarray
     predictive_entropy: np.ndarray
     token_end_byte: np.ndarray
+
+    @property
+    def has_likelihoods(self) -> bool:
+        return not np.isnan(self.nll).all()
 
 
 def write_spectra_file(

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from infogeo.geometry.depths import layer_at
-from infogeo.geometry.metrics import DESCRIPTIVE, PREFIX_BITS
+from infogeo.geometry.metrics import CONDITIONAL, DESCRIPTIVE, PREFIX_BITS
 from infogeo.inference import resampling
 from infogeo.laws.measured import Measured, Texts
 from infogeo.laws.settings import Settings
-from infogeo.sources import comparable
+from infogeo.sources import cards, comparable
 
 
 def incomparable(models: list[dict], metric: str) -> str:
@@ -112,13 +112,20 @@ class Family:
         self._resamples: dict[bytes, np.ndarray] = {}
 
     def measured_keys(self) -> list[tuple]:
-        """(scope, convention, first, n, metric) of all to which laws are fitted."""
-        return list(dict.fromkeys(
+        """(scope, convention, first, n, metric) of all to which laws are fitted.
+
+        Those that need a prediction are among them where no model of the family makes one.
+        """
+        keys = dict.fromkeys(
             (scope, *key)
             for model in self.models
             for scope, _, *key in self.trained[model["slug"]].row
             if key[-1] not in DESCRIPTIVE
-        ))  # fmt: skip
+        )
+        if all(map(cards.is_encoder, self.models)):
+            lengths = dict.fromkeys(n for *_, n, _ in keys)
+            keys |= {("text", "", "", n, metric): None for metric in CONDITIONAL for n in lengths}
+        return list(keys)
 
     def compare(self, depth: str, scope: str, convention: str, first: str, n: int, metric: str):
         """Choose layers and texts for one key and depth.
@@ -146,7 +153,8 @@ class Family:
                 values.append(rows[0])
         counts = {"models": len(chosen), "models_left_out": len(self.models) - len(chosen)}
         if not chosen:
-            return key, Choice(None, counts, [], "no model has a layer at this depth")
+            problem = "no model has a layer at this depth" if depth else cards.NO_PREDICTION
+            return key, Choice(None, counts, [], problem)
         table = np.stack(values)  # (models, texts)
         used = np.flatnonzero(np.isfinite(table).all(0))
         problem, remarks = incomparable(chosen, metric), []

@@ -9,7 +9,7 @@ from infogeo.geometry.depths import choose_layers
 from infogeo.planning import costs
 from infogeo.planning.job_costs import Job, Summary
 from infogeo.planning.known import describe_model, sampled_texts_of, texts_of
-from infogeo.sources import ladder_members
+from infogeo.sources import cards, ladder_members
 
 # The least that is asked for.
 LEAST_MEGABYTES = 1500
@@ -64,7 +64,8 @@ def demand(
         model["dtype"],
         config,
         texts,
-        texts * max(config["spectra"]["n"]),  # so that no tokenizer is needed: schedulers ask often
+        # So that no tokenizer is needed: schedulers ask often.
+        texts * (sum if cards.is_encoder(model) else max)(config["spectra"]["n"]),
         sampled_texts_of(results, corpus["slug"]) if corpus else 0,
         threads,
         1 if launch["placement"] == "debug" else launch["workers"],

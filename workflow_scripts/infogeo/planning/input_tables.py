@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infogeo.files.errors import InfogeoError, stop_at
 from infogeo.planning import schemas
-from infogeo.sources import ladder_members
+from infogeo.sources import cards, ladder_members
 from infogeo.sources.model_directory import GGUF, REPOSITORY, repository_hint, validate_directory
 from infogeo.sources.text_files import text_paths
 
@@ -49,6 +49,7 @@ def read(config: dict) -> tuple[list[dict], list[dict]]:
         problems = [
             *_unfit_ladder_corpora(models, corpora, config),
             *_unknown_sentence_corpora(corpora, config),
+            *_unfit_encoders(models, config),
         ]
     stop_at(problems, "The tables of models and corpora")
     return models, corpora
@@ -201,17 +202,7 @@ def _hub_corpus_problems(row: dict) -> list[str]:
 
 
 def _hub_model_problems(row: dict, config: dict) -> list[str]:
-    return _repository_problems(row["where"]) + _encoder_problems(row)
-
-
-def _encoder_problems(row: dict) -> list[str]:
-    """The start of a longer text is no shorter text to an encoder, and each text has one pass."""
-    if row["kind"] == "causal":
-        return []
-    return [
-        f"kind: {row['kind']!r}; encoders are not measured yet, since each length of a text needs "
-        "a pass of its own. Leave the row out"
-    ]
+    return _repository_problems(row["where"])
 
 
 def _repository_problems(where: str) -> list[str]:
@@ -238,8 +229,8 @@ def _local_model_problems(row: dict, config: dict) -> list[str]:
     try:
         validate_directory(row["where"], row["trust_remote_code"])
     except InfogeoError as error:
-        return [f"where: {error}", *_encoder_problems(row)]
-    return _encoder_problems(row)
+        return [f"where: {error}"]
+    return []
 
 
 def _ladder_row_problems(row: dict, config: dict) -> list[str]:
@@ -283,6 +274,25 @@ def _ladder_row_problems(row: dict, config: dict) -> list[str]:
         for key, count in zip(("params", "params_non_embedding"), counts, strict=True)
         if row[key] and abs(count - row[key]) > 0.01 * row[key]
     ]
+    return problems
+
+
+def _unfit_encoders(models, config: dict) -> list[str]:
+    """Families of both kinds, and sentences cut to a length at which an encoder has no pass."""
+    encoders = [row for row in models if cards.is_encoder(row)]
+    families = {row["family"] for row in models if not cards.is_encoder(row)}
+    problems = [
+        f"{config['models']}, {row['slug']}, family: {row['family']!r} has causal models too; an "
+        "encoder cannot be compared with them, give it another family"
+        for row in encoders
+        if row["family"] in families
+    ]
+    n, lengths = config["sentences"]["n"], config["spectra"]["n"]
+    if encoders and config["sentences"]["corpora"] and n not in lengths:
+        problems.append(
+            f"sentences.n: {n} is not in spectra.n {lengths}, and {encoders[0]['slug']!r} is an "
+            "encoder, of which each length is a pass of its own; set sentences.n to one of them"
+        )
     return problems
 
 

@@ -77,7 +77,9 @@ def _token_counts(tokenizer: Path, texts: tuple[str, ...]) -> list[int]:
     return [len(encoding) for encoding in loaded.encode_batch(texts)]
 
 
-def count_tokens(texts, directory, n: list[int]) -> tuple[int | None, int | None, str]:
+def count_tokens(
+    texts, directory, n: list[int], own_passes: bool = False
+) -> tuple[int | None, int | None, str]:
     """Texts and tokens that a dump will run over, and how sure that is.
 
     Parameters
@@ -88,6 +90,8 @@ def count_tokens(texts, directory, n: list[int]) -> tuple[int | None, int | None
         Holds tokenizer.json, if it is there yet.
     n : list of int
         Lengths to which texts are cut: the longest counts, texts below the shortest are left out.
+    own_passes : bool
+        Whether a text counts at each length that it has, as of an encoder.
 
     Returns
     -------
@@ -100,8 +104,10 @@ def count_tokens(texts, directory, n: list[int]) -> tuple[int | None, int | None
     tokenizer = Path(directory) / "tokenizer.json" if directory else None
     if isinstance(texts, int) or tokenizer is None or not tokenizer.is_file():
         count = texts if isinstance(texts, int) else len(texts)
-        return count, count * max(n), "at most"
+        return count, count * (sum(n) if own_passes else max(n)), "at most"
     lengths = [length for length in _token_counts(tokenizer, tuple(texts)) if length >= min(n)]
+    if own_passes:
+        return len(lengths), sum(k for length in lengths for k in n if k <= length), "exact"
     return len(lengths), sum(min(length, max(n)) for length in lengths), "exact"
 
 
@@ -134,7 +140,7 @@ def rows(models, corpora, config: dict, results, expected_models, expected_corpo
             {
                 work: demand(rule, row, corpus, config, results, fingerprint)
                 for work, rule in rules_of(config).items()
-                if work != "training" or row["source"] == "ladder"
+                if (work != "training" or row["source"] == "ladder") and work not in _absent(row)
             }
             for row, fingerprint in zip(models, expected_models, strict=True)
         ]
@@ -170,9 +176,15 @@ def rules_of(config: dict) -> dict[str, str]:
     return merged | {"dump": "measure_states"}
 
 
+def _absent(row: dict) -> tuple[str, ...]:
+    """Works that a model has no job of."""
+    return ("gains", "ablation") if cards.is_encoder(row) else ()
+
+
 def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
-    texts, tokens, how = count_tokens(texts, model["directory"], config["spectra"]["n"])
-    rules = rules_of(config)
+    own_passes = cards.is_encoder(row)
+    texts, tokens, how = count_tokens(texts, model["directory"], config["spectra"]["n"], own_passes)
+    rules = {work: rule for work, rule in rules_of(config).items() if work not in _absent(row)}
     training = ladder_members.settings(row, config)
     judged = not lacking_for_sentences([corpus], config)[corpus["slug"]]
     forward = stored = reduced = memory = memory_rule = training_flops = None
@@ -188,6 +200,7 @@ def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
             known.add("training")
             training_flops = job.training_flops()
         hours = {work: getattr(job, rules[work])()[1] / 3600 for work in known}
+        hours |= dict.fromkeys(_absent(row), 0.0)
         if tokens is not None:
             forward = job.forward()
             kind = cards.stored_dtype(model, row["dtype"], config["states"]["dtype"])

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from infogeo.planning.input_tables import has_labels
-from infogeo.sources import ladder_members, replicates
+from infogeo.sources import cards, ladder_members, replicates
 from infogeo.sources.models import tokenizer_hash
 
 NO_LABELS = "labels of the texts: label_column in the table of corpora, or subfolders"
@@ -62,6 +62,8 @@ def notes(models: list[dict], corpora: list[dict], config: dict, results) -> lis
 
 def _of_family(rows: list[dict], results) -> list[str]:
     reasons = []
+    if any(map(cards.is_encoder, rows)):
+        reasons.append(f"no likelihoods, gains, token selection, ablation: {cards.NO_PREDICTION}")
     dtypes = sorted({row["dtype"] for row in rows})
     sizes = _sizes(rows)
     tokenizers = {_tokenizer(row, results) for row in rows} - {None}

@@ -157,6 +157,7 @@ def of_store(
         store.token_end_byte(),
         sample=sample,
         n=n,
+        nested=store.nested,
     )
     layers = layers_at(depths, blocks, store.layers, depth_tolerance)
     names = [layer for layer in store.layers if layer in layers.values()]

@@ -100,6 +100,7 @@ class SampledTexts:
         *,
         sample,
         n: int,
+        nested: bool = True,
     ) -> "SampledTexts":
         """Those of the sample that can be compared with a given tokenizer.
 
@@ -116,12 +117,17 @@ class SampledTexts:
             ``too short`` (fewer than n tokens), of ``one token`` (n times the same one, whose
             states differ by rounding alone), ``duplicate`` (the n tokens of an earlier text), and
             the ``only text`` where no other is left.
+        nested : bool
+            Whether the first n tokens of a longer text are a text of n; else those of exactly n
+            tokens alone count, see `infogeo.states.store`.
         """
         counts = sample["left_out"].value_counts()
         sampled, seen, index = set(sample["doc_id"][sample["left_out"] == ""]), set(), []
-        reasons = {"too short": len(sampled - set(doc_ids)), "one token": 0, "duplicate": 0}
+        cut = nested | (np.diff(offsets) == n)
+        known = {doc_id for doc_id, of_n in zip(doc_ids, cut, strict=True) if of_n}
+        reasons = {"too short": len(sampled - known), "one token": 0, "duplicate": 0}
         for text, doc_id in enumerate(doc_ids):
-            if doc_id not in sampled:
+            if doc_id not in sampled or not cut[text]:
                 continue
             start = offsets[text]
             tokens = tuple(np.asarray(token_ids[start : min(start + n, offsets[text + 1])]))

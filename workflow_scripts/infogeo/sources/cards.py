@@ -6,6 +6,9 @@ from pathlib import Path
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import check
 
+# Why an encoder lacks likelihoods, information gain, token selection and token ablation.
+NO_PREDICTION = "an encoder predicts no next token"
+
 
 def read(path, expected: str | None = None) -> dict:
     """The model.json of a model.
@@ -42,6 +45,11 @@ def require_files(card: dict) -> None:
                 "was the cache under HF_HOME cleaned up?). Make it anew: snakemake -R "
                 f"results/models/{card['slug']}/model.json"
             )
+
+
+def is_encoder(model: dict) -> bool:
+    """Whether a model, by its row or card, is run as an encoder; without `kind` it is causal."""
+    return model.get("kind", "causal") == "encoder"
 
 
 def stored_dtype(card: dict, dtype: str, asked: str) -> str:

@@ -14,8 +14,15 @@ from infogeo.geometry import gain_tables, layer_gains
 from infogeo.geometry.depths import layers_at
 from infogeo.inference import resampling
 from infogeo.jobs.threads import side_by_side
+from infogeo.sources import cards
 from infogeo.states import shards
-from infogeo.states.shard_results import gains, shard_stores, token_arrays, write_spectra
+from infogeo.states.shard_results import (
+    gains,
+    no_gains,
+    shard_stores,
+    token_arrays,
+    write_spectra,
+)
 from infogeo.states.shards import CorpusWork, Gathered
 from infogeo.states.store import open_store
 from infogeo.states.store_writer import create_store
@@ -114,7 +121,7 @@ def _sampled_rows(run: CorpusWork, sample, sentence_n: int) -> dict[int, int]:
     return {
         text: min(lengths[text], sentence_n)
         for text, doc_id in enumerate(doc_ids)
-        if doc_id in sampled
+        if doc_id in sampled and (lengths[text] == sentence_n or not cards.is_encoder(run.card))
     }
 
 
@@ -160,17 +167,22 @@ def assemble(task: Assembly) -> None:
         measured, task.notes, *named, arrays, outputs["spectra"], task.fingerprints["spectra"]
     )
 
-    texts = layer_gains.FullTexts.of(*named, encoded.offsets, encoded.token_ids, max(measured.n))
-    scores = texts.scores_of_model(arrays["nll"], arrays["predictive_entropy"], encoded.offsets)
-    copies = resampling.text_copies(texts.clusters, draws=task.draws, seed=measured.seed)
+    tables = {name: outputs[name] for name in TABLES}
+    if measured.nested:
+        texts = layer_gains.FullTexts.of(
+            *named, encoded.offsets, encoded.token_ids, max(measured.n)
+        )
+        scores = texts.scores_of_model(arrays["nll"], arrays["predictive_entropy"], encoded.offsets)
+        copies = resampling.text_copies(texts.clusters, draws=task.draws, seed=measured.seed)
 
-    def of_layer(layer):
-        of_texts, checks = gains(measured, layer)
-        return gain_tables.layer_tables(of_texts, checks, texts, scores, copies)
+        def of_layer(layer):
+            of_texts, checks = gains(measured, layer)
+            return gain_tables.layer_tables(of_texts, checks, texts, scores, copies)
 
-    with side_by_side(measured.model.threads) as each:
-        tables = {name: outputs[name] for name in TABLES}
-        write_pieces(each(of_layer, measured.layers), tables, task.fingerprints["gain"])
+        with side_by_side(measured.model.threads) as each:
+            write_pieces(each(of_layer, measured.layers), tables, task.fingerprints["gain"])
+    else:
+        write_pieces(no_gains(tables), tables, task.fingerprints["gain"])
     _write_store(measured, outputs["states"], description, arrays)
 
 

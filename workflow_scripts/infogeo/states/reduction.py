@@ -13,7 +13,13 @@ import h5py
 import numpy as np
 
 from infogeo.files import hdf5
-from infogeo.geometry.corpus_spectra import CorpusSpectra, Stacks, Sums, TextSpectra
+from infogeo.geometry.corpus_spectra import (
+    CorpusSpectra,
+    Stacks,
+    Sums,
+    TextSpectra,
+    counting_at,
+)
 from infogeo.geometry.information_gain import of_pivots, pivots
 from infogeo.geometry.layer_gains import Checks, LayerGains
 from infogeo.geometry.metrics import regularisers
@@ -77,10 +83,13 @@ class Reducer:
         See `regularisers`.
     seed : int
         Of the sample of tokens that are checked.
+    nested : bool
+        See `corpus_spectra.Documents`.
     """
 
-    def __init__(self, lengths, doc_ids, prefixes, lambdas, eps2, seed: int):
+    def __init__(self, lengths, doc_ids, prefixes, lambdas, eps2, seed: int, nested: bool = True):
         self.lengths, self.doc_ids, self.prefixes = np.asarray(lengths), doc_ids, sorted(prefixes)
+        self.nested = nested
         self.lambdas, self.eps2, self.seed = lambdas, eps2, seed
         self.whole = np.flatnonzero(self.lengths == self.prefixes[-1])
         self.whole_ids = [doc_ids[text] for text in self.whole]
@@ -101,8 +110,12 @@ class Reducer:
             Each text of the shard, in order; finite, as `batches.Rows` has seen to.
         """
         lengths, n = self.lengths[shard.start : shard.stop], self.prefixes[-1]
-        texts = {n: shard.start + np.flatnonzero(lengths >= n) for n in self.prefixes}
-        of_texts, totals = TextSpectra(texts, width), Sums(self.prefixes, width)
+        texts = {
+            prefix: shard.start + np.flatnonzero(counting_at(prefix, lengths, self.nested))
+            for prefix in self.prefixes
+        }
+        of_texts = TextSpectra(texts, width, self.nested)
+        totals = Sums(self.prefixes, width, self.nested)
         of_width = regularisers(self.lambdas, self.eps2, n, width)
         values = [lam for _, lam in of_width]
         squares = np.empty((len(values), len(texts[n]), n))
@@ -218,13 +231,15 @@ class LayerCorpus:
     width : int
     centres : dict of (str, int) to (d,) float64 ndarray
         See `Sums.centres`.
+    nested : bool
+        See `corpus_spectra.Documents`.
     """
 
-    def __init__(self, texts: dict[int, int], width: int, centres: dict):
+    def __init__(self, texts: dict[int, int], width: int, centres: dict, nested: bool):
         self.prefixes = sorted(texts)
         self.corpora = {
-            "unit": CorpusSpectra(texts, width),
-            "centred": CorpusSpectra(texts, width, centres),
+            "unit": CorpusSpectra(texts, width, nested=nested),
+            "centred": CorpusSpectra(texts, width, centres, nested),
         }
         self.stacks = Stacks(width, self._work)
 

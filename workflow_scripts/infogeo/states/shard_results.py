@@ -2,11 +2,13 @@
 
 import h5py
 import numpy as np
+import pandas as pd
 
 from infogeo.geometry.corpus_spectra import Documents, assembled
 from infogeo.geometry.metrics import regularisers
 from infogeo.geometry.spectra_file import Tokens, write_spectra_file
 from infogeo.jobs.threads import side_by_side
+from infogeo.sources.cards import NO_PREDICTION
 from infogeo.states import reduction, shards
 from infogeo.states.layout import TOKEN_ARRAYS
 from infogeo.states.reduction import LayerCorpus
@@ -36,6 +38,11 @@ def gains(task: MeasureTask, layer: str):
     return reduction.layer_gains(task.reductions(layer), layer, of_width)
 
 
+def no_gains(names) -> list[dict]:
+    """The tables of gains of an encoder, for `write_pieces`: the reason that there are none."""
+    return [{name: pd.DataFrame({"problem": [NO_PREDICTION]}) for name in names}]
+
+
 def write_spectra(task: MeasureTask, notes, doc_ids, sources, arrays, path, fingerprint) -> None:
     """Write the spectra of all texts and of the corpus.
 
@@ -52,7 +59,7 @@ def write_spectra(task: MeasureTask, notes, doc_ids, sources, arrays, path, fing
     fingerprint : str
     """
     encoded = shards.read_plan(task.folder)[0]
-    documents = Documents.of(doc_ids, sources, encoded.lengths, task.n)
+    documents = Documents.of(doc_ids, sources, encoded.lengths, task.n, task.nested)
     scores = {name: arrays[name] for name in ("nll", "predictive_entropy", "token_end_byte")}
     with side_by_side(task.model.threads) as each:
         corpora = list(each(lambda layer: _corpus_spectra(task, notes, layer), task.layers))
@@ -70,7 +77,7 @@ def _corpus_spectra(task: MeasureTask, notes, layer: str) -> dict:
     """The spectra of the corpus at a layer, from what all workers have gathered."""
     whole = None
     for note in notes:
-        part = LayerCorpus(task.counts, task.widths[layer], {})
+        part = LayerCorpus(task.counts, task.widths[layer], {}, task.nested)
         with h5py.File(note, "r", locking=False) as file:
             part.load(file[layer])
         if whole is None:

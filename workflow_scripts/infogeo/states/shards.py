@@ -131,7 +131,8 @@ def begin(
     card_path, corpus_path : path
         model.json and the corpus's table.
     n : list of int
-        Texts of fewer than min(n) tokens are left out, the others cut to max(n).
+        Texts of fewer than min(n) tokens are left out, the others cut to max(n); for an encoder
+        once to each n.
     layers : 'all' or list
         See `choose_layers`.
     attention_texts : int
@@ -162,6 +163,8 @@ def begin(
     card = cards.read(card_path, expected[0])
     cards.require_files(card)
     corpus = read_table(corpus_path, expected[1])
+    if cards.is_encoder(card):
+        attention_texts = 0  # nothing is predicted from its last token
     chosen = tuple(choose_layers(layers, card["layers"]))
     attrs = _origin(card, corpus_path, seed)
     draw = None if twin is None else (twin, seed)
@@ -192,6 +195,7 @@ def _origin(card: dict, corpus_path, seed: int) -> dict:
     """Attributes of a store: what its states come from."""
     return {
         "model": card["slug"],
+        "kind": card["kind"],
         "revision": card["revision"],
         "commit": card["commit"],
         "params_total": card["params_total"],
@@ -209,6 +213,8 @@ def _planned(folder, card, corpus, n, most_tokens: int, trust_remote_code: bool)
     if not path.exists():
         tokenizer = load_tokenizer(card["directory"], trust_remote_code)
         encoded = encode(tokenizer, corpus["text"], max(n), min(n), "spectra.n")
+        if cards.is_encoder(card):  # the start of a longer pass is no shorter text to it
+            encoded = encoded.cut_to_each(n)
         shards = batches.plan_blocks(encoded.lengths, most_tokens)
         doc_ids = corpus["doc_id"].iloc[encoded.corpus_rows].to_numpy(dtype=str)
         with replacing(path) as temporary, temporary.open("wb") as file:
@@ -411,7 +417,7 @@ def store_description(corpus, encoded: Encoded, attrs: dict) -> dict:
         "sources": texts["source"].tolist(),
         "labels": texts["label"].tolist(),
         "lengths": encoded.lengths,
-        "attrs": attrs | {"texts_left_out": len(corpus) - len(encoded)},
+        "attrs": attrs | {"texts_left_out": len(corpus) - len(np.unique(encoded.corpus_rows))},
     }
 
 

@@ -8,6 +8,9 @@ inputs give the same bytes: no times, hosts or job ids are stored.
 A reduced store (`keep_hidden_states: false`) holds the same of every text but hidden states, which
 it has of some texts and layers only: `/documents/state_texts` names the texts, `state_lengths` says
 of how many of their first tokens, and the rows under `/hidden` are these, one text after another.
+
+A store of an encoder (`kind`) holds a text once for each n, cut to it: a pass of its own, since the
+start of a longer pass is no shorter text. It has no likelihoods: these are NaN.
 """
 
 import contextlib
@@ -54,8 +57,9 @@ class HiddenStates:
     post_norm : dict of layer -> bool
     attention_texts : list of int
         Indices of the texts whose attention rows are stored.
-    reduced : bool
-        Whether hidden states are there of some texts and layers only.
+    nested, reduced : bool
+        Whether the first tokens of a text are a shorter text; whether hidden states are there of
+        some texts and layers only. See above.
     state_texts : int ndarray
         Indices of the texts whose hidden states are stored; in a reduced store perhaps those of
         their first tokens alone.
@@ -69,8 +73,8 @@ class HiddenStates:
         self.file, self.path, self.remedy = file, Path(path), remedy
         self.attrs = {name: _plain(value) for name, value in file.attrs.items()}
         self.layers = list(self.attrs["layers"])
-        self.first_row = int(self.attrs["first_row"])
-        self.dtype = self.attrs["dtype"]
+        self.first_row, self.dtype = int(self.attrs["first_row"]), self.attrs["dtype"]
+        self.nested = self.attrs.get("kind") != "encoder"
         documents = file["documents"]
         names = "doc_id", "source", "label"
         self.doc_ids, self.sources, self.labels = (strings(documents[name]) for name in names)
@@ -86,9 +90,8 @@ class HiddenStates:
         self.datasets = {layer: file["hidden"][layer] for layer in self.layers}
         self._chunks = {layer: dataset.chunks[0] for layer, dataset in self.datasets.items()}
         self.widths = {layer: dataset.shape[1] for layer, dataset in self.datasets.items()}
-        self.post_norm = {
-            layer: bool(dataset.attrs["post_norm"]) for layer, dataset in self.datasets.items()
-        }
+        normed = (bool(dataset.attrs["post_norm"]) for dataset in self.datasets.values())
+        self.post_norm = dict(zip(self.layers, normed, strict=True))
         self.attention_texts, self._attention_offsets = [], np.zeros(1, dtype=np.int64)
         if "attention" in file:
             self.attention_texts = file["attention/texts"][:].tolist()

@@ -43,6 +43,21 @@ class Encoded:
         """Token ids of one text. (n,) int32."""
         return self.token_ids[self.offsets[index] : self.offsets[index + 1]]
 
+    def cut_to_each(self, lengths) -> "Encoded":
+        """Each text once for each of these lengths that it has, cut to it, shortest first."""
+        pairs = [
+            (text, n) for text, own in enumerate(self.lengths) for n in sorted(lengths) if n <= own
+        ]
+        texts, sizes = np.array(pairs, dtype=np.int64).T
+        places = np.concatenate([self.offsets[text] + np.arange(n) for text, n in pairs])
+        return Encoded(
+            self.corpus_rows[texts],
+            np.concatenate([[0], np.cumsum(sizes)]),
+            self.token_ids[places],
+            self.special_mask[places],
+            self.token_end_byte[places],
+        )
+
 
 def load_tokenizer(directory, trust_remote_code: bool = False):
     """The tokenizer in a directory in Hugging Face format.

@@ -15,7 +15,7 @@ from infogeo.files.parts import Parts, in_parts, write_pieces
 from infogeo.geometry import gain_tables, layer_gains
 from infogeo.jobs.threads import side_by_side
 from infogeo.states import shards
-from infogeo.states.shard_results import gains, token_arrays, write_spectra
+from infogeo.states.shard_results import gains, no_gains, token_arrays, write_spectra
 from infogeo.states.shards import CorpusWork
 from infogeo.states.store import open_store
 from infogeo.states.two_passes import MeasureTask, both_passes, measure_task
@@ -159,6 +159,10 @@ def assemble(task: Assembly) -> None:
     arrays = token_arrays(measured)
     write_spectra(measured, task.notes, *named, arrays, task.output, task.fingerprint)
 
+    paths = {name: _table_path(measured.folder, name) for name in TABLES}
+    if not measured.nested:
+        write_pieces(no_gains(paths), paths, task.fingerprint)
+        return
     offsets = encoded.offsets
     texts = layer_gains.FullTexts.of(*named, offsets, encoded.token_ids, max(measured.n))
     scores = texts.scores_of_model(arrays["nll"], arrays["predictive_entropy"], offsets)
@@ -175,5 +179,4 @@ def assemble(task: Assembly) -> None:
         }
 
     with side_by_side(measured.model.threads) as each:
-        paths = {name: _table_path(measured.folder, name) for name in TABLES}
         write_pieces(each(of_layer, measured.layers), paths, task.fingerprint)

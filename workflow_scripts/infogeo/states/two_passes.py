@@ -20,6 +20,7 @@ from infogeo.geometry.corpus_spectra import ROWS, Documents, corpus_bytes
 from infogeo.geometry.depths import width_at
 from infogeo.jobs import memory
 from infogeo.jobs.threads import side_by_side
+from infogeo.sources import cards
 from infogeo.states import reduction, shards
 from infogeo.states.layout import STORED, TOKEN_ARRAYS
 from infogeo.states.reduction import LayerCorpus, Reducer
@@ -50,6 +51,8 @@ class MeasureTask(PassesTask):
     widths : dict of layer → d
     workers : int
         Which share out the shards of the second pass.
+    nested : bool
+        See `corpus_spectra.Documents`; not of an encoder, which has no gains either.
     """
 
     n: tuple[int, ...]
@@ -61,6 +64,7 @@ class MeasureTask(PassesTask):
     counts: dict[int, int]
     widths: dict[str, int]
     workers: int
+    nested: bool
 
     @property
     def note(self) -> Path:
@@ -88,18 +92,21 @@ def measure_task(run: CorpusWork, lambdas, eps2, stored_rows=(), stored_layers=(
         At which layers.
     """
     texts = run.corpus.iloc[run.encoded.corpus_rows]
-    documents = Documents.of(texts["doc_id"], texts["source"], run.encoded.lengths, run.n)
+    nested = not cards.is_encoder(run.card)
+    documents = Documents.of(texts["doc_id"], texts["source"], run.encoded.lengths, run.n, nested)
     return MeasureTask(
         **vars(run.task) | {"shards": tuple(range(len(run.files.sizes)))},
         n=tuple(run.n),
-        lambdas=tuple(lambdas),
-        eps2=tuple(eps2),
+        # Gains are of tokens given those before them, which an encoder does not have.
+        lambdas=tuple(lambdas if nested else ()),
+        eps2=tuple(eps2 if nested else ()),
         seed=run.seed,
         stored_rows=dict(sorted(dict(stored_rows).items())),
         stored_layers=tuple(layer for layer in run.layers if layer in stored_layers),
         counts={n: len(chosen) for n, chosen in documents.texts.items()},
         widths={layer: width_at(layer, run.card) for layer in run.layers},
         workers=run.work.launched.workers,
+        nested=nested,
     )
 
 
@@ -184,7 +191,8 @@ def make_shards(task: MeasureTask) -> None:
     if not indices:
         return
     encoded, _, doc_ids = shards.read_plan(task.folder)
-    reducer = Reducer(encoded.lengths, doc_ids, task.n, task.lambdas, task.eps2, task.seed)
+    settings = task.n, task.lambdas, task.eps2, task.seed, task.nested
+    reducer = Reducer(encoded.lengths, doc_ids, *settings)
     with side_by_side(task.model.threads) as each:
         shards.overlap(
             shards.passes(task, indices),
@@ -284,7 +292,7 @@ def _corpora(task: MeasureTask, done: int) -> dict[str, LayerCorpus]:
             centres = {
                 (rows, n): file[f"{layer}/{rows}-{n}"][:] for n in task.counts for rows in ROWS
             }
-            corpora[layer] = LayerCorpus(task.counts, task.widths[layer], centres)
+            corpora[layer] = LayerCorpus(task.counts, task.widths[layer], centres, task.nested)
     if done:
         with h5py.File(task.note, "r", locking=False) as file:
             for layer, corpus in corpora.items():
