@@ -157,6 +157,12 @@ class Checkout:
         return jobs - {"all"}
 
 
+@pytest.fixture
+def unrun(tmp_path) -> Checkout:
+    """A checkout in which nothing has run."""
+    return Checkout(tmp_path / "unrun").make()
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Checkout:
     """A checkout in which the workflow has run to its end."""

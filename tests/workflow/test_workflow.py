@@ -223,6 +223,18 @@ def test_adding_a_model_runs_its_jobs_and_the_aggregates(checkout):
     assert len(mine) > 0 and (mine == same).all()
 
 
+def test_an_encoder_has_every_job_but_those_that_need_a_prediction(unrun):
+    unrun.edit("config/models.tsv", "trust_remote_code", "trust_remote_code\tkind")
+    with unrun.path("config/models.tsv").open("a") as table:
+        table.write("bert\tother\thub\tgoogle/bert\t\tfloat32\t\t\tencoder\n")
+    planned = [job.split() for job in unrun.planned() if " " in job]
+    encoder, causal = ({r for r, model in planned if model == m} for m in ("bert", "w16-d1"))
+    assert encoder - causal == {"download_model"}
+    assert causal - encoder == {
+        "train_ladder", "information_gain", "token_selection", "token_ablation"
+    }  # fmt: skip
+
+
 def test_without_stored_states_one_job_takes_the_place_of_three_and_all_numbers_stay(
     checkout, finished
 ):
