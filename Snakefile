@@ -27,6 +27,7 @@ include: "rules/entropy.smk"
 include: "rules/scaling.smk"
 include: "rules/context.smk"
 include: "rules/sentences.smk"
+include: "rules/similarity.smk"
 include: "rules/theory.smk"
 include: "rules/claims.smk"
 include: "rules/figures.smk"
@@ -72,6 +73,12 @@ rule sentences:
     """The study of sentences: mean embeddings and distances between covariances, judged by labels."""
     input:
         sentence_files,
+
+
+rule similarity:
+    """How similar layers of a model are, and models, on the same texts."""
+    input:
+        similarity_files,
 
 
 rule theory:

@@ -28,6 +28,11 @@ PARTS = {
         "figures": per_corpus("sentence_maps", "sentence_distances", corpora=JUDGED),
         "pages": per_corpus("sentence_view", corpora=JUDGED),
     },
+    "similarity": {
+        "tables": ["layer_similarity.csv", "model_similarity.csv"],
+        "figures": per_corpus("layer_similarity", "model_similarity"),
+        "pages": [],
+    },
     "theory": {
         "tables": ["skills.csv", "theory.csv", "theory.md", "theory.txt"],
         "figures": ["skills"],
@@ -44,6 +49,8 @@ if not JUDGED:
     del PARTS["sentences"]
 if not CAUSAL_MODELS:
     del PARTS["context"]
+if not CONFIG["keep_hidden_states"]:
+    del PARTS["similarity"]
 
 
 def table_files(*parts) -> list[str]:
@@ -79,6 +86,15 @@ def sentence_files(wildcards) -> list[str]:
             + "\n".join(f"  {corpus}: {lacking}" for corpus, lacking in LACKING.items())
         )
     return table_files("sentences") + figure_files("sentences")
+
+
+def similarity_files(wildcards) -> list[str]:
+    """The tables and figures of the similarities."""
+    if not CONFIG["keep_hidden_states"]:
+        raise WorkflowError(
+            "similarities need the hidden states of all texts and layers; to add: keep_hidden_states: true"
+        )
+    return table_files("similarity") + figure_files("similarity")
 
 
 def figure_outputs(name: str, title: str) -> dict:

@@ -40,7 +40,7 @@ def layers_of(count: int, texts: int, width: int) -> list[np.ndarray]:
     layers = []
     for _ in range(count):
         stream = stream + 0.3 * rng.standard_normal((texts, width)) * stream.std()
-        layers.append(stream + 3 * rng.standard_normal(width))
+        layers.append(stream + 0.3 * rng.standard_normal(width))
     return layers
 
 

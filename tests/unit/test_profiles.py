@@ -59,6 +59,7 @@ def test_the_rules_that_run_a_model_are_those_for_which_the_profile_asks_a_gpu()
 
 
 BY_TEXTS = ("compute_spectra", "information_gain", "compute_entropy", "sentence_geometry")
+BY_TEXTS += ("layer_similarity",)
 
 
 @pytest.mark.parametrize("rule", [*SLURM["set-resources"], "train_ladder", *BY_TEXTS])
@@ -80,6 +81,7 @@ def test_what_such_a_rule_asks_for_follows_from_the_model(rule):
         "write_tables",
         "summarise_context",
         "summarise_sentences",
+        "model_similarity",
         "sentence_maps",
     ],
 )

@@ -36,16 +36,18 @@ CONTEXT = {"summarise_context"} | CONTEXT_FIGURES
 SENTENCE_FIGURES = {"figure_sentence_maps", "figure_sentence_distances"}
 JUDGED = {"summarise_sentences"} | SENTENCE_FIGURES
 SENTENCES = {"sentence_maps", "sentence_view"} | JUDGED
+SIMILARITIES = {"model_similarity", "figure_layer_similarity", "figure_model_similarity"}
 SKILLS = {"simulate_skills", "figure_skills"}
 # Over all models.
 AGGREGATES = {"random_null", "text_view", "compare_theory", "write_claims"}
-AGGREGATES |= LAWS | FIGURES | CONTEXT | SENTENCES
+AGGREGATES |= LAWS | FIGURES | CONTEXT | SENTENCES | SIMILARITIES
 MODELS = ("w16-d1", "w16-d2", "w32-d1", "w32-d2")
 ENTROPY = ("compute_spectra", "untrained_twins", "compute_entropy")
 GAIN_TABLES = ("gain", "gain_positions", "gain_relations", "gain_checks", "gain_surprisal")
 GAIN_AND_SELECTION = ("information_gain", "token_selection")
 GEOMETRY = ("sentence_geometry", "untrained_sentences")
 PER_MODEL = ("dump_hidden_states", *ENTROPY, *GAIN_AND_SELECTION, "token_ablation", *GEOMETRY)
+PER_MODEL += ("layer_similarity",)
 
 
 def jobs(*rules, models=MODELS):
@@ -56,6 +58,7 @@ def jobs(*rules, models=MODELS):
 def test_every_table_and_figure_is_there_and_not_empty(finished):
     names = ("entropy_scaling", "conditional_entropy", "depth", "width_pairs")
     names += ("information_gain", "token_selection", "token_ablation")
+    names += ("layer_similarity", "model_similarity")
     for name in (*names, "sentence_maps", "sentence_distances"):
         for kind in ("pdf", "png"):
             file = finished.path(f"results/figures/stories/{name}.{kind}")
@@ -91,6 +94,18 @@ def test_the_context_study_covers_every_model(finished):
     assert set(distribution["problem"]) == {""}
     whole = ablation[(ablation["mode"] == "keep") & (ablation["share"] == 1)]
     assert (whole["kl"] < 1e-6).all() and len(whole)
+
+
+def test_similarities_are_of_every_pair_of_layers_and_models(finished):
+    layers = pd.read_csv(finished.path("results/tables/layer_similarity.csv"))
+    models = pd.read_csv(finished.path("results/tables/model_similarity.csv"))
+    assert set(layers["model"]) == set(MODELS)
+    kinds = layers.groupby("model")[["scope", "first", "measure"]].value_counts(dropna=False)
+    of_depth = {"w16-d1": 3, "w16-d2": 6, "w32-d1": 3, "w32-d2": 6}  # pairs of 3 or 4 layers
+    assert all(kinds[model].tolist() == [pairs] * 6 for model, pairs in of_depth.items())
+    assert len(models) == 6 * 6
+    compared = models[models["measure"] == "cka"]
+    assert compared[["value", "low", "high", "null", "p", "q"]].notna().all(axis=None)
 
 
 @pytest.mark.parametrize("name", ["text_view", "sentence_view"])

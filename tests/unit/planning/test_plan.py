@@ -247,6 +247,7 @@ def test_the_costliest_rule_is_named_with_the_keys_that_bring_it_down(config, tm
 def test_the_keys_that_bring_costs_down_are_there_for_every_rule():
     keys = set(schemas.paths(schemas.read("config")))
     rules = {*plan.WORKS.values(), "measure_states", "sentence_geometry", "untrained_sentences"}
+    rules.add("layer_similarity")
     assert set(costliest.LESS_MEMORY) == rules - {"train_ladder"}
     assert set(costliest.LESS_TIME) == set(plan.WORKS)
     for text in (*costliest.LESS_MEMORY.values(), *costliest.LESS_TIME.values()):

@@ -70,6 +70,16 @@ NEEDED = {
             "pca_1", "pca_2", "umap_1", "umap_2", "explained_1", "explained_2",
         ],
     },
+    "similarity": {
+        "layers": [
+            "corpus", "family", "model", "N", "layer", "other_layer", "scope", "first", "measure",
+            "value", "p",
+        ],
+        "models": [
+            "corpus", "family", "model", "N", "other_family", "other_model", "other_N", "scope",
+            "first", "measure", "value", "p",
+        ],
+    },
     "theory": {
         "graph": ["text", "skill"],
         "curve": [

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from infogeo.geometry.similarity import CKA, Compared, cosines
+from infogeo.inference.regression import t_quantile
 
 MOST = 1 - 1e-12  # similarities beyond are 1 but for rounding, and so without an interval
 EQUAL = 1e-6  # similarities under permutations are float32
@@ -51,16 +52,14 @@ def _shift(rows, texts) -> np.ndarray:
     return 2 / (n - 2) * sums @ sums.T - np.outer(total, total) / ((n - 1) * (n - 2))
 
 
-def interval(values, left_out, quantile: float):
-    """95 % intervals from the jackknife over sources, on the scale of Fisher's z.
+def interval(values, left_out):
+    """95 % intervals from the jackknife over sources: Student's t on the scale of Fisher's z.
 
     Parameters
     ----------
     values : array (...)
     left_out : array (sources, ...)
         Of `without_each_source`.
-    quantile : float
-        97.5 % point of Student's t with one degree less than there are sources.
 
     Returns
     -------
@@ -77,7 +76,7 @@ def interval(values, left_out, quantile: float):
     if k < 3:
         return np.full_like(values, np.nan), np.full_like(values, np.nan)
     z = np.arctanh(np.clip(left_out, -MOST, MOST))
-    half = quantile * np.sqrt((k - 1) / k * ((z - z.mean(axis=0)) ** 2).sum(axis=0))
+    half = t_quantile(k - 1) * np.sqrt((k - 1) / k * ((z - z.mean(axis=0)) ** 2).sum(axis=0))
     centre = np.arctanh(np.clip(values, -MOST, MOST))
     one = (values > MOST) & (left_out > MOST).all(axis=0)
     return np.where(one, 1.0, np.tanh(centre - half)), np.where(one, 1.0, np.tanh(centre + half))

@@ -3,6 +3,7 @@
 The mean also without the first token, whose norm may be a hundred times that of the others.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -10,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from infogeo.files import hdf5
+from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.rows import check_finite
 
@@ -21,15 +24,30 @@ class Rows(NamedTuple):
     ----------
     scope : {"means", "last"}
         The mean over its first n tokens, or the state of the last of these.
-    first : {"in", "out"}
-        Whether the mean is taken with the first token; the last state has no such choice.
+    first : {"in", "out", ""}
+        Whether the mean is taken with the first token; the last state has neither.
     """
 
     scope: str
     first: str
 
 
-KINDS = (Rows("means", "in"), Rows("means", "out"), Rows("last", "in"))
+KINDS = (Rows("means", "in"), Rows("means", "out"), Rows("last", ""))
+
+FORMAT = hdf5.Format("infogeo text rows", 1, "file of rows of texts")
+
+
+def sample(doc_ids, lengths, n: int, most: int, seed: int) -> np.ndarray:
+    """The texts of at least n tokens, or `most` of them, as rising indices.
+
+    A hash of its name decides on a text, so that two models with different texts of n tokens have
+    as many in common as there can be.
+    """
+    texts = np.flatnonzero(np.asarray(lengths) >= n)
+    if len(texts) <= most:
+        return texts
+    draws = [hashlib.sha256(f"{seed}\n{doc_ids[text]}".encode()).digest() for text in texts]
+    return texts[np.sort(sorted(range(len(texts)), key=draws.__getitem__)[:most])]
 
 
 def rows_of_layers(states: Iterable, texts, n: int) -> Iterator[tuple[str, dict[Rows, np.ndarray]]]:
@@ -83,3 +101,53 @@ def _rows(Z, n: int):
     yield total / n
     yield Z[1:].sum(axis=0) / (n - 1)
     yield Z[-1]
+
+
+class TextRows(NamedTuple):
+    """Rows of texts at one layer.
+
+    Attributes
+    ----------
+    doc_ids, sources : lists of str (m,)
+    layer : str
+    n : int
+        Tokens of each text.
+    rows : dict of Rows to (m, d) float64 array
+    """
+
+    doc_ids: list[str]
+    sources: list[str]
+    layer: str
+    n: int
+    rows: dict[Rows, np.ndarray]
+
+
+def save(path, texts: TextRows, fingerprint: str) -> None:
+    """Write as HDF5, whole or not at all: ``/texts/{doc_id,source}``, ``/rows/{scope}-{first}``.
+
+    Raises
+    ------
+    InfogeoError
+        Where the disk is full.
+    """
+    with replacing(path) as temporary, hdf5.create(temporary) as file:
+        hdf5.stamp(file, FORMAT, fingerprint)
+        file.attrs.update(layer=texts.layer, n=texts.n)
+        hdf5.put_strings(file, "texts/doc_id", texts.doc_ids)
+        hdf5.put_strings(file, "texts/source", texts.sources)
+        for kind, rows in texts.rows.items():
+            hdf5.put_checked(file, f"rows/{'-'.join(kind)}", rows)
+
+
+def load(path, expected: str | None = None) -> TextRows:
+    """Read what `save` wrote.
+
+    Raises
+    ------
+    InfogeoError
+        Where the file is missing, truncated, something else, or made from other settings.
+    """
+    with hdf5.opened(path, FORMAT, expected) as file, hdf5.reading(path, "its content"):
+        names = (file[f"texts/{name}"].asstr()[:].tolist() for name in ("doc_id", "source"))
+        rows = {kind: file[f"rows/{'-'.join(kind)}"][:] for kind in KINDS}
+        return TextRows(*names, str(file.attrs["layer"]), int(file.attrs["n"]), rows)

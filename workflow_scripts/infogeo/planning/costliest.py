@@ -9,6 +9,7 @@ LESS_MEMORY = {
     "untrained_twins": "states.batch_tokens, states.layers, spectra.n",
     "untrained_sentences": "states.batch_tokens, sentences.texts_per_label, sentences.depths",
     "sentence_geometry": "sentences.texts_per_label, sentences.depths, sentences.n",
+    "layer_similarity": "similarity.texts, states.layers",
     "token_ablation": "states.batch_tokens",
     "compute_spectra": f"spectra.n, {TEXTS}",
     "information_gain": f"context.lambdas, spectra.n, {TEXTS}",

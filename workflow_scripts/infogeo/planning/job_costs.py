@@ -156,6 +156,20 @@ class Job:
         needed, seconds = self.distances(DISTANCES, 1)
         return NUMPY_BYTES + needed, seconds
 
+    def layer_similarity(self):
+        """Rows of all layers in float64, three of a text; matrices of pairs of texts in float32.
+
+        These lie in memory twice while they are permuted. A permutation takes a nanosecond a pair
+        of texts and layer.
+        """
+        settings = self.config["similarity"]
+        texts = min(self.texts, settings["texts"])
+        rows = 8 * 4 * self.layers * texts * self.model["width"]
+        matrices = 4 * 4 * self.layers * texts**2
+        each = 2 * self.layers * texts**2 * self.model["width"] / 2e10
+        permuted = settings["permutations"] * self.layers * texts**2 * 2e-9 * self.layers**0.5
+        return NUMPY_BYTES + rows + matrices, 6 * (each + permuted)
+
     def untrained_sentences(self):
         """At most: the sample may hold all texts."""
         needed, seconds = self.distances(TWIN_DISTANCES, self.draws)
@@ -273,6 +287,15 @@ class Summary:
         of_matrices = 1.7 * 8 * matrices * max(squares, default=0)
         seconds = 10 + 30 * len(self.corpora) + 3.2 / 174**2 * self.models * sum(squares)
         return 300e6 + 6e5 * self.pairs + of_matrices, seconds
+
+    def model_similarity(self):
+        """As `Job.layer_similarity`, of models of width 4096 in place of layers."""
+        settings = self.config["similarity"]
+        texts = min(self.texts, settings["texts"])
+        of_models = self.models * (8 * 4 * texts * 4096 + 4 * 4 * texts**2)
+        layers = 6 * 200 * self.pairs * self.layers**2
+        permuted = settings["permutations"] * texts**2 * 2e-9 * self.models**1.5
+        return NUMPY_BYTES + of_models + layers, 10 + 6 * permuted * len(self.corpora)
 
     def compare_theory(self):
         """The tokens of the largest corpus, and a block of resamples of its sources, at most texts.

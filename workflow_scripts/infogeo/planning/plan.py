@@ -234,8 +234,10 @@ def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
 
 def _running(rules: dict[str, str], judged: bool) -> list[str]:
     """The rules of a model on a corpus."""
-    of_sentences = ["sentence_geometry", "untrained_sentences"] if judged else []
-    return [rule for work, rule in rules.items() if work != "training"] + of_sentences
+    others = ["sentence_geometry", "untrained_sentences"] if judged else []
+    if "compute_spectra" in rules.values():  # states are stored
+        others.append("layer_similarity")
+    return [rule for work, rule in rules.items() if work != "training"] + others
 
 
 # ---------------------------------------------------------------- the table

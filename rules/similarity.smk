@@ -1,0 +1,135 @@
+# Needs: stored hidden states of all texts and layers. Makes: results/similarity/, how similar layers of a model are,
+# and models, on the same texts, and their tables.
+
+
+SIMILARITY = recipe(
+    "layer_similarity",
+    "model",
+    "corpus",
+    n=CONFIG["headline"]["n"],
+    depth=CONFIG["headline"]["depth"],
+    depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
+    texts=CONFIG["similarity"]["texts"],
+    neighbours=CONFIG["similarity"]["neighbours"],
+    permutations=CONFIG["similarity"]["permutations"],
+    seed=CONFIG["seed"],
+    expected=lambda w: [fingerprint_of_model(w), STATES.fingerprint(w)],
+)
+
+
+rule layer_similarity:
+    """How similar the layers of a model are, and the rows of texts at the headline's depth."""
+    input:
+        model="results/models/{model}/model.json",
+        states="results/hidden_states/{corpus}/{model}.h5",
+    output:
+        pairs="results/similarity/{corpus}/{model}.parquet",
+        rows="results/similarity/{corpus}/{model}.h5",
+    log:
+        "results/logs/layer_similarity/{corpus}/{model}.log",
+    benchmark:
+        "results/benchmarks/layer_similarity/{corpus}/{model}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("layer_similarity"),
+        runtime=minutes("layer_similarity"),
+    params:
+        **SIMILARITY.params,
+    script:
+        "../workflow_scripts/layer_similarity.py"
+
+
+SIMILARITIES = recipe(
+    "model_similarity",
+    corpora=list(CORPORA),
+    models=list(MODELS),
+    families=[row["family"] for row in MODELS.values()],
+    n=CONFIG["headline"]["n"],
+    neighbours=CONFIG["similarity"]["neighbours"],
+    permutations=CONFIG["similarity"]["permutations"],
+    seed=CONFIG["seed"],
+    expected=[SIMILARITY.fingerprint(pair) for pair in pairs()],
+)
+
+
+rule model_similarity:
+    """How similar models are at the headline's depth, and the tables of layers and of models."""
+    input:
+        models=per_model("results/models/{model}/model.json"),
+        pairs=per_model_and_corpus("results/similarity/{corpus}/{model}.parquet"),
+        rows=per_model_and_corpus("results/similarity/{corpus}/{model}.h5"),
+    output:
+        layers="results/similarity/layers.parquet",
+        models="results/similarity/models.parquet",
+        layers_table=reported("results/tables/layer_similarity.csv", "similarity of layers"),
+        models_table=reported("results/tables/model_similarity.csv", "similarity of models"),
+    log:
+        "results/logs/model_similarity.log",
+    benchmark:
+        "results/benchmarks/model_similarity.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes_over_all("model_similarity"),
+        runtime=minutes_over_all("model_similarity"),
+    params:
+        **SIMILARITIES.params,
+    script:
+        "../workflow_scripts/model_similarity.py"
+
+
+# What the captions of both figures print.
+SIMILARITY_CAPTION_PARAMS = {
+    "n": CONFIG["headline"]["n"],
+    "depth": CONFIG["headline"]["depth"],
+    **CONFIG["similarity"],
+    "seed": CONFIG["seed"],
+    "expected": SIMILARITIES.fingerprint(),
+}
+
+
+rule figure_layer_similarity:
+    """Draw the similarities of the layers of some models as heat maps."""
+    input:
+        "results/similarity/layers.parquet",
+    output:
+        **figure_outputs("layer_similarity", "similarity of layers"),
+    log:
+        "results/logs/figure_layer_similarity/{corpus}.log",
+    benchmark:
+        "results/benchmarks/figure_layer_similarity/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(1000),
+    params:
+        **SIMILARITY_CAPTION_PARAMS,
+        logic=logic("figure_layer_similarity"),
+    script:
+        "../workflow_scripts/figure_layer_similarity.py"
+
+
+rule figure_model_similarity:
+    """Draw the similarities of models as heat maps."""
+    input:
+        "results/similarity/models.parquet",
+    output:
+        **figure_outputs("model_similarity", "similarity of models"),
+    log:
+        "results/logs/figure_model_similarity/{corpus}.log",
+    benchmark:
+        "results/benchmarks/figure_model_similarity/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(1000),
+    params:
+        **SIMILARITY_CAPTION_PARAMS,
+        logic=logic("figure_model_similarity"),
+    script:
+        "../workflow_scripts/figure_model_similarity.py"

@@ -1,0 +1,100 @@
+"""Heat maps of similarities: every value in its place, what lacks one, what chance gives."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from infogeo.figures.similarity import KINDS, layer_similarity, model_similarity
+from infogeo.figures.style import save
+from infogeo.files.errors import InfogeoError
+
+
+def pairs(names, ends, **columns) -> pd.DataFrame:
+    """CKA 0.9, 0.8, … and mutual neighbours half of that, in the order of pairs."""
+    rows = []
+    for place, pair in enumerate(combinations(names, 2)):
+        for scope, first in KINDS:
+            for measure, factor in (("cka", 1), ("mutual_knn", 0.5)):
+                value = factor * (0.9 - place / 10)
+                rows.append(
+                    {"corpus": "c", "scope": scope, "first": first, "measure": measure,
+                     "value": value, "p": 0.005, **dict(zip(ends, pair, strict=True)), **columns}
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def layers(model="m", N=5, family="f") -> pd.DataFrame:
+    ends = ("layer", "other_layer")
+    return pairs(["0", "2", "10", "final"], ends, model=model, N=N, family=family)
+
+
+def maps(figure, kind="means-in") -> list:
+    return [
+        np.ma.filled(image.get_array(), np.nan)
+        for ax in figure.axes for image in ax.images
+        if image.get_gid() == f"similarity/{kind}"
+    ]  # fmt: skip
+
+
+def test_cka_is_above_the_diagonal_and_neighbours_below_in_the_order_of_layers():
+    (values,) = maps(layer_similarity(layers(), corpus="c"))
+    assert values[0, 1:].tolist() == pytest.approx([0.9, 0.8, 0.7])
+    assert values[1:, 0].tolist() == pytest.approx([0.45, 0.4, 0.35])
+    assert values[2, 3] == pytest.approx(0.4)
+    assert np.isnan(np.diag(values)).all()
+
+
+def test_a_value_that_is_not_available_is_hatched_and_one_of_chance_crossed(tmp_path):
+    table = layers()
+    plain = layer_similarity(table, corpus="c")
+    assert not any(ax.patches for ax in plain.axes) and not plain.legends
+    table.loc[(table["layer"] == "0") & (table["scope"] == "last"), ["value", "p"]] = np.nan
+    table.loc[(table["other_layer"] == "final") & (table["scope"] == "means"), "p"] = 0.3
+    figure = layer_similarity(table, corpus="c")
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["white × in a cell: not beyond permuted texts, p ≥ 0.05", "not available"]
+    hatched = [ax for ax in figure.axes if ax.patches]
+    assert [ax.get_title(loc="left") for ax in hatched] == ["state of the last token"]
+    (crosses,) = figure.axes[0].lines
+    at = set(zip(crosses.get_xdata(), crosses.get_ydata(), strict=True))
+    assert at == {(3, 0), (3, 1), (3, 2), (0, 3), (1, 3), (2, 3)}
+    save(figure, [tmp_path / "figure.png"])
+
+
+def test_the_largest_and_the_smallest_model_of_each_family_are_drawn():
+    table = pd.concat([layers(f"m{N}", N) for N in (1, 2, 3)] + [layers("other", 9, "g")])
+    figure = layer_similarity(table, corpus="c")
+    names = [ax.get_ylabel().split("\n")[0] for ax in figure.axes if "layer" in ax.get_ylabel()]
+    assert names == ["m3", "other", "m1"]
+    assert "3 of 4 models" in figure.get_suptitle()
+
+
+def models() -> pd.DataFrame:
+    table = pairs("abc", ("model", "other_model"))
+    for side in ("", "other_"):
+        table[f"{side}N"] = table[f"{side}model"].map({"a": 3, "b": 2, "c": 1})
+        table[f"{side}family"] = table[f"{side}model"].map({"a": "f", "b": "g", "c": "f"})
+    return table
+
+
+def test_models_are_in_the_order_of_families_and_sizes():
+    figure = model_similarity(models(), corpus="c")
+    (values,) = maps(figure)
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == ["c", "a", "b"]
+    assert values[0].tolist()[1:] == pytest.approx([0.8, 0.7])  # c with a, c with b
+    assert values[2, 1] == pytest.approx(0.45)  # neighbours of b with a
+
+
+def test_a_corpus_without_pairs_says_so():
+    figure = layer_similarity(layers(), corpus="other")
+    assert "no two layers on other" in figure.axes[0].texts[0].get_text()
+    figure = model_similarity(models(), corpus="other")
+    assert "no two models on other" in figure.axes[0].texts[0].get_text()
+
+
+def test_a_table_of_another_version_is_refused():
+    with pytest.raises(InfogeoError, match=r"results/similarity/layers\.parquet: lacks"):
+        layer_similarity(layers().drop(columns="p"), corpus="c")
