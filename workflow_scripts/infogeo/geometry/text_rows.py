@@ -37,13 +37,26 @@ KINDS = (Rows("means", "in"), Rows("means", "out"), Rows("last", ""))
 FORMAT = hdf5.Format("infogeo text rows", 1, "file of rows of texts")
 
 
-def sample(doc_ids, lengths, n: int, most: int, seed: int) -> np.ndarray:
+def sample(
+    doc_ids, lengths, n: int, most: int, *, nested: bool = True, seed: int = 0
+) -> np.ndarray:
     """The texts of at least n tokens, or `most` of them, as rising indices.
 
     A hash of its name decides on a text, so that two models with different texts of n tokens have
     as many in common as there can be.
+
+    Parameters
+    ----------
+    doc_ids : sequence of str
+    lengths : (texts,) array of int
+    n, most : int
+    nested : bool
+        Whether the start of a longer text is one of n tokens; of an encoder, whose texts occur
+        once for each n, it is not.
+    seed : int
     """
-    texts = np.flatnonzero(np.asarray(lengths) >= n)
+    lengths = np.asarray(lengths)
+    texts = np.flatnonzero(lengths >= n if nested else lengths == n)
     if len(texts) <= most:
         return texts
     draws = [hashlib.sha256(f"{seed}\n{doc_ids[text]}".encode()).digest() for text in texts]
