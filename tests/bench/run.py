@@ -28,6 +28,11 @@ BENCHES = (
         "the floor leaves out; both conventions follow from one. The rest is scaling and centring "
         "it.",
     ),
+    (
+        "Measures of arrays",
+        ["measure.py", "256", "128", "2048"],
+        "Above the floor: the Gram matrices in float64 of float32 states, which stand beside it.",
+    ),
     ("Information gain", ["context.py"], ""),
     (
         "Token selection",

@@ -59,13 +59,24 @@ class Texts:
         else:
             self.lengths = self.mask.sum(axis=1)
 
-    def read(self, text: int, name: str) -> np.ndarray:
-        """The states (n, d) of a text, checked to be finite; `name` is for the message."""
+    def read(self, text: int) -> np.ndarray:
+        """The states (n, d) of a text."""
         Z = to_numpy(self.matrices[text])
-        if self.mask is not None:
-            Z = Z[self.mask[text]]
-        check_finite(Z, f"text {name!r}{', ' if self.where else ''}{self.where.rstrip(': ')}")
-        return Z
+        return Z if self.mask is None else Z[self.mask[text]]
+
+    def stack(self, texts: list[int], n: int) -> np.ndarray:
+        """The first n states of some texts, rising: (texts, n, d)."""
+        first, last = texts[0], texts[-1]
+        whole = self.mask is None and dimensions(self.matrices) == 3
+        if whole and last - first == len(texts) - 1:  # as they lie there, without a copy
+            return to_numpy(self.matrices[first : last + 1])[:, :n]
+        return np.stack([self.read(text)[:n] for text in texts])
+
+    def check(self, texts, names: list[str]) -> None:
+        """Refuse the first of some texts whose states are not all finite, by its name."""
+        for text in texts:
+            layer = f", {self.where.rstrip(': ')}" if self.where else ""
+            check_finite(self.read(text), f"text {names[text]!r}{layer}")
 
 
 def layers_of(Z, mask=None) -> dict[str, Texts]:

@@ -225,7 +225,7 @@ class _Metric:
         different, by_width = np.unique(width, return_inverse=True)
         values = np.empty((len(texts.lengths), len(different)))
         for text in range(len(values)):
-            Z = texts.read(text, str(text))
+            Z = texts.read(text)
             n = len(Z) if self.n is None else self.n
             spectra = text_spectra(Z, [n])
             if not spectra:

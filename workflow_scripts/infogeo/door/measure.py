@@ -140,7 +140,8 @@ def gains(Z, *, mask=None, doc_ids=None, lambdas=LAMBDAS, eps2: Sequence[float] 
 
     def of_text(job):
         layer, text = job
-        states = layers[layer].read(text, names[text])
+        layers[layer].check([text], names)
+        states = layers[layer].read(text)
         chosen = regularisers(lambdas, eps2, *states.shape)
         gain, rho = information_gain.gains(states, [lam for _, lam in chosen])
         count = len(states)
@@ -255,8 +256,11 @@ def _spectra(layer: str, texts: Texts, documents: Documents, each):
 
     def add(stack):
         n, chosen = stack
-        rows = [texts.read(text, documents.doc_ids[text])[:n] for text in chosen]
-        of_texts.add(chosen, np.stack(rows))
+        try:
+            of_texts.add(chosen, texts.stack(chosen, n))
+        except InfogeoError:
+            texts.check(chosen, documents.doc_ids)  # says which text it was
+            raise
 
     for _ in each(add, stacks):
         pass  # an error of a thread is raised here
