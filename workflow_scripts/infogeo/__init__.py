@@ -10,11 +10,13 @@ __version__ = "0.1.0"
 
 _DOOR = {
     "InfogeoError": "infogeo.files.errors",
+    "dimension": "infogeo.door.rows",
     "divergence": "infogeo.door.measure",
     "fit_law": "infogeo.door.law",
     "gains": "infogeo.door.measure",
     "measure": "infogeo.door.measure",
     "open_store": "infogeo.states.store",
+    "similarity": "infogeo.door.rows",
 }
 __all__ = sorted(_DOOR)
 

@@ -10,7 +10,8 @@ import infogeo
 from infogeo.door import law, measure
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry import information_gain
-from infogeo.geometry.entropy import evaluate
+from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
+from infogeo.geometry.entropy import evaluate, of_layer
 from infogeo.geometry.metrics import NORMS
 from infogeo.geometry.row_norms import row_norms
 from infogeo.geometry.spectra import text_spectra
@@ -55,6 +56,16 @@ def test_texts_of_different_lengths_are_measured_as_long_as_they_are():
         "a": [6], "b": [3], "c": [6],
     }  # fmt: skip
     assert_is_that_of_the_workflow(table, texts)
+
+
+def test_texts_are_measured_together_as_the_workflow_measures_a_corpus():
+    Z = states(6, 5, 4)
+    table = infogeo.measure({"final": Z}, n=[3, 5], corpus=True, orders=[3])
+    documents = Documents.of("012345", [""] * 6, [5] * 6, [3, 5])
+    spectra = spectra_of_layer(lambda: ((i, "final", Z[i]) for i in range(6)), documents)
+    assert table.equals(of_layer(spectra, documents, measure.EPS2, measure.LAMBDAS, [3]))
+    assert set(table["scope"]) == {"text", "tokens", "means", "last"}
+    assert {"rankme", "renyi[order=3]"} <= set(table["metric"])
 
 
 def test_a_text_that_is_too_short_has_no_row_at_that_n():

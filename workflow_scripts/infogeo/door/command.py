@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--eps2", type=_numbers(float), default=EPS2, help="ε² of the coding rates")
     one.add_argument("--lambdas", type=_numbers(float), default=LAMBDAS, help="λ of the mean gains")
+    one.add_argument("--corpus", action="store_true", help="measure the texts together too")
     one.add_argument("--threads", type=int, help="texts side by side (default: all processors)")
     one.set_defaults(run=_measure)
     return whole
@@ -78,8 +79,8 @@ def _measure(options) -> None:
         for done, (name, texts) in enumerate(layers.items()):
             beat.update(done)
             frames.append(
-                measure({name: texts}, doc_ids=doc_ids, n=options.n, eps2=options.eps2,
-                        lambdas=options.lambdas, threads=options.threads)
+                measure({name: texts}, doc_ids=doc_ids, n=options.n, corpus=options.corpus,
+                        eps2=options.eps2, lambdas=options.lambdas, threads=options.threads)
             )  # fmt: skip
         beat.close()
     table = pd.concat(frames, ignore_index=True)

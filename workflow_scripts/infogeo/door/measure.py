@@ -5,16 +5,21 @@ The functions are those of the workflow; here arrays are taken apart and put sid
 
 import os
 from collections.abc import Sequence
-from itertools import islice
-from types import SimpleNamespace
+from functools import partial
 
 import numpy as np
 
 from infogeo.door.arrays import Texts, layers_of, to_numpy
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry import information_gain
-from infogeo.geometry.corpus_spectra import BATCH_BYTES, Documents, TextSpectra, assembled
-from infogeo.geometry.entropy import entropies
+from infogeo.geometry.corpus_spectra import (
+    BATCH_BYTES,
+    Documents,
+    TextSpectra,
+    assembled,
+    spectra_of_layer,
+)
+from infogeo.geometry.entropy import of_layer
 from infogeo.geometry.metrics import CONVENTIONS, regularisers
 from infogeo.jobs.threads import side_by_side
 from infogeo.sentences.distances import distance_of_two
@@ -24,8 +29,9 @@ EPS2 = (0.01, 0.1, 0.5, 1.0)
 LAMBDAS = (0.01, 0.1, 1.0)
 
 
-def measure(Z, *, n=None, mask=None, doc_ids=None, eps2=EPS2, lambdas=LAMBDAS, threads=None):
-    """Every metric of the geometry of hidden states, in both conventions.
+def measure(Z, *, n=None, mask=None, doc_ids=None, corpus=False, eps2=EPS2, lambdas=LAMBDAS,
+            orders=(), threads=None):  # fmt: skip
+    """Every metric of the geometry of hidden states, in every convention.
 
     Parameters
     ----------
@@ -41,10 +47,17 @@ def measure(Z, *, n=None, mask=None, doc_ids=None, eps2=EPS2, lambdas=LAMBDAS, t
         Which tokens of a padded batch count, such as the attention mask of a tokenizer.
     doc_ids : sequence of str, optional
         Names of the texts. Default: "0", "1", ….
+    corpus : bool
+        Whether to measure the texts together too: scopes ``tokens`` (all rows of all texts),
+        ``means`` and ``last`` (a row a text, its mean or its last token), also without scaling
+        (conventions ``raw`` and ``raw_centred``: RankMe, α, stable rank, top shares). Takes d × d
+        products where rows outnumber d, and one thread.
     eps2 : sequence of float
         ε² of the coding rates.
     lambdas : sequence of float
         λ of the mean gains.
+    orders : sequence of float
+        Orders of further Rényi entropies and Schatten norms.
     threads : int, optional
         Texts that are measured side by side, each in one thread. Default: all processors. The
         number changes no bit of a value.
@@ -83,24 +96,16 @@ def measure(Z, *, n=None, mask=None, doc_ids=None, eps2=EPS2, lambdas=LAMBDAS, t
     first = next(iter(layers.values()))
     names = _names(doc_ids, first.lengths)
     groups = _documents(names, first.lengths, n)
-    eps2, lambdas = list(eps2), list(lambdas)
     frames = []
     with side_by_side(threads or processors()) as each:
         for layer, texts in layers.items():
             for documents in groups:
-                spectra = _spectra(layer, texts, documents, each)
-                measured = _Measured([spectra], documents=documents)
-                frames += islice(entropies(measured, eps2, lambdas), 1)
+                if corpus:
+                    spectra = spectra_of_layer(partial(_streamed, layer, texts, names), documents)
+                else:
+                    spectra = _spectra(layer, texts, documents, each)
+                frames.append(of_layer(spectra, documents, eps2, lambdas, orders))
     return pd.concat(frames, ignore_index=True)
-
-
-class _Measured(list):
-    """The spectra of some layers, as `entropies` takes them."""
-
-    def __init__(self, layers, documents: Documents):
-        super().__init__(layers)
-        self.documents = documents
-        self.tokens = SimpleNamespace()  # no likelihoods
 
 
 def gains(Z, *, mask=None, doc_ids=None, lambdas=LAMBDAS, eps2: Sequence[float] = (), threads=None):
@@ -265,3 +270,9 @@ def _spectra(layer: str, texts: Texts, documents: Documents, each):
     for _ in each(add, stacks):
         pass  # an error of a thread is raised here
     return assembled(layer, texts.width, of_texts.spectra, of_texts.norms, {})
+
+
+def _streamed(layer: str, texts: Texts, names: list[str]):
+    """Every text of a layer, as `spectra_of_layer` takes them."""
+    for text in range(len(names)):
+        yield text, layer, texts.read(text)

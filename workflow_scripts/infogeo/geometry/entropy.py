@@ -7,6 +7,7 @@ import numpy as np
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry import feature_measures, metrics
 from infogeo.geometry.corpus_spectra import Documents
+from infogeo.geometry.spectra import LayerSpectra
 from infogeo.geometry.spectra_file import SpectraFile, Tokens
 
 PREFIX_BYTES = 2  # of the prefix for each of n tokens: most tokenizers reach so far in most texts
@@ -190,18 +191,7 @@ def entropies(
     """
     chosen, documents = [list(eps2), list(lambdas), list(orders)], spectra.documents
     for layer in spectra:
-        parts = []
-        for (scope, convention, first, n), spectrum in layer.spectra.items():
-            rows = spectrum.rows - spectrum.zero_rows  # (k,)
-            key = scope, layer.layer, convention, first, n
-            for metric in metrics.names(convention, *chosen):
-                value = evaluate(metric, spectrum.eigenvalues, layer.width, rows, convention)
-                parts.append((*key, metric, value))
-        for (first, n), norms in layer.norms.items():
-            parts += [
-                ("text", layer.layer, "", first, n, name, value) for name, value in norms.items()
-            ]
-        yield _long(parts, documents).dropna(subset="value", ignore_index=True)
+        yield of_layer(layer, documents, *chosen)
     if not spectra.tokens.has_likelihoods:
         return
     conditional = _long(
@@ -213,6 +203,20 @@ def entropies(
         documents,
     )
     yield conditional.dropna(subset="value", ignore_index=True)
+
+
+def of_layer(layer: LayerSpectra, documents: Documents, eps2, lambdas, orders=()):
+    """The part of `entropies` (DataFrame) that belongs to a layer."""
+    parts = []
+    for (scope, convention, first, n), spectrum in layer.spectra.items():
+        rows = spectrum.rows - spectrum.zero_rows  # (k,)
+        key = scope, layer.layer, convention, first, n
+        for metric in metrics.names(convention, eps2, lambdas, orders):
+            value = evaluate(metric, spectrum.eigenvalues, layer.width, rows, convention)
+            parts.append((*key, metric, value))
+    for (first, n), norms in layer.norms.items():
+        parts += [("text", layer.layer, "", first, n, name, value) for name, value in norms.items()]
+    return _long(parts, documents).dropna(subset="value", ignore_index=True)
 
 
 def _long(parts: list[tuple], documents: Documents):

@@ -1,0 +1,139 @@
+"""Intrinsic dimension, and similarity, of matrices of one row a text."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from infogeo.door.arrays import to_numpy
+from infogeo.files.errors import InfogeoError
+from infogeo.geometry import dimension as geometry_dimension
+from infogeo.geometry import similarity_inference
+from infogeo.geometry.rows import check_finite
+from infogeo.geometry.similarity import MEASURES, compare
+from infogeo.inference.regression import t_quantile
+
+
+def dimension(rows, *, sources=None, most: int = 64, draws: int = 999, seed: int = 0):
+    """The intrinsic dimension of the rows of a matrix, by TwoNN and GRIDE.
+
+    Parameters
+    ----------
+    rows : array (N, d)
+        A row a point, such as the last token's state of each text; NumPy or torch as in
+        `infogeo.measure`.
+    sources : sequence (N,), optional
+        Where each row comes from: rows of one source are no neighbours, and are resampled
+        together. Default: each its own.
+    most : int
+        Largest rank of a neighbour: the scales of GRIDE are 2, 4, … up to there.
+    draws, seed : int
+        Of the bootstrap, and of the random rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each estimator (``two_nn``, ``two_nn_fit``, ``gride``) and scale: value with its
+        95 % interval (low, high); null, null_low, null_high: the same of random rows of equal
+        spectrum; rows, duplicates, and the reason where there is no value.
+
+    Raises
+    ------
+    InfogeoError
+        Where it is no matrix, a value is not finite, or sources are not one a row.
+
+    Notes
+    -----
+    Facco, d'Errico, Rodriguez and Laio 2017; Denti, Doimo, Laio and Mira 2022. See
+    `infogeo.geometry.dimension`, verified against DADApy.
+    """
+    import pandas as pd
+
+    points = _matrix(rows, "rows").astype(np.float64, copy=False)
+    sources = _sources(sources, len(points))
+    lines = geometry_dimension.measure(points, sources, most=most, draws=draws, seed=seed)
+    return pd.DataFrame(lines)
+
+
+def similarity(representations, *, measure: str = "cka", sources=None, neighbours: int = 10,
+               permutations: int = 999, seed: int = 0):  # fmt: skip
+    """How similar representations of the same texts are, each pair beside permuted texts.
+
+    Parameters
+    ----------
+    representations : dict of str to array (texts, d), or sequence of these
+        A row a text, of the same texts in one order; widths may differ. Layers of a model, or
+        models.
+    measure : {"cka", "mutual_knn"}
+        Debiased linear CKA (Song et al. 2012; Kornblith et al. 2019), or the share of nearest
+        neighbours in common (Huh et al. 2024, arXiv 2405.07987).
+    sources : sequence (texts,), optional
+        Where each text comes from: texts of one source are no neighbours, and are left out and
+        permuted together. Default: each its own.
+    neighbours : int
+        k of ``mutual_knn``.
+    permutations, seed : int
+        Of the null.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each pair: one, other, measure, value with its 95 % interval over sources (low,
+        high), null and null_high (mean and 95 % quantile of permuted texts), p, and the reason
+        where there is no value.
+
+    Raises
+    ------
+    InfogeoError
+        Where representations are not of the same texts, or not finite.
+
+    Notes
+    -----
+    See `infogeo.geometry.similarity`. Memory: 4 bytes for each representation and pair of texts.
+    """
+    import pandas as pd
+
+    if measure not in MEASURES:
+        raise InfogeoError(
+            f"measure {measure!r}: no such measure. There are {', '.join(MEASURES)}."
+        )
+    if not isinstance(representations, Mapping):
+        representations = {str(place): rows for place, rows in enumerate(representations)}
+    names = list(representations)
+    matrices = [_matrix(rows, f"representation {name}") for name, rows in representations.items()]
+    if not matrices:
+        raise InfogeoError("similarity: no representation. Give at least one (texts, d) matrix.")
+    sources = _sources(sources, len(matrices[0]))
+    compared = compare(matrices, measure, sources=sources, neighbours=neighbours, keep=True)
+    left_out = compared.spread(similarity_inference.without_each_source(compared))
+    quantile = t_quantile(max(len(left_out) - 1, 1))
+    low, high = similarity_inference.interval(compared.values, left_out, quantile)
+    null = similarity_inference.permuted(compared, permutations=permutations, seed=seed)
+    columns = {"value": compared.values, "low": low, "high": high} | {
+        name: compared.spread(values)
+        for name, values in zip(("null", "null_high", "p"), null, strict=True)
+    }
+    reasons = compared.reasons
+    return pd.DataFrame(
+        [
+            {"one": names[i], "other": names[j], "measure": measure}
+            | {name: values[i, j] for name, values in columns.items()}
+            | {"reason": "; ".join(dict.fromkeys(filter(None, (reasons[i], reasons[j]))))}
+            for i in range(len(names))
+            for j in range(i + 1, len(names))
+        ]
+    )
+
+
+def _matrix(rows, where: str) -> np.ndarray:
+    array = to_numpy(rows)
+    if array.ndim != 2:
+        raise InfogeoError(f"{where}: shape {array.shape}; one row a text, (texts, d), is needed.")
+    check_finite(array, where)
+    return array
+
+
+def _sources(sources, count: int) -> np.ndarray:
+    sources = np.arange(count) if sources is None else np.asarray(list(sources))
+    if sources.shape != (count,):
+        raise InfogeoError(f"sources: {len(sources)} of them for {count} rows; give one a row.")
+    return sources
