@@ -13,7 +13,14 @@ def main(files, params, output) -> None:
     model, states = params.expected
     blocks = cards.read(files.model, model)["layers"]
     with open_store(files.states, states) as store:
-        texts = text_rows.sample(store.doc_ids, store.lengths, params.n, params.texts, params.seed)
+        texts = text_rows.sample(
+            store.doc_ids,
+            store.lengths,
+            params.n,
+            params.texts,
+            nested=store.nested,
+            seed=params.seed,
+        )
         layers = dict(text_rows.rows_of_layers(store.states(), texts, params.n))
         doc_ids, sources = ([names[i] for i in texts] for names in (store.doc_ids, store.sources))
         headline = layer_at(params.depth, blocks, store.layers, params.depth_tolerance)

@@ -57,3 +57,9 @@ def test_samples_of_different_texts_share_all_that_both_could_have():
     assert {text for text in shorter if lengths[text] >= 4} <= longer
     assert list(sample(names, lengths, 3, 300, seed=1)) == np.flatnonzero(lengths >= 3).tolist()
     assert shorter != set(sample(names, lengths, 3, 40, seed=2))
+
+
+def test_texts_of_an_encoder_are_those_of_exactly_n_tokens():
+    # Each occurs once for each n.
+    chosen = sample(["a", "a", "b", "b"], [2, 4, 2, 5], 2, 9, nested=False)
+    assert chosen.tolist() == [0, 2]
