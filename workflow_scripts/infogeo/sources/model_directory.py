@@ -27,8 +27,9 @@ REPOSITORY = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 GGUF = (
     "a GGUF file holds weights as llama.cpp packs them, mostly quantised, and a tokenizer that "
     "transformers does not read in full. Measure the safetensors that its publisher names; or "
-    "convert the weights, AutoModelForCausalLM.from_pretrained(folder, gguf_file=name)"
-    '.save_pretrained("new"), put the original tokenizer beside them, and use source `local`'
+    "convert the weights: model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, "
+    "dtype=torch.float32); del model.hf_quantizer, model.config.quantization_config; "
+    'model.save_pretrained("new"). Put the original tokenizer beside them, and use source `local`'
 )
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
 
