@@ -26,6 +26,7 @@ include: "rules/hidden_states.smk" if CONFIG["keep_hidden_states"] else "rules/m
 include: "rules/entropy.smk"
 include: "rules/scaling.smk"
 include: "rules/context.smk"
+include: "rules/dimension.smk"
 include: "rules/sentences.smk"
 include: "rules/similarity.smk"
 include: "rules/theory.smk"
@@ -67,6 +68,13 @@ rule context:
     """The context study: information gain, token selection and token ablation."""
     input:
         context_files,
+
+
+rule dimension:
+    """The intrinsic dimension of every layer, beside its controls."""
+    input:
+        table_files("dimension"),
+        figure_files("dimension"),
 
 
 rule sentences:

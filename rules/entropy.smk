@@ -1,5 +1,5 @@
 # Needs: spectra; for the controls a model's architecture and the likelihoods of its store, or no model at
-# all. Makes: spectra and information gains of the untrained twins, and every entropy from spectra.
+# all. Makes: spectra, information gains and dimensions of the untrained twins, and every entropy from spectra.
 
 
 TWINS = recipe(
@@ -14,6 +14,8 @@ TWINS = recipe(
     trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
     lambdas=CONFIG["context"]["lambdas"],
     eps2=CONFIG["entropy"]["eps2"],
+    neighbours=CONFIG["dimension"]["neighbours"],
+    sampled_rows=CONFIG["dimension"]["rows"],
     draws=CONFIG["controls"]["untrained_draws"],
     seed=CONFIG["seed"],
     expected=lambda w: [
@@ -25,7 +27,7 @@ TWINS = recipe(
 
 
 rule untrained_twins:
-    """Spectra and gains of the same architecture with seeded random weights, in several draws."""
+    """Spectra, gains and dimensions of the same architecture with random weights, in several draws."""
     input:
         model="results/models/{model}/model.json",
         corpus="results/corpora/{corpus}.parquet",
@@ -37,6 +39,7 @@ rule untrained_twins:
         ),
         gain="results/context/{corpus}/{model}.untrained_gain.parquet",
         relations="results/context/{corpus}/{model}.untrained_relations.parquet",
+        dimension="results/dimension/{corpus}/{model}.untrained.parquet",
     log:
         "results/logs/untrained_twins/{corpus}/{model}.log",
     benchmark:

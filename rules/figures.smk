@@ -189,6 +189,29 @@ rule figure_token_ablation:
         "../workflow_scripts/figure_token_ablation.py"
 
 
+rule figure_dimension:
+    """Draw intrinsic dimension against depth and scale, beside random rows and untrained twins."""
+    input:
+        "results/dimension/dimension.parquet",
+    output:
+        **figure_outputs("intrinsic_dimension", "intrinsic dimension"),
+    log:
+        "results/logs/figure_dimension/{corpus}.log",
+    benchmark:
+        "results/benchmarks/figure_dimension/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(1000),
+    params:
+        **CAPTION_PARAMS | {"expected": DIMENSIONS.fingerprint()},
+        rows=CONFIG["dimension"]["rows"],
+        logic=logic("figure_dimension"),
+    script:
+        "../workflow_scripts/figure_dimension.py"
+
+
 rule text_view:
     """Write a page in which the tokens of a few texts are coloured by what selectors say of them."""
     input:

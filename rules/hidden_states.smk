@@ -1,5 +1,5 @@
 # Needs: models and corpora. Makes: results/hidden_states/{corpus}/{model}.h5, and what is measured of all
-# of its states: spectra and information gains. Without stored states measurement.smk does all of this.
+# of its states: spectra, information gains, dimensions. Without stored states measurement.smk does all of this.
 
 
 STATES = recipe(
@@ -115,3 +115,38 @@ rule information_gain:
         **GAIN.params,
     script:
         "../workflow_scripts/information_gain.py"
+
+
+DIMENSION = recipe(
+    "intrinsic_dimension",
+    "model",
+    "corpus",
+    n=CONFIG["spectra"]["n"],
+    neighbours=CONFIG["dimension"]["neighbours"],
+    sampled_rows=CONFIG["dimension"]["rows"],
+    draws=CONFIG["scaling"]["draws"],
+    seed=CONFIG["seed"],
+    expected=lambda w: [STATES.fingerprint(w)],
+)
+
+
+rule intrinsic_dimension:
+    """The intrinsic dimension of last tokens, mean states and sampled tokens at every layer."""
+    input:
+        "results/hidden_states/{corpus}/{model}.h5",
+    output:
+        "results/dimension/{corpus}/{model}.parquet",
+    log:
+        "results/logs/intrinsic_dimension/{corpus}/{model}.log",
+    benchmark:
+        "results/benchmarks/intrinsic_dimension/{corpus}/{model}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("intrinsic_dimension"),
+        runtime=minutes("intrinsic_dimension"),
+    params:
+        **DIMENSION.params,
+    script:
+        "../workflow_scripts/intrinsic_dimension.py"

@@ -3,7 +3,7 @@
 
 
 # Whatever the job makes has one fingerprint.
-STATES = SPECTRA = GAIN = recipe(
+STATES = SPECTRA = GAIN = DIMENSION = recipe(
     "measure_states",
     "model",
     "corpus",
@@ -17,6 +17,8 @@ STATES = SPECTRA = GAIN = recipe(
     trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
     lambdas=CONFIG["context"]["lambdas"],
     eps2=CONFIG["entropy"]["eps2"],
+    neighbours=CONFIG["dimension"]["neighbours"],
+    sampled_rows=CONFIG["dimension"]["rows"],
     draws=CONFIG["scaling"]["draws"],
     depths=CONFIG["sentences"]["depths"],
     depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
@@ -31,7 +33,7 @@ STATES = SPECTRA = GAIN = recipe(
 
 
 rule measure_states:
-    """Run one model over one corpus and keep spectra, gains, likelihoods and attention rows."""
+    """Run one model over one corpus and keep spectra, gains, dimensions, likelihoods and attention rows."""
     input:
         model="results/models/{model}/model.json",
         corpus="results/corpora/{corpus}.parquet",
@@ -44,6 +46,7 @@ rule measure_states:
         relations="results/context/{corpus}/{model}.gain_relations.parquet",
         checks="results/context/{corpus}/{model}.gain_checks.parquet",
         surprisal="results/context/{corpus}/{model}.gain_surprisal.parquet",
+        dimension="results/dimension/{corpus}/{model}.parquet",
     log:
         "results/logs/measure_states/{corpus}/{model}.log",
     benchmark:

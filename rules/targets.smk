@@ -23,6 +23,11 @@ PARTS = {
         "figures": per_corpus("information_gain", "token_selection", "token_ablation"),
         "pages": per_corpus("text_view"),
     },
+    "dimension": {
+        "tables": ["intrinsic_dimension.csv"],
+        "figures": per_corpus("intrinsic_dimension"),
+        "pages": [],
+    },
     "sentences": {
         "tables": ["sentences.csv", "sentence_trends.csv", "sentences.md", "sentences.txt"],
         "figures": per_corpus("sentence_maps", "sentence_distances", corpora=JUDGED),

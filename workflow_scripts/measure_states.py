@@ -22,6 +22,8 @@ def main(files, params, output) -> None:
         trust_remote_code=params.trust_remote_code,
         lambdas=params.lambdas,
         eps2=params.eps2,
+        neighbours=params.neighbours,
+        sampled_rows=params.sampled_rows,
         draws=params.draws,
         depths=params.depths,
         depth_tolerance=params.depth_tolerance,

@@ -1,11 +1,11 @@
-"""Spectra and gains of the same architecture with seeded random weights, in several draws."""
+"""Spectra, gains and dimensions of the same architecture with random weights, in several draws."""
 
 from infogeo.jobs import binding
 from infogeo.states.twins import measure_twins
 
 
 def main(files, params, output) -> None:
-    """Run each twin, and write its spectra and both tables of gains."""
+    """Run each twin, and write its spectra and the tables of gains and dimensions."""
     measure_twins(
         files.model,
         files.corpus,
@@ -19,6 +19,8 @@ def main(files, params, output) -> None:
         trust_remote_code=params.trust_remote_code,
         lambdas=params.lambdas,
         eps2=params.eps2,
+        neighbours=params.neighbours,
+        sampled_rows=params.sampled_rows,
         seed=params.seed,
         fingerprint=params.fingerprint,
         expected=params.expected,

@@ -5,7 +5,7 @@
 
 PYTHON is the interpreter of an environment with the peers, which want another NumPy:
 `pip install dadapy==0.3.4 scikit-dimension==0.5.0`. They run there, on the same rows as ours here,
-in turns, with as many threads as each takes; medians of three rounds, and of the ratios of each round.
+in turns, with as many threads as each takes; medians of three rounds, and of each round's ratios.
 Before anything is timed all values are asserted equal: to 1e-10, and to 1e-7 where DADApy stops its
 bisection there by default. Its two calls are timed on an object each, and on one object, where the
 second finds the distances of the first.

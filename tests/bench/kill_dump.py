@@ -47,20 +47,21 @@ def names(what: str) -> list[str]:
 def work(what: str, folder: Path, outputs: dict, common: dict) -> None:
     """Do the work in this process and its workers."""
     inputs = folder / "model" / "model.json", folder / "corpus.parquet"
-    states, regularisers = folder / "store.h5", {"lambdas": [0.1], "eps2": [0.5]}
+    states, measures = folder / "store.h5", {"lambdas": [0.1], "eps2": [0.5]}
+    measures |= {"neighbours": 4, "sampled_rows": 200}
     two_passes.CHECKPOINT_SECONDS = 0
     if what == "dump":
         dump(*inputs, outputs["states"], fingerprint="f", **common)
     elif what == "measure":
         measurement.measure(
-            *inputs, None, outputs, **regularisers, draws=99, depths=[], depth_tolerance=0.1,
+            *inputs, None, outputs, **measures, draws=99, depths=[], depth_tolerance=0.1,
             sentence_n=8, fingerprints={"states": "s", "spectra": "p", "gain": "g"}, **common,
         )  # fmt: skip
     elif what == "twins":
         made = {name: outputs[name] for name in twins.TABLES}
         made["spectra"] = [outputs["spectra-0"], outputs["spectra-1"]]
         del common["attention_texts"]
-        twins.measure_twins(*inputs, states, made, **regularisers, fingerprint="f", **common)
+        twins.measure_twins(*inputs, states, made, **measures, fingerprint="f", **common)
     else:
         for name in ("n", "layers", "attention_texts", "shard_tokens"):
             del common[name]

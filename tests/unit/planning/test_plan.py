@@ -270,7 +270,8 @@ def test_without_stored_states_one_job_takes_two_passes_and_the_spectra_of_the_c
     held = row_of_many["memory_bytes"] - dumped
     assert held > 302 * accumulators / 3 > gains
     # One twin takes as long, but for the intervals of the relations.
-    with_draws, without = (costs.gain_table_seconds(config, 100, 3, draws) for draws in (999, 0))
+    job = job_of(config, tmp_path)
+    with_draws, without = (job.gain_tables(draws) + job.dimensions(draws) for draws in (999, 0))
     expected = stored["twins_hours"] / 3 + (with_draws - without) / 3600
     assert row["dump_hours"] == pytest.approx(expected)
     assert row["spectra_hours"] is row["asked_gains_minutes"] is None
@@ -370,7 +371,8 @@ def test_hours_follow_from_flops_and_throughput(config, tmp_path):
     assert row["gains_hours"] == pytest.approx(gains + with_draws)
     # Three draws, each in two passes, of which the second has no logits.
     again = costs.forward_flops(shape | {"vocabulary": 0}, 2400, 24) / 1e6 / 3600
-    once = row["dump_hours"] + again + spectra + gains + tables
+    dimensions = job.dimensions() / 3600
+    once = row["dump_hours"] + again + spectra + gains + tables + dimensions
     assert row["twins_hours"] == pytest.approx(3 * once)
     assert row["entropy_hours"] * 3600 == job.compute_entropy()[1] > 0
     assert row["training_flops"] == 3 * costs.forward_flops(shape, 1_000_000, 128)

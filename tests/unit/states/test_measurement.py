@@ -16,6 +16,7 @@ from infogeo.files.artefacts import read_table, write_table
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry import corpus_spectra, covariance, gain_tables, layer_gains
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
+from infogeo.geometry.dimension_rows import tables_by_layer
 from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
 from infogeo.inference import resampling
 from infogeo.states import likelihoods, loading, two_passes, work
@@ -25,6 +26,7 @@ from infogeo.states.store import open_store
 from infogeo.states.store_writer import StoreWriter
 
 N, LAMBDAS, EPS2, DRAWS, SEED = [16, 24], [0.1], [0.5], 49, 7
+NEIGHBOURS, SAMPLED_ROWS = 4, 100
 COMMON = {
     "layers": "all",
     "attention_texts": 5,
@@ -73,12 +75,17 @@ def stored(folder, card, corpus, dtype) -> Path:
         scores = texts.scores_of_model(*said, store.offsets)
         checks = layer_gains.Checks(texts.doc_ids, texts.n, SEED)
         copies = resampling.text_copies(texts.clusters, draws=DRAWS, seed=SEED)
+        dimensions = tables_by_layer(
+            store, resampling.clusters(*named), N, SAMPLED_ROWS,
+            most=NEIGHBOURS, draws=DRAWS, seed=SEED,
+        )  # fmt: skip
         parts = []
         for layer in store.layers:
             states = store.states([layer])
             found = layer_gains.gains_of_layer(states, texts, LAMBDAS, EPS2, checks.check_text)
             rows, checks.rows = checks.rows, []
-            parts.append(gain_tables.layer_tables(found, rows, texts, scores, copies))
+            tables = gain_tables.layer_tables(found, rows, texts, scores, copies)
+            parts.append(tables | {"dimension": dimensions(layer)})
     for name in TABLES:
         made = pd.concat([part[name] for part in parts], ignore_index=True)
         write_table(made, folder / f"{name}.parquet", "gain")
@@ -100,6 +107,8 @@ def measured(folder, card, corpus, sample, scratch, **changed) -> Path:
         "dtype": "float32",
         "lambdas": LAMBDAS,
         "eps2": EPS2,
+        "neighbours": NEIGHBOURS,
+        "sampled_rows": SAMPLED_ROWS,
         "draws": DRAWS,
         "depths": ["0.5", "final"],
         "depth_tolerance": 0.2,

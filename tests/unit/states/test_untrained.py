@@ -15,7 +15,9 @@ from infogeo.files.artefacts import read_table
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry import gain_tables, layer_gains
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
+from infogeo.geometry.dimension_rows import tables_by_layer
 from infogeo.geometry.spectra_file import Tokens, write_spectra_file
+from infogeo.inference import resampling
 from infogeo.sources import cards
 from infogeo.states import loading, two_passes
 from infogeo.states import twins as untrained
@@ -24,6 +26,7 @@ from infogeo.states.store import open_store
 from infogeo.states.twins import measure_twins
 
 N, LAMBDAS, EPS2, SEED, DRAWS = [16, 24], [0.1], [0.5], 7, 2
+NEIGHBOURS, SAMPLED_ROWS = 4, 100
 COMMON = {
     "layers": "all",
     "batch_tokens": 100,
@@ -55,6 +58,7 @@ def run(tmp_path, trained, tiny_corpus):
         outputs = {"spectra": [out / f"{draw}.h5" for draw in range(DRAWS)]}
         outputs |= {name: out / f"{name}.parquet" for name in untrained.TABLES}
         given = COMMON | {"lambdas": LAMBDAS, "eps2": EPS2, "expected": EXPECTED}
+        given |= {"neighbours": NEIGHBOURS, "sampled_rows": SAMPLED_ROWS}
         given |= {"fingerprint": "twins", "scratch": tmp_path / "scratch"} | changed
         measure_twins(trained[0], tiny_corpus, trained[1], outputs, **given)
         return outputs
@@ -94,6 +98,11 @@ def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tin
             gains = [
                 layer_gains.gains_of_layer(of_layer(), texts, LAMBDAS, EPS2) for of_layer in each
             ]
+            of_layer = tables_by_layer(
+                states, resampling.clusters(*named), N, SAMPLED_ROWS,
+                most=NEIGHBOURS, draws=0, seed=SEED,
+            )  # fmt: skip
+            dimensions = [of_layer(layer) for layer in states.layers]
             scores = texts.scores_of_model(*said, states.offsets) | texts.scores_of_model(
                 of_model.nll(), of_model.predictive_entropy(), states.offsets, "trained"
             )
@@ -101,6 +110,7 @@ def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tin
         expected = {
             "gain": [gain_tables.text_table(layer, texts) for layer in gains],
             "relations": [gain_tables.relation_table(layer, texts, scores) for layer in gains],
+            "dimension": dimensions,
         }
         for name, parts in expected.items():
             made = tables[name].query("draw == @draw").drop(columns="draw").reset_index(drop=True)

@@ -60,6 +60,12 @@ NEEDED = {
             "participation_share", "participation_low", "participation_high", "problem",
         ],
     },
+    "dimension": {
+        "dimension": [
+            *MODEL, "layer", "relative_depth", "scope", "n", "estimator", "scale",
+            "value", "low", "high", "null", "untrained", "reason",
+        ],
+    },
     "sentences": {
         "scores": [
             "corpus", "family", "model", "N", "width", "depth", "distance", "score",

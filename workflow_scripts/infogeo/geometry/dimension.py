@@ -171,7 +171,8 @@ def measure(points, sources, *, most: int, draws: int, seed: int) -> list[dict]:
     most : int
         Largest rank of a neighbour, n₂.
     draws, seed : int
-        Of the bootstrap over sources; seed also of the random rows.
+        Of the bootstrap over sources; seed also of the random rows. Without draws there are the
+        values alone: no intervals, no random rows.
 
     Returns
     -------
@@ -188,10 +189,11 @@ def measure(points, sources, *, most: int, draws: int, seed: int) -> list[dict]:
     shared = {"rows": len(points), "duplicates": len(points) - len(first)}
     columns = {}
     if ranks and not reason:
-        copies = resampling.text_copies(groups, draws=draws, seed=seed)
+        copies = resampling.text_copies(groups, draws=draws, seed=seed) if draws else None
         columns = _with_intervals("value low high", distinct, groups, ranks, copies)
-        null = equal_spectrum(distinct, seed)
-        columns |= _with_intervals("null null_low null_high", null, groups, ranks, copies)
+        if draws:
+            null = equal_spectrum(distinct, seed)
+            columns |= _with_intervals("null null_low null_high", null, groups, ranks, copies)
     lines = []
     for place, (estimator, rank) in enumerate(_estimators(most)):
         line = {"estimator": estimator, "scale": 2 * rank} | {
@@ -219,7 +221,8 @@ def _with_intervals(names: str, points, groups, ranks: list[int], copies) -> dic
     if log_ratios.any(axis=0).all():  # else every neighbour of every point is at one distance
         estimates[0] = two_nn_fit(log_ratios[:, 0])
         estimates[1:] = [gride(log_ratios[:, place], rank) for place, rank in enumerate(ranks)]
-        ends = resampling.interval(resampled(log_ratios, nearest, estimates, copies))
+        if copies is not None:
+            ends = resampling.interval(resampled(log_ratios, nearest, estimates, copies))
     values = np.vstack([estimates, ends])[:, [0, 1, *range(1, len(estimates))]]
     return dict(zip(names.split(), values, strict=True))
 

@@ -13,12 +13,14 @@ LESS_MEMORY = {
     "token_ablation": "states.batch_tokens",
     "compute_spectra": f"spectra.n, {TEXTS}",
     "information_gain": f"context.lambdas, spectra.n, {TEXTS}",
+    "intrinsic_dimension": "dimension.rows, scaling.draws",
     "compute_entropy": f"entropy.eps2, context.lambdas, {TEXTS}",
 }
 LESS_TIME = {
     "dump": f"spectra.n, {TEXTS}",
     "spectra": f"states.layers, spectra.n, {TEXTS}",
     "gains": f"states.layers, scaling.draws, {TEXTS}",
+    "dimensions": "dimension.rows, scaling.draws, states.layers",
     "twins": f"controls.untrained_draws, states.layers, {TEXTS}",
     "ablation": "context.shares, context.ablation_draws, states.attention_texts",
     "entropy": f"controls.untrained_draws, states.layers, {TEXTS}",

@@ -129,6 +129,40 @@ def gain_table_seconds(config: dict, texts: int, layers: int, draws: int) -> flo
     return layers * (ranks + 4e-4 * texts)
 
 
+def _dimension_counts(config: dict, texts: int) -> list[int]:
+    """Rows of each scope and n of which a dimension is measured, at most."""
+    lengths, most = config["spectra"]["n"], config["dimension"]["rows"]
+    return [min(texts, most)] * (2 * len(lengths)) + [min(texts * max(lengths), most)]
+
+
+def dimension_seconds(model: dict, config: dict, texts: int, layers: int, draws: int) -> float:
+    """Seconds of one core in the intrinsic dimensions of so many layers, at most.
+
+    Of N rows: products in float32 and what is made of them (2 N² (d + 60) at 40 GFLOP/s), and
+    where there are draws the same of random rows, eigenvalues of their spectrum (10 min(N, d)³),
+    and 0.12 µs a row and draw.
+    """
+    seconds = 0.0
+    for count in _dimension_counts(config, texts):
+        neighbours = 2 * count**2 * (model["width"] + 60) / 4e10
+        with_draws = neighbours + 10 * min(count, model["width"]) ** 3 / TEXT_FLOPS
+        seconds += neighbours + bool(draws) * with_draws + 2.4e-7 * count * draws
+    return layers * seconds
+
+
+def dimension_bytes(model: dict, config: dict, texts: int) -> float:
+    """Bytes of the intrinsic dimensions of one layer: its rows, copies of them, and blocks."""
+    counts = _dimension_counts(config, texts)
+    copies = 4 * max(counts) * (8 * model["width"] + config["scaling"]["draws"])
+    return 8 * sum(counts) * model["width"] + copies + 150_000_000
+
+
+def dimension_rows(config: dict) -> int:
+    """Rows of the table of intrinsic dimensions of one layer."""
+    estimates = 2 + config["dimension"]["neighbours"].bit_length() - 1
+    return estimates * (2 * len(config["spectra"]["n"]) + 1)
+
+
 def laws(config: dict) -> int:
     """How many laws are fitted for a family on a corpus: see `laws.Laws.fit_family`."""
     depths, axes = len(config["scaling"]["depths"]), len(config["scaling"]["axes"])

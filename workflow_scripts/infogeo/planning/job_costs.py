@@ -107,15 +107,25 @@ class Job:
         seconds = costs.gain_table_seconds(self.config, self.texts, self.layers, draws)
         return seconds / min(self.threads, self.layers)
 
+    def dimensions(self, draws: int = 0) -> float:
+        """Seconds of intrinsic dimensions likewise, with so many bootstrap draws."""
+        seconds = costs.dimension_seconds(self.model, self.config, self.texts, self.layers, draws)
+        return seconds / min(self.threads, self.layers)
+
+    def dimension_memory(self) -> float:
+        """Bytes of them at as many layers as there are threads."""
+        at_once = min(self.threads, self.layers)
+        return at_once * costs.dimension_bytes(self.model, self.config, self.texts)
+
     def both_passes(self) -> float:
         """Seconds of two passes of the model while spectra and gains are taken."""
         flops = self.forward() + self.forward(likelihoods=False)
         return self.passes(flops) + (self.spectra() + self.gains()) / self.workers
 
     def accumulators(self) -> float:
-        """Bytes of the spectra of the corpus at all layers, or of gains when they are done."""
+        """Bytes of the spectra of the corpus at all layers, or of gains or dimensions later."""
         of_corpus = costs.accumulator_bytes(self.model, self.config, self.texts, self.layers)
-        return max(of_corpus, self.gain_memory())
+        return max(of_corpus, self.gain_memory(), self.dimension_memory())
 
     def gain_memory(self) -> float:
         """Bytes of gains, and of what is made of them, at as many layers as there are threads."""
@@ -132,12 +142,13 @@ class Job:
 
     def measure_states(self):
         memory = self.running() + self.accumulators()
-        return memory, self.both_passes() + self.gain_tables(self.config["scaling"]["draws"])
+        draws = self.config["scaling"]["draws"]
+        return memory, self.both_passes() + self.gain_tables(draws) + self.dimensions(draws)
 
     def untrained_twins(self):
         """One twin after another."""
         memory = self.running_twins() + self.accumulators()
-        return memory, self.draws * (self.both_passes() + self.gain_tables())
+        return memory, self.draws * (self.both_passes() + self.gain_tables() + self.dimensions())
 
     def distances(self, names, draws: int):
         """Bytes and seconds of so many distances between texts at each depth and of each draw."""
@@ -190,6 +201,10 @@ class Job:
     def information_gain(self):
         seconds = self.gains() + self.gain_tables(self.config["scaling"]["draws"])
         return NUMPY_BYTES + self.gain_memory(), seconds
+
+    def intrinsic_dimension(self):
+        seconds = self.dimensions(self.config["scaling"]["draws"])
+        return NUMPY_BYTES + self.dimension_memory(), seconds
 
     def compute_entropy(self):
         rows = costs.entropy_rows(self.config, self.texts)
@@ -275,6 +290,11 @@ class Summary:
         of_texts = 35 * 21 * self.draws * self.texts * self.layers + 8000 * self.texts
         seconds = 10 + self.pairs * 0.65 + 6.5e-5 * self.models * sum(self.corpora) * self.layers
         return 900e6 + 5e5 * self.pairs + of_texts, seconds
+
+    def summarise_dimension(self):
+        """A row of the table takes about a kilobyte and 20 µs."""
+        rows = costs.dimension_rows(self.config) * self.layers * self.pairs
+        return NUMPY_BYTES + TABLE_BYTES + 1000 * (1 + self.draws) * rows, 10 + 2e-5 * rows
 
     def summarise_sentences(self):
         """Fitted to 13 models of 174 sampled texts (3.2 s a model), and to tests/bench/sample.py.

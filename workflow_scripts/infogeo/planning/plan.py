@@ -23,6 +23,7 @@ WORKS = {
     "dump": "dump_hidden_states",
     "spectra": "compute_spectra",
     "gains": "information_gain",
+    "dimensions": "intrinsic_dimension",
     "twins": "untrained_twins",
     "ablation": "token_ablation",
     "entropy": "compute_entropy",
@@ -172,7 +173,9 @@ def rules_of(config: dict) -> dict[str, str]:
     """Work → the rule that does it: without stored states one job makes spectra and gains too."""
     if config["keep_hidden_states"]:
         return WORKS
-    merged = {name: rule for name, rule in WORKS.items() if name not in ("spectra", "gains")}
+    merged = {
+        name: rule for name, rule in WORKS.items() if name not in ("spectra", "gains", "dimensions")
+    }
     return merged | {"dump": "measure_states"}
 
 

@@ -21,6 +21,7 @@ from infogeo.states.shard_results import (
     no_gains,
     shard_stores,
     token_arrays,
+    write_dimensions,
     write_spectra,
 )
 from infogeo.states.shards import CorpusWork, Gathered
@@ -28,7 +29,8 @@ from infogeo.states.store import open_store
 from infogeo.states.store_writer import create_store
 from infogeo.states.two_passes import MeasureTask, both_passes, measure_task
 
-TABLES = ("texts", "positions", "relations", "checks", "surprisal")
+GAINS = ("texts", "positions", "relations", "checks", "surprisal")
+TABLES = (*GAINS, "dimension")
 
 
 def measure(
@@ -39,6 +41,8 @@ def measure(
     *,
     lambdas: list[float],
     eps2: list[float],
+    neighbours: int,
+    sampled_rows: int,
     draws: int,
     depths: list[str],
     depth_tolerance: float,
@@ -56,9 +60,12 @@ def measure(
     sample_path : path or None
         Table of the sampled sentences (`infogeo.sentences.sample`), whose hidden states are stored.
     outputs : dict
-        Paths: `states` (a reduced store), `spectra`, and the tables of the gains, `TABLES`.
+        Paths: `states` (a reduced store), `spectra`, and the tables of gains and dimensions,
+        `TABLES`.
     lambdas, eps2, draws
         See `layer_gains.gains_of_layer`; draws of the bootstrap over text clusters.
+    neighbours, sampled_rows
+        See `dimension.measure` and `dimension_rows.RowChoice`.
     depths, depth_tolerance, sentence_n
         Depths at which sentences are compared, whose layers are stored beside `final`, and the
         tokens to which they are cut.
@@ -97,7 +104,7 @@ def measure(
             layers_at(depths, run.card["layers"], list(run.layers), depth_tolerance).values()
         )
     rows |= {text: int(run.encoded.lengths[text]) for text in run.task.attention_texts}
-    task = measure_task(run, lambdas, eps2, rows, layers)
+    task = measure_task(run, lambdas, eps2, sampled_rows, rows, layers)
     notes = both_passes(run, task, (outputs["spectra"].parent, outputs["states"].parent))
     # This too where the passes run, which is not always where the head may do heavy work.
     assembly = Assembly(
@@ -107,6 +114,7 @@ def measure(
         outputs={name: str(path) for name, path in outputs.items()},
         fingerprints=fingerprints,
         attrs=run.attrs,
+        neighbours=neighbours,
         draws=draws,
     )
     run.work.spread(assemble, [assembly])
@@ -137,7 +145,7 @@ class Assembly:
         See `two_passes.both_passes`.
     corpus : str
         Path of the corpus's table.
-    outputs, fingerprints, draws
+    outputs, fingerprints, neighbours, draws
         See `measure`.
     attrs : dict
         Of the store.
@@ -149,6 +157,7 @@ class Assembly:
     outputs: dict[str, str]
     fingerprints: dict[str, str]
     attrs: dict
+    neighbours: int
     draws: int
 
 
@@ -167,7 +176,17 @@ def assemble(task: Assembly) -> None:
         measured, task.notes, *named, arrays, outputs["spectra"], task.fingerprints["spectra"]
     )
 
-    tables = {name: outputs[name] for name in TABLES}
+    write_dimensions(
+        measured,
+        encoded.lengths,
+        resampling.clusters(*named),
+        outputs["dimension"],
+        task.fingerprints["gain"],
+        neighbours=task.neighbours,
+        draws=task.draws,
+    )
+
+    tables = {name: outputs[name] for name in GAINS}
     if measured.nested:
         texts = layer_gains.FullTexts.of(
             *named, encoded.offsets, encoded.token_ids, max(measured.n)

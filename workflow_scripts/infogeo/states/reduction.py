@@ -20,6 +20,7 @@ from infogeo.geometry.corpus_spectra import (
     TextSpectra,
     counting_at,
 )
+from infogeo.geometry.dimension_rows import RowChoice, Rows
 from infogeo.geometry.information_gain import of_pivots, pivots
 from infogeo.geometry.layer_gains import Checks, LayerGains
 from infogeo.geometry.metrics import regularisers
@@ -43,6 +44,8 @@ class Reduction:
         See `layer_gains.LayerGains`.
     checks : list of dict
         See `layer_gains.Checks`.
+    rows : dict of (scope, n) → (rows, d) ndarray
+        Of which the intrinsic dimension is measured; see `dimension_rows.Rows`.
     """
 
     spectra: dict[tuple[str, str, int], Spectrum]
@@ -51,6 +54,7 @@ class Reduction:
     pivots: np.ndarray
     norms: np.ndarray
     checks: list[dict]
+    rows: dict[tuple[str, int], np.ndarray]
 
     def save(self, group: h5py.Group) -> None:
         """Write everything into an HDF5 group, with checksums."""
@@ -67,6 +71,8 @@ class Reduction:
         hdf5.put_checked(group, "norms", self.norms)
         # JSON gives back every float64 as it was.
         hdf5.put_checked(group, "checks", np.frombuffer(json.dumps(self.checks).encode(), np.uint8))
+        for (scope, n), chosen in self.rows.items():
+            hdf5.put_checked(group, f"rows/{scope}/{n}", chosen)
 
 
 class Reducer:
@@ -83,14 +89,18 @@ class Reducer:
         See `regularisers`.
     seed : int
         Of the sample of tokens that are checked.
+    choice : RowChoice
+        The rows of which the intrinsic dimension is measured.
     nested : bool
         See `corpus_spectra.Documents`.
     """
 
-    def __init__(self, lengths, doc_ids, prefixes, lambdas, eps2, seed: int, nested: bool = True):
+    def __init__(
+        self, lengths, doc_ids, prefixes, lambdas, eps2, seed: int, choice: RowChoice, nested: bool
+    ):
         self.lengths, self.doc_ids, self.prefixes = np.asarray(lengths), doc_ids, sorted(prefixes)
         self.nested = nested
-        self.lambdas, self.eps2, self.seed = lambdas, eps2, seed
+        self.lambdas, self.eps2, self.seed, self.choice = lambdas, eps2, seed, choice
         self.whole = np.flatnonzero(self.lengths == self.prefixes[-1])
         self.whole_ids = [doc_ids[text] for text in self.whole]
         self.checks: dict[str, Checks] = {}
@@ -139,12 +149,21 @@ class Reducer:
             for at, place in enumerate(places.tolist()):
                 checks.check_text(layer, first + place, of_width, rows[at], gain[:, at], rho[:, at])
 
-        stacks = Stacks(width, work)
+        stacks, chosen_rows = Stacks(width, work), Rows(self.choice)
         for text, Z in states:
+            chosen_rows.add(text, Z)
             stacks.add(text, Z, longest_prefix(self.prefixes, len(Z)))
         stacks.flush()
         rows, checks.rows = checks.rows, []
-        return Reduction(of_texts.spectra, of_texts.norms, totals.sums, squares, norms, rows)
+        return Reduction(
+            of_texts.spectra,
+            of_texts.norms,
+            totals.sums,
+            squares,
+            norms,
+            rows,
+            chosen_rows.joined(),
+        )
 
 
 def _name(key: tuple) -> str:
@@ -216,6 +235,18 @@ def layer_gains(groups: Iterable[h5py.Group], layer: str, of_width: list):
     values = [lam for _, lam in of_width]
     gain, rho = of_pivots(np.concatenate(squares, axis=1), values)
     return LayerGains(layer, of_width, gain, rho, np.concatenate(norms)), checks
+
+
+def chosen_rows(groups: Iterable[h5py.Group], choice: RowChoice) -> dict:
+    """The rows of all texts at a layer by scope and n, likewise."""
+    parts = {key: [] for key in choice.texts}
+    for group in groups:
+        for (scope, n), of_shards in parts.items():
+            of_shards.append(group[f"rows/{scope}/{n}"][:])
+    return {
+        key: np.concatenate([part for part in of_shards if len(part)] or of_shards[:1])
+        for key, of_shards in parts.items()
+    }
 
 
 class LayerCorpus:

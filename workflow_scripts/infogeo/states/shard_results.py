@@ -4,7 +4,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from infogeo.files.artefacts import write_table
 from infogeo.geometry.corpus_spectra import Documents, assembled
+from infogeo.geometry.dimension_rows import layer_table
 from infogeo.geometry.metrics import regularisers
 from infogeo.geometry.spectra_file import Tokens, write_spectra_file
 from infogeo.jobs.threads import side_by_side
@@ -41,6 +43,22 @@ def gains(task: MeasureTask, layer: str):
 def no_gains(names) -> list[dict]:
     """The tables of gains of an encoder, for `write_pieces`: the reason that there are none."""
     return [{name: pd.DataFrame({"problem": [NO_PREDICTION]}) for name in names}]
+
+
+def write_dimensions(
+    task: MeasureTask, lengths, sources, path, fingerprint, *, neighbours: int, draws: int
+) -> None:
+    """Write the table of intrinsic dimensions of all layers; see `dimension_rows.layer_table`."""
+    choice = task.row_choice(lengths)
+    settings = {"most": neighbours, "draws": draws, "seed": task.seed}
+
+    def of_layer(layer):
+        rows = reduction.chosen_rows(task.reductions(layer), choice)
+        return layer_table(layer, rows, choice, sources, **settings)
+
+    with side_by_side(task.model.threads) as each:
+        table = pd.concat(each(of_layer, task.layers), ignore_index=True)
+    write_table(table, path, fingerprint)
 
 
 def write_spectra(task: MeasureTask, notes, doc_ids, sources, arrays, path, fingerprint) -> None:

@@ -1,4 +1,4 @@
-"""Spectra and information gains of untrained twins, whose hidden states are never stored.
+"""Spectra, gains and dimensions of untrained twins, whose hidden states are never stored.
 
 Both come from the same `two_passes` of a twin, in shards that survive a kill, by
 as many workers as a dump has.
@@ -13,14 +13,22 @@ from infogeo.files.artefacts import read_table, remove_partial, write_table
 from infogeo.files.errors import InfogeoError
 from infogeo.files.parts import Parts, in_parts, write_pieces
 from infogeo.geometry import gain_tables, layer_gains
+from infogeo.inference import resampling
 from infogeo.jobs.threads import side_by_side
 from infogeo.states import shards
-from infogeo.states.shard_results import gains, no_gains, token_arrays, write_spectra
+from infogeo.states.shard_results import (
+    gains,
+    no_gains,
+    token_arrays,
+    write_dimensions,
+    write_spectra,
+)
 from infogeo.states.shards import CorpusWork
 from infogeo.states.store import open_store
 from infogeo.states.two_passes import MeasureTask, both_passes, measure_task
 
-TABLES = ("gain", "relations")
+GAINS = ("gain", "relations")
+TABLES = (*GAINS, "dimension")
 
 
 def measure_twins(
@@ -31,6 +39,8 @@ def measure_twins(
     *,
     lambdas: list[float],
     eps2: list[float],
+    neighbours: int,
+    sampled_rows: int,
     fingerprint: str,
     expected: tuple[str, str, str] = (None, None, None),
     **settings,
@@ -49,6 +59,8 @@ def measure_twins(
         twin (reference own) and of the model (trained), both with a column draw.
     lambdas, eps2 : lists of float
         See `layer_gains.gains_of_layer`.
+    neighbours, sampled_rows : int
+        See `dimension.measure` and `dimension_rows.RowChoice`.
     fingerprint : str
         Of all results.
     expected : (str, str, str)
@@ -82,7 +94,7 @@ def measure_twins(
         )
         if draw == 0:  # the others have the same texts
             _require_same_tokens(run, states_path, expected[2])
-        task = measure_task(run, lambdas, eps2)
+        task = measure_task(run, lambdas, eps2, sampled_rows)
         notes = both_passes(run, task, [Path(path).parent] * 2)
         assembly = Assembly(
             measured=task,
@@ -90,6 +102,7 @@ def measure_twins(
             corpus=str(corpus_path),
             states=str(states_path),
             output=str(path),
+            neighbours=neighbours,
             fingerprint=fingerprint,
         )
         run.work.spread(assemble, [assembly])
@@ -138,6 +151,7 @@ class Assembly:
         See `two_passes.both_passes`.
     corpus, states, output : str
         Paths of the corpus's table, the model's store, and the spectra to make.
+    neighbours : int
     fingerprint : str
     """
 
@@ -146,6 +160,7 @@ class Assembly:
     corpus: str
     states: str
     output: str
+    neighbours: int
     fingerprint: str
 
 
@@ -159,7 +174,17 @@ def assemble(task: Assembly) -> None:
     arrays = token_arrays(measured)
     write_spectra(measured, task.notes, *named, arrays, task.output, task.fingerprint)
 
-    paths = {name: _table_path(measured.folder, name) for name in TABLES}
+    write_dimensions(
+        measured,
+        encoded.lengths,
+        resampling.clusters(*named),
+        _table_path(measured.folder, "dimension"),
+        task.fingerprint,
+        neighbours=task.neighbours,
+        draws=0,
+    )
+
+    paths = {name: _table_path(measured.folder, name) for name in GAINS}
     if not measured.nested:
         write_pieces(no_gains(paths), paths, task.fingerprint)
         return

@@ -18,6 +18,7 @@ from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.corpus_spectra import ROWS, Documents, corpus_bytes
 from infogeo.geometry.depths import width_at
+from infogeo.geometry.dimension_rows import RowChoice
 from infogeo.jobs import memory
 from infogeo.jobs.threads import side_by_side
 from infogeo.sources import cards
@@ -41,7 +42,9 @@ class MeasureTask(PassesTask):
     lambdas, eps2 : tuples of float
         See `metrics.regularisers`.
     seed : int
-        Of the sampled checks.
+        Of the sampled checks and rows.
+    sampled_rows : int
+        Of a scope, of which the intrinsic dimension is measured, at most.
     stored_rows : dict of int to int
         Texts whose hidden states are stored, rising, and of how many of their first tokens.
     stored_layers : tuple of str
@@ -59,6 +62,7 @@ class MeasureTask(PassesTask):
     lambdas: tuple[float, ...]
     eps2: tuple[float, ...]
     seed: int
+    sampled_rows: int
     stored_rows: dict[int, int]
     stored_layers: tuple[str, ...]
     counts: dict[int, int]
@@ -71,6 +75,10 @@ class MeasureTask(PassesTask):
         """What this worker has gathered in the second pass."""
         return Path(self.folder) / f"corpus-{self.shards[0]:04d}-of-{self.workers:04d}.h5"
 
+    def row_choice(self, lengths) -> RowChoice:
+        """The rows of which the intrinsic dimension is measured, of texts of these lengths."""
+        return RowChoice(lengths, self.n, self.sampled_rows, self.seed, self.nested)
+
     def reductions(self, layer: str) -> Iterator[h5py.Group]:
         """What the first pass left of each shard of this task at a layer, one after another."""
         for index in self.shards:
@@ -79,13 +87,17 @@ class MeasureTask(PassesTask):
                 yield file[f"reductions/{layer}"]
 
 
-def measure_task(run: CorpusWork, lambdas, eps2, stored_rows=(), stored_layers=()) -> MeasureTask:
+def measure_task(
+    run: CorpusWork, lambdas, eps2, sampled_rows, stored_rows=(), stored_layers=()
+) -> MeasureTask:
     """The task of all shards of a corpus.
 
     Parameters
     ----------
     run : CorpusWork
     lambdas, eps2 : lists of float
+    sampled_rows : int
+        Of a scope, of which the intrinsic dimension is measured, at most.
     stored_rows : dict of int to int
         Texts whose hidden states are stored, and of how many of their tokens.
     stored_layers : collection of str
@@ -101,6 +113,7 @@ def measure_task(run: CorpusWork, lambdas, eps2, stored_rows=(), stored_layers=(
         lambdas=tuple(lambdas if nested else ()),
         eps2=tuple(eps2 if nested else ()),
         seed=run.seed,
+        sampled_rows=sampled_rows,
         stored_rows=dict(sorted(dict(stored_rows).items())),
         stored_layers=tuple(layer for layer in run.layers if layer in stored_layers),
         counts={n: len(chosen) for n, chosen in documents.texts.items()},
@@ -171,12 +184,16 @@ def _require_disk(run: CorpusWork, task: MeasureTask, missing, folders) -> None:
     states = numbers * STORED[task.stored_dtype].itemsize
     token_arrays = tokens * sum(kind.itemsize for kind in TOKEN_ARRAYS.values())
     share = run.files.size(missing) / max(tokens, 1)
+    # At most: last tokens and tokens in float32, means in float64.
+    chosen = sum(3 * min(count, task.sampled_rows) for count in task.counts.values())
+    chosen_rows = 4 * len(task.layers) * width * (chosen + task.sampled_rows)
     # A worker's note replaces its last one, which exists until then.
     notes = 2 * task.workers * len(task.layers) * corpus_bytes(task.counts, width)
+    needed = eigenvalues + gains + states + token_arrays + chosen_rows
     needs = [
         (folders[0], eigenvalues + token_arrays),
         (folders[1], states + token_arrays),
-        (run.work.folder, int(share * (eigenvalues + gains + states + token_arrays)) + notes),
+        (run.work.folder, int(share * needed) + notes),
     ]
     require_disk(needs, "spectra, gains and stored hidden states")
 
@@ -191,8 +208,8 @@ def make_shards(task: MeasureTask) -> None:
     if not indices:
         return
     encoded, _, doc_ids = shards.read_plan(task.folder)
-    settings = task.n, task.lambdas, task.eps2, task.seed, task.nested
-    reducer = Reducer(encoded.lengths, doc_ids, *settings)
+    settings = task.n, task.lambdas, task.eps2, task.seed, task.row_choice(encoded.lengths)
+    reducer = Reducer(encoded.lengths, doc_ids, *settings, task.nested)
     with side_by_side(task.model.threads) as each:
         shards.overlap(
             shards.passes(task, indices),

@@ -1,0 +1,36 @@
+# Needs: intrinsic dimensions of models and of their untrained twins. Makes: results/dimension/dimension.parquet, the
+# same over all models, and its table.
+
+DIMENSIONS = recipe(
+    "summarise_dimension",
+    corpora=list(CORPORA),
+    models=list(MODELS),
+    families=[row["family"] for row in MODELS.values()],
+    expected=[DIMENSION.fingerprint(pair) for pair in pairs()],
+    expected_untrained=[TWINS.fingerprint(pair) for pair in pairs()],
+)
+
+
+rule summarise_dimension:
+    """Intrinsic dimensions of all models beside those of their untrained twins, in one table."""
+    input:
+        models=per_model("results/models/{model}/model.json"),
+        measured=per_model_and_corpus("results/dimension/{corpus}/{model}.parquet"),
+        untrained=per_model_and_corpus("results/dimension/{corpus}/{model}.untrained.parquet"),
+    output:
+        table="results/dimension/dimension.parquet",
+        csv=reported("results/tables/intrinsic_dimension.csv", "intrinsic dimension"),
+    log:
+        "results/logs/summarise_dimension.log",
+    benchmark:
+        "results/benchmarks/summarise_dimension.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes_over_all("summarise_dimension"),
+        runtime=minutes_over_all("summarise_dimension"),
+    params:
+        **DIMENSIONS.params,
+    script:
+        "../workflow_scripts/summarise_dimension.py"
