@@ -25,18 +25,18 @@ GPU_RULES = {
 }  # fmt: skip
 PER_MODEL = GPU_RULES | {
     "train_ladder", "compute_spectra", "compute_entropy", "information_gain", "token_selection",
-    "sentence_geometry", "layer_similarity",
+    "sentence_geometry", "layer_similarity", "intrinsic_dimension",
 }  # fmt: skip
 # Over all models; write_tables and write_claims stay with the head.
 SUMMARIES = {
     "random_null", "fit_scaling_laws", "summarise_context", "summarise_sentences", "compare_theory",
-    "model_similarity",
+    "model_similarity", "summarise_dimension",
 }  # fmt: skip
 DRAWN = {
     "figure_entropy", "figure_conditional_entropy", "figure_depth", "figure_width_pairs",
     "figure_information_gain", "figure_token_selection", "figure_token_ablation",
     "figure_sentence_maps", "figure_sentence_distances", "sentence_maps", "sentence_view",
-    "text_view", "figure_layer_similarity", "figure_model_similarity",
+    "text_view", "figure_layer_similarity", "figure_model_similarity", "figure_dimension",
 }  # fmt: skip
 AGGREGATES = SUMMARIES | DRAWN
 ONCE = {

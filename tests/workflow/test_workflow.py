@@ -33,6 +33,7 @@ FIGURES = {
 }
 CONTEXT_FIGURES = {"figure_information_gain", "figure_token_selection", "figure_token_ablation"}
 CONTEXT = {"summarise_context"} | CONTEXT_FIGURES
+DIMENSION = {"summarise_dimension", "figure_dimension"}
 SENTENCE_FIGURES = {"figure_sentence_maps", "figure_sentence_distances"}
 JUDGED = {"summarise_sentences"} | SENTENCE_FIGURES
 SENTENCES = {"sentence_maps", "sentence_view"} | JUDGED
@@ -40,14 +41,14 @@ SIMILARITIES = {"model_similarity", "figure_layer_similarity", "figure_model_sim
 SKILLS = {"simulate_skills", "figure_skills"}
 # Over all models.
 AGGREGATES = {"random_null", "text_view", "compare_theory", "write_claims"}
-AGGREGATES |= LAWS | FIGURES | CONTEXT | SENTENCES | SIMILARITIES
+AGGREGATES |= LAWS | FIGURES | CONTEXT | DIMENSION | SENTENCES | SIMILARITIES
 MODELS = ("w16-d1", "w16-d2", "w32-d1", "w32-d2")
 ENTROPY = ("compute_spectra", "untrained_twins", "compute_entropy")
 GAIN_TABLES = ("gain", "gain_positions", "gain_relations", "gain_checks", "gain_surprisal")
 GAIN_AND_SELECTION = ("information_gain", "token_selection")
 GEOMETRY = ("sentence_geometry", "untrained_sentences")
 PER_MODEL = ("dump_hidden_states", *ENTROPY, *GAIN_AND_SELECTION, "token_ablation", *GEOMETRY)
-PER_MODEL += ("layer_similarity",)
+PER_MODEL += ("layer_similarity", "intrinsic_dimension")
 
 
 def jobs(*rules, models=MODELS):
@@ -58,7 +59,7 @@ def jobs(*rules, models=MODELS):
 def test_every_table_and_figure_is_there_and_not_empty(finished):
     names = ("entropy_scaling", "conditional_entropy", "depth", "width_pairs")
     names += ("information_gain", "token_selection", "token_ablation")
-    names += ("layer_similarity", "model_similarity")
+    names += ("layer_similarity", "model_similarity", "intrinsic_dimension")
     for name in (*names, "sentence_maps", "sentence_distances"):
         for kind in ("pdf", "png"):
             file = finished.path(f"results/figures/stories/{name}.{kind}")
@@ -106,6 +107,18 @@ def test_similarities_are_of_every_pair_of_layers_and_models(finished):
     assert len(models) == 6 * 6
     compared = models[models["measure"] == "cka"]
     assert compared[["value", "low", "high", "null", "p", "q"]].notna().all(axis=None)
+
+
+def test_the_dimension_of_every_model_stands_beside_its_controls(finished):
+    table = pd.read_csv(finished.path("results/tables/intrinsic_dimension.csv"))
+    assert set(table["model"]) == set(MODELS)
+    assert set(table["scope"]) == {"last", "means", "tokens"}
+    of_tokens = table[(table["scope"] == "tokens") & (table["layer"] == "final")]
+    columns = ["value", "low", "high", "null", "untrained"]
+    assert of_tokens.loc[of_tokens["scale"] == 2, columns].notna().all(axis=None)
+    # Of fewer rows than neighbours there is none, and the table says so.
+    missing = table[table["value"].isna()]
+    assert len(missing) and missing["reason"].notna().all()
 
 
 @pytest.mark.parametrize("name", ["text_view", "sentence_view"])
@@ -253,13 +266,13 @@ def test_an_encoder_has_every_job_but_those_that_need_a_prediction(unrun):
     }  # fmt: skip
 
 
-def test_without_stored_states_one_job_takes_the_place_of_three_and_all_numbers_stay(
+def test_without_stored_states_one_job_takes_the_place_of_four_and_all_numbers_stay(
     checkout, finished
 ):
     config = checkout.path("config/config.yaml")
     config.write_text(config.read_text() + "keep_hidden_states: false\n")
     # What twins alone determine stays; the rest follows from states of another fingerprint.
-    stored = {"dump_hidden_states", "compute_spectra", "information_gain"}
+    stored = {"dump_hidden_states", "compute_spectra", "information_gain", "intrinsic_dimension"}
     rules = set(PER_MODEL) - stored - {"untrained_sentences"} | {"measure_states"}
     assert checkout.planned() == jobs(*rules) | AGGREGATES - {"random_null"}
 
@@ -267,7 +280,7 @@ def test_without_stored_states_one_job_takes_the_place_of_three_and_all_numbers_
     of_model = "stories/w32-d2"
     parts = [*GAIN_TABLES, "selection", "selection_tokens", "ridge", "ablation", "ablation_status"]
     frames = [f"results/context/{of_model}.{part}.parquet" for part in parts]
-    frames += [f"results/entropy/{of_model}.parquet"]
+    frames += [f"results/entropy/{of_model}.parquet", f"results/dimension/{of_model}.parquet"]
     arrays = [f"results/spectra/{of_model}.h5", f"results/sentences/{of_model}.h5"]
     run = checkout.snakemake("--", *frames, *arrays)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
@@ -324,7 +337,8 @@ def test_changing_an_eps2_computes_entropies_again_from_the_stored_spectra(check
 def test_the_number_of_draws_changes_intervals_and_nothing_else(checkout):
     checkout.edit("config/config.yaml", "draws: 99", "draws: 199")
     unchanged = {"random_null", "sentence_maps", "sentence_view"}
-    expected = jobs("information_gain") | {"fit_published"} | AGGREGATES - unchanged
+    expected = jobs("information_gain", "intrinsic_dimension")
+    expected |= {"fit_published"} | AGGREGATES - unchanged
     assert checkout.planned() == expected
 
 
@@ -547,7 +561,7 @@ def test_measuring_states_without_snakemake_makes_the_tables_of_stored_states(
         Path(path).unlink()
     call(job)
     tables = [path for path in job["output"] if path.endswith(".parquet")]
-    assert len(tables) == len(GAIN_TABLES)
+    assert len(tables) == len([*GAIN_TABLES, "dimension"])
     for path in tables:
         made, expected = pd.read_parquet(path), pd.read_parquet(finished.path(path))
         pd.testing.assert_frame_equal(made, expected, check_exact=True)

@@ -75,7 +75,7 @@ def intrinsic_dimension(dimensions, *, corpus: str, n: int) -> Figure:
                 draw(
                     by_scale, at_final.assign(at=at_final["scale"]), drawn, styles, f"scale {scope}"
                 )
-                log_axis(by_scale, "x")
+                scale_axis(by_scale, at_final)
                 by_scale.set(
                     xlabel="scale: rank of the farther neighbour", ylabel="at the last layer"
                 )
@@ -86,6 +86,13 @@ def intrinsic_dimension(dimensions, *, corpus: str, n: int) -> Figure:
 def places(rows: pd.DataFrame) -> np.ndarray:
     """Where layers are on an axis of depth."""
     return np.where(rows["layer"] == "final", FINAL, rows["relative_depth"])
+
+
+def scale_axis(ax, rows: pd.DataFrame) -> None:
+    """A log axis of scales with a tick at each."""
+    log_axis(ax, "x")
+    scales = sorted(rows["scale"].unique())
+    ax.set_xticks(scales, [f"{scale}" for scale in scales])
 
 
 def reason_of(rows: pd.DataFrame, what: str) -> str:
