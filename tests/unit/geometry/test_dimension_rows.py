@@ -84,3 +84,9 @@ def test_states_that_are_not_finite_are_refused():
     rows = Rows(RowChoice([4] * 30, [4], 10, seed=0))
     with pytest.raises(InfogeoError, match="text 7: token 2"):
         rows.add(7, np.where(np.arange(4)[:, None] == 2, np.nan, np.ones((4, 3))))
+
+
+def test_texts_of_an_encoder_count_at_their_own_length_alone():
+    choice = RowChoice(LENGTHS, [4, 8], 10**6, seed=0, nested=False)
+    np.testing.assert_array_equal(choice.texts["last", 4], np.flatnonzero(LENGTHS == 4))
+    assert set(LENGTHS[choice.texts["tokens", 8]]) == {8}
