@@ -26,7 +26,7 @@ import numpy as np
 import timing
 
 from infogeo.geometry.similarity import MEASURES, compare
-from infogeo.geometry.similarity_inference import permuted, without_each_source
+from infogeo.geometry.similarity_inference import interval, permuted
 
 ROUNDS = 3
 PERMUTATIONS = 20
@@ -127,7 +127,7 @@ def main(count: int = 30, texts: int = 1000, width: int = 1024) -> None:
         of_all, compared = timing.once(
             lambda m=measure: compare(layers, m, sources=sources, keep=True)
         )
-        jackknife, _ = timing.once(lambda c=compared: without_each_source(c))
+        jackknife, _ = timing.once(lambda c=compared: interval(c))
         null, _ = timing.once(lambda c=compared: permuted(c, permutations=PERMUTATIONS, seed=0))
         print(
             f"{measure}, matrices kept: all pairs {of_all:.2f} s, jackknife over {texts // 2} "

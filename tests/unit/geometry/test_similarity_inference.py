@@ -4,7 +4,6 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from infogeo.geometry.similarity import CKA, MEASURES, MUTUAL_KNN, compare
 from infogeo.geometry.similarity_inference import interval, permuted, without_each_source
@@ -40,22 +39,43 @@ def test_graphs_without_a_source_lose_its_rows_and_its_columns():
         np.testing.assert_allclose(left[source], flat @ flat.T, atol=1e-6)
 
 
-def test_the_interval_is_that_of_fishers_z_over_the_jackknife():
-    left = np.array([0.5, 0.6, 0.55, 0.4])[:, None]
-    z = np.arctanh(left[:, 0])
-    error = np.sqrt(3 / 4 * ((z - z.mean()) ** 2).sum())
-    low, high = interval(np.array([0.52]), left)
-    quantile = stats.t.ppf(0.975, 3)
-    expected = np.tanh(np.arctanh(0.52) + np.array([-1, 1]) * quantile * error)
-    np.testing.assert_allclose([low[0], high[0]], expected)
+def test_the_interval_of_cka_is_that_of_fishers_z_over_the_jackknife():
+    compared = compare(representations(), CKA, sources=SOURCES, keep=True)
+    z = np.arctanh(without_each_source(compared)[:, 0, 1])
+    error = np.sqrt(11 / 12 * ((z - z.mean()) ** 2).sum())
+    expected = np.tanh(np.arctanh(compared.values[0, 1]) + np.array([-1, 1]) * 2.200985 * error)
+    np.testing.assert_allclose([end[0, 1] for end in interval(compared)], expected, atol=1e-6)
 
 
-def test_a_similarity_of_one_has_no_width_and_two_sources_no_interval():
+def test_of_neighbours_the_squares_of_edges_between_sources_are_taken_off():
+    compared = compare(representations(), MUTUAL_KNN, sources=SOURCES, neighbours=3, keep=True)
+    left = without_each_source(compared)[:, 0, 1]
+    one, two = compared.matrices[:2].astype(float)
+    value, surplus = compared.values[0, 1], 0.0
+    for g in range(12):
+        for h in range(g):
+            at = (np.ix_(g == SOURCES, h == SOURCES), np.ix_(h == SOURCES, g == SOURCES))
+            both, a, b = (
+                sum(matrix[block].sum() for block in at)
+                for matrix in (one * two, one * one, two * two)
+            )
+            own = a / (one**2).sum() + b / (two**2).sum()
+            surplus += (both / np.sqrt((one**2).sum() * (two**2).sum()) - value / 2 * own) ** 2
+    share = surplus / (11 / 12 * ((left - left.mean()) ** 2).sum())
+    assert 0.05 < share < 0.5
+    z = np.arctanh(left)
+    error = np.sqrt((1 - share) * 11 / 12 * ((z - z.mean()) ** 2).sum())
+    expected = np.tanh(np.arctanh(value) + np.array([-1, 1]) * 2.200985 * error)
+    np.testing.assert_allclose([end[0, 1] for end in interval(compared)], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_similarity_of_one_has_no_width_and_two_sources_no_interval(measure):
     one = representations()[0]
-    compared = compare([one, 2 * one], CKA, sources=SOURCES, keep=True)
-    values, left = compared.values, without_each_source(compared)
-    np.testing.assert_array_equal(interval(values, left), np.ones((2, 2, 2)))
-    assert np.isnan(interval(values, left[:2])).all()
+    compared = compare([one, 2 * one], measure, sources=SOURCES, neighbours=5, keep=True)
+    np.testing.assert_array_equal(interval(compared), np.ones((2, 2, 2)))
+    compared = compare([one, one**3], measure, sources=SOURCES % 2, neighbours=5, keep=True)
+    assert np.isnan(interval(compared)).all()
 
 
 @pytest.mark.parametrize("measure", MEASURES)

@@ -1,5 +1,6 @@
 """How certain a similarity is: intervals over sources, and what permuted texts give."""
 
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from infogeo.geometry.similarity import CKA, Compared, cosines
 from infogeo.inference.regression import t_quantile
 
 MOST = 1 - 1e-12  # similarities beyond are 1 but for rounding, and so without an interval
+LEAST_SOURCES = 3
 EQUAL = 1e-6  # similarities under permutations are float32
 
 
@@ -52,38 +54,67 @@ def _shift(rows, texts) -> np.ndarray:
     return 2 / (n - 2) * sums @ sums.T - np.outer(total, total) / ((n - 1) * (n - 2))
 
 
-def interval(values, left_out):
+def interval(compared: Compared):
     """95 % intervals from the jackknife over sources: Student's t on the scale of Fisher's z.
 
     Parameters
     ----------
-    values : array (...)
-    left_out : array (sources, ...)
-        Of `without_each_source`.
+    compared : Compared
+        With its matrices.
 
     Returns
     -------
-    low, high : arrays (...)
-        NaN where a source leaves no value behind, or there are fewer than 3 sources. 1 and 1 where
+    low, high : (count, count) arrays
+        NaN where there are fewer than 3 sources, or a source leaves no value behind. 1 and 1 where
         the similarity is 1 whichever source is left out.
 
     Notes
     -----
-    A bootstrap would hold texts twice, which are their own nearest neighbours and have the largest
-    entries of a Gram. Coverage: tests/bench/similarity_coverage.py.
+    Of mutual neighbours the jackknife counts what two texts are to each other twice, once for each
+    of them: its variance is then about double. Efron and Stein 1981 give what it is too large by,
+    the squares of the second-order terms, which here are the edges between two sources; at most
+    half of the variance. A bootstrap would hold texts twice, which are their own nearest neighbours
+    and have the largest entries of a Gram. Coverage: tests/bench/similarity_coverage.py.
     """
-    k = len(left_out)
-    if k < 3:
-        return np.full_like(values, np.nan), np.full_like(values, np.nan)
-    z = np.arctanh(np.clip(left_out, -MOST, MOST))
-    half = t_quantile(k - 1) * np.sqrt((k - 1) / k * ((z - z.mean(axis=0)) ** 2).sum(axis=0))
-    centre = np.arctanh(np.clip(values, -MOST, MOST))
-    one = (values > MOST) & (left_out > MOST).all(axis=0)
-    return np.where(one, 1.0, np.tanh(centre - half)), np.where(one, 1.0, np.tanh(centre + half))
+    left = without_each_source(compared)
+    values, k = cosines(compared.inner), len(left)
+    if k < LEAST_SOURCES:
+        nothing = compared.spread(np.full_like(values, np.nan))
+        return nothing, nothing
+    z = np.arctanh(np.clip(left, -MOST, MOST))
+    variance = _jackknife(z)
+    if compared.measure != CKA:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            surplus = np.nan_to_num(_second_order(compared, values) / _jackknife(left))
+        variance *= np.maximum(1 - surplus, 0.5)
+    half, centre = t_quantile(k - 1) * np.sqrt(variance), np.arctanh(np.clip(values, -MOST, MOST))
+    one = (values > MOST) & (left > MOST).all(axis=0)
+    ends = (np.where(one, 1.0, np.tanh(centre + side * half)) for side in (-1, 1))
+    return tuple(map(compared.spread, ends))
+
+
+def _jackknife(left) -> np.ndarray:
+    """The variance of what is left without each source, (sources, ...) → (...)."""
+    return (len(left) - 1) / len(left) * ((left - left.mean(axis=0)) ** 2).sum(axis=0)
+
+
+def _second_order(compared: Compared, values) -> np.ndarray:
+    """Sums over pairs of sources of the squares of what their edges add to a similarity."""
+    one, other = _pairs(compared)
+    ends = np.sort([compared.codes[one], compared.codes[other]], axis=0)
+    pairs = np.unique(ends[0] * len(compared.codes) + ends[1], return_inverse=True)[1]
+    edges = compared.matrices[:, one, other].astype(np.float64)  # (count, edges)
+    edges /= np.sqrt(np.diag(compared.inner))[:, None]
+    own = [np.bincount(pairs, edge**2) for edge in edges]
+    sums = np.zeros_like(values)
+    for a, b in combinations(range(len(edges)), 2):
+        added = np.bincount(pairs, edges[a] * edges[b]) - values[a, b] / 2 * (own[a] + own[b])
+        sums[a, b] = sums[b, a] = added @ added
+    return sums
 
 
 class Null(NamedTuple):
-    """What permuted texts give, each (count, count).
+    """What permuted texts give, each (count, count), NaN as the similarities.
 
     Attributes
     ----------
@@ -133,11 +164,8 @@ def permuted(compared: Compared, *, permutations: int, seed: int) -> Null:
     upper = np.triu(np.ones(inner.shape, bool))
     draws = np.where(upper, draws, draws.swapaxes(1, 2))  # which of the two is permuted: no matter
     reached = (draws >= inner / scale - EQUAL).sum(axis=0)
-    return Null(
-        draws.mean(axis=0, dtype=np.float64),
-        np.quantile(draws, 0.95, axis=0).astype(float),
-        (1 + reached) / (1 + permutations),
-    )
+    mean, high = draws.mean(axis=0, dtype=np.float64), np.quantile(draws, 0.95, axis=0)
+    return Null(*map(compared.spread, (mean, high, (1 + reached) / (1 + permutations))))
 
 
 def _pairs(compared: Compared):

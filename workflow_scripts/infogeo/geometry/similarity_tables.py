@@ -8,11 +8,10 @@ import pandas as pd
 
 from infogeo.geometry.depths import relative_depth
 from infogeo.geometry.similarity import MEASURES, compare
-from infogeo.geometry.similarity_inference import interval, permuted, without_each_source
+from infogeo.geometry.similarity_inference import LEAST_SOURCES, interval, permuted
 from infogeo.geometry.text_rows import KINDS, Rows, TextRows
 from infogeo.inference import multiple_tests, resampling
 
-LEAST_SOURCES = 3
 RESULTS = ["texts", "sources", "value", "low", "high", "null", "null_high", "p", "problems"]
 PAIR_COLUMNS = ["one", "other", "scope", "first", "measure", *RESULTS]
 LAYER_COLUMNS = [
@@ -62,21 +61,18 @@ def pair_table(
             compared = compare(
                 list(of_names.values()), measure, sources=clusters, neighbours=neighbours, keep=True
             )
-            left = without_each_source(compared)
-            low, high = interval(compared.values, compared.spread(left))
+            low, high = interval(compared)
             null = permuted(compared, permutations=permutations, seed=seed)
             columns = {"value": compared.values, "low": low, "high": high}
-            columns |= dict(
-                zip(("null", "null_high", "p"), map(compared.spread, null), strict=True)
-            )
+            columns |= dict(zip(("null", "null_high", "p"), null, strict=True))
             one, other = np.triu_indices(len(names), 1)
             parts.append(pd.DataFrame({
                 "one": [names[i] for i in one], "other": [names[i] for i in other],
                 "scope": kind.scope, "first": kind.first, "measure": measure,
-                "texts": len(doc_ids), "sources": len(left),
+                "texts": len(doc_ids), "sources": len(set(clusters)),
                 **{name: values[one, other] for name, values in columns.items()},
                 "problems": [
-                    _problems({names[i]: compared.reasons[i] for i in pair}, len(left))
+                    _problems({names[i]: compared.reasons[i] for i in pair}, len(set(clusters)))
                     for pair in zip(one, other, strict=True)
                 ],
             }, columns=PAIR_COLUMNS))  # fmt: skip
