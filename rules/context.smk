@@ -105,6 +105,7 @@ CONTEXT = recipe(
     corpora=list(CORPORA),
     models=list(MODELS),
     families=[row["family"] for row in MODELS.values()],
+    replicates=[replicates.replicate_of(row) for row in MODELS.values()],
     n=CONTEXT_N,
     headline_eps2=CONFIG["headline"]["eps2"],
     draws=CONFIG["scaling"]["draws"],

@@ -12,7 +12,8 @@ FIELDS = (
 
 def main(files, params, output) -> None:
     """Read one corpus after the other, one model at a time, summarise, and write the tables."""
-    models = cards.described(files.models, FIELDS, slug=params.models, family=params.families)
+    rows = {"slug": params.models, "family": params.families, "replicate": params.replicates}
+    models = cards.described(files.models, FIELDS, **rows)
     random = artefacts.read_table(files.null, params.expected_null)
     of_models = {
         name: zip(getattr(files, name), getattr(params, f"expected_{maker}"), strict=True)

@@ -114,7 +114,8 @@ def random_null():
 MODELS = [
     {"slug": slug, "family": family, "params_non_embedding": 12 * width**2 * layers,
      "params_total": 13 * width**2 * layers, "width": width, "final_width": width,
-     "layers": layers, "commit": f"commit of {slug}", "kind": "causal"}
+     "layers": layers, "commit": f"commit of {slug}", "kind": "causal",
+     "replicate": ("small", 3) if slug == "a-large" else None}
     for slug, family, width, layers in SHAPES
 ]  # fmt: skip
 
@@ -419,6 +420,7 @@ def run(read, tmp_path_factory):
     params = SimpleNamespace(
         corpora=["c1", "c2"], models=[slug for slug, *_ in SHAPES],
         families=[family for _, family, *_ in SHAPES], headline_eps2=0.5, n=N,
+        replicates=[model["replicate"] for model in MODELS],
         draws=DRAWS, seed=SEED, fingerprint="f", expected_null="null", **expected,
     )  # fmt: skip
     names = {name: f"{name}.parquet" for name in OUTPUTS}
@@ -437,6 +439,7 @@ def test_the_script_writes_every_corpus_and_model_of_every_table(run, gain):
     found = artefacts.read_table(run.output.gain)
     assert (found.pop("commit") == "commit of " + found["model"]).all()
     assert list(found.columns) == GAIN_COLUMNS
+    assert set(found.loc[found["model"] == "a-large", "replicate"]) == {"small/3"}
     first = found[found["corpus"] == "c1"].assign(corpus="c")
     pd.testing.assert_frame_equal(first, gain, check_dtype=False)
 
@@ -448,6 +451,7 @@ def test_an_encoder_is_in_every_table_for_readers_with_the_reason_and_moves_no_o
     (tmp_path / "bert.json").write_text(json.dumps(bert))
     files = run.files | {"models": [*run.files["models"], tmp_path / "bert.json"]}
     lists = {"models": [*run.params.models, "bert"], "families": [*run.params.families, "e"]}
+    lists["replicates"] = [*run.params.replicates, None]
     output = Outputs({name: tmp_path / path.name for name, path in run.output.items()})
     params = SimpleNamespace(**vars(run.params) | lists)
     summarise_context.main(SimpleNamespace(**files), params, output)

@@ -36,6 +36,7 @@ def frames(families=None):
             model = {
                 "corpus": "docs", "family": family, "model": name, "width": width,
                 "N": 12 * width**2 * layers + 13 * width * layers,
+                "replicate": f"{family}/{seed}",
             }  # fmt: skip
             parts = gain_rows(width, rng), selection_rows(width, rng), ablation_rows(layers, rng)
             for part in parts:

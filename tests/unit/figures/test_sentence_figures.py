@@ -50,6 +50,7 @@ def scores_of(models):
             twin = np.nan if alone or name.startswith("bures") else 0.55 + 0.01 * rng.normal()
             row = {
                 "family": family, "model": model, "N": N, "width": width, "depth": depth,
+                "replicate": f"{family}/{model[-1]}",
                 "distance": name, "low": value - 0.03, "high": value + 0.02,
                 "untrained": twin, "untrained_low": twin - 0.01, "untrained_high": twin + 0.015,
             }  # fmt: skip

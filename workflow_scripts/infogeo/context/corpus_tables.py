@@ -20,7 +20,7 @@ MAKERS = {  # the part of the study that makes each table of a model
     "selection": "selection", "ridge": "selection", "ablation": "ablation",
     "ablation_status": "ablation",
 }  # fmt: skip
-MODEL_COLUMNS = ("corpus", "family", "model", "commit", "N", "width", "layers")
+MODEL_COLUMNS = ("corpus", "family", "model", "commit", "N", "width", "layers", "replicate")
 PER_TEXT = ("gain", "untrained_gain")  # a row for each text: read in parts
 AT_FINAL = ("gain_positions", "gain_checks", "gain_surprisal")
 

@@ -12,7 +12,7 @@ from infogeo.geometry.metrics import EPS2, MEAN_GAIN, Metric, parse_regulariser
 from infogeo.sources.cards import by_family, model_columns
 
 GAIN_COLUMNS = [
-    "corpus", "family", "model", "N", "params_total", "width", "layers",
+    "corpus", "family", "model", "N", "params_total", "width", "layers", "replicate",
     "layer", "relative_depth", "n", "regulariser", "lam", "metric", "y", "low", "high",
     "untrained", "untrained_low", "untrained_high", "untrained_on_trained",
     "random", "random_low", "random_high", "within_position", "spearman", "texts",

@@ -25,11 +25,23 @@ def pale(small: float) -> float | None:
 
 
 def guides(rows: pd.DataFrame, value: str) -> list[pd.DataFrame]:
-    """Points that a line may join: through the mean of the seeds of a shape, width by width."""
+    """Points that a line may join: through the mean of the seeds of a shape, width by width.
+
+    None where models of one shape may differ in more than the seed (checkpoints, variants), as
+    `infogeo.sources.replicates` has it: their mean is no model, and they have no order.
+    """
+    if rows.groupby(["width", "N"])["replicate"].agg(_clash).any():
+        return []
     shapes = rows.groupby(["width", "N"], as_index=False)[value].mean().sort_values("N")
     if shapes["width"].is_unique:
         return [shapes]
     return [line for _, line in shapes.groupby("width")]
+
+
+def _clash(names: pd.Series) -> bool:
+    """Whether the models of one shape, by their `replicate`, are no replicates of each other."""
+    origins = {name.rpartition("/")[0] for name in names}
+    return len(names) > 1 and ("" in set(names) or not names.is_unique or len(origins) > 1)
 
 
 def draw_against_n(
@@ -41,7 +53,7 @@ def draw_against_n(
     ----------
     ax : matplotlib.axes.Axes
     rows : pandas.DataFrame
-        One row per model.
+        One row per model, with its `replicate`.
     value, low, high : str
         Columns; low and high may be None.
     looks : dict

@@ -34,7 +34,7 @@ NEEDED = {
     },
     "context": {
         "gain": [
-            *MODEL, "width", "layer", "regulariser", "metric", "y", "low", "high",
+            *MODEL, "width", "replicate", "layer", "regulariser", "metric", "y", "low", "high",
             "untrained", "untrained_low", "untrained_high", "untrained_on_trained",
             "random", "random_low", "random_high",
             "largest_residual_ridge", "largest_residual_slogdet", "checked_tokens",
@@ -54,7 +54,7 @@ NEEDED = {
             "recovery", "recovery_low", "recovery_high",
         ],
         "distribution": [
-            *MODEL, "width", "share90", "share90_low", "share90_high", "censored",
+            *MODEL, "width", "replicate", "share90", "share90_low", "share90_high", "censored",
             "share90_random", "share90_random_low", "share90_random_high",
             "gap", "gap_low", "gap_high",
             "participation_share", "participation_low", "participation_high", "problem",
@@ -68,7 +68,7 @@ NEEDED = {
     },
     "sentences": {
         "scores": [
-            "corpus", "family", "model", "N", "width", "depth", "distance", "score",
+            *MODEL, "width", "replicate", "depth", "distance", "score",
             "value", "low", "high", "untrained", "untrained_low", "untrained_high",
         ],
         "maps": [

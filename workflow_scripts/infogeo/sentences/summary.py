@@ -21,7 +21,8 @@ def bounds(names) -> list[str]:
 
 
 SCORE_COLUMNS = [
-    "corpus", "family", "model", "N", "width", "layers", "depth", "distance", "score", "headline",
+    "corpus", "family", "model", "N", "width", "layers", "replicate",
+    "depth", "distance", "score", "headline",
     "texts", "labels", "sources", "chance", "value", "low", "high", "p", "q",
     "untrained", "untrained_low", "untrained_high",
     *bounds(f"minus_{name}" for name in REFERENCES),

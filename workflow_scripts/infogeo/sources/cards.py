@@ -107,10 +107,16 @@ def by_family(models: list[dict]) -> list[list[dict]]:
     return [[model for model in models if model["family"] == name] for name in names]
 
 
+def replicate_name(replicate: tuple[str, int] | None) -> str:
+    """What `replicates.replicate_of` gives, as a cell of a table: origin/number, or ""."""
+    return "" if replicate is None else "/".join(map(str, replicate))
+
+
 def model_columns(corpus: str, model: dict) -> dict:
     """The columns that every row of a model begins with."""
     return {
         "corpus": corpus, "family": model["family"], "model": model["slug"],
         "N": model["params_non_embedding"], "params_total": model["params_total"],
         "width": model["width"], "layers": model["layers"],
+        "replicate": replicate_name(model.get("replicate")),
     }  # fmt: skip
