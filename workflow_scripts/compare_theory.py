@@ -2,7 +2,7 @@
 
 from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
-from infogeo.states.store import open_store
+from infogeo.states.store import open_store, tokens_of_texts
 from infogeo.theory import beside_data, report, zipf
 
 
@@ -13,13 +13,7 @@ def main(files, params, output) -> None:
     for corpus, family, path, expected in rows:
         with open_store(path, expected) as store:
             zipfs[corpus, family] = zipf.exponent(
-                store.token_ids(),
-                store.offsets,
-                store.doc_ids,
-                store.sources,
-                store.special_mask(),
-                draws=params.draws,
-                seed=params.seed,
+                **tokens_of_texts(store), draws=params.draws, seed=params.seed
             )
     points, laws = (
         artefacts.read_table(path, params.expected_laws) for path in (files.points, files.laws)

@@ -21,8 +21,8 @@ from infogeo.sources import models
 from infogeo.sources.cards import NO_PREDICTION
 from infogeo.states import twins
 from infogeo.states.dump import dump
-from infogeo.states.measurement import TABLES, measure
-from infogeo.states.store import open_store
+from infogeo.states.measurement import GAINS, TABLES, measure
+from infogeo.states.store import open_store, tokens_of_texts
 
 N, BLOCKS = [8, 24], 2
 COMMON = {
@@ -78,7 +78,8 @@ def measured(card, tiny_corpus, sample, tmp_path_factory):
     outputs |= {"states": folder / "states.h5", "spectra": folder / "spectra.h5"}
     measure(
         card, tiny_corpus, sample, outputs, **COMMON, attention_texts=5, lambdas=[0.1], eps2=[0.5],
-        draws=9, depths=["0.5", "final"], depth_tolerance=0.2, sentence_n=8,
+        neighbours=3, sampled_rows=20, draws=9, depths=["0.5", "final"], depth_tolerance=0.2,
+        sentence_n=8,
         fingerprints={"states": "states", "spectra": "spectra", "gain": "gain"},
         scratch=folder / "scratch",
     )  # fmt: skip
@@ -110,6 +111,17 @@ def test_a_store_holds_each_text_once_for_each_length_cut_to_it_and_run_alone(st
         apart = store.read(whole, "final")[:8] - store.read(short, "final")
         assert np.abs(apart).max() > 0.1
         assert np.isnan(store.nll()).all() and store.attention_texts == []
+
+
+def test_tokens_are_those_of_each_text_once(stored, tiny_corpus):
+    with open_store(stored[0]) as store:
+        tokens = tokens_of_texts(store)
+        longest = dict(zip(store.doc_ids, store.lengths, strict=True))
+        first = store.token_ids()[: store.lengths[0]]
+    assert tokens["doc_ids"] == list(longest)
+    assert np.diff(tokens["offsets"]).tolist() == list(longest.values())
+    assert len(tokens["token_ids"]) == len(tokens["special"]) == tokens["offsets"][-1]
+    np.testing.assert_array_equal(tokens["token_ids"][: len(first)], first)
 
 
 def test_a_spectrum_at_n_is_that_of_the_text_cut_to_n_run_alone_and_not_of_a_prefix(stored, card):
@@ -160,7 +172,7 @@ def test_without_stored_states_the_spectra_are_the_same_byte_for_byte(stored, me
 
 
 def test_tables_of_gains_say_that_there_are_none(measured):
-    for name in TABLES:
+    for name in GAINS:
         assert read_table(measured[name], "gain")["problem"].tolist() == [NO_PREDICTION]
 
 
@@ -184,10 +196,10 @@ def test_twins_have_passes_of_their_own_length_and_no_gains(stored, card, tiny_c
     outputs |= {name: tmp_path / f"{name}.parquet" for name in twins.TABLES}
     twins.measure_twins(
         card, tiny_corpus, stored[0], outputs, **COMMON, lambdas=[0.1], eps2=[0.5],
-        fingerprint="twins", scratch=tmp_path / "scratch",
+        neighbours=3, sampled_rows=20, fingerprint="twins", scratch=tmp_path / "scratch",
     )  # fmt: skip
     ours, trained = SpectraFile(outputs["spectra"][0], "twins"), SpectraFile(stored[1])
     assert ours.documents.doc_ids == trained.documents.doc_ids
     np.testing.assert_array_equal(ours.documents.texts[8], trained.documents.texts[8])
-    for name in twins.TABLES:
+    for name in twins.GAINS:
         assert read_table(outputs[name], "twins")["problem"].tolist() == [NO_PREDICTION]

@@ -244,6 +244,28 @@ class HiddenStates:
         return hdf5.reading(self.path, what, self.remedy)
 
 
+def tokens_of_texts(store: HiddenStates) -> dict:
+    """The tokens of a store, each text once: of an encoder's several cuts of a text the longest.
+
+    Returns
+    -------
+    dict
+        token_ids (T,), special (T,), offsets (texts + 1,), doc_ids and sources, one per text.
+    """
+    longest = {doc_id: text for text, doc_id in enumerate(store.doc_ids)}  # cuts rise
+    texts = list(longest.values())
+    chosen = np.zeros(int(store.offsets[-1]), dtype=bool)
+    for text in texts:
+        chosen[store.offsets[text] : store.offsets[text + 1]] = True
+    return {
+        "token_ids": store.token_ids()[chosen],
+        "special": store.special_mask()[chosen],
+        "offsets": row_offsets(store.lengths[texts]),
+        "doc_ids": [store.doc_ids[text] for text in texts],
+        "sources": [store.sources[text] for text in texts],
+    }
+
+
 def _plain(value):
     """An HDF5 attribute as str, int, float, bool or list."""
     if isinstance(value, np.ndarray):
