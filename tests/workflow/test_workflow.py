@@ -114,6 +114,7 @@ def test_the_dimension_of_every_model_stands_beside_its_controls(finished):
     assert set(table["model"]) == set(MODELS)
     assert set(table["scope"]) == {"last", "means", "tokens"}
     of_tokens = table[(table["scope"] == "tokens") & (table["layer"] == "final")]
+    assert set(of_tokens["first"]) == {"in", "out"}
     columns = ["value", "low", "high", "null", "untrained"]
     assert of_tokens.loc[of_tokens["scale"] == 2, columns].notna().all(axis=None)
     # Of fewer rows than neighbours there is none, and the table says so.

@@ -19,7 +19,8 @@ def table(families=("one",), widths=(32, 64, 128), missing=()):
                         rows.append({
                             "corpus": "docs", "family": family, "model": f"{family}-w{width}",
                             "N": 12 * width**2, "layer": layer, "relative_depth": depth,
-                            "scope": scope, "n": 128, "estimator": estimator, "scale": scale,
+                            "scope": scope, "first": "in", "n": 128,
+                            "estimator": estimator, "scale": scale,
                             "value": value, "low": 0.9 * value, "high": 1.1 * value,
                             "null": 3 * value, "untrained": 2 * value,
                             "reason": "all 9 rows are equal" if scope in missing else "",

@@ -32,25 +32,42 @@ def test_every_scope_has_the_texts_that_are_long_enough():
     rows, every = collected(choice), states()
     for n in (4, 8):
         texts = np.flatnonzero(n <= LENGTHS)
-        np.testing.assert_array_equal(choice.texts["last", n], texts)
-        np.testing.assert_array_equal(rows["last", n], [every[t][n - 1] for t in texts])
+        np.testing.assert_array_equal(choice.texts["last", "in", n], texts)
+        np.testing.assert_array_equal(rows["last", "in", n], [every[t][n - 1] for t in texts])
         means = [every[t][:n].astype(float).mean(axis=0) for t in texts]
-        np.testing.assert_allclose(rows["means", n], means, rtol=1e-14)
+        np.testing.assert_allclose(rows["means", "in", n], means, rtol=1e-14)
     np.testing.assert_array_equal(
-        rows["tokens", 8], np.concatenate([every[t][:8] for t in np.flatnonzero(LENGTHS >= 8)])
+        rows["tokens", "in", 8],
+        np.concatenate([every[t][:8] for t in np.flatnonzero(LENGTHS >= 8)]),
     )
-    assert ("tokens", 4) not in rows
+    assert ("tokens", "in", 4) not in rows
+
+
+def test_the_first_token_of_every_text_is_left_out_of_means_and_tokens():
+    choice = RowChoice(LENGTHS, [4, 8], 200, seed=0)
+    rows, every = collected(choice), states()
+    texts = np.flatnonzero(LENGTHS >= 4)
+    means = [every[t][1:4].astype(float).mean(axis=0) for t in texts]
+    np.testing.assert_allclose(rows["means", "out", 4], means, rtol=1e-14)
+    firsts = np.array([state[0] for state in every])
+    is_first = (rows["tokens", "in", 8][:, None] == firsts).all(-1).any(1)
+    assert 0 < is_first.sum() < 200
+    np.testing.assert_array_equal(rows["tokens", "out", 8], rows["tokens", "in", 8][~is_first])
+    assert len(choice.texts["tokens", "out", 8]) == (~is_first).sum()
+    assert ("last", "out", 8) not in rows
 
 
 def test_a_sample_is_seeded_and_as_large_as_asked():
     choice, same, other = (RowChoice(LENGTHS, [4, 8], 20, seed) for seed in (0, 0, 1))
     rows = collected(choice)
-    assert {len(part) for part in rows.values()} == {20}
+    lengths = {key[:2]: len(part) for key, part in rows.items()}
+    assert lengths.pop(("tokens", "out")) < 20
+    assert set(lengths.values()) == {20}
     for key, part in collected(same).items():
         np.testing.assert_array_equal(part, rows[key])
     assert any((part != rows[key]).any() for key, part in collected(other).items())
     every = np.concatenate([state[:8] for state in states() if len(state) >= 8])
-    assert (every[:, None] == rows["tokens", 8]).all(-1).any(0).all()
+    assert (every[:, None] == rows["tokens", "in", 8]).all(-1).any(0).all()
 
 
 def test_rows_of_parts_of_the_texts_join_to_those_of_all():
@@ -66,8 +83,11 @@ def test_a_table_has_the_estimates_of_every_scope_with_the_sources_of_its_texts(
     rows, sources = collected(choice), np.array([f"s{text // 2}" for text in range(60)])
     table = layer_table("3", rows, choice, sources, **SETTINGS)
     assert set(table["layer"]) == {"3"}
-    tokens = table[table["scope"] == "tokens"].drop(columns=["layer", "scope", "n"])
-    expected = measure(rows["tokens", 8], sources[choice.texts["tokens", 8]], **SETTINGS)
+    tokens = table[(table["scope"] == "tokens") & (table["first"] == "in")]
+    tokens = tokens.drop(columns=["layer", "scope", "first", "n"])
+    expected = measure(
+        rows["tokens", "in", 8], sources[choice.texts["tokens", "in", 8]], **SETTINGS
+    )
     pd.testing.assert_frame_equal(tokens.reset_index(drop=True), pd.DataFrame(expected))
     assert np.isfinite(tokens["value"]).all()
 
@@ -88,5 +108,5 @@ def test_states_that_are_not_finite_are_refused():
 
 def test_texts_of_an_encoder_count_at_their_own_length_alone():
     choice = RowChoice(LENGTHS, [4, 8], 10**6, seed=0, nested=False)
-    np.testing.assert_array_equal(choice.texts["last", 4], np.flatnonzero(LENGTHS == 4))
-    assert set(LENGTHS[choice.texts["tokens", 8]]) == {8}
+    np.testing.assert_array_equal(choice.texts["last", "in", 4], np.flatnonzero(LENGTHS == 4))
+    assert set(LENGTHS[choice.texts["tokens", "in", 8]]) == {8}

@@ -14,7 +14,8 @@ MODELS = [
 
 def lines(value, layers=("0", "final")):
     return pd.DataFrame([
-        {"layer": layer, "scope": "last", "n": 8, "estimator": "gride", "scale": scale,
+        {"layer": layer, "scope": "last", "first": "in", "n": 8,
+         "estimator": "gride", "scale": scale,
          "value": value * scale, "low": 1.0, "high": 2.0, "null": 3.0, "null_low": 2.0,
          "null_high": 4.0, "rows": 30, "duplicates": 1, "reason": ""}
         for layer in layers for scale in (2, 4)

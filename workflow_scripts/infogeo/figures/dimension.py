@@ -50,7 +50,7 @@ def intrinsic_dimension(dimensions, *, corpus: str, n: int) -> Figure:
     """
     check_columns(dimensions, "dimension", "dimension")
     styles = family_styles(dimensions, corpus)
-    shown = select(dimensions, corpus=corpus)
+    shown = select(dimensions, corpus=corpus, first="in")
     shown = shown[(shown["n"] == n) | (shown["scope"] == "tokens")]
     drawn = extremes(shown[shown["family"].isin(largest_families(shown))])
     with styled():

@@ -62,7 +62,7 @@ NEEDED = {
     },
     "dimension": {
         "dimension": [
-            *MODEL, "layer", "relative_depth", "scope", "n", "estimator", "scale",
+            *MODEL, "layer", "relative_depth", "scope", "first", "n", "estimator", "scale",
             "value", "low", "high", "null", "untrained", "reason",
         ],
     },

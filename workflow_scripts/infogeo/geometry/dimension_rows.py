@@ -2,12 +2,12 @@
 
 Scopes: `last`, a row a text, its last token at n; `means`, a row a text, the mean of its first n
 states; `tokens`, of all tokens of the texts of the largest n. Of more rows than are asked for, each
-is a sample.
+is a sample. Means and tokens also without the first token of each text (`first`: out).
 """
 
 import numpy as np
 
-from infogeo.geometry.corpus_spectra import counting_at
+from infogeo.geometry.corpus_spectra import ROWS, counting_at
 from infogeo.geometry.dimension import measure
 from infogeo.geometry.rows import check_finite
 
@@ -32,7 +32,7 @@ class RowChoice:
 
     Attributes
     ----------
-    texts : dict of (scope, n) → (rows,) int array
+    texts : dict of (scope, first, n) → (rows,) int array
         The text of each row, rising.
     """
 
@@ -42,25 +42,30 @@ class RowChoice:
             return np.sort(generator.choice(count, min(rows, count), replace=False))
 
         lengths = np.asarray(lengths)
-        long_enough = {n: np.flatnonzero(counting_at(n, lengths, nested)) for n in sorted(prefixes)}
+        counting = {n: np.flatnonzero(counting_at(n, lengths, nested)) for n in sorted(prefixes)}
         self.texts = {
-            (scope, n): texts[sampled(len(texts))]
-            for scope in SCOPES[:2]
-            for n, texts in long_enough.items()
+            (scope, first, n): texts[sampled(len(texts))]
+            for scope, first in (("last", "in"), ("means", "in"), ("means", "out"))
+            for n, texts in counting.items()
         }
-        n = max(long_enough)
-        tokens = sampled(n * len(long_enough[n]))
-        self.texts["tokens", n] = long_enough[n][tokens // n]
-        self.positions = tokens % n
+        n = max(counting)
+        tokens = sampled(n * len(counting[n]))
+        self.positions = {"in": tokens % n, "out": (tokens % n)[tokens % n > 0]}
+        of_tokens = counting[n][tokens // n]
+        self.texts["tokens", "in", n] = of_tokens
+        self.texts["tokens", "out", n] = of_tokens[tokens % n > 0]
 
-    def of_text(self, scope: str, n: int, text: int, Z: np.ndarray) -> np.ndarray:
+    def of_text(self, key: tuple, text: int, Z: np.ndarray) -> np.ndarray:
         """The rows of a text (tokens, d), of which there may be none."""
-        start, stop = np.searchsorted(self.texts[scope, n], [text, text + 1])
-        if scope == "tokens" or start == stop:
-            return Z[self.positions[start:stop]]
+        scope, first, n = key
+        start, stop = np.searchsorted(self.texts[key], [text, text + 1])
+        if start == stop:
+            return Z[:0]
+        if scope == "tokens":
+            return Z[self.positions[first][start:stop]]
         if scope == "last":
             return Z[n - 1 : n].copy()  # Z may be a view of a block
-        return Z[:n].mean(axis=0, keepdims=True, dtype=np.float64)
+        return Z[ROWS[first](n)].mean(axis=0, keepdims=True, dtype=np.float64)
 
 
 class Rows:
@@ -84,13 +89,13 @@ class Rows:
             Where a state is not finite, naming its text.
         """
         check_finite(Z, f"text {text}")
-        for (scope, n), parts in self.parts.items():
-            rows = self.choice.of_text(scope, n, text, Z)
+        for key, parts in self.parts.items():
+            rows = self.choice.of_text(key, text, Z)
             if len(rows):
                 parts.append(rows)
 
     def joined(self) -> dict[tuple[str, int], np.ndarray]:
-        """(scope, n) → (rows, d) array: float32 of tokens, float64 of means."""
+        """(scope, first, n) → (rows, d) array: float32 of tokens, float64 of means."""
         return {
             key: np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
             for key, parts in self.parts.items()
@@ -114,15 +119,15 @@ def layer_table(layer: str, rows: dict, choice: RowChoice, sources, **settings):
     Returns
     -------
     pandas.DataFrame
-        layer, scope, n, and what `dimension.measure` gives.
+        layer, scope, first, n, and what `dimension.measure` gives.
     """
     import pandas as pd
 
     sources = np.asarray(sources)
     lines = [
-        {"layer": layer, "scope": scope, "n": n, **line}
-        for (scope, n), texts in choice.texts.items()
-        for line in measure(rows[scope, n], sources[texts], **settings)
+        {"layer": layer, "scope": scope, "first": first, "n": n, **line}
+        for (scope, first, n), texts in choice.texts.items()
+        for line in measure(rows[scope, first, n], sources[texts], **settings)
     ]
     return pd.DataFrame(lines)
 

@@ -5,7 +5,7 @@ import pandas as pd
 from infogeo.geometry.depths import relative_depth, width_at
 from infogeo.sources.cards import model_columns
 
-PLACE = ["layer", "scope", "n", "estimator", "scale"]
+PLACE = ["layer", "scope", "first", "n", "estimator", "scale"]
 COLUMNS = [
     "corpus", "family", "model", "N", "params_total", "width", "layers", *PLACE[:1],
     "relative_depth", *PLACE[1:], "value", "low", "high", "null", "null_low", "null_high",

@@ -130,9 +130,9 @@ def gain_table_seconds(config: dict, texts: int, layers: int, draws: int) -> flo
 
 
 def _dimension_counts(config: dict, texts: int) -> list[int]:
-    """Rows of each scope and n of which a dimension is measured, at most."""
+    """Rows of each scope and n of which a dimension is measured, at most: see `RowChoice`."""
     lengths, most = config["spectra"]["n"], config["dimension"]["rows"]
-    return [min(texts, most)] * (2 * len(lengths)) + [min(texts * max(lengths), most)]
+    return [min(texts, most)] * (3 * len(lengths)) + [min(texts * max(lengths), most)] * 2
 
 
 def dimension_seconds(model: dict, config: dict, texts: int, layers: int, draws: int) -> float:
@@ -160,7 +160,7 @@ def dimension_bytes(model: dict, config: dict, texts: int) -> float:
 def dimension_rows(config: dict) -> int:
     """Rows of the table of intrinsic dimensions of one layer."""
     estimates = 2 + config["dimension"]["neighbours"].bit_length() - 1
-    return estimates * (2 * len(config["spectra"]["n"]) + 1)
+    return estimates * (3 * len(config["spectra"]["n"]) + 2)
 
 
 def laws(config: dict) -> int:

@@ -44,7 +44,7 @@ class Reduction:
         See `layer_gains.LayerGains`.
     checks : list of dict
         See `layer_gains.Checks`.
-    rows : dict of (scope, n) → (rows, d) ndarray
+    rows : dict of (scope, first, n) → (rows, d) ndarray
         Of which the intrinsic dimension is measured; see `dimension_rows.Rows`.
     """
 
@@ -54,7 +54,7 @@ class Reduction:
     pivots: np.ndarray
     norms: np.ndarray
     checks: list[dict]
-    rows: dict[tuple[str, int], np.ndarray]
+    rows: dict[tuple[str, str, int], np.ndarray]
 
     def save(self, group: h5py.Group) -> None:
         """Write everything into an HDF5 group, with checksums."""
@@ -71,8 +71,8 @@ class Reduction:
         hdf5.put_checked(group, "norms", self.norms)
         # JSON gives back every float64 as it was.
         hdf5.put_checked(group, "checks", np.frombuffer(json.dumps(self.checks).encode(), np.uint8))
-        for (scope, n), chosen in self.rows.items():
-            hdf5.put_checked(group, f"rows/{scope}/{n}", chosen)
+        for key, chosen in self.rows.items():
+            hdf5.put_checked(group, f"rows/{_name(key)}", chosen)
 
 
 class Reducer:
@@ -167,7 +167,7 @@ class Reducer:
 
 
 def _name(key: tuple) -> str:
-    """The key of a spectrum, of norms or of a sum as a name in a file."""
+    """The key of a spectrum, of norms, of a sum or of rows as a name in a file."""
     return "-".join(map(str, key))
 
 
@@ -238,11 +238,11 @@ def layer_gains(groups: Iterable[h5py.Group], layer: str, of_width: list):
 
 
 def chosen_rows(groups: Iterable[h5py.Group], choice: RowChoice) -> dict:
-    """The rows of all texts at a layer by scope and n, likewise."""
+    """The rows of all texts at a layer by scope, first and n, likewise."""
     parts = {key: [] for key in choice.texts}
     for group in groups:
-        for (scope, n), of_shards in parts.items():
-            of_shards.append(group[f"rows/{scope}/{n}"][:])
+        for key, of_shards in parts.items():
+            of_shards.append(group[f"rows/{_name(key)}"][:])
     return {
         key: np.concatenate([part for part in of_shards if len(part)] or of_shards[:1])
         for key, of_shards in parts.items()

@@ -184,9 +184,9 @@ def _require_disk(run: CorpusWork, task: MeasureTask, missing, folders) -> None:
     states = numbers * STORED[task.stored_dtype].itemsize
     token_arrays = tokens * sum(kind.itemsize for kind in TOKEN_ARRAYS.values())
     share = run.files.size(missing) / max(tokens, 1)
-    # At most: last tokens and tokens in float32, means in float64.
-    chosen = sum(3 * min(count, task.sampled_rows) for count in task.counts.values())
-    chosen_rows = 4 * len(task.layers) * width * (chosen + task.sampled_rows)
+    # At most: last tokens and tokens in float32, means in float64, two kinds of both of these.
+    chosen = sum(5 * min(count, task.sampled_rows) for count in task.counts.values())
+    chosen_rows = 4 * len(task.layers) * width * (chosen + 2 * task.sampled_rows)
     # A worker's note replaces its last one, which exists until then.
     notes = 2 * task.workers * len(task.layers) * corpus_bytes(task.counts, width)
     needed = eigenvalues + gains + states + token_arrays + chosen_rows
