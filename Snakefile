@@ -25,6 +25,7 @@ include: "rules/models.smk"
 include: "rules/hidden_states.smk" if CONFIG["keep_hidden_states"] else "rules/measurement.smk"
 include: "rules/entropy.smk"
 include: "rules/scaling.smk"
+include: "rules/differences.smk"
 include: "rules/context.smk"
 include: "rules/dimension.smk"
 include: "rules/sentences.smk"
@@ -62,6 +63,12 @@ rule scaling:
     """The scaling laws, with their controls and verdicts."""
     input:
         rules.fit_scaling_laws.output,
+
+
+rule differences:
+    """Two models side by side: every metric of one less that of the other."""
+    input:
+        difference_files,
 
 
 rule context:

@@ -14,7 +14,7 @@ SCRIPTS = CHECKOUT / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from infogeo.files.errors import InfogeoError
-from infogeo.planning import configuration, input_tables, prospects, watched
+from infogeo.planning import configuration, input_tables, pairings, prospects, watched
 from infogeo.sources import cards, ladder_members, published, replicates
 
 try:
@@ -36,6 +36,11 @@ HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
 # What each corpus lacks for the study of sentences, and the corpora of the study.
 LACKING = prospects.lacking_for_sentences(list(CORPORA.values()), CONFIG)
 JUDGED = [slug for slug, lacking in LACKING.items() if not lacking]
+
+
+# The models that are set side by side, two and two, and each of them once.
+MODEL_PAIRS = pairings.compared_pairs(list(MODELS.values()))
+PAIRED_MODELS = [slug for slug in MODELS if any(slug in pair for pair in MODEL_PAIRS)]
 
 
 def one_of(names) -> str:

@@ -12,6 +12,7 @@ PARTS = {
         "figures": per_corpus("entropy_scaling", "conditional_entropy", "depth", "width_pairs"),
         "pages": [],
     },
+    "differences": {"tables": ["paired_differences.csv"], "figures": [], "pages": []},
     "context": {
         "tables": [
             "information_gain.csv",
@@ -50,6 +51,8 @@ PARTS = {
         "pages": [],
     },
 }
+if not MODEL_PAIRS:
+    del PARTS["differences"]
 if not JUDGED:
     del PARTS["sentences"]
 if not CAUSAL_MODELS:
@@ -91,6 +94,16 @@ def sentence_files(wildcards) -> list[str]:
             + "\n".join(f"  {corpus}: {lacking}" for corpus, lacking in LACKING.items())
         )
     return table_files("sentences") + figure_files("sentences")
+
+
+def difference_files(wildcards) -> list[str]:
+    """The table of paired differences."""
+    if not MODEL_PAIRS:
+        raise WorkflowError(
+            f"no models of {CONFIG['models']} are set side by side. To add: the slug of the other model in the "
+            "column pair_with"
+        )
+    return table_files("differences")
 
 
 def similarity_files(wildcards) -> list[str]:

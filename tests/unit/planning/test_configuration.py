@@ -419,10 +419,11 @@ def test_models_are_completed_converted_and_sorted(models, directory):
     assert rows == [
         {"slug": "a", "family": "A", "source": "ladder", "where": "tiny/w64-d2-s1", "revision": "",
          "dtype": "float16", "kind": "causal", "params": None,
-         "params_non_embedding": None, "replicate": None, "trust_remote_code": False},
+         "params_non_embedding": None, "replicate": None, "pair_with": "",
+         "trust_remote_code": False},
         {"slug": "b", "family": "B, the second", "source": "local", "where": str(directory),
          "revision": "", "dtype": "float32", "kind": "causal",
-         "params": 70000, "params_non_embedding": None, "replicate": None,
+         "params": 70000, "params_non_embedding": None, "replicate": None, "pair_with": "",
          "trust_remote_code": True},
     ]  # fmt: skip
 
@@ -612,6 +613,16 @@ def test_a_ladder_model_has_neither_revision_nor_code_nor_a_replicate_but_its_se
     assert [line.split(":")[0] for line in lines] == [
         "line 2, kind", "line 2, replicate", "line 2, revision", "line 2, trust_remote_code"
     ]  # fmt: skip
+
+
+def test_a_model_is_paired_with_another_one_of_the_table(models, directory):
+    rows = [f"a\tA\tlocal\t{directory}\tb", f"b\tA\tlocal\t{directory}\t"]
+    header = f"{MODEL_HEADER}\tpair_with"
+    assert models.write(*rows, header=header).read()[0]["pair_with"] == "b"
+    for wrong in ("a", "c"):
+        rows[0] = f"a\tA\tlocal\t{directory}\t{wrong}"
+        with pytest.raises(InfogeoError, match=f"pair_with: '{wrong}' is no other model .* as b"):
+            models.write(*rows, header=header).read()
 
 
 def test_replicates_are_members_of_a_ladder_and_rows_that_say_so(models, directory):

@@ -7,10 +7,8 @@ import numpy as np
 from infogeo.door.arrays import to_numpy
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry import dimension as geometry_dimension
-from infogeo.geometry import similarity_inference
 from infogeo.geometry.rows import check_finite
-from infogeo.geometry.similarity import MEASURES, compare
-from infogeo.inference.regression import t_quantile
+from infogeo.geometry.similarity import MEASURES
 
 
 def dimension(rows, *, sources=None, most: int = 64, draws: int = 999, seed: int = 0):
@@ -90,7 +88,7 @@ def similarity(representations, *, measure: str = "cka", sources=None, neighbour
     -----
     See `infogeo.geometry.similarity`. Memory: 4 bytes for each representation and pair of texts.
     """
-    import pandas as pd
+    from infogeo.geometry.similarity_tables import measure_pairs  # here, since it imports pandas
 
     if measure not in MEASURES:
         raise InfogeoError(
@@ -103,25 +101,15 @@ def similarity(representations, *, measure: str = "cka", sources=None, neighbour
     if not matrices:
         raise InfogeoError("similarity: no representation. Give at least one (texts, d) matrix.")
     sources = _sources(sources, len(matrices[0]))
-    compared = compare(matrices, measure, sources=sources, neighbours=neighbours, keep=True)
-    left_out = compared.spread(similarity_inference.without_each_source(compared))
-    quantile = t_quantile(max(len(left_out) - 1, 1))
-    low, high = similarity_inference.interval(compared.values, left_out, quantile)
-    null = similarity_inference.permuted(compared, permutations=permutations, seed=seed)
-    columns = {"value": compared.values, "low": low, "high": high} | {
-        name: compared.spread(values)
-        for name, values in zip(("null", "null_high", "p"), null, strict=True)
-    }
-    reasons = compared.reasons
-    return pd.DataFrame(
-        [
-            {"one": names[i], "other": names[j], "measure": measure}
-            | {name: values[i, j] for name, values in columns.items()}
-            | {"reason": "; ".join(dict.fromkeys(filter(None, (reasons[i], reasons[j]))))}
-            for i in range(len(names))
-            for j in range(i + 1, len(names))
-        ]
+    pairs = measure_pairs(
+        dict(zip(names, matrices, strict=True)),
+        measure,
+        sources,
+        neighbours=neighbours,
+        permutations=permutations,
+        seed=seed,
     )
+    return pairs.drop(columns=["texts", "sources"]).rename(columns={"problems": "reason"})
 
 
 def _matrix(rows, where: str) -> np.ndarray:

@@ -53,30 +53,52 @@ def pair_table(
         95 % quantile over permuted texts; p of the same; problems: why something is missing.
     """
     clusters = resampling.clusters(doc_ids, sources)
-    parts = []
-    for kind in KINDS:
-        of_names = representations(kind)
-        names = list(of_names)
-        for measure in MEASURES:
-            compared = compare(
-                list(of_names.values()), measure, sources=clusters, neighbours=neighbours, keep=True
-            )
-            low, high = interval(compared)
-            null = permuted(compared, permutations=permutations, seed=seed)
-            columns = {"value": compared.values, "low": low, "high": high}
-            columns |= dict(zip(("null", "null_high", "p"), null, strict=True))
-            one, other = np.triu_indices(len(names), 1)
-            parts.append(pd.DataFrame({
-                "one": [names[i] for i in one], "other": [names[i] for i in other],
-                "scope": kind.scope, "first": kind.first, "measure": measure,
-                "texts": len(doc_ids), "sources": len(set(clusters)),
-                **{name: values[one, other] for name, values in columns.items()},
-                "problems": [
-                    _problems({names[i]: compared.reasons[i] for i in pair}, len(set(clusters)))
-                    for pair in zip(one, other, strict=True)
-                ],
-            }, columns=PAIR_COLUMNS))  # fmt: skip
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat([
+        measure_pairs(
+            representations(kind), measure, clusters,
+            neighbours=neighbours, permutations=permutations, seed=seed,
+        ).assign(scope=kind.scope, first=kind.first)
+        for kind in KINDS for measure in MEASURES
+    ], ignore_index=True)[PAIR_COLUMNS]  # fmt: skip
+
+
+def measure_pairs(
+    of_names: dict, measure: str, sources, *, neighbours: int, permutations: int, seed: int
+) -> pd.DataFrame:
+    """One measure of all pairs of representations of the same texts.
+
+    Parameters
+    ----------
+    of_names : dict
+        Name → (texts, d) array.
+    measure : {"cka", "mutual_knn"}
+    sources : (texts,) array
+    neighbours, permutations, seed : int
+        See `pair_table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Of PAIR_COLUMNS all but scope and first.
+    """
+    compared = compare(
+        list(of_names.values()), measure, sources=sources, neighbours=neighbours, keep=True
+    )
+    low, high = interval(compared)
+    null = permuted(compared, permutations=permutations, seed=seed)
+    columns = {"value": compared.values, "low": low, "high": high}
+    columns |= dict(zip(("null", "null_high", "p"), null, strict=True))
+    names, count = list(of_names), len(set(sources))
+    one, other = np.triu_indices(len(names), 1)
+    return pd.DataFrame({
+        "one": [names[i] for i in one], "other": [names[i] for i in other], "measure": measure,
+        "texts": len(sources), "sources": count,
+        **{name: values[one, other] for name, values in columns.items()},
+        "problems": [
+            _problems({names[i]: compared.reasons[i] for i in pair}, count)
+            for pair in zip(one, other, strict=True)
+        ],
+    })  # fmt: skip
 
 
 def _problems(reasons: dict[str, str], sources: int) -> str:

@@ -50,6 +50,7 @@ def read(config: dict) -> tuple[list[dict], list[dict]]:
             *_unfit_ladder_corpora(models, corpora, config),
             *_unknown_sentence_corpora(corpora, config),
             *_unfit_encoders(models, config),
+            *_unknown_partners(models, config["models"]),
         ]
     stop_at(problems, "The tables of models and corpora")
     return models, corpora
@@ -274,6 +275,22 @@ def _ladder_row_problems(row: dict, config: dict) -> list[str]:
         for key, count in zip(("params", "params_non_embedding"), counts, strict=True)
         if row[key] and abs(count - row[key]) > 0.01 * row[key]
     ]
+    return problems
+
+
+def _unknown_partners(models: list[dict], path) -> list[str]:
+    """Models that are to be set beside one that there is not, or beside themselves."""
+    slugs = {row["slug"] for row in models}
+    problems = []
+    for row in models:
+        partner = row["pair_with"]
+        if partner and (partner not in slugs or partner == row["slug"]):
+            others = sorted(slugs - {row["slug"]})
+            near = difflib.get_close_matches(partner, others, n=1) or others[:3]
+            problems.append(
+                f"{path}, {row['slug']}, pair_with: {partner!r} is no other model of the table; "
+                f"write a slug of it{', such as ' + ', '.join(near) if near else ''}"
+            )
     return problems
 
 

@@ -273,6 +273,14 @@ class Summary:
         needed = NUMPY_BYTES + TABLE_BYTES + max(self.families) * at_depths + of_model + means
         return needed, LAW_SECONDS * self.laws + ROW_SECONDS * read
 
+    def paired_differences(self):
+        """All layers of at most four models are held; every pair of a small family is compared."""
+        rows = costs.entropy_rows(self.config, 1)
+        held = 4 * 8 * (1 + self.draws) * rows * self.texts * self.layers
+        pairs = sum(models * (models - 1) / 2 for models in self.families) * len(self.corpora)
+        read = pairs * rows * self.texts * self.layers
+        return NUMPY_BYTES + TABLE_BYTES + held, 2 * ROW_SECONDS * read
+
     def write_tables(self):
         """Fitted to 0.1 and 0.3 million means, and to 14,000 and 56,000 laws.
 

@@ -65,16 +65,16 @@ def _of_family(rows: list[dict], results) -> list[str]:
     if any(map(cards.is_encoder, rows)):
         reasons.append(f"no likelihoods, gains, token selection, ablation: {cards.NO_PREDICTION}")
     dtypes = sorted({row["dtype"] for row in rows})
-    sizes = _sizes(rows)
+    count = sizes(rows)
     tokenizers = {_tokenizer(row, results) for row in rows} - {None}
     if len(dtypes) > 1:
         reasons.append(
             f"no scaling law: its models have the dtypes {', '.join(dtypes)}; give all the same, "
             "or each dtype a family"
         )
-    elif sizes < LEAST_SIZES:
+    elif count < LEAST_SIZES:
         reasons.append(
-            f"no scaling law: {sizes} size{'' if sizes == 1 else 's'}, {LEAST_SIZES} are needed"
+            f"no scaling law: {count} size{'' if count == 1 else 's'}, {LEAST_SIZES} are needed"
         )
     elif len(tokenizers) > 1:
         reasons.append(
@@ -84,21 +84,21 @@ def _of_family(rows: list[dict], results) -> list[str]:
     return reasons
 
 
-def _sizes(rows: list[dict]) -> int:
+def sizes(rows: list[dict]) -> int:
     """The sizes of models of a family, at most: without params nothing says that two are alike."""
-    sizes, numbered = set(), Counter()
+    distinct, numbered = set(), Counter()
     for row in rows:
         if row["source"] == "ladder":
             member = ladder_members.member(row["where"])
-            sizes.add((member["ladder"], member["width"], member["depth"]))
+            distinct.add((member["ladder"], member["width"], member["depth"]))
         elif row["params"]:
-            sizes.add(row["params"])
+            distinct.add(row["params"])
         elif (replicate := replicates.replicate_of(row)) is not None:
             numbered[replicate] += 1  # those of one number have different sizes
-            sizes.add(("replicates", numbered[replicate]))
+            distinct.add(("replicates", numbered[replicate]))
         else:
-            sizes.add(row["slug"])
-    return len(sizes)
+            distinct.add(row["slug"])
+    return len(distinct)
 
 
 def _tokenizer(row: dict, results):

@@ -1,0 +1,45 @@
+# Needs: entropies of models and of their untrained twins. Makes: the paired differences between two models over the same
+# texts, where no law needs them: pairs that the table of models names, and families of fewer sizes than a law needs.
+
+
+DIFFERENCES = recipe(
+    "paired_differences",
+    corpora=list(CORPORA),
+    models=PAIRED_MODELS,
+    families=[MODELS[model]["family"] for model in PAIRED_MODELS],
+    pairs=[list(pair) for pair in MODEL_PAIRS],
+    depths=CONFIG["scaling"]["depths"],
+    depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
+    draws=CONFIG["scaling"]["draws"],
+    seed=CONFIG["seed"],
+    expected=[ENTROPY.fingerprint(pair) for pair in pairs(models=PAIRED_MODELS)],
+)
+
+
+rule paired_differences:
+    """Every metric of a model less that of another one, over the texts that both have."""
+    input:
+        models=per_model("results/models/{model}/model.json", PAIRED_MODELS),
+        entropy=per_model_and_corpus(
+            "results/entropy/{corpus}/{model}.parquet", models=PAIRED_MODELS
+        ),
+        untrained=per_model_and_corpus(
+            "results/entropy/{corpus}/{model}.untrained.parquet", models=PAIRED_MODELS
+        ),
+    output:
+        differences="results/scaling/differences.parquet",
+        table=reported("results/tables/paired_differences.csv", "two models side by side"),
+    log:
+        "results/logs/paired_differences.log",
+    benchmark:
+        "results/benchmarks/paired_differences.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes_over_all("paired_differences"),
+        runtime=minutes_over_all("paired_differences"),
+    params:
+        **DIFFERENCES.params,
+    script:
+        "../workflow_scripts/paired_differences.py"

@@ -1,0 +1,40 @@
+"""Paired differences of every metric between two models, over the same texts."""
+
+from infogeo.files import artefacts, tables
+from infogeo.files.parts import Parts
+from infogeo.jobs import binding
+from infogeo.laws.differences import difference_table
+from infogeo.laws.measured import Measured
+from infogeo.sources import cards
+
+FIELDS = ("params_non_embedding", "width", "layers", "tokenizer_sha256", "commit")
+
+
+def main(files, params, output) -> None:
+    """Read the entropies of the models of each pair, and write their differences."""
+    models = cards.described(files.models, FIELDS, slug=params.models, family=params.families)
+    by_slug = {model["slug"]: model for model in models}
+    pairs = [(by_slug[one], by_slug[other]) for one, other in params.pairs]
+    entropies = zip(files.entropy, files.untrained, params.expected, strict=True)
+    corpora = []
+    for corpus, of_corpus in binding.of_each_corpus(params.corpora, entropies):
+        places = dict(zip(params.models, of_corpus, strict=True))
+
+        def read(slug, texts, places=places):
+            *both, expected = places[slug]
+            return [Measured(Parts(path, expected), texts) for path in both]
+
+        corpora.append((corpus, pairs, read))
+    table = difference_table(
+        corpora,
+        depths=params.depths,
+        depth_tolerance=params.depth_tolerance,
+        draws=params.draws,
+        seed=params.seed,
+    )
+    artefacts.write_table(table, output.differences, params.fingerprint)
+    tables.write_csv(table, output.table)
+
+
+if __name__ == "__main__":
+    binding.run(main, snakemake)
