@@ -179,6 +179,17 @@ def test_bytes_of_states_are_those_of_the_dtype_in_which_they_are_stored(config,
     assert row["hidden_states_bytes"] == row["tokens"] * 3 * 16 * each
 
 
+def test_an_encoder_has_a_pass_for_each_length_and_neither_gains_nor_ablation(config, tmp_path):
+    (row,) = planned(config, tmp_path, models=[ladder_row(kind="encoder")])
+    (causal,) = planned(config, tmp_path)
+    assert (row["tokens"], causal["tokens"]) == (100 * (8 + 24), 100 * 24)
+    for work in ("gains", "ablation"):
+        assert row[f"{work}_hours"] == 0 < causal[f"{work}_hours"]
+        assert row[f"asked_{work}_minutes"] is None
+    assert "–" in plan.rendered_demand([row], config)
+    assert plan.count_tokens(["a b"] * 3, None, [8, 24], own_passes=True) == (3, 96, "at most")
+
+
 def test_bytes_of_a_reduced_store_are_those_of_a_real_one_at_most(config, tmp_path):
     import h5py
     from tiny import save_store
