@@ -1,10 +1,12 @@
 """Encoders, whose texts have a pass of their own at each length, from forward pass to entropies."""
 
 import filecmp
+import io
 import json
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import transformers as hf
@@ -12,6 +14,7 @@ from tiny import VOCABULARY, save_tokenizer
 
 import compute_entropy
 import compute_spectra
+from infogeo.door import command
 from infogeo.files.artefacts import read_table, write_table
 from infogeo.geometry.depths import layer_names
 from infogeo.geometry.spectra import text_spectra
@@ -189,6 +192,19 @@ def test_sentences_are_compared_in_passes_of_their_own_length(stored, measured, 
         of_both.append(distances.distances)
     for key, distance in of_both[0].items():
         np.testing.assert_array_equal(distance, of_both[1][key])
+
+
+def test_the_command_measures_an_encoder_at_one_length_in_passes_of_it(stored, capsys):
+    with pytest.raises(SystemExit, match="Give one of these as --n: 8, 24"):
+        command.main(["measure", str(stored[0]), "--layers", "final"])
+    command.main(["measure", str(stored[0]), "--layers", "final", "--n", "8"])
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    entropy = table[(table["metric"] == "effective_rank") & (table["convention"] == "unit")]
+    ranks = entropy[entropy["first"] == "in"]["value"].to_numpy()
+    own = SpectraFile(stored[1]).layer("final").spectra
+    spectrum = next(s for key, s in own.items() if key[:2] == ("text", "unit") and s.rows == 8)
+    logs = np.log(np.where(spectrum.eigenvalues > 0, spectrum.eigenvalues, 1))
+    np.testing.assert_allclose(ranks, np.exp(-(spectrum.eigenvalues * logs).sum(-1)), rtol=1e-6)
 
 
 def test_twins_have_passes_of_their_own_length_and_no_gains(stored, card, tiny_corpus, tmp_path):

@@ -65,7 +65,7 @@ def _measure(options) -> None:
 
     if options.out and options.out.suffix not in TABLES:
         raise InfogeoError(f"--out {options.out}: tables are written as {' or '.join(TABLES)}.")
-    with _states(options.states) as (doc_ids, layers):
+    with _states(options.states, options.n) as (doc_ids, layers):
         if options.layers != "all":
             chosen = options.layers.split(",")
             if unknown := [name for name in chosen if name not in layers]:
@@ -99,17 +99,28 @@ def _measure(options) -> None:
 
 
 @contextlib.contextmanager
-def _states(path: Path):
-    """Yield the names of the texts in a file, folder or store, and their states by layer."""
+def _states(path: Path, n: list[int] | None):
+    """Yield the names of the texts in a file, folder or store, and their states by layer.
+
+    Of an encoder's store those of one n: a prefix of a longer pass is no shorter text.
+    """
     if is_store(path):
         with open_store(path) as store:
-            texts = store.state_texts.tolist()
+            texts = dict(zip(store.state_texts.tolist(), store.state_lengths.tolist(), strict=True))
+            if not store.nested:
+                if n is None or len(n) != 1:
+                    lengths = ", ".join(map(str, sorted(set(texts.values()))))
+                    raise InfogeoError(
+                        f"{path}: the store of an encoder, whose texts have a pass of their own at "
+                        f"each length. Give one of these as --n: {lengths}."
+                    )
+                texts = {text: length for text, length in texts.items() if length == n[0]}
             yield (
                 [store.doc_ids[text] for text in texts],
                 {
                     layer: [
-                        Part(_Layer(store, layer), text, (n, store.widths[layer]))
-                        for text, n in zip(texts, store.state_lengths.tolist(), strict=True)
+                        Part(_Layer(store, layer), text, (length, store.widths[layer]))
+                        for text, length in texts.items()
                     ]
                     for layer in store.layers
                 },
