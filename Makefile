@@ -1,6 +1,7 @@
 # make results   set up and run the workflow on the configuration in config/
 # make test      set up and run the tests, but for the long ones (make test ARGS="-m long" runs those)
 # make test-slurm   run the workflow on a private SLURM (Debian: slurm-wlm slurmdbd munge mariadb-server)
+# make real      measure a pretrained model with an attention sink, and write docs/first_token.md
 # make bench     run the benches of speed and write docs/benchmarks.md
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +9,7 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 # Memory in MB that local jobs may take together: what the machine has, less a quarter.
 MEMORY ?= $(shell awk '/MemTotal/ {print int($$2 / 1024 * 0.75)}' /proc/meminfo 2>/dev/null || echo 4000)
 
-.PHONY: results test test-slurm bench lint lock
+.PHONY: results test test-slurm real bench lint lock
 
 results: .venv/installed
 	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) downloads=2 --quiet rules host $(ARGS)
@@ -18,6 +19,9 @@ test: .venv/installed
 
 test-slurm: .venv/installed
 	@$(BIN)/python -m pytest tests/slurm $(ARGS)
+
+real: .venv/installed
+	@$(BIN)/python tests/bench/real.py
 
 bench: .venv/installed
 	@$(BIN)/python tests/bench/run.py

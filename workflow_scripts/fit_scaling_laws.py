@@ -21,7 +21,7 @@ HEADLINE = ("n", "eps2", "depth", "axis", "metrics")
 
 
 def main(files, params, output) -> None:
-    """Read one corpus after the other, fit, and write the four tables."""
+    """Read one corpus after the other, fit, and write the tables."""
     settings = Settings(
         depths=tuple(params.depths),
         depth_tolerance=params.depth_tolerance,

@@ -1,6 +1,6 @@
 """Collect a verdict on each claim from the tables of all parts of the study."""
 
-from infogeo.claims import claims, report
+from infogeo.claims import claim_rows, claims, report, sentence_claims
 from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
 
@@ -12,12 +12,13 @@ def main(files, params, output) -> None:
         return artefacts.read_table(getattr(files, name), getattr(params, f"expected_{rule}"))
 
     measured, published = read("laws", "laws"), read("published", "published")
-    rates = claims.error_rates()
+    rates = claim_rows.error_rates()
     names = [name for name in ("gain", "selection", "distribution") if hasattr(files, name)]
     context = {name: read(name, "context") for name in names}
     judged = context.get("distribution", measured)
     families = list(dict.fromkeys(zip(judged["corpus"], judged["family"], strict=True)))
-    rows = claims.of_laws(measured, claims.MEASURED) + claims.without_law(measured, families)
+    rows = claims.of_laws(measured, claim_rows.MEASURED) + claims.without_law(measured, families)
+    rows += claims.of_valleys(read("valleys", "laws"), rates)
     if context:
         rows += claims.of_context(**context, rates=rates)
     else:
@@ -25,13 +26,15 @@ def main(files, params, output) -> None:
     separated = set()
     if hasattr(files, "trends"):
         trends = read("trends", "trends")
-        rows += claims.of_sentences(trends, rates)
+        rows += sentence_claims.of_sentences(trends, rates)
         separated = set(zip(trends["corpus"], trends["family"], strict=True))
     others = [family for family in families if family not in separated]
-    rows += claims.not_judged(others, dict(zip(params.corpora, params.lacking, strict=True)))
+    rows += sentence_claims.not_judged(
+        others, dict(zip(params.corpora, params.lacking, strict=True))
+    )
     rows += claims.of_laws(published, "published")
     rows += claims.of_skills(read("curve", "skills"), read("recovery", "skills"), params.alpha)
-    table = claims.table(rows)
+    table = claim_rows.table(rows)
     tables.write_csv(table, output.table)
     tables.write_text(report.markdown_text(table), output.markdown)
     tables.write_text(report.terminal_text(table), output.terminal)

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 from rates import record
 
-from infogeo.claims import claims
+from infogeo.claims import claim_rows, sentence_claims
 from infogeo.inference.resampling import percentiles
 from infogeo.jobs import progress
 from infogeo.sentences.permutations import permutation_p
@@ -182,12 +182,12 @@ def family(rng, rise: float, ahead: tuple[float, float], *, signal=1.0, twins=2.
 def judged(row) -> dict[str, str]:
     """The verdicts on the three claims."""
     ends = [
-        claims.Estimate("", row[name], row[f"{name}_low"], row[f"{name}_high"])
-        for name in ("value", *claims.BASELINES)
+        claim_rows.Estimate("", row[name], row[f"{name}_low"], row[f"{name}_high"])
+        for name in ("value", *sentence_claims.BASELINES)
     ]
     return {
         "larger": row["trend_verdict"], "covariance": row["covariance_verdict"],
-        "separation": claims.separation_verdict(ends[0], ends[1:]),
+        "separation": sentence_claims.separation_verdict(ends[0], ends[1:]),
     }  # fmt: skip
 
 

@@ -4,8 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infogeo.claims import claims, report
-from infogeo.claims.claims import Estimate
+from infogeo.claims import claim_rows, claims, report, sentence_claims
+from infogeo.claims.claim_rows import (
+    BETTER,
+    BEYOND,
+    COVARIANCES,
+    DISTRIBUTED,
+    LARGER,
+    LASSO,
+    MEANS,
+    POWER,
+    RIDGE,
+    Estimate,
+)
 from infogeo.laws.columns import LAW_COLUMNS, tidy
 from infogeo.sentences.trends import not_available
 from infogeo.sources.cards import NO_PREDICTION
@@ -36,7 +47,7 @@ RATES = pd.DataFrame(
 
 
 def judged(claim, **law):
-    rows = claims.of_laws(tidy(pd.DataFrame([LAW | law])), claims.MEASURED)
+    rows = claims.of_laws(tidy(pd.DataFrame([LAW | law])), claim_rows.MEASURED)
     return next(row for row in rows if row["claim"] == claim)
 
 
@@ -56,7 +67,7 @@ def judged(claim, **law):
     ],
 )  # fmt: skip
 def test_falls_as_a_power_law(law, verdict, rate):
-    row = judged(claims.POWER, **law)
+    row = judged(POWER, **law)
     assert row["verdict"] == verdict
     assert row["false_rate"] == pytest.approx(rate, nan_ok=True)
 
@@ -71,12 +82,12 @@ def test_falls_as_a_power_law(law, verdict, rate):
     ],
 )
 def test_falls_beyond_the_controls(law, verdict, rate):
-    row = judged(claims.BEYOND, **law)
+    row = judged(BEYOND, **law)
     assert (row["verdict"], row["false_rate"]) == (verdict, rate)
 
 
 def test_the_control_beside_a_fall_is_the_one_that_is_beaten_least():
-    row = judged(claims.BEYOND)
+    row = judged(BEYOND)
     assert (row["control"], row["control_estimate"]) == ("untrained twins", -0.02)
     assert (row["control_low"], row["control_high"]) == (-0.05, -0.005)
     assert row["to_add"] == ""
@@ -85,17 +96,17 @@ def test_the_control_beside_a_fall_is_the_one_that_is_beaten_least():
 @pytest.mark.parametrize(
     ("claim", "law", "words"),
     [
-        (claims.POWER, {"points": 5, "form_verdict": "inconclusive"}, "2 more sizes: 7 are needed"),
-        (claims.POWER, {"form_verdict": "inconclusive"}, "recognised in 60.0 %"),
-        (claims.BEYOND, {"points": 2, "exponent_high": np.nan}, "1 more size: 3 are needed"),
-        (claims.BEYOND, {"controls_applied": "width law"}, "a second depth at two widths"),
-        (claims.BEYOND, {"controls_applied": "width law", "widths": 1}, "a second width"),
-        (claims.BEYOND, {"excess_untrained_high": np.nan}, "untrained twins of every model"),
-        (claims.POWER, {"exponent_high": np.nan, "problems": "all points have the same N"},
+        (POWER, {"points": 5, "form_verdict": "inconclusive"}, "2 more sizes: 7 are needed"),
+        (POWER, {"form_verdict": "inconclusive"}, "recognised in 60.0 %"),
+        (BEYOND, {"points": 2, "exponent_high": np.nan}, "1 more size: 3 are needed"),
+        (BEYOND, {"controls_applied": "width law"}, "a second depth at two widths"),
+        (BEYOND, {"controls_applied": "width law", "widths": 1}, "a second width"),
+        (BEYOND, {"excess_untrained_high": np.nan}, "untrained twins of every model"),
+        (POWER, {"exponent_high": np.nan, "problems": "all points have the same N"},
          "the same N"),
-        (claims.POWER, {"points": 5, "exponent_high": np.nan, "problems": "models of one shape"},
+        (POWER, {"points": 5, "exponent_high": np.nan, "problems": "models of one shape"},
          "models of one shape"),  # two more sizes would not help
-        (claims.BEYOND, {"points": 0, "exponent_high": np.nan, "problems": "other tokenizers"},
+        (BEYOND, {"points": 0, "exponent_high": np.nan, "problems": "other tokenizers"},
          "other tokenizers"),
     ],
 )  # fmt: skip
@@ -104,14 +115,14 @@ def test_what_cannot_be_judged_says_what_to_add(claim, law, words):
 
 
 def test_a_law_that_is_not_fitted_names_its_problem_and_no_control():
-    row = judged(claims.BEYOND, exponent_high=np.nan, controls_applied="",
+    row = judged(BEYOND, exponent_high=np.nan, controls_applied="",
                  falls_verdict="not available", problems="models of one shape: a, b")  # fmt: skip
     assert row["to_add"] == "models of one shape: a, b"
 
 
 def test_exploratory_laws_and_raw_entropies_make_no_claim():
     frame = tidy(pd.DataFrame([LAW | {"headline": False}, LAW | {"metric": "entropy"}]))
-    assert claims.of_laws(frame, claims.MEASURED) == []
+    assert claims.of_laws(frame, claim_rows.MEASURED) == []
 
 
 def test_a_family_without_a_headline_law_says_which_metrics_would_make_one():
@@ -159,21 +170,25 @@ def test_claims_that_need_a_prediction_are_not_available_of_encoders_with_the_re
     nothing = pd.DataFrame(columns=["corpus", "family", "k"])
     rows = claims.of_context(nothing, nothing, models, RATES)
     assert rows == claims.without_prediction([("c", "e")])
-    assert [row["claim"] for row in rows] == [claims.RIDGE, claims.LASSO, claims.DISTRIBUTED]
+    assert [row["claim"] for row in rows] == [
+        RIDGE,
+        LASSO,
+        DISTRIBUTED,
+    ]
     assert {(row["verdict"], row["to_add"]) for row in rows} == {("not available", NO_PREDICTION)}
 
 
 def test_an_identity_holds_to_rounding_or_not():
-    assert context()[claims.RIDGE]["verdict"] == "supported"
-    assert context()[claims.RIDGE]["control_estimate"] == 0.5
-    assert context(residual=1e-6)[claims.RIDGE]["verdict"] == "contradicted"
-    assert context(residual=np.nan)[claims.RIDGE]["verdict"] == "not available"
+    assert context()[RIDGE]["verdict"] == "supported"
+    assert context()[RIDGE]["control_estimate"] == 0.5
+    assert context(residual=1e-6)[RIDGE]["verdict"] == "contradicted"
+    assert context(residual=np.nan)[RIDGE]["verdict"] == "not available"
 
 
 @pytest.mark.parametrize("texts", [1, 2, 3, 4, 7])
 def test_lasso_has_no_verdict_from_fewer_texts_than_ablation_needs(texts):
     assert claims.lasso_verdict(1.0, 1.0, texts) == "not available"
-    row = context(wins=((1.0, 1.0, 32), (1.0, 1.0, texts)))[claims.LASSO]
+    row = context(wins=((1.0, 1.0, 32), (1.0, 1.0, texts)))[LASSO]
     assert (row["verdict"], row["estimate_of"]) == ("not available", "")
     assert row["to_add"].startswith(f"m1: {texts} texts of {texts} sources: at least 8 texts")
 
@@ -195,20 +210,20 @@ def test_lasso_needs_texts_of_several_sources_and_the_exact_end_above_a_half():
     ],
 )
 def test_lasso_has_to_beat_attention_in_every_model(wins, verdict, rate):
-    row = context(wins=wins)[claims.LASSO]
+    row = context(wins=wins)[LASSO]
     assert row["verdict"] == verdict
     assert row["false_rate"] == pytest.approx(rate, nan_ok=True)
 
 
 def test_the_model_that_speaks_least_for_the_verdict_is_shown():
-    row = context()[claims.DISTRIBUTED]
+    row = context()[DISTRIBUTED]
     assert (row["verdict"], row["estimate"], row["false_rate"]) == ("supported", 0.7, 0.06)
-    few = context(shares=((0.1, 0.05, 0.2), (0.2, 0.1, 0.3)))[claims.DISTRIBUTED]
+    few = context(shares=((0.1, 0.05, 0.2), (0.2, 0.1, 0.3)))[DISTRIBUTED]
     assert (few["verdict"], few["estimate"], few["false_rate"]) == ("contradicted", 0.2, 0.01)
     assert "m1" in few["rests_on"]
-    mixed = context(shares=((0.1, 0.05, 0.2), (0.7, 0.6, 0.8)))[claims.DISTRIBUTED]
+    mixed = context(shares=((0.1, 0.05, 0.2), (0.7, 0.6, 0.8)))[DISTRIBUTED]
     assert mixed["verdict"] == "inconclusive"
-    unknown = context(shares=((0.1, 0.05, 0.2), (np.nan, np.nan, np.nan)))[claims.DISTRIBUTED]
+    unknown = context(shares=((0.1, 0.05, 0.2), (np.nan, np.nan, np.nan)))[DISTRIBUTED]
     assert unknown["verdict"] == "not available"
     assert unknown["to_add"] == "m1: 3 texts"
     assert np.isnan(unknown["false_rate"])
@@ -218,7 +233,7 @@ def test_the_model_that_speaks_least_for_the_verdict_is_shown():
 
 
 def test_a_verdict_that_is_not_available_has_no_error_rate():
-    names = ("value", "slope", "excess_slope", *claims.BASELINES, "minus_cosine",
+    names = ("value", "slope", "excess_slope", *sentence_claims.BASELINES, "minus_cosine",
              "minus_cosine_centred")  # fmt: skip
     trend = {f"{name}{end}": np.nan for name in names for end in ("", "_low", "_high")} | {
         "corpus": "c", "family": "f", "depth": "final", "score": "auc", "headline": True,
@@ -228,32 +243,32 @@ def test_a_verdict_that_is_not_available_has_no_error_rate():
     trends = pd.DataFrame([
         trend | {"distance": "js_centred"}, trend | {"distance": "cosine", "headline": False},
     ])  # fmt: skip
-    rows = claims.of_sentences(trends, RATES)
+    rows = sentence_claims.of_sentences(trends, RATES)
     assert [row["verdict"] for row in rows] == 4 * ["not available"]
     assert np.isnan([row["false_rate"] for row in rows]).all()
-    assert "% wrong" not in report.terminal_text(claims.table(rows))
+    assert "% wrong" not in report.terminal_text(claim_rows.table(rows))
 
 
 @pytest.mark.parametrize(
     ("claim", "columns", "words"),
     [
-        (claims.LARGER, {"points": 2}, "1 more size: 3 are needed"),
-        (claims.LARGER, {"problems": "models with different tokenizers are not compared"},
+        (LARGER, {"points": 2}, "1 more size: 3 are needed"),
+        (LARGER, {"problems": "models with different tokenizers are not compared"},
          "models with different tokenizers are not compared"),
-        (claims.LARGER, {"slope_high": 0.1}, "untrained twins of every model at this depth"),
-        (claims.LARGER, {"slope_high": 0.1, "excess_slope_high": 0.1},
+        (LARGER, {"slope_high": 0.1}, "untrained twins of every model at this depth"),
+        (LARGER, {"slope_high": 0.1, "excess_slope_high": 0.1},
          "more sizes, or more texts with labels, of more sources"),
-        (claims.BETTER, {"points": 2}, "at this depth, of every model: cosine, cosine_centred"),
-        (claims.BETTER, {"points": 2, "minus_cosine_low": -0.1, "minus_cosine_centred_low": -0.1},
+        (BETTER, {"points": 2}, "at this depth, of every model: cosine, cosine_centred"),
+        (BETTER, {"points": 2, "minus_cosine_low": -0.1, "minus_cosine_centred_low": -0.1},
          "more texts with labels, of more sources"),
-        (claims.COVARIANCES, {"points": 2, "minus_length_low": 0.1, "minus_bag_of_words_low": 0.1},
+        (COVARIANCES, {"points": 2, "minus_length_low": 0.1, "minus_bag_of_words_low": 0.1},
          "at this depth, of every model: untrained twins"),
-        (claims.COVARIANCES, {"points": 2, **{f"{name}_low": -0.1 for name in claims.BASELINES}},
+        (COVARIANCES, {"points": 2, **{f"{name}_low": -0.1 for name in sentence_claims.BASELINES}},
          "more texts with labels, of more sources"),
     ],
 )  # fmt: skip
 def test_a_claim_on_sentences_says_what_would_decide_it(claim, columns, words):
-    names = ("value", "slope", "excess_slope", *claims.BASELINES, "minus_cosine",
+    names = ("value", "slope", "excess_slope", *sentence_claims.BASELINES, "minus_cosine",
              "minus_cosine_centred")  # fmt: skip
     trend = {f"{name}{end}": np.nan for name in names for end in ("", "_low", "_high")} | {
         "corpus": "c", "family": "f", "depth": "final", "score": "auc", "headline": True,
@@ -261,7 +276,7 @@ def test_a_claim_on_sentences_says_what_would_decide_it(claim, columns, words):
         "trend_verdict": "inconclusive", "problems": "2 points: a law needs at least 3",
         "distance": "js_centred",
     }  # fmt: skip
-    rows = claims.of_sentences(pd.DataFrame([trend | columns]), RATES)
+    rows = sentence_claims.of_sentences(pd.DataFrame([trend | columns]), RATES)
     assert [row["to_add"] for row in rows if row["claim"] == claim] == [words]
 
 
@@ -278,21 +293,21 @@ def test_a_claim_on_sentences_says_what_would_decide_it(claim, columns, words):
 )
 def test_a_distance_separates_meaning_only_beyond_every_control(value, gaps, verdict):
     ends = [Estimate("", 0.5, *pair) for pair in (value, *gaps)]
-    assert claims.separation_verdict(ends[0], ends[1:]) == verdict
+    assert sentence_claims.separation_verdict(ends[0], ends[1:]) == verdict
 
 
 def test_a_corpus_without_labels_cannot_be_judged_by_them():
-    rows = claims.not_judged([("c", "f"), ("d", "f")], {"c": "labels", "d": ""})
+    rows = sentence_claims.not_judged([("c", "f"), ("d", "f")], {"c": "labels", "d": ""})
     assert {row["verdict"] for row in rows} == {"not available"}
-    assert [row["to_add"] for row in rows] == 4 * ["labels"] + 4 * [claims.DEPTHS]
+    assert [row["to_add"] for row in rows] == 4 * ["labels"] + 4 * [sentence_claims.DEPTHS]
 
 
 def test_texts_that_cannot_be_judged_make_every_claim_on_them_not_available():
     models = [{"slug": "m", "family": "f"}]
     trends = not_available("c", models, "no two texts", headline_depth="final")
-    rows = claims.of_sentences(trends, claims.error_rates())
-    assert [row["claim"] for row in rows] == [claims.MEANS, claims.COVARIANCES, claims.BETTER,
-                                              claims.LARGER]  # fmt: skip
+    rows = sentence_claims.of_sentences(trends, claim_rows.error_rates())
+    assert [row["claim"] for row in rows] == [MEANS, COVARIANCES, BETTER,
+                                              LARGER]  # fmt: skip
     assert {row["verdict"] for row in rows} == {"not available"}
     assert {row["to_add"] for row in rows} == {"no two texts"}
 
@@ -321,17 +336,17 @@ def everything():
     measured = tidy(pd.DataFrame([LAW, LAW | {"metric": "nll", "convention": ""}]))
     published = measured.assign(family="p", table="p.csv", texts=pd.NA)
     rows = claims.of_laws(published, "published") + list(context().values())
-    rows += claims.of_laws(measured, claims.MEASURED) + claims.not_judged(
+    rows += claims.of_laws(measured, claim_rows.MEASURED) + sentence_claims.not_judged(
         [("c", "f")], {"c": "labels of the texts"}
     )
-    return claims.table(rows)
+    return claim_rows.table(rows)
 
 
 def test_measured_claims_come_first_in_the_order_of_the_paper():
     frame = everything()
     assert frame["source"].tolist()[-4:] == 4 * ["p.csv"]
-    measured = frame[frame["source"] == claims.MEASURED]["claim"]
-    order = [claims.CLAIMS.index(claim) for claim in measured]
+    measured = frame[frame["source"] == claim_rows.MEASURED]["claim"]
+    order = [claim_rows.CLAIMS.index(claim) for claim in measured]
     assert order == sorted(order) and set(order) == set(range(9))
 
 
@@ -349,8 +364,45 @@ def test_the_texts_hold_every_claim_its_verdict_and_its_rate():
 
 
 def test_the_rates_of_every_rule_are_kept_with_their_programs():
-    rates = claims.error_rates()
+    rates = claim_rows.error_rates()
     assert set(rates["rule"]) >= {"lasso", "distributed", "separation", "covariance", "larger"}
     assert rates["rate"].between(0, 1).all()
     for rule in ("lasso", "distributed", "separation", "covariance", "larger"):
         assert {"supported", "contradicted"} <= set(rates.loc[rates["rule"] == rule, "verdict"])
+
+
+def valleys(*verdicts):
+    """A model each, with a valley of 2 nats of which 0.1 or 1.5 is left."""
+    columns = ("valley", "valley_low", "valley_high", "out", "out_low", "out_high",
+               "beyond_half_low", "beyond_half_high")  # fmt: skip
+    planted = {
+        "supported": (2.0, 1.8, 2.2, 0.1, 0.0, 0.2, -1.1, -0.7),
+        "contradicted": (2.0, 1.8, 2.2, 1.5, 1.4, 1.6, 0.3, 0.7),
+        "not available": (0.0, -0.1, 0.1, 0.0, -0.1, 0.1, -0.1, 0.1),
+    }
+    return pd.DataFrame([
+        {"corpus": "c", "family": "f", "model": f"m{i}", "texts": 40, "layer": "3",
+         "verdict": verdict, "problem": "no valley"}
+        | dict(zip(columns, planted[verdict], strict=True))
+        for i, verdict in enumerate(verdicts)
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "verdict"),
+    [
+        (("supported", "supported", "not available"), "supported"),
+        (("contradicted",), "contradicted"),
+        (("supported", "contradicted"), "inconclusive"),
+        (("not available",), "not available"),
+    ],
+)
+def test_a_valley_is_the_first_token_where_it_is_in_every_model_that_has_one(verdicts, verdict):
+    (row,) = claims.of_valleys(valleys(*verdicts), claim_rows.error_rates())
+    assert row["verdict"] == verdict
+    if verdict == "not available":
+        assert row["to_add"] == "no valley"
+    else:
+        assert row["estimate"] == 2.0
+        assert row["control_estimate"] in (0.1, 1.5)
+        assert 0 <= row["false_rate"] < 0.1

@@ -89,7 +89,10 @@ def run(tmp_path_factory):
         expected_null="n",
     )  # fmt: skip
     output = Outputs(
-        {name: folder / f"{name}.parquet" for name in ("laws", "points", "pairs", "profiles")}
+        {
+            name: folder / f"{name}.parquet"
+            for name in ("laws", "points", "pairs", "profiles", "valleys")
+        }
     )
     fit_scaling_laws.main(SimpleNamespace(**files), params, output)
     found = {name: artefacts.read_table(path, "l") for name, path in output.items()}

@@ -3,13 +3,30 @@
 Nothing is estimated here: every number comes from the tables of the parts of the study.
 """
 
-from pathlib import Path
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 from scipy import special
 
+from infogeo.claims.claim_rows import (
+    BEYOND,
+    DISTRIBUTED,
+    LASSO,
+    LEMMA,
+    MEASURED,
+    MIN_SIZES,
+    NONE,
+    POWER,
+    RIDGE,
+    SIMULATED,
+    THEOREM,
+    VALLEY,
+    Estimate,
+    agreed,
+    ends,
+    more_sizes,
+    rate_of,
+    row_of,
+)
 from infogeo.context.distribution import too_few
 from infogeo.context.selection_summary import shown_k
 from infogeo.files.numbers import percent
@@ -18,75 +35,9 @@ from infogeo.inference import forms
 from infogeo.laws.law import CONTROLS
 from infogeo.sources.cards import NO_PREDICTION
 
+NOMINAL = 0.95  # coverage
 IDENTITY = 1e-9  # nats: what rounding may leave of an identity
 RARELY = 0.05  # share of texts that is "never" for practical purposes
-NOMINAL = 0.95  # coverage
-MIN_SIZES = 3  # of a slope with an interval
-POWER, BEYOND = "falls as a power law of N", "falls beyond the controls"
-RIDGE, LASSO = "information gain is the ridge form", "Lasso sometimes beats attention"
-DISTRIBUTED = "information is distributed over tokens"
-MEANS, COVARIANCES = "mean embeddings separate meaning", "covariances separate meaning"
-BETTER, LARGER = "covariances separate better than means", "larger models separate better"
-LEMMA, THEOREM = "skills lemma: entropy falls as n^-α", "skills theorem: exponents are found"
-CLAIMS = (POWER, BEYOND, RIDGE, LASSO, DISTRIBUTED, MEANS, COVARIANCES, BETTER, LARGER, LEMMA,
-          THEOREM)  # fmt: skip
-MEASURED, SIMULATED = "measured", "simulated"
-DEPTHS = "models with one of sentences.depths"
-
-
-class Estimate(NamedTuple):
-    """A number with its 95 % interval, and what it is."""
-
-    what: str = ""
-    value: float = np.nan
-    low: float = np.nan
-    high: float = np.nan
-
-
-NONE = Estimate()
-COLUMNS = [
-    "claim", "source", "corpus", "family", "metric",
-    "estimate_of", "estimate", "low", "high",
-    "control", "control_estimate", "control_low", "control_high",
-    "verdict", "false_rate", "rests_on", "to_add",
-]  # fmt: skip
-
-
-def _row(claim, about, metric, estimate, control, verdict, rate, rests_on, to_add) -> dict:
-    values = (claim, *about, metric, *estimate, *control, verdict, rate, rests_on, to_add)
-    return dict(zip(COLUMNS, values, strict=True))
-
-
-def error_rates() -> pd.DataFrame:
-    """How often rules err that are not simulated for each law: rule, verdict, truth, rate.
-
-    Measured by the programs that it names, in tests/bench.
-    """
-    return pd.read_csv(Path(__file__).with_name("error_rates.csv"))
-
-
-def _rate(rates: pd.DataFrame, rule: str, verdict: str) -> float:
-    """The highest measured rate at which a rule gives a verdict wrongly.
-
-    Of an inconclusive one: that of "supported". NaN where no verdict is available.
-    """
-    if verdict == "not available":
-        return np.nan
-    of_rule = rates[rates["rule"] == rule]
-    decided = verdict if verdict in set(of_rule["verdict"]) else "supported"
-    return of_rule.loc[of_rule["verdict"] == decided, "rate"].max()
-
-
-def _all(verdicts, supported: str, contradicted: str) -> str:
-    """The verdict on a family from those of its models: one that differs leaves it open."""
-    distinct = set(verdicts)
-    if "not available" in distinct:
-        return "not available"
-    if distinct == {supported}:
-        return "supported"
-    return "contradicted" if distinct == {contradicted} else "inconclusive"
-
-
 # ---------------------------------------------------------------- scaling laws
 
 
@@ -126,7 +77,7 @@ def _power_law(law: pd.Series, about: tuple) -> dict:
     if verdict == "inconclusive" and not to_add:
         power = percent(law["form_power"])
         to_add = f"more sizes, further apart: such a power law is recognised in {power}"
-    return _row(POWER, about, _metric(law), raw, fixed, verdict, rate, _points(law), to_add)
+    return row_of(POWER, about, _metric(law), raw, fixed, verdict, rate, _points(law), to_add)
 
 
 def _beyond(law: pd.Series, about: tuple) -> dict:
@@ -152,7 +103,7 @@ def _beyond(law: pd.Series, about: tuple) -> dict:
         elif "depth" not in applied:
             missing.append("a second depth at two widths: N and width cannot be told apart")
     to_add = "; ".join(filter(None, missing))
-    return _row(BEYOND, about, _metric(law), raw, closest, verdict, rate, _points(law), to_add)
+    return row_of(BEYOND, about, _metric(law), raw, closest, verdict, rate, _points(law), to_add)
 
 
 def _slope(law: pd.Series, column: str, what: str) -> Estimate:
@@ -174,12 +125,7 @@ def _sizes(law: pd.Series, needed: int) -> str:
     fitted = np.isfinite(law["exponent_high"])
     if not fitted and not 0 < law["points"] < MIN_SIZES:
         return law["problems"]
-    return _more_sizes(law["points"], needed) if law["points"] < needed else ""
-
-
-def _more_sizes(points: int, needed: int) -> str:
-    more = needed - points
-    return f"{more} more size{'' if more == 1 else 's'}: {needed} are needed"
+    return more_sizes(law["points"], needed) if law["points"] < needed else ""
 
 
 def without_law(frame: pd.DataFrame, families: list[tuple[str, str]]) -> list[dict]:
@@ -193,10 +139,50 @@ def without_law(frame: pd.DataFrame, families: list[tuple[str, str]]) -> list[di
             if metrics.isdisjoint(group):
                 to_add = f"one of {', '.join(group)} in headline.metrics"
                 rows += [
-                    _row(claim, (MEASURED, corpus, family), name, NONE, NONE, "not available",
+                    row_of(claim, (MEASURED, corpus, family), name, NONE, NONE, "not available",
                          np.nan, "", to_add)
                     for claim in (POWER, BEYOND)
                 ]  # fmt: skip
+    return rows
+
+
+def of_valleys(valleys: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
+    """Whether the valley of the centred entropy over layers is the first token, per family.
+
+    Models without a valley say nothing of it.
+
+    Parameters
+    ----------
+    valleys : pandas.DataFrame
+        results/scaling/valleys.parquet.
+    rates : pandas.DataFrame
+        error_rates.csv.
+    """
+    rows = []
+    for (corpus, family), models in valleys.groupby(["corpus", "family"], sort=False):
+        about = MEASURED, corpus, family
+        having = models[models["verdict"] != "not available"]
+        if not len(having):
+            problem = models["problem"].iloc[0]
+            rows.append(row_of(VALLEY, about, "entropy centred", NONE, NONE, "not available",
+                               np.nan, "", problem))  # fmt: skip
+            continue
+        verdict = agreed(having["verdict"], "supported", "contradicted")
+        # Of the models the one that speaks least for the verdict.
+        if verdict == "contradicted":
+            weakest = having.loc[having["beyond_half_low"].idxmin()]
+        else:
+            weakest = having.loc[having["beyond_half_high"].idxmax()]
+        rests_on = (
+            f"{weakest['texts']} texts, {weakest['model']} at layer {weakest['layer']}, least of "
+            f"{len(having)} of {len(models)} models with a valley"
+        )
+        rows.append(row_of(
+            VALLEY, about, "entropy centred", ends(weakest, "valley", "depth, nats"),
+            ends(weakest, "out", "without the first token"), verdict,
+            rate_of(rates, "valley", verdict), rests_on,
+            "more texts, of more sources" if verdict == "inconclusive" else "",
+        ))  # fmt: skip
     return rows
 
 
@@ -234,7 +220,7 @@ def of_context(gain, selection, distribution, rates) -> list[dict]:
 def without_prediction(families: list[tuple[str, str]]) -> list[dict]:
     """The same rows of families, (corpus, family), of encoders alone."""
     return [
-        _row(claim, (MEASURED, corpus, family), "", NONE, NONE, "not available", np.nan, "",
+        row_of(claim, (MEASURED, corpus, family), "", NONE, NONE, "not available", np.nan, "",
              NO_PREDICTION)
         for corpus, family in families
         for claim in (RIDGE, LASSO, DISTRIBUTED)
@@ -253,7 +239,7 @@ def _ridge(gain: pd.DataFrame, about: tuple) -> dict:
         control = Estimate("least mean gain", checked["y"].min())
     tokens = f"{int(checked['checked_tokens'].sum())} tokens checked"
     to_add = "" if verdict != "not available" else "texts of the largest spectra.n"
-    return _row(RIDGE, about, "", estimate, control, verdict, np.nan, tokens, to_add)
+    return row_of(RIDGE, about, "", estimate, control, verdict, np.nan, tokens, to_add)
 
 
 def _lasso(selection: pd.DataFrame, about: tuple, k: int, rates) -> dict:
@@ -262,23 +248,23 @@ def _lasso(selection: pd.DataFrame, about: tuple, k: int, rates) -> dict:
         & (selection["k"] == k)
     ].dropna(subset=["lasso_wins_low"])  # fmt: skip
     if not len(of_models):
-        return _row(LASSO, about, "", NONE, NONE, "not available", np.nan, "",
+        return row_of(LASSO, about, "", NONE, NONE, "not available", np.nan, "",
                     "texts with attention: states.attention_texts")  # fmt: skip
     columns = ("lasso_wins", "lasso_wins_low", "texts", "sources")
     wins = zip(*(of_models[name] for name in columns), strict=True)
-    verdict = _all([lasso_verdict(*row) for row in wins], "supported", "contradicted")
+    verdict = agreed([lasso_verdict(*row) for row in wins], "supported", "contradicted")
     if verdict == "not available":
         few = of_models.loc[of_models["texts"].idxmin()]
         to_add = f"{few['model']}: {too_few(few['texts'], few['sources'])}"
-        return _row(LASSO, about, "", NONE, NONE, verdict, np.nan, "", to_add)
+        return row_of(LASSO, about, "", NONE, NONE, verdict, np.nan, "", to_add)
     least = of_models.loc[of_models["lasso_wins_low"].idxmin()]
     estimate = Estimate("share of texts", *least[["lasso_wins", "lasso_wins_low",
                                                   "lasso_wins_high"]])  # fmt: skip
     rests_on = (
         f"k = {k}, {least['texts']} texts, {least['model']}, least of {len(of_models)} models"
     )
-    rate = _rate(rates, "lasso", verdict)
-    return _row(LASSO, about, "", estimate, Estimate("equals", 0.5), verdict, rate, rests_on, "")
+    rate = rate_of(rates, "lasso", verdict)
+    return row_of(LASSO, about, "", estimate, Estimate("equals", 0.5), verdict, rate, rests_on, "")
 
 
 def lasso_verdict(share: float, low: float, texts: int, sources: int | None = None) -> str:
@@ -306,13 +292,13 @@ def lasso_verdict(share: float, low: float, texts: int, sources: int | None = No
 
 
 def _distributed(models: pd.DataFrame, about: tuple, rates) -> dict:
-    verdict = _all(models["verdict"], "distributed", "concentrated")
-    rate = _rate(rates, "distributed", verdict)
+    verdict = agreed(models["verdict"], "distributed", "concentrated")
+    rate = rate_of(rates, "distributed", verdict)
     known = models[models["verdict"] != "not available"]
     if verdict == "not available":
         why = models.loc[models["verdict"] == verdict, ["model", "problem"]].iloc[0]
         to_add = f"{why['model']}: {why['problem']}"
-        return _row(DISTRIBUTED, about, "", NONE, NONE, verdict, rate, "", to_add)
+        return row_of(DISTRIBUTED, about, "", NONE, NONE, verdict, rate, "", to_add)
     # Of the models the one that speaks least for the verdict, or lies across the boundary.
     high = verdict == "contradicted"
     weakest = known.loc[known["share90_high"].idxmax() if high else known["share90_low"].idxmin()]
@@ -322,142 +308,7 @@ def _distributed(models: pd.DataFrame, about: tuple, rates) -> dict:
                                            for name in names]])  # fmt: skip
     end = "most" if high else "least"
     rests_on = f"{weakest['texts']} texts, {weakest['model']}, {end} of {len(known)} models"
-    return _row(DISTRIBUTED, about, "", estimate, control, verdict, rate, rests_on, "")
-
-
-# ---------------------------------------------------------------- sentences
-
-
-def of_sentences(trends: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
-    """The claims on whole texts, from sentences/trends.parquet."""
-    rows = []
-    declared = trends[trends["headline"].astype(bool)]
-    for _, row in declared.iterrows():
-        about = MEASURED, row["corpus"], row["family"]
-        same = np.logical_and.reduce(
-            [trends[name] == row[name] for name in ("corpus", "family", "depth", "score")]
-        )
-        mean = trends[same & (trends["distance"] == "cosine")]
-        if len(mean):
-            rows.append(_separates(MEANS, mean.iloc[0], about, rates))
-        else:
-            rows.append(_row(MEANS, about, "cosine", NONE, NONE, "not available", np.nan, "",
-                             f"models with the depth {row['depth']}"))  # fmt: skip
-        size = _judged(row)
-        rows.append(_separates(COVARIANCES, row, about, rates))
-        better, larger = row["covariance_verdict"], row["trend_verdict"]
-        rows.append(_row(
-            BETTER, about, row["distance"], _ends(row, "minus_cosine", "AUC less cosine's"),
-            _ends(row, "minus_cosine_centred", "less centred cosine's"), better,
-            _rate(rates, "covariance", better), size, _for_means(row, better),
-        ))  # fmt: skip
-        rows.append(_row(
-            LARGER, about, row["distance"], _ends(row, "slope", "AUC per ln N"),
-            _ends(row, "excess_slope", "beyond untrained twins"), larger,
-            _rate(rates, "larger", larger), size, _for_trend(row, larger),
-        ))  # fmt: skip
-    return rows
-
-
-def not_judged(families: list[tuple[str, str]], lacking: dict[str, str]) -> list[dict]:
-    """Rows of families, (corpus, family), without a row in sentences/trends.parquet.
-
-    Parameters
-    ----------
-    families : list of pairs of str
-    lacking : dict
-        Corpus → what it lacks for the study of sentences, or "".
-    """
-    return [
-        _row(claim, (MEASURED, corpus, family), "", NONE, NONE, "not available", np.nan, "",
-             lacking[corpus] or DEPTHS)
-        for corpus, family in families
-        for claim in (MEANS, COVARIANCES, BETTER, LARGER)
-    ]  # fmt: skip
-
-
-BASELINES = {
-    "minus_untrained": "over untrained twins",
-    "minus_bag_of_words": "over bag of words",
-    "minus_length": "over text length",
-}
-
-
-def _separates(claim: str, row: pd.Series, about: tuple, rates) -> dict:
-    value = _ends(row, "value", "AUC")
-    gaps = [_ends(row, name, words) for name, words in BASELINES.items()]
-    verdict = separation_verdict(value, gaps)
-    weakest = min((g for g in gaps if np.isfinite(g.low)), key=lambda g: g.low, default=NONE)
-    rate = _rate(rates, "separation", verdict)
-    to_add = _for_scores(row, verdict, [gap.what.removeprefix("over ") for gap in gaps
-                                   if not np.isfinite(gap.low)])  # fmt: skip
-    return _row(claim, about, row["distance"], value, weakest, verdict, rate, _judged(row),
-                to_add)  # fmt: skip
-
-
-def separation_verdict(value: Estimate, gaps: list[Estimate]) -> str:
-    """The verdict on "this distance separates meaning".
-
-    Parameters
-    ----------
-    value : Estimate
-        The AUC.
-    gaps : list of Estimate
-        The AUC less that of each control: all have to be beaten (intersection–union).
-    """
-    if not np.isfinite(value.high):
-        return "not available"
-    if value.low > 0.5 and all(gap.low > 0 for gap in gaps):  # NaN > 0 is false
-        return "supported"
-    return "contradicted" if value.high < 0.5 else "inconclusive"
-
-
-def _ends(row: pd.Series, name: str, what: str) -> Estimate:
-    return Estimate(what, row[name], row[f"{name}_low"], row[f"{name}_high"])
-
-
-def _judged(row: pd.Series) -> str:
-    return f"{row['points']} sizes, {row['models']} models, {row['texts']} texts"
-
-
-def _for_scores(row: pd.Series, verdict: str, missing: list[str]) -> str:
-    """What would decide a claim on scores of a family's models: no further model does.
-
-    Parameters
-    ----------
-    row : pandas.Series
-        Of trends.parquet.
-    verdict : str
-    missing : list of str
-        Scores to compare with that a model lacks.
-    """
-    if verdict in ("supported", "contradicted"):
-        return ""
-    if not row["points"]:  # the texts were not judged
-        return row["problems"]
-    if missing:
-        return f"at this depth, of every model: {', '.join(missing)}"
-    return "more texts with labels, of more sources"
-
-
-def _for_means(row: pd.Series, verdict: str) -> str:
-    """What would decide whether covariances separate better than means."""
-    names = ("cosine", "cosine_centred")
-    missing = [name for name in names if np.isnan(row[f"minus_{name}_low"])]
-    return _for_scores(row, verdict, missing)
-
-
-def _for_trend(row: pd.Series, verdict: str) -> str:
-    """What would decide whether larger models separate better."""
-    if verdict in ("supported", "contradicted"):
-        return ""
-    if 0 < row["points"] < MIN_SIZES:
-        return _more_sizes(row["points"], MIN_SIZES)
-    if not np.isfinite(row["slope_high"]):
-        return row["problems"]
-    if not np.isfinite(row["excess_slope_high"]):
-        return "untrained twins of every model at this depth"
-    return "more sizes, or more texts with labels, of more sources"
+    return row_of(DISTRIBUTED, about, "", estimate, control, verdict, rate, rests_on, "")
 
 
 # ---------------------------------------------------------------- theory
@@ -466,33 +317,19 @@ def _for_trend(row: pd.Series, verdict: str) -> str:
 def of_skills(curve: pd.DataFrame, recovery: pd.DataFrame, alpha: float) -> list[dict]:
     """The lemma and the theorem, from results/theory/: no family, no corpus."""
     about = SIMULATED, "", ""
-    exponent = _ends(curve.iloc[0], "exponent", "exponent of n")
+    exponent = ends(curve.iloc[0], "exponent", "exponent of n")
     verdict, to_add = "not available", "theory.texts: too few points for a fit"
     if np.isfinite(exponent.high):
         verdict = "supported" if exponent.low <= -alpha <= exponent.high else "contradicted"
         to_add = ""
     rests_on = f"{int(curve['used'].sum())} numbers of skills"
-    rows = [_row(LEMMA, about, "", exponent, Estimate("known", -alpha), verdict, np.nan, rests_on,
+    rows = [row_of(LEMMA, about, "", exponent, Estimate("known", -alpha), verdict, np.nan, rests_on,
                  to_add)]  # fmt: skip
     reached = recovery[recovery["n_low"] >= 100]
     short = reached["coverage"] - (NOMINAL - 3 * reached["coverage_error"])
     least = reached.loc[reached["coverage"].idxmin()]
     verdict = "supported" if (short >= 0).all() else "contradicted"
     coverage = Estimate("least coverage", least["coverage"])
-    rows.append(_row(THEOREM, about, "", coverage, Estimate("nominal", NOMINAL), verdict,
+    rows.append(row_of(THEOREM, about, "", coverage, Estimate("nominal", NOMINAL), verdict,
                      np.nan, f"{len(reached)} laws from 100 skills on", ""))  # fmt: skip
     return rows
-
-
-# ---------------------------------------------------------------- the table
-
-
-def table(rows: list[dict]) -> pd.DataFrame:
-    """All claims: those measured, per corpus and family in the order of CLAIMS, those simulated,
-    those of published values."""
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    kinds = [MEASURED, SIMULATED]
-    frame["_kind"] = [kinds.index(s) if s in kinds else len(kinds) for s in frame["source"]]
-    frame["_order"] = frame["claim"].map(CLAIMS.index)
-    keys = ["_kind", "source", "corpus", "family", "_order"]
-    return frame.sort_values(keys, kind="stable", ignore_index=True)[COLUMNS]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from infogeo.claims.claims import BEYOND, MEASURED, POWER, SIMULATED
+from infogeo.claims.claim_rows import BEYOND, MEASURED, POWER, SIMULATED
 from infogeo.files import report_table
 from infogeo.files.numbers import interval, number, percent, scientific
 

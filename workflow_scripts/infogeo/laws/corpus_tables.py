@@ -8,13 +8,14 @@ import pandas as pd
 from infogeo.files.parts import Parts
 from infogeo.geometry.depths import layers_at
 from infogeo.geometry.spectra_file import SpectraFile
+from infogeo.laws import valley
 from infogeo.laws.columns import with_q_values
 from infogeo.laws.fit import scaling_laws
 from infogeo.laws.measured import Measured, Texts, profile
 from infogeo.laws.settings import Settings
 from infogeo.sources import cards
 
-TABLES = ("laws", "points", "pairs", "profiles")
+TABLES = ("laws", "points", "pairs", "profiles", "valleys")
 
 
 def reference_spectra(files: dict[str, tuple[str, str]]):
@@ -57,11 +58,13 @@ class Measurements:
         Of the models read so far.
     profiles : dict
         Slug → means of every layer of the models read so far.
+    valleys : dict
+        Slug → row of `valley.of_model`, likewise.
     """
 
     def __init__(self, corpus: str, files: dict[str, tuple], settings: Settings):
         self.corpus, self.files, self.settings = corpus, files, settings
-        self.texts, self.profiles = Texts(), {}
+        self.texts, self.profiles, self.valleys = Texts(), {}, {}
 
     def of(self, model: dict) -> list[Measured]:
         """Of a model and of its twins, the layers at the depths of the laws."""
@@ -70,6 +73,10 @@ class Measurements:
         self.profiles[model["slug"]] = profile(
             self.corpus, model, *both, self.texts, draws=settings.draws, seed=settings.seed
         )
+        self.valleys[model["slug"]] = valley.of_model(
+            self.corpus, model, both[0], self.texts,
+            n=settings.headline["n"], seed=settings.seed,
+        )  # fmt: skip
         layers = layers_at(
             settings.depths, model["layers"], both[0].layers, settings.depth_tolerance
         )
@@ -106,7 +113,9 @@ def tables_of_corpus(
         corpus, models, measurements.of, measurements.texts, random, read, settings
     )
     profiles = pd.concat([measurements.profiles[slug] for slug in slugs], ignore_index=True)
-    return dict(zip(TABLES, (*fitted, cards.with_commits(profiles, models)), strict=True))
+    valleys = valley.table([measurements.valleys[slug] for slug in slugs])
+    made = (*fitted, cards.with_commits(profiles, models), valleys)
+    return dict(zip(TABLES, made, strict=True))
 
 
 def joined(corpora: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:

@@ -1,0 +1,149 @@
+"""The claims on whole texts: what separates meaning, by labels."""
+
+import numpy as np
+import pandas as pd
+
+from infogeo.claims.claim_rows import (
+    BETTER,
+    COVARIANCES,
+    LARGER,
+    MEANS,
+    MEASURED,
+    MIN_SIZES,
+    NONE,
+    Estimate,
+    ends,
+    more_sizes,
+    rate_of,
+    row_of,
+)
+
+DEPTHS = "models with one of sentences.depths"
+
+
+def of_sentences(trends: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
+    """The claims on whole texts, from sentences/trends.parquet."""
+    rows = []
+    declared = trends[trends["headline"].astype(bool)]
+    for _, row in declared.iterrows():
+        about = MEASURED, row["corpus"], row["family"]
+        same = np.logical_and.reduce(
+            [trends[name] == row[name] for name in ("corpus", "family", "depth", "score")]
+        )
+        mean = trends[same & (trends["distance"] == "cosine")]
+        if len(mean):
+            rows.append(_separates(MEANS, mean.iloc[0], about, rates))
+        else:
+            rows.append(row_of(MEANS, about, "cosine", NONE, NONE, "not available", np.nan, "",
+                             f"models with the depth {row['depth']}"))  # fmt: skip
+        size = _judged(row)
+        rows.append(_separates(COVARIANCES, row, about, rates))
+        better, larger = row["covariance_verdict"], row["trend_verdict"]
+        rows.append(row_of(
+            BETTER, about, row["distance"], ends(row, "minus_cosine", "AUC less cosine's"),
+            ends(row, "minus_cosine_centred", "less centred cosine's"), better,
+            rate_of(rates, "covariance", better), size, _for_means(row, better),
+        ))  # fmt: skip
+        rows.append(row_of(
+            LARGER, about, row["distance"], ends(row, "slope", "AUC per ln N"),
+            ends(row, "excess_slope", "beyond untrained twins"), larger,
+            rate_of(rates, "larger", larger), size, _for_trend(row, larger),
+        ))  # fmt: skip
+    return rows
+
+
+def not_judged(families: list[tuple[str, str]], lacking: dict[str, str]) -> list[dict]:
+    """Rows of families, (corpus, family), without a row in sentences/trends.parquet.
+
+    Parameters
+    ----------
+    families : list of pairs of str
+    lacking : dict
+        Corpus → what it lacks for the study of sentences, or "".
+    """
+    return [
+        row_of(claim, (MEASURED, corpus, family), "", NONE, NONE, "not available", np.nan, "",
+             lacking[corpus] or DEPTHS)
+        for corpus, family in families
+        for claim in (MEANS, COVARIANCES, BETTER, LARGER)
+    ]  # fmt: skip
+
+
+BASELINES = {
+    "minus_untrained": "over untrained twins",
+    "minus_bag_of_words": "over bag of words",
+    "minus_length": "over text length",
+}
+
+
+def _separates(claim: str, row: pd.Series, about: tuple, rates) -> dict:
+    value = ends(row, "value", "AUC")
+    gaps = [ends(row, name, words) for name, words in BASELINES.items()]
+    verdict = separation_verdict(value, gaps)
+    weakest = min((g for g in gaps if np.isfinite(g.low)), key=lambda g: g.low, default=NONE)
+    rate = rate_of(rates, "separation", verdict)
+    to_add = _for_scores(row, verdict, [gap.what.removeprefix("over ") for gap in gaps
+                                   if not np.isfinite(gap.low)])  # fmt: skip
+    return row_of(claim, about, row["distance"], value, weakest, verdict, rate, _judged(row),
+                to_add)  # fmt: skip
+
+
+def separation_verdict(value: Estimate, gaps: list[Estimate]) -> str:
+    """The verdict on "this distance separates meaning".
+
+    Parameters
+    ----------
+    value : Estimate
+        The AUC.
+    gaps : list of Estimate
+        The AUC less that of each control: all have to be beaten (intersection–union).
+    """
+    if not np.isfinite(value.high):
+        return "not available"
+    if value.low > 0.5 and all(gap.low > 0 for gap in gaps):  # NaN > 0 is false
+        return "supported"
+    return "contradicted" if value.high < 0.5 else "inconclusive"
+
+
+def _judged(row: pd.Series) -> str:
+    return f"{row['points']} sizes, {row['models']} models, {row['texts']} texts"
+
+
+def _for_scores(row: pd.Series, verdict: str, missing: list[str]) -> str:
+    """What would decide a claim on scores of a family's models: no further model does.
+
+    Parameters
+    ----------
+    row : pandas.Series
+        Of trends.parquet.
+    verdict : str
+    missing : list of str
+        Scores to compare with that a model lacks.
+    """
+    if verdict in ("supported", "contradicted"):
+        return ""
+    if not row["points"]:  # the texts were not judged
+        return row["problems"]
+    if missing:
+        return f"at this depth, of every model: {', '.join(missing)}"
+    return "more texts with labels, of more sources"
+
+
+def _for_means(row: pd.Series, verdict: str) -> str:
+    """What would decide whether covariances separate better than means."""
+    names = ("cosine", "cosine_centred")
+    missing = [name for name in names if np.isnan(row[f"minus_{name}_low"])]
+    return _for_scores(row, verdict, missing)
+
+
+def _for_trend(row: pd.Series, verdict: str) -> str:
+    """What would decide whether larger models separate better."""
+    if verdict in ("supported", "contradicted"):
+        return ""
+    if 0 < row["points"] < MIN_SIZES:
+        return more_sizes(row["points"], MIN_SIZES)
+    if not np.isfinite(row["slope_high"]):
+        return row["problems"]
+    if not np.isfinite(row["excess_slope_high"]):
+        return "untrained twins of every model at this depth"
+    return "more sizes, or more texts with labels, of more sources"
