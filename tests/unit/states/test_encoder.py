@@ -22,6 +22,7 @@ from infogeo.geometry.spectra_file import SpectraFile
 from infogeo.sentences.model_distances import of_store
 from infogeo.sources import models
 from infogeo.sources.cards import NO_PREDICTION
+from infogeo.states import dump as dump_module
 from infogeo.states import twins
 from infogeo.states.dump import dump
 from infogeo.states.measurement import GAINS, TABLES, measure
@@ -114,6 +115,27 @@ def test_a_store_holds_each_text_once_for_each_length_cut_to_it_and_run_alone(st
         apart = store.read(whole, "final")[:8] - store.read(short, "final")
         assert np.abs(apart).max() > 0.1
         assert np.isnan(store.nll()).all() and store.attention_texts == []
+
+
+def test_an_interrupted_dump_goes_on_and_makes_the_same_bytes(
+    stored, card, tiny_corpus, tmp_path, monkeypatch
+):
+    write, written = dump_module._write_shard, []
+
+    def first_only(task, passed):
+        if written:
+            raise KeyboardInterrupt
+        written.append(passed.index)
+        write(task, passed)
+
+    settings = {"attention_texts": 5, "fingerprint": "states", "scratch": tmp_path / "scratch"}
+    with monkeypatch.context() as patched:
+        patched.setattr(dump_module, "_write_shard", first_only)
+        with pytest.raises(KeyboardInterrupt):
+            dump(card, tiny_corpus, tmp_path / "states.h5", **COMMON, **settings)
+    assert len(list((tmp_path / "scratch").rglob("shard-*.h5"))) == 1
+    dump(card, tiny_corpus, tmp_path / "states.h5", **COMMON, **settings)
+    assert filecmp.cmp(stored[0], tmp_path / "states.h5", shallow=False)
 
 
 def test_tokens_are_those_of_each_text_once(stored, tiny_corpus):
