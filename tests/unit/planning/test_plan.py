@@ -485,6 +485,14 @@ def test_what_is_asked_for_grows_with_texts_and_layers(config, tmp_path):
         )
         assert few["megabytes"] < many["megabytes"] and few["minutes"] < many["minutes"]
         assert few["minutes"] < layers["minutes"]
+    # Dimensions are of a sample.
+    few, many, wider = (
+        asked("intrinsic_dimension", config | {"dimension": {"rows": rows, "neighbours": 64}},
+              tmp_path, None, texts)
+        for rows, texts in ((10**5, 10**7), (10**5, 10**8), (10**6, 10**7))
+    )  # fmt: skip
+    assert few == many
+    assert few["megabytes"] < wider["megabytes"] and few["minutes"] < wider["minutes"]
     # All but the twins hold one layer at a time.
     few, layers = (
         asked("compute_entropy", config, tmp_path, row, 10**7)["megabytes"] for row in (None, deep)

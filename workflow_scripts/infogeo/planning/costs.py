@@ -139,13 +139,13 @@ def dimension_seconds(model: dict, config: dict, texts: int, layers: int, draws:
     """Seconds of one core in the intrinsic dimensions of so many layers, at most.
 
     Of N rows: products in float32 and what is made of them (2 N² (d + 60) at 40 GFLOP/s), and
-    where there are draws the same of random rows, eigenvalues of their spectrum (10 min(N, d)³),
+    where there are draws the same of random rows, eigenvalues of their spectrum (2 min(N, d)³),
     and 0.12 µs a row and draw.
     """
     seconds = 0.0
     for count in _dimension_counts(config, texts):
         neighbours = 2 * count**2 * (model["width"] + 60) / 4e10
-        with_draws = neighbours + 10 * min(count, model["width"]) ** 3 / TEXT_FLOPS
+        with_draws = neighbours + 2 * min(count, model["width"]) ** 3 / TEXT_FLOPS
         seconds += neighbours + bool(draws) * with_draws + 2.4e-7 * count * draws
     return layers * seconds
 
