@@ -77,6 +77,7 @@ rule write_claims:
     params:
         alpha=CONFIG["theory"]["alpha"],
         lacking=list(LACKING.values()),
+        no_prediction=WHY_NO_CONTEXT,
         corpora=list(LACKING),
         rates=sha256_file(SCRIPTS / "infogeo/claims/error_rates.csv"),
         expected_laws=LAWS.fingerprint(),

@@ -15,7 +15,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from infogeo.files.errors import InfogeoError
 from infogeo.planning import configuration, input_tables, pairings, prospects, watched
-from infogeo.sources import cards, ladder_members, published, replicates
+from infogeo.sources import cards, foreign, ladder_members, published, replicates
 
 try:
     CONFIG = configuration.located(configuration.merged(config), CHECKOUT)
@@ -29,8 +29,12 @@ RESULTS = workflow.modifier.path_modifier.replace_prefix("results/").rstrip("/")
 LADDERS = CONFIG["ladders"]
 LADDER_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "ladder"]
 LOCAL_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "local"]
-# Encoders predict no next token: they have no part in the context study.
-CAUSAL_MODELS = [slug for slug, row in MODELS.items() if not cards.is_encoder(row)]
+# Models that predict no next token have no part in the context study.
+CAUSAL_MODELS = [slug for slug, row in MODELS.items() if not cards.no_prediction(row)]
+WHY_NO_CONTEXT = "; ".join(dict.fromkeys(filter(None, map(cards.no_prediction, MODELS.values()))))
+# Of the others only the states are there.
+RUN_MODELS = [slug for slug, row in MODELS.items() if cards.has_model(row)]
+GIVEN_STATES = [slug for slug in MODELS if slug not in RUN_MODELS]
 HUB_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "hub"]
 HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
 # What each corpus lacks for the study of sentences, and the corpora of the study.
@@ -89,6 +93,14 @@ def corpus_listing(wildcards) -> str | list[str]:
     """What was downloaded of a hub corpus."""
     corpus = wildcards.corpus
     return f"results/corpora/{corpus}.files.json" if corpus in HUB_CORPORA else []
+
+
+def given_files(wildcards) -> list[str]:
+    """The files of states of a model on a corpus, or on all corpora their descriptions."""
+    where = MODELS[wildcards.model]["where"]
+    if "corpus" in wildcards.keys():
+        return list(map(local, watched.nameable(watched.files_of_states(where, wildcards.corpus))))
+    return [local(f"{where}/{corpus}/{foreign.DESCRIPTION}") for corpus in CORPORA]
 
 
 def local_files(wildcards) -> list[str]:

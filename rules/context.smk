@@ -18,7 +18,7 @@ SELECTION = recipe(
     rotations=CONFIG["context"]["rotations"],
     centred=CONFIG["context"]["centred"],
     seed=CONFIG["seed"],
-    expected=lambda w: [STATES.fingerprint(w)],
+    expected=lambda w: [fingerprint_of_states(w)],
 )
 
 
@@ -61,7 +61,7 @@ ABLATION = recipe(
     expected=lambda w: [
         fingerprint_of_model(w),
         CORPUS.fingerprint(w),
-        STATES.fingerprint(w),
+        fingerprint_of_states(w),
     ],
 )
 

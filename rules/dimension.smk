@@ -7,7 +7,7 @@ DIMENSIONS = recipe(
     models=list(MODELS),
     families=[row["family"] for row in MODELS.values()],
     expected=[DIMENSION.fingerprint(pair) for pair in pairs()],
-    expected_untrained=[TWINS.fingerprint(pair) for pair in pairs()],
+    expected_untrained=[TWINS.fingerprint(pair) for pair in pairs(models=RUN_MODELS)],
 )
 
 
@@ -16,7 +16,9 @@ rule summarise_dimension:
     input:
         models=per_model("results/models/{model}/model.json"),
         measured=per_model_and_corpus("results/dimension/{corpus}/{model}.parquet"),
-        untrained=per_model_and_corpus("results/dimension/{corpus}/{model}.untrained.parquet"),
+        untrained=per_model_and_corpus(
+            "results/dimension/{corpus}/{model}.untrained.parquet", models=RUN_MODELS
+        ),
     output:
         table="results/dimension/dimension.parquet",
         csv=reported("results/tables/intrinsic_dimension.csv", "intrinsic dimension"),

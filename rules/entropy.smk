@@ -21,7 +21,7 @@ TWINS = recipe(
     expected=lambda w: [
         fingerprint_of_model(w),
         CORPUS.fingerprint(w),
-        STATES.fingerprint(w),
+        fingerprint_of_states(w),
     ],
 )
 
@@ -70,16 +70,24 @@ ENTROPY = recipe(
     orders=CONFIG["entropy"]["orders"],
     expected=lambda w: [
         SPECTRA.fingerprint(w),
-        TWINS.fingerprint(w),
+        TWINS.fingerprint(w) if w.model in RUN_MODELS else "",
     ],
 )
+
+
+def spectra_of_twins(wildcards) -> list[str]:
+    """The spectra of a model's untrained twins; none where only its states are there."""
+    if wildcards.model in GIVEN_STATES:
+        return []
+    path = f"results/spectra/{wildcards.corpus}/{wildcards.model}.untrained-{{draw}}.h5"
+    return expand(path, draw=range(CONFIG["controls"]["untrained_draws"]))
 
 
 rule compute_entropy:
     """Every entropy of a model, and of its untrained twins, from their spectra."""
     input:
         trained="results/spectra/{corpus}/{model}.h5",
-        untrained=rules.untrained_twins.output.spectra,
+        untrained=spectra_of_twins,
     output:
         trained="results/entropy/{corpus}/{model}.parquet",
         untrained="results/entropy/{corpus}/{model}.untrained.parquet",

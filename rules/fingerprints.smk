@@ -28,8 +28,14 @@ def pairs(corpora=CORPORA, models=MODELS) -> list[SimpleNamespace]:
 
 def fingerprint_of_model(wildcards) -> str:
     """The fingerprint of a model, whichever rule makes it."""
-    makers = {"ladder": TRAINED, "local": LOCAL, "hub": DOWNLOADED}
+    makers = {"ladder": TRAINED, "local": LOCAL, "hub": DOWNLOADED, "states": DESCRIBED}
     return makers[MODELS[wildcards.model]["source"]].fingerprint(wildcards)
+
+
+def fingerprint_of_states(wildcards) -> str:
+    """The fingerprint of the hidden states of a model, whichever rule makes them."""
+    maker = IMPORTED if wildcards.model in GIVEN_STATES else STATES
+    return maker.fingerprint(wildcards)
 
 
 def fingerprints_of_models() -> list[str]:

@@ -30,6 +30,8 @@ rule dump_hidden_states:
         "results/logs/dump_hidden_states/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/dump_hidden_states/{corpus}/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(RUN_MODELS),
     localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"
@@ -47,12 +49,50 @@ rule dump_hidden_states:
         "../workflow_scripts/dump_hidden_states.py"
 
 
+IMPORTED = recipe(
+    "import_states",
+    "model",
+    "corpus",
+    n=[min(CONFIG["spectra"]["n"]), max(CONFIG["spectra"]["n"])],
+    where=lambda w: MODELS[w.model]["where"],
+    unnamed=lambda w: watched.states_of_others(
+        watched.files_of_states(MODELS[w.model]["where"], w.corpus)
+    ),
+    expected=lambda w: [fingerprint_of_model(w), CORPUS.fingerprint(w)],
+)
+
+
+rule import_states:
+    """Store the hidden states that another engine made of a corpus, as those of any model."""
+    input:
+        files=given_files,
+        model="results/models/{model}/model.json",
+        corpus="results/corpora/{corpus}.parquet",
+    output:
+        "results/hidden_states/{corpus}/{model}.h5",
+    log:
+        "results/logs/import_states/{corpus}/{model}.log",
+    benchmark:
+        "results/benchmarks/import_states/{corpus}/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(GIVEN_STATES),
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(1000),
+    params:
+        **IMPORTED.params,
+    script:
+        "../workflow_scripts/import_states.py"
+
+
 SPECTRA = recipe(
     "compute_spectra",
     "model",
     "corpus",
     n=CONFIG["spectra"]["n"],
-    expected=lambda w: [STATES.fingerprint(w)],
+    expected=lambda w: [fingerprint_of_states(w)],
 )
 
 
@@ -87,7 +127,7 @@ GAIN = recipe(
     eps2=CONFIG["entropy"]["eps2"],
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
-    expected=lambda w: [STATES.fingerprint(w)],
+    expected=lambda w: [fingerprint_of_states(w)],
 )
 
 
@@ -126,7 +166,7 @@ DIMENSION = recipe(
     sampled_rows=CONFIG["dimension"]["rows"],
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
-    expected=lambda w: [STATES.fingerprint(w)],
+    expected=lambda w: [fingerprint_of_states(w)],
 )
 
 

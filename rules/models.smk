@@ -119,6 +119,39 @@ rule fetch_model:
         "../workflow_scripts/fetch_model.py"
 
 
+DESCRIBED = recipe(
+    "describe_states",
+    "model",
+    where=lambda w: MODELS[w.model]["where"],
+    revision=lambda w: MODELS[w.model]["revision"],
+    dtype=lambda w: MODELS[w.model]["dtype"],
+    corpora=list(CORPORA),
+)
+
+
+rule describe_states:
+    """Describe a model whose states another engine made in model.json, from what states.json says."""
+    input:
+        files=given_files,
+    output:
+        "results/models/{model}/model.json",
+    log:
+        "results/logs/describe_states/{model}.log",
+    benchmark:
+        "results/benchmarks/describe_states/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(GIVEN_STATES),
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(500),
+    params:
+        **DESCRIBED.params,
+    script:
+        "../workflow_scripts/describe_states.py"
+
+
 DOWNLOADED = recipe(
     "download_model",
     "model",

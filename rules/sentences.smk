@@ -11,7 +11,7 @@ GEOMETRY = recipe(
     depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
     expected=lambda w: [
         fingerprint_of_model(w),
-        STATES.fingerprint(w),
+        fingerprint_of_states(w),
         SAMPLE.fingerprint(w),
     ],
 )
@@ -100,7 +100,7 @@ SENTENCES = recipe(
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
     expected=[GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED)],
-    expected_untrained=[TWIN_GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED)],
+    expected_untrained=[TWIN_GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED, RUN_MODELS)],
 )
 
 
@@ -109,7 +109,9 @@ rule summarise_sentences:
     input:
         models=per_model("results/models/{model}/model.json"),
         trained=per_model_and_corpus("results/sentences/{corpus}/{model}.h5", JUDGED),
-        untrained=per_model_and_corpus("results/sentences/{corpus}/{model}.untrained.h5", JUDGED),
+        untrained=per_model_and_corpus(
+            "results/sentences/{corpus}/{model}.untrained.h5", JUDGED, RUN_MODELS
+        ),
     output:
         scores="results/sentences/scores.parquet",
         trends="results/sentences/trends.parquet",

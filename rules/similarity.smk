@@ -13,7 +13,7 @@ SIMILARITY = recipe(
     neighbours=CONFIG["similarity"]["neighbours"],
     permutations=CONFIG["similarity"]["permutations"],
     seed=CONFIG["seed"],
-    expected=lambda w: [fingerprint_of_model(w), STATES.fingerprint(w)],
+    expected=lambda w: [fingerprint_of_model(w), fingerprint_of_states(w)],
 )
 
 

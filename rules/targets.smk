@@ -81,7 +81,7 @@ def context_files(wildcards) -> list[str]:
     """The tables, figures and pages of the context study."""
     if not CAUSAL_MODELS:
         raise WorkflowError(
-            f"every model in {CONFIG['models']} is an encoder: {cards.NO_PREDICTION}"
+            f"no model in {CONFIG['models']} takes part in the context study: {WHY_NO_CONTEXT}"
         )
     return table_files("context") + figure_files("context")
 

@@ -78,7 +78,7 @@ rule compare_theory:
         draws=CONFIG["scaling"]["draws"],
         seed=CONFIG["seed"],
         expected_laws=LAWS.fingerprint(),
-        expected_states=[STATES.fingerprint(pair) for pair in pairs(models=FIRST_MODELS)],
+        expected_states=[fingerprint_of_states(pair) for pair in pairs(models=FIRST_MODELS)],
         expected_recovery=SKILLS.fingerprint(),
         logic=logic("compare_theory"),
     script:

@@ -16,6 +16,7 @@ FIELDS = (
     "tokenizer_sha256",
     "commit",
     "kind",
+    "source",
 )
 HEADLINE = ("n", "eps2", "depth", "axis", "metrics")
 

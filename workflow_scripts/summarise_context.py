@@ -7,6 +7,7 @@ from infogeo.sources import cards
 
 FIELDS = (
     "params_total", "params_non_embedding", "width", "final_width", "layers", "commit", "kind",
+    "source",
 )  # fmt: skip
 
 

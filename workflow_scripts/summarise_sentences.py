@@ -7,6 +7,7 @@ from infogeo.sources import cards
 
 FIELDS = (
     "params_total", "params_non_embedding", "width", "layers", "tokenizer_sha256", "commit",
+    "source",
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def main(files, params, output) -> None:
     if context:
         rows += claims.of_context(**context, rates=rates)
     else:
-        rows += claims.without_prediction(families)
+        rows += claims.without_prediction(families, params.no_prediction)
     separated = set()
     if hasattr(files, "trends"):
         trends = read("trends", "trends")

@@ -34,11 +34,13 @@ def wheel(tmp_path_factory):
     return next(folder.glob("*.whl"))
 
 
-def test_the_wheel_holds_every_module_and_nothing_else_of_the_repository(wheel):
+def test_the_wheel_holds_the_whole_library_and_nothing_else_of_the_repository(wheel):
     with zipfile.ZipFile(wheel) as file:
         inside = {name for name in file.namelist() if ".dist-info/" not in name}
         assert inside == {
-            f"infogeo/{path.relative_to(LIBRARY).as_posix()}" for path in LIBRARY.rglob("*.py")
+            f"infogeo/{path.relative_to(LIBRARY).as_posix()}"
+            for path in LIBRARY.rglob("*.*")
+            if path.suffix != ".pyc"
         }
         metadata = next(name for name in file.namelist() if name.endswith("/METADATA"))
         lines = file.read(metadata).decode().splitlines()

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "claims": "files inference geometry sources context laws",
     "figures": "files geometry theory sentences",
     "planning": "files jobs geometry sources context sentences",
-    "door": "files jobs inference geometry states sentences laws",
+    "door": "files jobs inference geometry sources states sentences laws",
 }
 MODULES = sorted(path.relative_to(LIBRARY) for path in LIBRARY.rglob("*.py"))
 

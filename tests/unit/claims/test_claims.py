@@ -19,7 +19,7 @@ from infogeo.claims.claim_rows import (
 )
 from infogeo.laws.columns import LAW_COLUMNS, tidy
 from infogeo.sentences.trends import not_available
-from infogeo.sources.cards import NO_PREDICTION
+from infogeo.sources.cards import REASONS
 
 LAW = dict.fromkeys(LAW_COLUMNS, np.nan) | {
     "corpus": "c", "family": "f", "scope": "text", "metric": "entropy_over_ln_d",
@@ -162,20 +162,21 @@ def context(residual=1e-13, wins=((0.8, 0.6, 32), (0.9, 0.7, 32)),
     return {row["claim"]: row for row in rows}
 
 
-def test_claims_that_need_a_prediction_are_not_available_of_encoders_with_the_reason():
+@pytest.mark.parametrize("reason", REASONS)
+def test_claims_that_need_a_prediction_are_not_available_without_one_with_the_reason(reason):
     models = pd.DataFrame([
-        {"corpus": "c", "family": "e", "model": "bert", "problem": NO_PREDICTION,
+        {"corpus": "c", "family": "e", "model": "bert", "problem": reason,
          "verdict": "not available"},
     ])  # fmt: skip
     nothing = pd.DataFrame(columns=["corpus", "family", "k"])
     rows = claims.of_context(nothing, nothing, models, RATES)
-    assert rows == claims.without_prediction([("c", "e")])
+    assert rows == claims.without_prediction([("c", "e")], reason)
     assert [row["claim"] for row in rows] == [
         RIDGE,
         LASSO,
         DISTRIBUTED,
     ]
-    assert {(row["verdict"], row["to_add"]) for row in rows} == {("not available", NO_PREDICTION)}
+    assert {(row["verdict"], row["to_add"]) for row in rows} == {("not available", reason)}
 
 
 def test_an_identity_holds_to_rounding_or_not():

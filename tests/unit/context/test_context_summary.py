@@ -115,7 +115,7 @@ MODELS = [
     {"slug": slug, "family": family, "params_non_embedding": 12 * width**2 * layers,
      "params_total": 13 * width**2 * layers, "width": width, "final_width": width,
      "layers": layers, "commit": f"commit of {slug}", "kind": "causal",
-     "replicate": ("small", 3) if slug == "a-large" else None}
+     "replicate": ("small", 3) if slug == "a-large" else None, "source": "hub"}
     for slug, family, width, layers in SHAPES
 ]  # fmt: skip
 

@@ -38,3 +38,12 @@ def test_twins_without_a_value_leave_a_gap():
     twins = lines(np.nan).assign(draw=0)
     table = dimension_table("docs", MODELS[:1], {"a": lines(5)}, {"a": twins})
     assert table["untrained"].isna().all() and table["value"].notna().all()
+
+
+def test_a_model_without_twins_leaves_a_gap_and_has_its_values():
+    twins = lines(3).assign(draw=0)
+    table = dimension_table("docs", MODELS, {"a": lines(5), "b": lines(7)}, {"b": twins})
+    of_a, of_b = (table[table["model"] == name] for name in "ab")
+    assert of_a["untrained"].isna().all()
+    assert of_a["value"].tolist() == [10, 20, 10, 20]
+    assert of_b["untrained"].tolist() == [6, 12, 6, 12]

@@ -44,7 +44,8 @@ def run(tmp_path_factory):
         N = 12 * width**2 * depth
         model = {"slug": slug, "params_total": N + 100 * width, "params_non_embedding": N,
                  "width": width, "final_width": width, "layers": depth, "train_tokens": None,
-                 "tokenizer_sha256": "t", "commit": "", "kind": "causal"}  # fmt: skip
+                 "tokenizer_sha256": "t", "commit": "", "kind": "causal",
+                 "source": "hub"}  # fmt: skip
         path = folder / f"{slug}.json"
         path.write_text(json.dumps(model))
         files["models"].append(path)

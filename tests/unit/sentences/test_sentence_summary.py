@@ -30,7 +30,7 @@ def model(slug, width, layers, family="a"):
     return {"slug": slug, "family": family, "params_total": N + 100, "params_non_embedding": N,
             "width": width, "layers": layers,
             "replicate": ("a", int(slug.endswith("-s1"))), "dtype": "float32",
-            "tokenizer_sha256": "t"}  # fmt: skip
+            "tokenizer_sha256": "t", "source": "hub"}  # fmt: skip
 
 
 def about():

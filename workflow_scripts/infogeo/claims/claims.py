@@ -33,7 +33,7 @@ from infogeo.files.numbers import percent
 from infogeo.geometry.metrics import CONDITIONAL, NORMALISED, parse_metric
 from infogeo.inference import forms
 from infogeo.laws.law import CONTROLS
-from infogeo.sources.cards import NO_PREDICTION
+from infogeo.sources.cards import REASONS
 
 NOMINAL = 0.95  # coverage
 IDENTITY = 1e-9  # nats: what rounding may leave of an identity
@@ -201,8 +201,8 @@ def of_context(gain, selection, distribution, rates) -> list[dict]:
     """
     rows = []
     for (corpus, family), models in distribution.groupby(["corpus", "family"], sort=False):
-        if (models["problem"] == NO_PREDICTION).all():
-            rows += without_prediction([(corpus, family)])
+        if models["problem"].isin(REASONS).all():
+            rows += without_prediction([(corpus, family)], models["problem"].iloc[0])
             continue
         about = MEASURED, corpus, family
         of_gain, of_selection = (
@@ -217,11 +217,11 @@ def of_context(gain, selection, distribution, rates) -> list[dict]:
     return rows
 
 
-def without_prediction(families: list[tuple[str, str]]) -> list[dict]:
-    """The same rows of families, (corpus, family), of encoders alone."""
+def without_prediction(families: list[tuple[str, str]], reason: str) -> list[dict]:
+    """The same rows of families, (corpus, family), of which no model predicts a next token."""
     return [
         row_of(claim, (MEASURED, corpus, family), "", NONE, NONE, "not available", np.nan, "",
-             NO_PREDICTION)
+             reason)
         for corpus, family in families
         for claim in (RIDGE, LASSO, DISTRIBUTED)
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from infogeo.files import tables
 from infogeo.files.artefacts import read_table
 from infogeo.files.parts import LazyTables, Parts, in_parts
 from infogeo.sources import cards
-from infogeo.sources.cards import NO_PREDICTION
+from infogeo.sources.cards import REASONS
 
 MAKERS = {  # the part of the study that makes each table of a model
     "gain": "gain", "gain_positions": "gain", "gain_relations": "gain", "gain_checks": "gain",
@@ -59,7 +59,7 @@ def tables_of_corpus(
         A DataFrame for gain, selection, ablation and distribution, and for each of AT_FINAL an
         iterable of DataFrames, read when it is consumed.
     """
-    causal = [model for model in models if not cards.is_encoder(model)]
+    causal = [model for model in models if not cards.no_prediction(model)]
     slugs = [model["slug"] for model in causal]
     of_models = {
         name: LazyTables(
@@ -79,7 +79,7 @@ def tables_of_corpus(
 
 
 def with_problems(frame: pd.DataFrame, distribution: pd.DataFrame) -> pd.DataFrame:
-    """A table for readers, with a row and the reason for each encoder, of which nothing is in it.
+    """A table for readers, with a row and the reason for each model that has no part in it.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def with_problems(frame: pd.DataFrame, distribution: pd.DataFrame) -> pd.DataFra
     distribution : DataFrame
         With a row for each model.
     """
-    encoders = distribution[distribution["problem"] == NO_PREDICTION]
-    lacking = encoders[[name for name in frame.columns if name in MODEL_COLUMNS]]
-    rows = [frame.assign(problem=""), lacking.assign(problem=NO_PREDICTION)]
+    others = distribution[distribution["problem"].isin(REASONS)]
+    lacking = others[[name for name in frame.columns if name in MODEL_COLUMNS]]
+    rows = [frame.assign(problem=""), lacking.assign(problem=others["problem"])]
     return tables.joined(rows).reindex(columns=[*frame.columns, "problem"])
 
 

@@ -12,7 +12,7 @@ from infogeo.context.ablation_summary import nothing_kept, over_draws
 from infogeo.context.shared_texts import SharedTexts
 from infogeo.geometry.metrics import EPS2, Regulariser
 from infogeo.inference import regression
-from infogeo.sources.cards import NO_PREDICTION, by_family, is_encoder, model_columns
+from infogeo.sources.cards import by_family, model_columns, no_prediction
 
 LEVEL = 0.9  # of the effect that the earlier tokens have on the next-token distribution
 HALF = 0.5  # share of the earlier tokens that divides "distributed" from "concentrated"
@@ -338,12 +338,12 @@ def distribution(
     by_model = {
         model["slug"]: {
             "n": n, "texts": 0, "censored": False, "best_selector": "", "best_sink": "",
-            "verdict": "not available", "problem": NO_PREDICTION, "model": model["slug"],
+            "verdict": "not available", "problem": no_prediction(model), "model": model["slug"],
         }
         for model in models
-        if is_encoder(model)
+        if no_prediction(model)
     }  # fmt: skip
-    for family in by_family([model for model in models if not is_encoder(model)]):
+    for family in by_family([model for model in models if not no_prediction(model)]):
         slugs = [model["slug"] for model in family]
         of_ablation, of_ridge = (
             SharedTexts((tables[name][slug] for slug in slugs), draws=draws, seed=seed)

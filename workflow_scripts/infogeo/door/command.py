@@ -11,8 +11,11 @@ from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.files.tables import write_csv
 from infogeo.jobs.progress import Heartbeat
+from infogeo.sources import cards
+from infogeo.sources import foreign as foreign_model
 from infogeo.states import array_files, foreign
 from infogeo.states.array_files import Part
+from infogeo.states.imported import export_store
 from infogeo.states.store import is_store, open_store
 
 TABLES = (".csv", ".parquet")
@@ -49,6 +52,15 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--corpus", action="store_true", help="measure the texts together too")
     one.add_argument("--threads", type=int, help="texts side by side (default: all processors)")
     one.set_defaults(run=_measure)
+    one = commands.add_parser(
+        "export", help="a store of the workflow as files for other tools",
+        description="A store of hidden states as safetensors, or as .npy files that NumPy maps "
+        "into memory, with the states.json by which a row of source `states` reads them.",
+    )  # fmt: skip
+    one.add_argument("store", type=Path, help="results/hidden_states/CORPUS/MODEL.h5")
+    one.add_argument("folder", type=Path, help="where to write; ends in the name of the corpus")
+    one.add_argument("--format", choices=("safetensors", "npy"), default="safetensors")
+    one.set_defaults(run=_export)
     return whole
 
 
@@ -96,6 +108,20 @@ def _measure(options) -> None:
             f"{len(doc_ids):,} texts, layers {', '.join(layers)}: {len(table):,} values in "
             f"{options.out}", file=sys.stderr,
         )  # fmt: skip
+
+
+def _export(options) -> None:
+    with open_store(options.store) as store:
+        card = cards.read(_card_of(options.store))
+        facts = {name: card[name] for name in foreign_model.SIZES}
+        facts |= {name: card[name] for name in foreign_model.OPTIONAL if card[name] is not None}
+        files = export_store(store, facts, options.folder, options.format)
+    print(f"{len(files)} files in {options.folder}", file=sys.stderr)
+
+
+def _card_of(store: Path) -> Path:
+    """The model.json beside the stores of results/."""
+    return store.parents[2] / "models" / store.stem / "model.json"
 
 
 @contextlib.contextmanager

@@ -122,7 +122,7 @@ class Family:
             for scope, _, *key in self.trained[model["slug"]].row
             if key[-1] not in DESCRIPTIVE
         )
-        if all(map(cards.is_encoder, self.models)):
+        if all(map(cards.no_prediction, self.models)):
             lengths = dict.fromkeys(n for *_, n, _ in keys)
             keys |= {("text", "", "", n, metric): None for metric in CONDITIONAL for n in lengths}
         return list(keys)
@@ -153,7 +153,8 @@ class Family:
                 values.append(rows[0])
         counts = {"models": len(chosen), "models_left_out": len(self.models) - len(chosen)}
         if not chosen:
-            problem = "no model has a layer at this depth" if depth else cards.NO_PREDICTION
+            reason = cards.no_prediction(self.models[0])
+            problem = "no model has a layer at this depth" if depth else reason
             return key, Choice(None, counts, [], problem)
         table = np.stack(values)  # (models, texts)
         used = np.flatnonzero(np.isfinite(table).all(0))

@@ -69,7 +69,7 @@ class Measured:
             tuple, dict[int, list]
         ] = {}  # key → draw → (positions, values) of each part
         ranks: list[dict] = [{} for _ in KEYS]  # the values of each column, in order of appearance
-        for frame in parts:
+        for frame in filter(len, parts):
             for key, draw, positions, values in _pieces(frame, texts, ranks):
                 pieces_of.setdefault(key, {}).setdefault(draw, []).append((positions, values))
         shape = 1 + max((max(draws) for draws in pieces_of.values()), default=0), len(texts.sources)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infogeo.files.errors import InfogeoError, stop_at
 from infogeo.planning import schemas
-from infogeo.sources import cards, ladder_members
+from infogeo.sources import cards, foreign, ladder_members
 from infogeo.sources.model_directory import GGUF, REPOSITORY, repository_hint, validate_directory
 from infogeo.sources.text_files import text_paths
 
@@ -51,6 +51,7 @@ def read(config: dict) -> tuple[list[dict], list[dict]]:
             *_unknown_sentence_corpora(corpora, config),
             *_unfit_encoders(models, config),
             *_unknown_partners(models, config["models"]),
+            *_undescribed_states(models, corpora, config),
         ]
     stop_at(problems, "The tables of models and corpora")
     return models, corpora
@@ -167,6 +168,7 @@ def _models(path, config: dict) -> tuple[list[dict], list[str]]:
         "ladder": _ladder_row_problems,
         "local": _local_model_problems,
         "hub": _hub_model_problems,
+        "states": _states_problems,
     }
     for number, row in rows:
         problems += [(number, problem) for problem in checks[row["source"]](row, config)]
@@ -234,6 +236,23 @@ def _local_model_problems(row: dict, config: dict) -> list[str]:
     return []
 
 
+def _states_problems(row: dict, config: dict) -> list[str]:
+    """What contradicts states that another engine made; the states themselves are read later."""
+    problems = []
+    if not Path(row["where"]).is_dir():
+        problems.append(
+            f"where: {row['where']!r} is no folder (relative to {Path.cwd()}); it must hold a "
+            "folder of states for each corpus"
+        )
+    if not config["keep_hidden_states"]:
+        problems.append("source: states are kept as they are; set keep_hidden_states to true")
+    for name, default in (("kind", "causal"), ("params", None), ("params_non_embedding", None),
+                          ("trust_remote_code", False)):  # fmt: skip
+        if row[name] != default:
+            problems.append(f"{name}: {row[name]!r}; states.json says it, leave it empty")
+    return problems
+
+
 def _ladder_row_problems(row: dict, config: dict) -> list[str]:
     problems = []
     if row["revision"]:
@@ -291,6 +310,19 @@ def _unknown_partners(models: list[dict], path) -> list[str]:
                 f"{path}, {row['slug']}, pair_with: {partner!r} is no other model of the table; "
                 f"write a slug of it{', such as ' + ', '.join(near) if near else ''}"
             )
+    return problems
+
+
+def _undescribed_states(models, corpora, config: dict) -> list[str]:
+    """States without a description for each corpus, or of another dtype than their row says."""
+    problems = []
+    for row in models:
+        if row["source"] == "states":
+            try:
+                described = foreign.of_model(row["where"], [corpus["slug"] for corpus in corpora])
+                foreign.check_dtype(described[0], row["dtype"])
+            except InfogeoError as error:
+                problems.append(f"{config['models']}, {row['slug']}: {error}")
     return problems
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infogeo.files.artefacts import opened_table
 from infogeo.files.errors import InfogeoError
-from infogeo.sources import cards, ladder_members
+from infogeo.sources import cards, foreign, ladder_members
 from infogeo.sources.model_directory import validate_directory
 from infogeo.sources.parameters import by_names
 from infogeo.sources.text_files import text_paths
@@ -49,6 +49,9 @@ def describe_model(row: dict, config: dict, results: Path, fingerprint: str | No
         )
         counts = {"params_total": total, "params_non_embedding": non_embedding}
         return {**counts, **sizes, "directory": None}
+    if row["source"] == "states":
+        (described,) = foreign.of_model(row["where"], [_first_folder(row["where"])])
+        return foreign.card([described], row["slug"], row["where"], row["revision"], "")
     if row["source"] == "hub":
         raise InfogeoError(f"model {row['slug']}: {row['where']} has not been downloaded yet.")
     files, _, tensors = validate_directory(row["where"], row["trust_remote_code"])
@@ -56,6 +59,12 @@ def describe_model(row: dict, config: dict, results: Path, fingerprint: str | No
     sizes = {"width": parts.width, "layers": parts.layers, "vocabulary": parts.vocabulary}
     sizes["float32_stream"] = parts.float32_stream
     return {**_stored(tensors, parts.vocabulary), **sizes, "directory": row["where"]}
+
+
+def _first_folder(where: str) -> str:
+    """The name of a folder with the description of states; '' where there is none."""
+    described = sorted(Path(where).glob(f"*/{foreign.DESCRIPTION}"))
+    return described[0].parent.name if described else ""
 
 
 def _stored(tensors: dict, vocabulary: int) -> dict:

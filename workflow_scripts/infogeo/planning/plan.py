@@ -181,6 +181,8 @@ def rules_of(config: dict) -> dict[str, str]:
 
 def _absent(row: dict) -> tuple[str, ...]:
     """Works that a model has no job of."""
+    if not cards.has_model(row):
+        return ("dump", "gains", "twins", "ablation")
     return ("gains", "ablation") if cards.is_encoder(row) else ()
 
 
@@ -205,7 +207,7 @@ def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
         hours = {work: getattr(job, rules[work])()[1] / 3600 for work in known}
         hours |= dict.fromkeys(_absent(row), 0.0)
         if tokens is not None:
-            forward = job.forward()
+            forward = job.forward() if cards.has_model(row) else 0
             kind = cards.stored_dtype(model, row["dtype"], config["states"]["dtype"])
             stored = hidden_states_bytes(model, tokens, job.layers, kind)
             reduced = reduced_states_bytes(model, config, judged, texts, tokens, kind)
@@ -226,7 +228,7 @@ def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
         "memory_rule": memory_rule,
         **{f"{work}_hours": hours.get(work) for work in WORKS},
         "training_flops": training_flops,
-        "asked_gpus": asked["dump"]["gpus"],
+        "asked_gpus": asked["dump"]["gpus"] if "dump" in asked else 0,
         **{
             f"asked_{work}_{unit}": asked[work][unit] if work in asked else None
             for work in WORKS

@@ -64,6 +64,11 @@ def _of_family(rows: list[dict], results) -> list[str]:
     reasons = []
     if any(map(cards.is_encoder, rows)):
         reasons.append(f"no likelihoods, gains, token selection, ablation: {cards.NO_PREDICTION}")
+    if not all(map(cards.has_model, rows)):
+        reasons.append(
+            "no twins, token selection, ablation, nor gains of each token, and likelihoods only "
+            f"where they are given: {cards.NO_MODEL}"
+        )
     dtypes = sorted({row["dtype"] for row in rows})
     count = sizes(rows)
     tokenizers = {_tokenizer(row, results) for row in rows} - {None}

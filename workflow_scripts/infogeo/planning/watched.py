@@ -23,6 +23,12 @@ def files_of_model(row: dict) -> list[Path]:
     return sorted(file for kind in ("*.safetensors", "*.json") for file in where.glob(kind))
 
 
+def files_of_states(where: str, corpus: str) -> list[Path]:
+    """The files of states that another engine made of a corpus, and their description."""
+    folder = Path(where) / corpus
+    return sorted(file for file in folder.iterdir() if file.is_file()) if folder.is_dir() else []
+
+
 def nameable(files: list[Path]) -> list[str]:
     """The paths that Snakemake can be given."""
     return [str(file) for file in files if _is_nameable(file)]

@@ -32,7 +32,8 @@ def tables_of_corpus(
     models : list of dict
         slug, family, commit and what cards say of them.
     trained, untrained : sequences of (path, str)
-        A model each: its file of geometry, or that of its twins, and the fingerprint.
+        A model each: its file of geometry, or that of its twins, and the fingerprint. A model of
+        which only the states are there has no twins.
     neighbours, permutations, headline_depth, draws, seed
         See `judge_corpus`, `score_table` and `trend_table`.
 
@@ -43,7 +44,8 @@ def tables_of_corpus(
         the trends say why.
     """
     slugs = [model["slug"] for model in models]
-    both = (LazyTables(load, slugs, *zip(*files, strict=True)) for files in (trained, untrained))
+    with_twins = [model["slug"] for model in models if cards.has_model(model)]
+    both = (_tables(slugs, trained), _tables(with_twins, untrained))
     try:
         study = judge_corpus(
             corpus, models, *both, neighbours=neighbours, permutations=permutations, seed=seed
@@ -55,6 +57,11 @@ def tables_of_corpus(
     scores = score_table(study, headline_depth=headline_depth)
     trends = trend_table(study, headline_depth=headline_depth, draws=draws, seed=seed)
     return {"scores": cards.with_commits(scores, models), "trends": trends}
+
+
+def _tables(slugs: list[str], files) -> LazyTables:
+    """The file of geometry of each of some models, perhaps of none."""
+    return LazyTables(load, slugs, *(zip(*files, strict=True) if slugs else ((), ())))
 
 
 def joined(corpora: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:

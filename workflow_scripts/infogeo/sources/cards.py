@@ -5,9 +5,11 @@ from pathlib import Path
 
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import check
+from infogeo.sources.foreign import NO_MODEL
 
 # Why an encoder lacks likelihoods, information gain, token selection and token ablation.
 NO_PREDICTION = "an encoder predicts no next token"
+REASONS = (NO_PREDICTION, NO_MODEL)  # of `no_prediction`
 
 
 def read(path, expected: str | None = None) -> dict:
@@ -50,6 +52,18 @@ def require_files(card: dict) -> None:
 def is_encoder(model: dict) -> bool:
     """Whether a model, by its row or card, is run as an encoder; without `kind` it is causal."""
     return model.get("kind", "causal") == "encoder"
+
+
+def has_model(model: dict) -> bool:
+    """Whether a model, by its row or card, is there to be run; else only its states are."""
+    return model.get("source") != "states"
+
+
+def no_prediction(model: dict) -> str:
+    """Why a model, by its row or card, makes no prediction of the next token; "" where it does."""
+    if not has_model(model):
+        return NO_MODEL
+    return NO_PREDICTION if is_encoder(model) else ""
 
 
 def stored_dtype(card: dict, dtype: str, asked: str) -> str:

@@ -10,14 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
+from infogeo.sources.foreign import AXES, DESCRIPTION
 from infogeo.states import array_files
 from infogeo.states.array_files import Part, StoredArray
 from infogeo.states.layout import TOKEN_ARRAYS, row_offsets
 
-DESCRIPTION = "states.json"
 # Of arrays that are no states.
 NAMES = (*TOKEN_ARRAYS, "lengths", "offsets", "attention_mask", "doc_ids")
-AXES = ("token layer width", "layer token width")
 
 
 class Text(NamedTuple):
@@ -54,11 +53,14 @@ class Form(NamedTuple):
     arrays : dict of str to str, optional
         Array of what is named otherwise, of `NAMES`. Of a file of several texts lengths or offsets
         say where they lie one after another, and attention_mask which tokens of a batch count.
+    doc_ids : list of str, optional
+        Names of the texts, where all lie in one file.
     """
 
     layers: dict | None = None
     axes: str = AXES[0]
     arrays: dict | None = None
+    doc_ids: list | None = None
 
 
 def texts_in(path, form: Form | None = None) -> list[Text]:
@@ -76,11 +78,22 @@ def texts_in(path, form: Form | None = None) -> list[Text]:
                        and file.name != DESCRIPTION)  # fmt: skip
     if not files:
         raise InfogeoError(f"{path}: no file of arrays ({', '.join(array_files.READERS)}).")
-    return named_apart([text for file in files for text in texts_of_file(file, form)], path)
+    return texts_of_files(files, path, form)
 
 
-def named_apart(texts: list[Text], path) -> list[Text]:
-    """The texts, refused where two have one name."""
+def texts_of_files(files: list[Path], path, form: Form | None = None) -> list[Text]:
+    """The texts of some files of `path`; .npy files, an array each, are of the same texts.
+
+    Raises
+    ------
+    InfogeoError
+        See `texts_in`.
+    """
+    if len(files) > 1 and all(file.suffix == ".npy" for file in files):
+        arrays = {name: array for file in files for name, array in array_files.read(file).items()}
+        texts = _File(Path(path), arrays, form or Form()).texts()
+    else:
+        texts = [text for file in files for text in texts_of_file(file, form)]
     names = [text.doc_id for text in texts]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InfogeoError(
@@ -191,9 +204,12 @@ class _File:
 
     def _names(self, count: int) -> list[str]:
         stored = self.named("doc_ids")
-        if stored is None:
+        if self.form.doc_ids is not None:
+            names = self.form.doc_ids
+        elif stored is None:
             return [self.path.stem] if count == 1 else [str(place) for place in range(count)]
-        names = [x.decode() if isinstance(x, bytes) else str(x) for x in stored[...].tolist()]
+        else:
+            names = [x.decode() if isinstance(x, bytes) else str(x) for x in stored[...].tolist()]
         if len(names) != count:
             raise InfogeoError(f"{self.path}: {len(names)} doc_ids for {count} texts.")
         return names
