@@ -1,5 +1,6 @@
 """The workflow runs from any working directory, and inside other workflows."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,7 @@ rule compare:
     input:
         "results/tables/scaling_laws.csv",
         "other/results/spectra/mine/m.h5",
+        "other/results/tables/scaling_laws.csv",
         "{{model}}.named".format(model="a-model-of-the-caller"),
     output: "compared.txt"
     shell: "cat {{input}} > {{output}}"
@@ -57,8 +59,14 @@ def folder(tmp_path, tiny_model_dir):
     (tmp_path / "Snakefile").write_text(CALLER)
     (tmp_path / "texts.jsonl").write_text('{"text": "a b c"}\n')
     (tmp_path / "models.tsv").write_text(
-        f"slug\tfamily\tsource\twhere\nm\tf\tlocal\t{where}\n", encoding="utf-8"
+        f"slug\tfamily\tsource\twhere\nm\tf\tlocal\t{where}\ngiven\tf\tstates\tgiven\n",
+        encoding="utf-8",
     )
+    (tmp_path / "given/mine").mkdir(parents=True)
+    (tmp_path / "given/mine/a.npz").touch()
+    sizes = dict.fromkeys(("params_total", "params_non_embedding", "width", "layers"), 8)
+    description = json.dumps({"model": sizes, "dtype": "float32"})
+    (tmp_path / "given/mine/states.json").write_text(description)
     return tmp_path
 
 
@@ -67,9 +75,12 @@ def test_two_modules_of_different_configurations_share_a_workflow_with_rules_of_
     assert run.returncode == 0, run.stdout + run.stderr
     assert jobs["compare"] == jobs["named"] == 1
     assert jobs["infogeo_train_ladder"] == 13
-    assert (jobs["other_fetch_model"], jobs["other_compute_spectra"]) == (1, 1)
+    assert (jobs["other_fetch_model"], jobs["other_compute_spectra"]) == (1, 2)
     assert "other_train_ladder" not in jobs
     assert "infogeo_fetch_model" not in jobs
+    # States of another engine are described, imported and measured, and have no twins.
+    assert (jobs["other_describe_states"], jobs["other_import_states"]) == (1, 1)
+    assert (jobs["other_compute_entropy"], jobs["other_untrained_twins"]) == (2, 1)
 
 
 def test_the_embedded_default_runs_from_any_working_directory(tmp_path):

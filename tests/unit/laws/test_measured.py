@@ -109,6 +109,17 @@ def test_means_with_intervals_over_clusters_and_the_reach_of_the_twins():
     assert found["y_low"] < found["y"] < found["y_high"]
 
 
+def test_a_model_without_twins_has_its_means_and_a_gap_beside_them():
+    texts = Texts()
+    trained = Measured([table([("a1", "0", "entropy", 1.0), ("b1", "0", "entropy", 2.0)])], texts)
+    untrained = Measured([table([], draw=0)], texts)  # a table without rows
+    model = {"slug": "m", "family": "f", "params_non_embedding": 1, "params_total": 2, "width": 4,
+             "final_width": 4, "layers": 2}  # fmt: skip
+    (row,) = profile("c", model, trained, untrained, texts, draws=9, seed=0).to_dict("records")
+    assert (row["metric"], row["y"]) == ("entropy", 1.5)
+    assert np.isnan(row["untrained"])
+
+
 def test_difference_in_effective_rank_is_of_exponentials_of_means():
     rows = [(f"a{i}", "final", "entropy", value) for i, value in enumerate([1.0, 2.0])]
     texts = Texts()

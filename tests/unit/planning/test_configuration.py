@@ -561,6 +561,46 @@ def test_an_encoder_is_alone_in_its_family_and_sentences_have_the_length_of_a_pa
     assert len(models.write(causal, header=header).read()) == 1
 
 
+STATES_HEADER = "slug\tfamily\tsource\twhere\tdtype"
+
+
+@pytest.fixture
+def given(tmp_path):
+    """States of another engine, described for the sound corpus."""
+    folder = tmp_path / "given" / SOUND["corpora"].splitlines()[1].split("\t")[0]
+    folder.mkdir(parents=True)
+    (folder / "a.npz").touch()
+    sizes = dict.fromkeys(("params_total", "params_non_embedding", "width", "layers"), 8)
+    (folder / "states.json").write_text(json.dumps({"model": sizes, "dtype": "bfloat16"}))
+    return folder
+
+
+def test_states_of_another_engine_are_a_model_of_the_dtype_that_they_have(models, given):
+    row = f"a\tf\tstates\t{given.parent}\t"
+    models.write(row + "bfloat16", header=STATES_HEADER)
+    assert [row["source"] for row in models.read()] == ["states"]
+    models.write(row + "float32", header=STATES_HEADER)
+    (line,) = problems(models.read)
+    assert "a: " in line and "dtype bfloat16, but the models table says float32" in line
+    (given / "states.json").unlink()
+    assert "states.json: no such file" in only(problems(models.read))
+
+
+@pytest.mark.parametrize(
+    ("cells", "changes", "problem"),
+    [
+        ({"where": "nowhere"}, {}, "where: 'nowhere' is no folder"),
+        ({"kind": "encoder"}, {}, "kind: 'encoder'; states.json says it"),
+        ({"params": "10"}, {}, "params: 10; states.json says it"),
+        ({}, {"keep_hidden_states": False}, "set keep_hidden_states to true"),
+    ],
+)
+def test_what_contradicts_states_of_another_engine_is_named(models, given, cells, changes, problem):
+    row = {"slug": "a", "family": "f", "source": "states", "where": str(given.parent)} | cells
+    lines = models.problems("\t".join(row.values()), header="\t".join(row), **changes)
+    assert problem in only(lines)
+
+
 @pytest.mark.parametrize(
     ("column", "value", "problem"),
     [

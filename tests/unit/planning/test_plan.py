@@ -733,3 +733,17 @@ def test_a_hub_model_that_is_not_there_yet_is_planned_from_its_row(config, tmp_p
     assert "7.00 M" in printed and "?" in printed
     found = asked("dump_hidden_states", config, tmp_path, row)
     assert found["megabytes"] == demand.LEAST_MEGABYTES
+
+
+def test_states_of_another_engine_are_planned_without_passes_twins_and_gains(config, tmp_path):
+    folder = tmp_path / "given/stories"
+    folder.mkdir(parents=True)
+    (folder / "a.npz").touch()
+    sizes = {"params_total": 900, "params_non_embedding": 800, "width": 16, "layers": 2}
+    (folder / "states.json").write_text(json.dumps({"model": sizes, "dtype": "float32"}))
+    given = ladder_row("given", str(folder.parent), source="states", revision="")
+    (row,) = planned(config, tmp_path, models=[given])
+    assert (row["params_total"], row["width"], row["asked_gpus"]) == (900, 16, 0)
+    assert row["forward_flops"] == row["dump_hours"] == row["twins_hours"] == 0
+    assert row["spectra_hours"] > 0
+    assert row["asked_twins_minutes"] is None

@@ -61,6 +61,12 @@ def test_where_all_can_be_judged_nothing_is_said():
     assert notes(family({}, {}, {}), sentences={"corpora": []}) == []
 
 
+def test_what_a_family_lacks_of_which_only_states_are_there_is_in_its_line():
+    (line,) = notes(family({}, {}, {"source": "states", "where": "given"}))
+    assert line.startswith("family f: no twins, token selection, ablation")
+    assert line.endswith("states of another engine, whose model is not here")
+
+
 def test_what_a_family_of_encoders_lacks_is_in_its_line():
     (line,) = notes(family(*[{"kind": "encoder"}] * 3))
     assert line.startswith("family f: no likelihoods, gains, token selection, ablation: an encoder")
