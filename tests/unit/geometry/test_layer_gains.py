@@ -128,7 +128,7 @@ def planted(texts, rng):
     surprisal = rng.exponential(3.0, (len(texts), N - 1))
     gain = np.ones((1, len(texts), N))
     gain[0, :, 1:] = surprisal - 5 * np.arange(1, N)
-    return LayerGains("final", [("lambda=1", 1.0)], gain, gain, gain[0]), surprisal
+    return LayerGains("final", 8, [("lambda=1", 1.0)], gain, gain, gain[0]), surprisal
 
 
 def test_relations_find_what_is_planted_given_the_position(texts):

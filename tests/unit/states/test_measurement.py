@@ -17,6 +17,7 @@ from infogeo.files.errors import InfogeoError
 from infogeo.geometry import corpus_spectra, covariance, gain_tables, layer_gains
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.dimension_rows import tables_by_layer
+from infogeo.geometry.repetition import TypeGains
 from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
 from infogeo.inference import resampling
 from infogeo.states import likelihoods, loading, two_passes, work
@@ -75,6 +76,7 @@ def stored(folder, card, corpus, dtype) -> Path:
         scores = texts.scores_of_model(*said, store.offsets)
         checks = layer_gains.Checks(texts.doc_ids, texts.n, SEED)
         copies = resampling.text_copies(texts.clusters, draws=DRAWS, seed=SEED)
+        types = TypeGains(texts.tokens, SEED)
         dimensions = tables_by_layer(
             store, resampling.clusters(*named), N, SAMPLED_ROWS,
             most=NEIGHBOURS, draws=DRAWS, seed=SEED,
@@ -84,7 +86,7 @@ def stored(folder, card, corpus, dtype) -> Path:
             states = store.states([layer])
             found = layer_gains.gains_of_layer(states, texts, LAMBDAS, EPS2, checks.check_text)
             rows, checks.rows = checks.rows, []
-            tables = gain_tables.layer_tables(found, rows, texts, scores, copies)
+            tables = gain_tables.layer_tables(found, rows, texts, scores, copies, types)
             parts.append(tables | {"dimension": dimensions(layer)})
     for name in TABLES:
         made = pd.concat([part[name] for part in parts], ignore_index=True)

@@ -15,7 +15,8 @@ GAIN_COLUMNS = [
     "corpus", "family", "model", "N", "params_total", "width", "layers", "replicate",
     "layer", "relative_depth", "n", "regulariser", "lam", "metric", "y", "low", "high",
     "untrained", "untrained_low", "untrained_high", "untrained_on_trained",
-    "random", "random_low", "random_high", "within_position", "spearman", "texts",
+    "random", "random_low", "random_high",
+    "within_position", "with_repetition", "spearman", "types_partial", "types_spearman", "texts",
     "largest_residual_ridge", "largest_residual_slogdet", "checked_tokens",
 ]  # fmt: skip
 PLACE = ["layer", "regulariser", "lam", "n", "metric"]

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from infogeo.geometry import repetition
 from infogeo.geometry.layer_gains import FullTexts, LayerGains
+from infogeo.geometry.repetition import TypeGains
 from infogeo.inference import resampling
 from infogeo.inference.rank_correlation import partial_spearman, within_levels
 
@@ -129,10 +131,13 @@ def surprisal_table(gains: LayerGains, surprisal, weights):
     return _long(gains, columns)
 
 
-def relation_table(gains: LayerGains, texts: FullTexts, scores: dict, copies=None):
+def relation_table(
+    gains: LayerGains, texts: FullTexts, scores: dict, copies=None, types: TypeGains | None = None
+):
     """Partial Spearman correlations of the gain with what a model says of the same tokens.
 
-    Given are the position and the frequency of the token; all tokens 2 … n count.
+    Given are the position, the frequency of the token, and how long ago it came before in its text;
+    all tokens 2 … n count.
 
     Parameters
     ----------
@@ -142,20 +147,25 @@ def relation_table(gains: LayerGains, texts: FullTexts, scores: dict, copies=Non
         (relation, reference) → (texts, n − 1) array, such as the surprisal of each token.
     copies : (draws, texts) int array, optional
         Resamples of text clusters for 95 % intervals (NaN without), see `resampling.text_copies`.
+    types : TypeGains, optional
+        Of random vectors, one for every type of token.
 
     Returns
     -------
     pandas.DataFrame
         layer, regulariser, lam, n, relation, reference, partial_spearman, low, high,
-        within_position (the same with a level per position in place of its rank), spearman
-        (nothing held fixed), tokens, texts. NaN where a variable is constant.
+        within_position (the same with a level per position in place of its rank),
+        with_repetition (repetition not held fixed), spearman (nothing held fixed); and of random
+        vectors for each type of token types_partial and types_spearman (NaN without); tokens,
+        texts. NaN where a variable is constant.
     """
     gain = gains.gain[..., 1:].reshape(len(gains.gain), -1)
     targets = np.stack([values.ravel() for values in scores.values()])
     position = np.tile(np.arange(1, texts.n), len(texts))
     frequency = texts.frequency[:, 1:].ravel()
     of_text = np.repeat(np.arange(len(texts)), texts.n - 1)
-    controls, once = [position, frequency], np.ones((1, len(texts)), np.int16)
+    since = repetition.since_last(texts.tokens)[:, 1:].ravel()
+    controls, once = [position, frequency, since], np.ones((1, len(texts)), np.int16)
     drawn = once if copies is None else np.concatenate([once, copies])
     partial = partial_spearman(gain, targets, controls, of_text, drawn)
     low = high = np.full(partial.shape[1:], np.nan)
@@ -165,9 +175,17 @@ def relation_table(gains: LayerGains, texts: FullTexts, scores: dict, copies=Non
         "partial_spearman": partial[0],
         "low": low,
         "high": high,
-        "within_position": within_levels(gain, targets, [frequency], position),
+        "within_position": within_levels(gain, targets, [frequency, since], position),
+        "with_repetition": partial_spearman(gain, targets, controls[:2], of_text, once)[0],
         "spearman": partial_spearman(gain, targets, controls[:0], of_text, once)[0],
+        "types_partial": np.full(partial.shape[1:], np.nan),
+        "types_spearman": np.full(partial.shape[1:], np.nan),
     }  # (kinds, targets) each
+    if types is not None:
+        of_types = types.of(gains.width, [lam for _, lam in gains.regularisers])
+        of_types = of_types[..., 1:].reshape(gain.shape)
+        for name, fixed in (("types_partial", controls), ("types_spearman", controls[:0])):
+            columns[name] = partial_spearman(of_types, targets, fixed, of_text, once)[0]
     relations, references = zip(*scores, strict=True)
     of_kinds = [
         {"n": texts.n, "relation": relations, "reference": references,
@@ -178,7 +196,9 @@ def relation_table(gains: LayerGains, texts: FullTexts, scores: dict, copies=Non
     return _long(gains, of_kinds)
 
 
-def layer_tables(gains: LayerGains, checks: list, texts: FullTexts, scores: dict, copies) -> dict:
+def layer_tables(
+    gains: LayerGains, checks: list, texts: FullTexts, scores: dict, copies, types: TypeGains
+) -> dict:
     """All tables of a layer.
 
     Parameters
@@ -191,6 +211,7 @@ def layer_tables(gains: LayerGains, checks: list, texts: FullTexts, scores: dict
         See `relation_table`; the surprisal is ("surprisal", "own").
     copies : (draws, texts) int array
         Of the bootstrap over text clusters; see `resampling.text_copies`.
+    types : TypeGains
 
     Returns
     -------
@@ -206,7 +227,7 @@ def layer_tables(gains: LayerGains, checks: list, texts: FullTexts, scores: dict
     return {
         "texts": text_table(gains, texts),
         "positions": position_table(gains, weights),
-        "relations": relation_table(gains, texts, scores, copies),
+        "relations": relation_table(gains, texts, scores, copies, types),
         "checks": pd.DataFrame(checks),
         "surprisal": surprisal_table(gains, scores["surprisal", "own"], weights),
     }

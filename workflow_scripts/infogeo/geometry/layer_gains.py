@@ -30,6 +30,8 @@ class FullTexts:
     doc_ids, sources : (texts,) arrays of str
     frequency : (texts, n) int array
         How often the id of the token occurs among all tokens of the corpus.
+    tokens : (texts, n) int array
+        Their ids.
     """
 
     n: int
@@ -37,6 +39,7 @@ class FullTexts:
     doc_ids: np.ndarray
     sources: np.ndarray
     frequency: np.ndarray
+    tokens: np.ndarray
 
     @classmethod
     def of(cls, doc_ids, sources, offsets, token_ids, n: int) -> "FullTexts":
@@ -64,8 +67,8 @@ class FullTexts:
             )
         counts = np.bincount(token_ids)
         doc_ids, sources = (np.array(names, dtype=object)[index] for names in (doc_ids, sources))
-        frequency = counts[token_ids][offsets[index][:, None] + np.arange(n)]
-        return cls(n, index, doc_ids, sources, frequency)
+        tokens = np.asarray(token_ids)[offsets[index][:, None] + np.arange(n)]
+        return cls(n, index, doc_ids, sources, counts[tokens], tokens)
 
     def __len__(self):
         return len(self.index)
@@ -121,6 +124,7 @@ class LayerGains:
     Attributes
     ----------
     layer : str
+    width : int
     regularisers : list of (str, float)
     gain, rho : (regularisers, texts, n) float64 arrays
     norms : (texts, n) float64 array
@@ -128,6 +132,7 @@ class LayerGains:
     """
 
     layer: str
+    width: int
     regularisers: list[tuple[str, float]]
     gain: np.ndarray
     rho: np.ndarray
@@ -185,7 +190,7 @@ def gains_of_layer(
             of_width = regularisers(lambdas, eps2, texts.n, Z.shape[1])
             shape = (len(of_width), len(texts), texts.n)
             of_layer = LayerGains(
-                layer, of_width, np.empty(shape), np.empty(shape), np.empty(shape[1:])
+                layer, Z.shape[1], of_width, np.empty(shape), np.empty(shape), np.empty(shape[1:])
             )
             stack = np.empty((max(1, BATCH_BYTES // (8 * Z.size)), *Z.shape))
         check_finite(Z, f"text {texts.doc_ids[places[index]]!r}, layer {layer}")

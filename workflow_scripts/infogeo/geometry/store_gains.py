@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from infogeo.geometry.gain_tables import layer_tables
 from infogeo.geometry.layer_gains import Checks, FullTexts, gains_of_layer
+from infogeo.geometry.repetition import TypeGains
 from infogeo.inference import resampling
 
 
@@ -29,12 +30,13 @@ def tables_by_layer(
     texts = FullTexts.of(states.doc_ids, states.sources, offsets, states.token_ids(), n)
     scores = texts.scores_of_model(states.nll(), states.predictive_entropy(), offsets)
     copies = resampling.text_copies(texts.clusters, draws=draws, seed=seed)
+    types = TypeGains(texts.tokens, seed)
 
     def of_layer(layer: str):
         checks = Checks(texts.doc_ids, texts.n, seed)
         hidden = counted(states.states([layer]))
         gains = gains_of_layer(hidden, texts, lambdas, eps2, checks.check_text)
-        return layer_tables(gains, checks.rows, texts, scores, copies)
+        return layer_tables(gains, checks.rows, texts, scores, copies, types)
 
     return texts, of_layer
 

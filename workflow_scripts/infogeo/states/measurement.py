@@ -12,6 +12,7 @@ from infogeo.files.artefacts import read_table, remove_partial, replacing
 from infogeo.files.parts import write_pieces
 from infogeo.geometry import gain_tables, layer_gains
 from infogeo.geometry.depths import layers_at
+from infogeo.geometry.repetition import TypeGains
 from infogeo.inference import resampling
 from infogeo.jobs.threads import side_by_side
 from infogeo.sources import cards
@@ -193,10 +194,11 @@ def assemble(task: Assembly) -> None:
         )
         scores = texts.scores_of_model(arrays["nll"], arrays["predictive_entropy"], encoded.offsets)
         copies = resampling.text_copies(texts.clusters, draws=task.draws, seed=measured.seed)
+        types = TypeGains(texts.tokens, measured.seed)
 
         def of_layer(layer):
             of_texts, checks = gains(measured, layer)
-            return gain_tables.layer_tables(of_texts, checks, texts, scores, copies)
+            return gain_tables.layer_tables(of_texts, checks, texts, scores, copies, types)
 
         with side_by_side(measured.model.threads) as each:
             write_pieces(each(of_layer, measured.layers), tables, task.fingerprints["gain"])

@@ -217,13 +217,14 @@ def sums(groups: Iterable[h5py.Group], prefixes, width: int) -> Sums:
     return total
 
 
-def layer_gains(groups: Iterable[h5py.Group], layer: str, of_width: list):
+def layer_gains(groups: Iterable[h5py.Group], layer: str, width: int, of_width: list):
     """Gains of all texts at a layer and their checks (a list of dict), likewise.
 
     Parameters
     ----------
     groups : iterable of h5py.Group
     layer : str
+    width : int
     of_width : list
         The regularisers by name.
     """
@@ -234,7 +235,7 @@ def layer_gains(groups: Iterable[h5py.Group], layer: str, of_width: list):
         checks += json.loads(group["checks"][:].tobytes())
     values = [lam for _, lam in of_width]
     gain, rho = of_pivots(np.concatenate(squares, axis=1), values)
-    return LayerGains(layer, of_width, gain, rho, np.concatenate(norms)), checks
+    return LayerGains(layer, width, of_width, gain, rho, np.concatenate(norms)), checks
 
 
 def chosen_rows(groups: Iterable[h5py.Group], choice: RowChoice) -> dict:

@@ -37,7 +37,7 @@ def token_arrays(task: MeasureTask) -> dict:
 def gains(task: MeasureTask, layer: str):
     """The gains of all texts at a layer and their checks; see `reduction.layer_gains`."""
     of_width = regularisers(task.lambdas, task.eps2, max(task.n), task.widths[layer])
-    return reduction.layer_gains(task.reductions(layer), layer, of_width)
+    return reduction.layer_gains(task.reductions(layer), layer, task.widths[layer], of_width)
 
 
 def no_gains(names) -> list[dict]:
