@@ -43,3 +43,32 @@ rule paired_differences:
         **DIFFERENCES.params,
     script:
         "../workflow_scripts/paired_differences.py"
+
+
+rule figure_differences:
+    """Draw the differences of the headline's metrics, pair by pair."""
+    input:
+        "results/scaling/differences.parquet",
+    output:
+        **figure_outputs("paired_differences", "two models side by side"),
+    log:
+        "results/logs/figure_differences/{corpus}.log",
+    benchmark:
+        "results/benchmarks/figure_differences/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(1000),
+    params:
+        n=CONFIG["headline"]["n"],
+        eps2=CONFIG["headline"]["eps2"],
+        depth=CONFIG["headline"]["depth"],
+        metrics=CONFIG["headline"]["metrics"],
+        draws=CONFIG["scaling"]["draws"],
+        untrained_draws=CONFIG["controls"]["untrained_draws"],
+        seed=CONFIG["seed"],
+        expected=DIFFERENCES.fingerprint(),
+        logic=logic("figure_differences"),
+    script:
+        "../workflow_scripts/figure_differences.py"

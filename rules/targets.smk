@@ -12,7 +12,11 @@ PARTS = {
         "figures": per_corpus("entropy_scaling", "conditional_entropy", "depth", "width_pairs"),
         "pages": [],
     },
-    "differences": {"tables": ["paired_differences.csv"], "figures": [], "pages": []},
+    "differences": {
+        "tables": ["paired_differences.csv"],
+        "figures": per_corpus("paired_differences"),
+        "pages": [],
+    },
     "context": {
         "tables": [
             "information_gain.csv",
@@ -97,13 +101,13 @@ def sentence_files(wildcards) -> list[str]:
 
 
 def difference_files(wildcards) -> list[str]:
-    """The table of paired differences."""
+    """The table and figures of paired differences."""
     if not MODEL_PAIRS:
         raise WorkflowError(
             f"no models of {CONFIG['models']} are set side by side. To add: the slug of the other model in the "
             "column pair_with"
         )
-    return table_files("differences")
+    return table_files("differences") + figure_files("differences")
 
 
 def similarity_files(wildcards) -> list[str]:

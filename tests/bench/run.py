@@ -62,6 +62,13 @@ BENCHES = (
         "error (residuals: 57 % by a profile), and percentiles need an order (25 %). All 999 draws "
         "of a law take less than a millisecond.",
     ),
+    (
+        "Similarity",
+        ["similarity.py"],
+        "Above the floor: each block of the Grams is centred and multiplied with those of the "
+        "other layers while it is in the cache, and rows are read once for each block. Goal: 20 "
+        "times the pairwise way.",
+    ),
     ("Skills", ["skills.py"], ""),
     ("Cost against n, d and texts", ["cost.py", str(DOCS / "cost.png")], "![cost](cost.png)"),
     (

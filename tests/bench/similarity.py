@@ -1,6 +1,6 @@
 """Time of the debiased CKA of all pairs of layers beside the way of one pair after another.
 
-    python tests/bench/similarity.py [layers [texts [width]]]
+    python tests/bench/similarity.py [texts [layers [width]]]
 
 One thread, processor time; ours and the rivals alternate, and the medians of the rounds are
 printed. The rivals take one pair after another. `pair by pair` is the published code of Kornblith
@@ -94,7 +94,7 @@ def peak_memory(function) -> float:
     return peak / 2**20
 
 
-def main(count: int = 30, texts: int = 1000, width: int = 1024) -> None:
+def main(texts: int = 1000, count: int = 30, width: int = 1024) -> None:
     """Print the table."""
     layers = layers_of(count, texts, width)
     functions = {

@@ -22,7 +22,7 @@ RARELY_RUN = [
 ]
 
 
-@pytest.mark.parametrize("bench", ["bootstrap.py 99", "store.py 2"])
+@pytest.mark.parametrize("bench", ["bootstrap.py 99", "store.py 2", "similarity.py 60"])
 def test_what_a_bench_times_equals_its_rival(bench):
     program, size = bench.split()
     run = subprocess.run(

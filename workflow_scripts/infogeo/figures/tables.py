@@ -27,6 +27,11 @@ NEEDED = {
             "model", "N", "params_total", "width", "layers", "layer", "relative_depth",
             "y", "y_low", "y_high",
         ],
+        "differences": [
+            "corpus", "model", "other_model", "layer", "relative_depth", "scope", "convention",
+            "first", "n", "metric", "other_value", "difference", "low", "high",
+            "untrained_difference",
+        ],
         "pairs": [
             "corpus", "family", "scope", "metric", "depth", "convention", "first", "n",
             "width", "layers_low", "layers_high", "ln_ratio", "ln_ratio_low", "ln_ratio_high",
