@@ -188,7 +188,7 @@ def test_table_has_every_value_once(table):
     # 9 of centred ones: so few texts have no α and no share of ten eigenvalues. And at n = 5 no
     # text whose first token ends within the context of prefix_bits_per_byte.
     spectra = (2 * (3 + 2) + 2 * (2 * 2 + 1)) * (15 + 7) + 3 * 2 * (10 + 9)
-    norms = (3 + 2) * (5 + 4)
+    norms = (3 + 2) * (6 + 5)
     assert len(frame) == 2 * (spectra + norms) + (3 + 2) * 3 + 2
 
 

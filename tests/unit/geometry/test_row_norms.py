@@ -1,5 +1,7 @@
 """Norms of rows against a loop, and a massive first token."""
 
+import itertools
+
 import numpy as np
 import pytest
 from made_states import hidden
@@ -24,6 +26,10 @@ def test_norms_are_those_of_a_loop_over_rows(kind):
             "massive_rows": sum(length > 10 * median for length in lengths),
             "largest_coordinate": np.mean(shares, axis=0).max(),
         }
+        steps = np.diff(rows, axis=0)
+        pairs = [(a @ b, np.linalg.norm(a) * np.linalg.norm(b))
+                 for a, b in itertools.pairwise(steps)]  # fmt: skip
+        expected["curvature"] = np.mean([np.degrees(np.arccos(p / q)) for p, q in pairs])
         if first == "in":
             expected["first_norm"] = lengths[0]
         assert found == pytest.approx(expected, rel=1e-6)
@@ -40,4 +46,16 @@ def test_a_massive_first_row_is_counted_and_gone_without_it():
 
 def test_zero_rows_have_no_largest_coordinate():
     found = row_norms(np.zeros((4, 3)), [4])["in", 4]
+    assert np.isnan(found.pop("curvature"))  # nothing moves
     assert {float(value) for value in found.values()} == {0.0}
+
+
+def test_the_path_of_tokens_is_straight_bent_or_turns_back():
+    steps = np.array([[1.0, 0], [1, 0], [0, 2], [0, -1]])
+    path = np.vstack([[0, 0], np.cumsum(steps, axis=0)])
+    assert row_norms(path[:3], [3])["in", 3]["curvature"] == pytest.approx(0)
+    assert row_norms(path[:4], [4])["in", 4]["curvature"] == pytest.approx((0 + 90) / 2)
+    assert row_norms(path, [5])["in", 5]["curvature"] == pytest.approx((0 + 90 + 180) / 3)
+    assert row_norms(path, [5])["out", 5]["curvature"] == pytest.approx((90 + 180) / 2)
+    still = np.vstack([path[:3], path[2:]])  # a token whose state is that of the one before
+    assert row_norms(still, [6])["in", 6]["curvature"] == pytest.approx((0 + 180) / 2)

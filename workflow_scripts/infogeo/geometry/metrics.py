@@ -34,8 +34,9 @@ MEAN_GAIN = "mean_gain"
 # Over n tokens, which cover other bytes under another tokenizer; and over equal bytes of a text.
 BITS, PREFIX_BITS = "bits_per_byte", "prefix_bits_per_byte"
 CONDITIONAL = ("nll", BITS, PREFIX_BITS, "predictive_entropy")
-# Of the rows of a text as they are, before any convention: see `row_norms`.
-NORMS = ("first_norm", "largest_norm", "median_norm", "massive_rows", "largest_coordinate")
+# Of the rows of a text as they are, and of the path that they make: see `row_norms`.
+NORMS = ("first_norm", "largest_norm", "median_norm", "massive_rows", "largest_coordinate",
+         "curvature")  # fmt: skip
 NORMALISED = ("entropy_over_ln_d", "entropy_over_ln_rank", "coding_rate_paper", "coding_rate_rank")
 
 # Of a matrix of a row a text without scaling, as authors define them: see `feature_measures`.

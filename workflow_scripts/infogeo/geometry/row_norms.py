@@ -1,4 +1,4 @@
-"""Norms of the rows of a text as they are: who carries the attention sink, and by how much.
+"""The rows of a text as they are: who carries the attention sink, and how the path of tokens bends.
 
 In many models the state of the first token has a hundred times the norm of the others, or a single
 coordinate holds most of each row's norm. Either decides the entropies of a layer (2510.06477), so
@@ -33,10 +33,13 @@ def row_norms(Z, lengths) -> dict:
         - massive_rows: how many rows have more than 10 times the median norm
         - largest_coordinate: the largest share of a coordinate in the squared norms of the rows,
           ``max_j mean_i z_ij² / ‖z_i‖²``; of rows that are not zero
+        - curvature: mean angle in degrees between successive differences ``z_{i+1} − z_i`` and
+          ``z_{i+2} − z_{i+1}`` (Hénaff et al. 2019; Hosseini and Fedorenko 2023); differences of
+          equal states have no direction and are left out; NaN where no angle is left
 
     Notes
     -----
-    Verified against a loop over rows.
+    Verified against a loop over rows; straight and right-angled paths have 0 and 90 degrees.
     """
     Z = np.asarray(Z)
     lengths = [n for n in lengths if n <= Z.shape[-2]]
@@ -47,6 +50,7 @@ def row_norms(Z, lengths) -> dict:
     norms = np.sqrt(squares)
     shares = Z**2  # (..., n, d)
     shares /= np.where(squares > 0, squares, 1.0)[..., None]
+    angles = _angles(Z)  # (..., n − 2)
     out = {}
     for n in lengths:
         total = shares[..., 1:n, :].sum(axis=-2)  # (..., d)
@@ -60,6 +64,25 @@ def row_norms(Z, lengths) -> dict:
                 "median_norm": median,
                 "massive_rows": (of_rows > MASSIVE * median[..., None]).sum(-1).astype(float),
                 "largest_coordinate": of_coordinate.max(axis=-1) / np.maximum(directed, 1),
+                "curvature": _mean(angles[..., start : max(n - 2, 0)]),
             }
         out["in", n]["first_norm"] = norms[..., 0]
     return out
+
+
+def _angles(Z):
+    """Degrees between successive differences of rows (..., n, d) → (..., n − 2); NaN: none."""
+    steps = np.diff(Z, axis=-2)  # (..., n − 1, d)
+    lengths = np.sqrt(squared_norms(steps))
+    products = np.einsum("...d,...d->...", steps[..., :-1, :], steps[..., 1:, :])
+    scale = lengths[..., :-1] * lengths[..., 1:]
+    cosine = products / np.where(scale > 0, scale, 1.0)
+    return np.where(scale > 0, np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))), np.nan)
+
+
+def _mean(angles):
+    """Mean of those that exist."""
+    known = np.isfinite(angles)
+    count = known.sum(axis=-1)
+    total = np.where(known, angles, 0.0).sum(axis=-1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
