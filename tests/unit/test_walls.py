@@ -92,8 +92,8 @@ def test_tests_of_modules_lie_in_folders_named_after_the_wings():
     assert folders - {"__pycache__"} == set(MAY_IMPORT)
 
 
-def test_the_readme_lists_the_wings_from_the_ground_up():
-    layout = (LIBRARY.parents[1] / "README.md").read_text().split("Library code is in")[1]
+def test_the_documents_list_the_wings_from_the_ground_up():
+    layout = (LIBRARY.parents[1] / "docs/reading.md").read_text().split("Library code is in")[1]
     lines = re.findall(r"^- (`\w+`(?:, `\w+`)*): ", layout, re.M)
     assert re.findall(r"\w+", " ".join(lines)) == list(MAY_IMPORT)
 
