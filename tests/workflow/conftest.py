@@ -35,6 +35,7 @@ context: {lambdas: [0.1], k: [1, 2, 4], shares: [0.25, 0.5], rotations: 2, rando
           ablation_draws: 2, view_texts: 2}
 sentences: {texts_per_label: 4, n: 8, depths: [final], neighbours: 2, permutations: 19,
             umap_neighbours: 3}
+similarity: {neighbours: 3, permutations: 19}
 theory: {texts: 5000, laws: 20}
 controls: {untrained_draws: 2, random_draws: 4}
 scaling: {depths: ['0', '1', final], axes: [non_embedding], draws: 99}

@@ -274,8 +274,11 @@ def test_without_stored_states_one_job_takes_the_place_of_four_and_all_numbers_s
     config.write_text(config.read_text() + "keep_hidden_states: false\n")
     # What twins alone determine stays; the rest follows from states of another fingerprint.
     stored = {"dump_hidden_states", "compute_spectra", "information_gain", "intrinsic_dimension"}
+    stored |= {"layer_similarity"}  # not available then
     rules = set(PER_MODEL) - stored - {"untrained_sentences"} | {"measure_states"}
-    assert checkout.planned() == jobs(*rules) | AGGREGATES - {"random_null"}
+    assert checkout.planned() == jobs(*rules) | AGGREGATES - {"random_null"} - SIMILARITIES
+    run = checkout.snakemake("--dry-run", "similarity")
+    assert run.returncode != 0 and "keep_hidden_states: true" in run.stdout + run.stderr
 
     # Of one model whatever is made of it: of equal parts the tables over all models are equal.
     of_model = "stories/w32-d2"
@@ -331,13 +334,13 @@ def test_changing_an_eps2_computes_entropies_again_from_the_stored_spectra(check
     checkout.edit("config/config.yaml", "eps2: [0.1, 0.5]", "eps2: [0.2, 0.5]")
     # The twins run again: nothing of them is stored from which other gains would follow.
     again = ("compute_entropy", "untrained_twins", *GAIN_AND_SELECTION)
-    expected = jobs(*again) | AGGREGATES - SENTENCES
+    expected = jobs(*again) | AGGREGATES - SENTENCES - SIMILARITIES
     assert checkout.planned() == expected
 
 
 def test_the_number_of_draws_changes_intervals_and_nothing_else(checkout):
     checkout.edit("config/config.yaml", "draws: 99", "draws: 199")
-    unchanged = {"random_null", "sentence_maps", "sentence_view"}
+    unchanged = {"random_null", "sentence_maps", "sentence_view"} | SIMILARITIES
     expected = jobs("information_gain", "intrinsic_dimension")
     expected |= {"fit_published"} | AGGREGATES - unchanged
     assert checkout.planned() == expected
@@ -422,7 +425,8 @@ def test_a_constant_in_the_scaling_library_refits_and_nothing_else(checkout):
 def test_a_constant_in_the_spectra_library_computes_spectra_again(checkout):
     path = checkout.path("workflow_scripts/infogeo/geometry/spectra.py")
     path.write_text(path.read_text() + "\nNEW_CONSTANT = 1\n")
-    expected = jobs(*ENTROPY) | AGGREGATES - {"text_view"} - SENTENCES  # published values need none
+    # Published values need none.
+    expected = jobs(*ENTROPY) | AGGREGATES - {"text_view"} - SENTENCES - SIMILARITIES
     assert checkout.planned() == expected
 
 
@@ -539,6 +543,7 @@ def test_what_a_job_expects_of_its_inputs_are_the_fingerprints_of_their_makers(e
 # These need the hub, a local model, or a run without stored states; UMAP compiles for ten seconds,
 # and repeats bit for bit by a test of its own.
 APART = {"download_corpus", "download_model", "fetch_model", "measure_states", "sentence_maps"}
+APART |= {"paired_differences", "figure_differences"}  # the models have a law
 SCRIPTS = sorted(path.stem for path in (ROOT / "workflow_scripts").glob("*.py"))
 
 
@@ -552,6 +557,23 @@ def test_a_script_called_without_snakemake_makes_the_same_bytes(
     call(job)
     for path in job["output"]:
         assert Path(path).read_bytes() == finished.path(path).read_bytes(), path
+
+
+def test_a_model_with_a_partner_is_set_beside_it(checkout):
+    checkout.edit("config/models.tsv", "trust_remote_code", "trust_remote_code\tpair_with")
+    checkout.edit(
+        "config/models.tsv", "w32-d2-s0\t\tfloat32\t\t", "w32-d2-s0\t\tfloat32\t\t\tw32-d1"
+    )
+    assert checkout.planned() == {"paired_differences", "figure_differences"}
+    run = checkout.snakemake("differences")
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    table = pd.read_csv(checkout.path("results/tables/paired_differences.csv"))
+    assert set(table["model"]) == {"w32-d2"} and set(table["other_model"]) == {"w32-d1"}
+    profiles = pd.read_parquet(checkout.path("results/scaling/profiles.parquet"))
+    nll = profiles[(profiles["metric"] == "nll") & (profiles["n"] == 24)].set_index("model")["y"]
+    row = table[(table["metric"] == "nll") & (table["n"] == 24)].iloc[0]
+    assert row["difference"] == pytest.approx(nll["w32-d2"] - nll["w32-d1"])
+    assert row["low"] < row["difference"] < row["high"]
 
 
 def test_measuring_states_without_snakemake_makes_the_tables_of_stored_states(

@@ -4,9 +4,9 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from infogeo.geometry.similarity import CKA, Compared, cosines
-from infogeo.inference.regression import t_quantile
 
 MOST = 1 - 1e-12  # similarities beyond are 1 but for rounding, and so without an interval
 LEAST_SOURCES = 3
@@ -87,7 +87,8 @@ def interval(compared: Compared):
         with np.errstate(divide="ignore", invalid="ignore"):
             surplus = np.nan_to_num(_second_order(compared, values) / _jackknife(left))
         variance *= np.maximum(1 - surplus, 0.5)
-    half, centre = t_quantile(k - 1) * np.sqrt(variance), np.arctanh(np.clip(values, -MOST, MOST))
+    half = special.stdtrit(k - 1, 0.975) * np.sqrt(variance)
+    centre = np.arctanh(np.clip(values, -MOST, MOST))
     one = (values > MOST) & (left > MOST).all(axis=0)
     ends = (np.where(one, 1.0, np.tanh(centre + side * half)) for side in (-1, 1))
     return tuple(map(compared.spread, ends))
