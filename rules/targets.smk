@@ -113,9 +113,7 @@ def difference_files(wildcards) -> list[str]:
 def similarity_files(wildcards) -> list[str]:
     """The tables and figures of the similarities."""
     if not CONFIG["keep_hidden_states"]:
-        raise WorkflowError(
-            "similarities need the hidden states of all texts and layers; to add: keep_hidden_states: true"
-        )
+        raise WorkflowError(prospects.NO_SIMILARITY)
     return table_files("similarity") + figure_files("similarity")
 
 

@@ -67,6 +67,11 @@ def test_what_a_family_lacks_of_which_only_states_are_there_is_in_its_line():
     assert line.endswith("states of another engine, whose model is not here")
 
 
+def test_without_stored_states_there_are_no_similarities_and_a_line_says_so():
+    (line,) = notes(family({}, {}, {}), keep_hidden_states=False)
+    assert line.startswith("all models: no similarities") and "keep_hidden_states: true" in line
+
+
 def test_what_a_family_of_encoders_lacks_is_in_its_line():
     (line,) = notes(family(*[{"kind": "encoder"}] * 3))
     assert line.startswith("family f: no likelihoods, gains, token selection, ablation: an encoder")

@@ -14,6 +14,10 @@ from infogeo.sources.models import tokenizer_hash
 
 NO_LABELS = "labels of the texts: label_column in the table of corpora, or subfolders"
 NOT_CHOSEN = "the corpus in sentences.corpora"
+NO_SIMILARITY = (
+    "no similarities of layers and of models: they need the hidden states of all texts and layers "
+    "(keep_hidden_states: true)"
+)
 # Below these nothing is judged: see `regression.reason_no_fit` and `distribution.MIN_TEXTS`, which
 # need NumPy.
 LEAST_SIZES, LEAST_ABLATED = 3, 8
@@ -57,6 +61,8 @@ def notes(models: list[dict], corpora: list[dict], config: dict, results) -> lis
             reasons.append(f"no study of sentences; to add: {lacking[row['slug']]}")
         if reasons:
             lines.append(f"corpus {row['slug']}: {'; '.join(reasons)}")
+    if not config["keep_hidden_states"]:
+        lines.append(f"all models: {NO_SIMILARITY}")
     return lines
 
 
