@@ -1,5 +1,6 @@
 # make results   set up and run the workflow on the configuration in config/
 # make test      set up and run the tests, but for the long ones (make test ARGS="-m long" runs those)
+# make test-package   install the package in a clean environment and measure a file with it
 # make test-slurm   run the workflow on a private SLURM (Debian: slurm-wlm slurmdbd munge mariadb-server)
 # make real      measure a pretrained model with an attention sink, and write docs/first_token.md
 # make bench     run the benches of speed and write docs/benchmarks.md
@@ -9,13 +10,20 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 # Memory in MB that local jobs may take together: what the machine has, less a quarter.
 MEMORY ?= $(shell awk '/MemTotal/ {print int($$2 / 1024 * 0.75)}' /proc/meminfo 2>/dev/null || echo 4000)
 
-.PHONY: results test test-slurm real bench lint lock
+.PHONY: results test test-package test-slurm real bench lint lock
 
 results: .venv/installed
 	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) downloads=2 --quiet rules host $(ARGS)
 
 test: .venv/installed
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
+
+# The package alone, in an environment that has nothing else.
+test-package:
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv $$folder/venv && \
+	$$folder/venv/bin/pip install --quiet --disable-pip-version-check . && cd $$folder && \
+	venv/bin/python -c "import numpy; numpy.savez('states.npz', final=numpy.eye(8, 4))" && \
+	venv/bin/infogeo measure states.npz --out table.csv && venv/bin/infogeo --version
 
 test-slurm: .venv/installed
 	@$(BIN)/python -m pytest tests/slurm $(ARGS)

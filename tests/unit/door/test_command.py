@@ -39,6 +39,12 @@ def test_layers_prefixes_and_regularisers_are_chosen_by_options(states, capsys, 
     )
 
 
+def test_texts_are_measured_together_on_request(states, tmp_path):
+    out = tmp_path / "table.parquet"
+    main(["measure", states, "--layers", "0", "--corpus", "--out", str(out)])
+    pd.testing.assert_frame_equal(pd.read_parquet(out), infogeo.measure({"0": Z}, corpus=True))
+
+
 def test_without_a_file_to_write_the_table_is_printed(states, capsys):
     main(["measure", states, "--layers", "0"])
     assert capsys.readouterr().out.startswith("doc_id,source,scope,layer,convention,")
