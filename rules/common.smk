@@ -63,8 +63,20 @@ def per_model_and_corpus(path: str, corpora=CORPORA, models=MODELS) -> list[str]
     return [path.format(corpus=c, model=m) for c in corpora for m in models]
 
 
+def per_causal_model(path: str) -> list[str]:
+    return per_model_and_corpus(path, models=CAUSAL_MODELS)
+
+
 def per_model(path: str, models=MODELS) -> list[str]:
     return [path.format(model=model) for model in models]
+
+
+def spectra_of_twins(wildcards) -> list[str]:
+    """The spectra of a model's untrained twins; none where only its states are there."""
+    if wildcards.model in GIVEN_STATES:
+        return []
+    path = f"results/spectra/{wildcards.corpus}/{wildcards.model}.untrained-{{draw}}.h5"
+    return expand(path, draw=range(CONFIG["controls"]["untrained_draws"]))
 
 
 def lengths_of_passes(wildcards) -> list[int]:

@@ -96,10 +96,6 @@ rule token_ablation:
         "../workflow_scripts/token_ablation.py"
 
 
-def per_causal_model(path: str) -> list[str]:
-    return per_model_and_corpus(path, models=CAUSAL_MODELS)
-
-
 CONTEXT = recipe(
     "summarise_context",
     corpora=list(CORPORA),

@@ -75,14 +75,6 @@ ENTROPY = recipe(
 )
 
 
-def spectra_of_twins(wildcards) -> list[str]:
-    """The spectra of a model's untrained twins; none where only its states are there."""
-    if wildcards.model in GIVEN_STATES:
-        return []
-    path = f"results/spectra/{wildcards.corpus}/{wildcards.model}.untrained-{{draw}}.h5"
-    return expand(path, draw=range(CONFIG["controls"]["untrained_draws"]))
-
-
 rule compute_entropy:
     """Every entropy of a model, and of its untrained twins, from their spectra."""
     input:

@@ -21,13 +21,14 @@ MODEL = {
 LAYERS = {"0.5": "1", "final": "final"}
 
 
-def tables(folder, texts):
+def tables(folder, texts, twins=True):
     """Scores and trends of one model of which these texts were sampled."""
     states = [by_layer(every_state())]
     path = folder / f"{len(texts)}.h5"
     save(path, measure(texts, states, LAYERS), "print")
-    files = [(path, "print")]
-    return corpus_tables.tables_of_corpus("c", [MODEL], files, files, **SETTINGS)
+    files, model = [(path, "print")], MODEL if twins else MODEL | {"source": "states"}
+    untrained = files if twins else []
+    return corpus_tables.tables_of_corpus("c", [model], files, untrained, **SETTINGS)
 
 
 def test_without_a_sampled_text_there_is_a_file_without_distances_and_maps(tmp_path):
@@ -63,3 +64,8 @@ def test_labels_that_cannot_be_judged_do_not_stop_the_other_corpora(tmp_path):
     both = corpus_tables.joined([unjudged, others])
     assert both["scores"]["value"].dtype == np.float64
     assert both["trends"]["corpus"].tolist() == ["c", "c", "d", "d"]
+
+
+def test_a_corpus_of_models_of_which_only_states_are_there_has_no_files_of_twins(tmp_path):
+    with_twins, without = (tables(tmp_path, texts_of(), twins) for twins in (True, False))
+    assert without["trends"].equals(with_twins["trends"])
