@@ -80,7 +80,7 @@ rule import_states:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=rising(1000),
+        mem_mb=megabytes_of_states(),
     params:
         **IMPORTED.params,
     script:

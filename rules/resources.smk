@@ -59,6 +59,16 @@ def megabytes_of_texts():
     return lambda wildcards, input, attempt: attempt * (1000 + int(12 * input.size_mb))
 
 
+def megabytes_of_states():
+    """For `mem_mb` of a job that holds those of its files that cannot be mapped, more with each attempt."""
+
+    def asked(wildcards, input, attempt):
+        whole = [file for file in input.files if Path(file).suffix in (".npz", ".parquet", ".json")]
+        return attempt * (1000 + 3 * sum(Path(file).stat().st_size for file in whole) // 10**6)
+
+    return asked
+
+
 def rising(least: int):
     """For `mem_mb` where texts and layers do not matter: more with each attempt."""
     return lambda wildcards, attempt: attempt * least

@@ -103,7 +103,12 @@ def test_a_store_that_is_exported_and_imported_gives_the_same_tables_byte_for_by
     card.parent.mkdir(parents=True)
     extra = {"final_width": WIDTH, "tokenizer_sha256": "t", "train_tokens": None}
     card.write_text(json.dumps(MODEL | extra | {"fingerprint": "f"}))
-    command(["export", str(store), str(results / "given/docs"), "--format", kind])
+    folder = results / "given/docs"
+    command(["export", str(store), str(folder), "--format", kind])
+    for path in (store, folder):  # the names of the texts are in states.json
+        command(["measure", str(path), "--out", str(results / f"{path.name}.parquet")])
+    measured = [pd.read_parquet(results / f"{path.name}.parquet") for path in (store, folder)]
+    pd.testing.assert_frame_equal(*measured)
     back = imported(results, results / "given", dtype)
     with open_store(store) as one, open_store(back) as other:
         assert other.dtype == dtype

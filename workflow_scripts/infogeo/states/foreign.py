@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
+from infogeo.sources import foreign as descriptions
 from infogeo.sources.foreign import AXES, DESCRIPTION
 from infogeo.states import array_files
 from infogeo.states.array_files import Part, StoredArray
@@ -63,8 +64,15 @@ class Form(NamedTuple):
     doc_ids: list | None = None
 
 
+def form_of(described: descriptions.Description) -> Form:
+    """How states lie in files, as states.json says."""
+    return Form(described.layers, described.axes, described.arrays, described.doc_ids)
+
+
 def texts_in(path, form: Form | None = None) -> list[Text]:
     """The texts of a file, or of all files of arrays in a folder in the order of their names.
+
+    A folder with a states.json is read as that says, unless a form is given.
 
     Raises
     ------
@@ -72,6 +80,9 @@ def texts_in(path, form: Form | None = None) -> list[Text]:
         As `texts_of_file` says; where a folder has no such file, or two texts have one name.
     """
     path = Path(path)
+    if form is None and (path / DESCRIPTION).is_file():
+        described = descriptions.read(path.parent, path.name)
+        return texts_of_files(described.paths(), path, form_of(described))
     files = [path]
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in array_files.READERS

@@ -12,7 +12,7 @@ from infogeo.jobs.progress import Heartbeat
 from infogeo.sources import foreign as descriptions
 from infogeo.sources.foreign import DESCRIPTION, Description
 from infogeo.states import array_files
-from infogeo.states.foreign import Form, Text, texts_of_files
+from infogeo.states.foreign import Text, form_of, texts_of_files
 from infogeo.states.layout import STORED, TOKEN_ARRAYS, to_float32
 from infogeo.states.store import HiddenStates, open_store
 from infogeo.states.store_writer import create_store
@@ -43,8 +43,7 @@ def import_states(described: Description, corpus, output, *, n: list[int], attrs
         Naming file, text or layer: where texts, tokens and states do not belong together, or a
         value is not finite. Nothing is written then.
     """
-    form = Form(described.layers, described.axes, described.arrays, described.doc_ids)
-    texts = texts_of_files(described.paths(), described.folder, form)
+    texts = texts_of_files(described.paths(), described.folder, form_of(described))
     texts = _matched(texts, corpus, described)
     taken = [text for text in texts if text.length >= min(n)]
     if not taken:
