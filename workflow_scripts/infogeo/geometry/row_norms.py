@@ -48,23 +48,29 @@ def row_norms(Z, lengths) -> dict:
     Z = Z[..., : max(lengths), :].astype(np.float64, copy=False)
     squares = squared_norms(Z)  # (..., n)
     norms = np.sqrt(squares)
-    shares = Z**2  # (..., n, d)
-    shares /= np.where(squares > 0, squares, 1.0)[..., None]
+    weights = 1.0 / np.where(squares > 0, squares, 1.0)
     angles = _angles(Z)  # (..., n − 2)
     out = {}
-    for n in lengths:
-        total = shares[..., 1:n, :].sum(axis=-2)  # (..., d)
-        for first, start in (("in", 0), ("out", 1)):
-            of_rows = norms[..., start:n]
+    start, total = 1, 0.0
+    for n in sorted(lengths):
+        # Of the rows since the last prefix: a square of each coordinate, each row of weight 1.
+        rows = slice(start, n)
+        part = Z[..., rows, :]
+        total = total + np.einsum("...nd,...nd,...n->...d", part, part, weights[..., rows])
+        start = n
+        for first, skipped in (("in", 0), ("out", 1)):
+            of_rows = norms[..., skipped:n]
             median = np.median(of_rows, axis=-1)
-            of_coordinate = total if start else total + shares[..., 0, :]
+            of_coordinate = total
+            if not skipped:
+                of_coordinate = total + Z[..., 0, :] ** 2 * weights[..., :1]
             directed = np.count_nonzero(of_rows, axis=-1)
             out[first, n] = {
                 "largest_norm": of_rows.max(axis=-1),
                 "median_norm": median,
                 "massive_rows": (of_rows > MASSIVE * median[..., None]).sum(-1).astype(float),
                 "largest_coordinate": of_coordinate.max(axis=-1) / np.maximum(directed, 1),
-                "curvature": _mean(angles[..., start : max(n - 2, 0)]),
+                "curvature": _mean(angles[..., skipped : max(n - 2, 0)]),
             }
         out["in", n]["first_norm"] = norms[..., 0]
     return out
