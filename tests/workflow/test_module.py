@@ -32,7 +32,7 @@ use rule * from other as other_*
 rule compare:
     default_target: True
     input:
-        "results/tables/scaling_laws.csv",
+        "results/tables/skills.csv",
         "other/results/spectra/mine/m.h5",
         "other/results/tables/scaling_laws.csv",
         "{{model}}.named".format(model="a-model-of-the-caller"),
@@ -74,7 +74,7 @@ def test_two_modules_of_different_configurations_share_a_workflow_with_rules_of_
     jobs, run = dry_run(folder)
     assert run.returncode == 0, run.stdout + run.stderr
     assert jobs["compare"] == jobs["named"] == 1
-    assert jobs["infogeo_train_ladder"] == 13
+    assert jobs["infogeo_simulate_skills"] == 1
     assert (jobs["other_fetch_model"], jobs["other_compute_spectra"]) == (1, 2)
     assert "other_train_ladder" not in jobs
     assert "infogeo_fetch_model" not in jobs
@@ -83,7 +83,8 @@ def test_two_modules_of_different_configurations_share_a_workflow_with_rules_of_
     assert (jobs["other_compute_entropy"], jobs["other_untrained_twins"]) == (2, 1)
 
 
+@pytest.mark.long
 def test_the_embedded_default_runs_from_any_working_directory(tmp_path):
-    jobs, run = dry_run(tmp_path, "-s", str(ROOT / "Snakefile"), "--", "scaling")
+    jobs, run = dry_run(tmp_path, "-s", str(ROOT / "Snakefile"), "--", "theory")
     assert run.returncode == 0, run.stdout + run.stderr
-    assert jobs["fit_scaling_laws"] == 1
+    assert jobs["simulate_skills"] == 1

@@ -86,8 +86,7 @@ def tables(store, folder):
     return spectra.read_bytes(), output.trained.read_bytes(), pd.read_parquet(output.untrained)
 
 
-@pytest.mark.parametrize("kind", ["safetensors", "npy"])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("kind", "dtype"), [("npy", "float32"), ("safetensors", "bfloat16")])
 def test_a_store_that_is_exported_and_imported_gives_the_same_tables_byte_for_byte(
     results, kind, dtype, capsys
 ):
