@@ -157,9 +157,10 @@ def draw(profiles, path: Path) -> None:
             twins = rows[rows["first"] == "in"]
             ax.plot(twins["layer"].astype(int), twins["untrained"], ":", color="#555555",
                     label="untrained twin")  # fmt: skip
-            ax.set(xlabel="layer", title=f"n = {n}", ylim=(0, None))
+            ax.set(xlabel="layer", title=f"n = {n}")
         panels[0].set_ylabel("centred entropy (nats)")
-        panels[0].legend(frameon=False)
+        panels[0].set_ylim(0)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
         figure.savefig(path, dpi=160, metadata={"Software": None})
 
 

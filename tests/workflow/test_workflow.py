@@ -87,6 +87,7 @@ def test_the_context_study_covers_every_model(finished):
         & (entropy["n"] == 24)
         & (entropy["layer"] == "final")
         & (entropy["scope"] == "text")
+        & (entropy["first"] == "in")
     ].set_index("model")["y"]
     mean = final[final["metric"] == "gain_mean"].set_index("model")["y"]
     # The gains of a text add up to its coding rate; both are means over the same texts.
@@ -544,6 +545,7 @@ def test_what_a_job_expects_of_its_inputs_are_the_fingerprints_of_their_makers(e
 # and repeats bit for bit by a test of its own.
 APART = {"download_corpus", "download_model", "fetch_model", "measure_states", "sentence_maps"}
 APART |= {"paired_differences", "figure_differences"}  # the models have a law
+APART |= {"describe_states", "import_states"}  # states of other engines: tests/unit/sources
 SCRIPTS = sorted(path.stem for path in (ROOT / "workflow_scripts").glob("*.py"))
 
 
