@@ -121,7 +121,7 @@ def test_a_store_that_is_exported_and_imported_gives_the_same_tables_byte_for_by
     assert cards.read(results / "models/m/model.json")["tokenizer_sha256"] == "t"
 
 
-def test_exported_arrays_are_those_of_the_store(tmp_path):
+def test_exported_arrays_are_those_of_the_store(tmp_path, monkeypatch):
     store = tmp_path / "hidden_states/docs/m.h5"
     store.parent.mkdir(parents=True)
     save_store(store, attrs={"fingerprint": "f"}, doc_ids=["a"], sources=[""], labels=[""],
@@ -129,7 +129,8 @@ def test_exported_arrays_are_those_of_the_store(tmp_path):
     (tmp_path / "models/m").mkdir(parents=True)
     facts = {"final_width": WIDTH, "tokenizer_sha256": "t", "train_tokens": 5}
     (tmp_path / "models/m/model.json").write_text(json.dumps(MODEL | facts))
-    command(["export", str(store), str(tmp_path / "out")])
+    monkeypatch.chdir(store.parent)
+    command(["export", store.name, str(tmp_path / "out")])
     arrays = load_file(tmp_path / "out/states.safetensors")
     assert np.array_equal(arrays["final"], to_stored(HIDDEN["final"], "float16"))
     assert np.array_equal(arrays["nll"], TOKENS["nll"])

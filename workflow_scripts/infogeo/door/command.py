@@ -121,7 +121,7 @@ def _export(options) -> None:
 
 def _card_of(store: Path) -> Path:
     """The model.json beside the stores of results/."""
-    return store.parents[2] / "models" / store.stem / "model.json"
+    return store.resolve().parents[2] / "models" / store.stem / "model.json"
 
 
 @contextlib.contextmanager
