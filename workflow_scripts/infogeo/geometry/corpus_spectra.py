@@ -10,13 +10,12 @@ from infogeo.files.errors import InfogeoError
 from infogeo.geometry import covariance
 from infogeo.geometry.covariance import Covariance, spectrum_of
 from infogeo.geometry.metrics import CONVENTIONS, FIRST, ONE_ROW, firsts, norm_names
+from infogeo.geometry.prefixes import ROWS, counting_at
 from infogeo.geometry.row_norms import row_norms
 from infogeo.geometry.rows import ROUNDING, ZERO, check_finite, squared_norms
 from infogeo.geometry.spectra import LayerSpectra, Spectrum, text_spectra
 
 BATCH_BYTES = 2**23  # float64 rows of the texts that are treated together; they fit the cache
-# The tokens of a prefix of n over which a mean is taken.
-ROWS = {"in": lambda n: slice(n), "out": lambda n: slice(1, n), "last": lambda n: slice(n - 1, n)}
 
 States = Callable[[], Iterator[tuple[int, str, np.ndarray]]]
 
@@ -70,11 +69,6 @@ class Documents:
                     "dump more tokens of each), or a smaller n."
                 )
         return cls(list(doc_ids), list(sources), texts, nested)
-
-
-def counting_at(n, lengths, nested: bool):
-    """Whether texts of so many tokens count at n; either may be an array. See `Documents`."""
-    return n <= lengths if nested else n == lengths
 
 
 class Stacks:
@@ -277,20 +271,20 @@ class CorpusSpectra:
     def _add(self, Z: np.ndarray, n: int) -> None:
         """Take the prefixes of n tokens, Z (texts, n, d)."""
         norms = squared_norms(Z)  # (texts, n)
-        for first, rows in (("in", Z), ("out", Z[:, 1:])):
-            centre = 0.0 if self.centres is None else self.centres[first, n]
-            centred = rows - centre
-            squares = squared_norms(centred)  # (texts, rows)
+        for first, start in (("in", 0), ("out", 1)):
+            rows, squares = Z[:, start:], norms[:, start:]  # (texts, rows, d), (texts, rows)
+            mean, last = rows.mean(axis=1), Z[:, -1]
             # A row, or the mean of rows, is judged beside the rows of its own text.
-            largest = norms[:, -squares.shape[1] :].max(axis=-1, keepdims=True)
-            threshold = np.maximum(
-                ZERO * squares.max(axis=-1, keepdims=True), ROUNDING * largest
-            )  # (texts, 1)
-            self._add_tokens(first, n, centred, squares, threshold)
-            self._add_rows("means", first, n, rows.mean(axis=1) - centre, threshold[:, 0])
+            threshold = ROUNDING * squares.max(axis=-1, keepdims=True)  # (texts, 1)
+            if self.centres is not None:
+                rows = rows - self.centres[first, n]
+                mean, last = mean - self.centres[first, n], last - self.centres["last", n]
+                squares = squared_norms(rows)
+            threshold = np.maximum(ZERO * squares.max(axis=-1, keepdims=True), threshold)
+            self._add_tokens(first, n, rows, squares, threshold)
+            self._add_rows("means", first, n, mean, threshold[:, 0])
             if first == "in":
-                centre = 0.0 if self.centres is None else self.centres["last", n]
-                self._add_rows("last", "", n, Z[:, -1] - centre, threshold[:, 0])
+                self._add_rows("last", "", n, last, threshold[:, 0])
 
     def _add_tokens(self, first: str, n: int, rows, squares, threshold) -> None:
         """Add tokens (texts, rows, d); of unit rows with the first token, the first ones alone."""

@@ -24,15 +24,18 @@ class Covariance:
     def add(self, rows, squares, threshold) -> None:
         """Add rows (k, d) with their squared norms; those of at most the threshold are left out."""
         directed = squares > threshold
-        rows = rows[directed]
-        if not self.raw:
-            rows = rows / np.sqrt(squares[directed])[:, None]
+        if not directed.all():
+            rows, squares = rows[directed], squares[directed]
+        scale = np.ones(len(rows)) if self.raw else 1.0 / np.sqrt(squares)
         self.count += len(rows)
-        while len(rows):
-            taken = min(len(rows), len(self.block) - self.filled)
-            self.block[self.filled : self.filled + taken] = rows[:taken]
+        start = 0
+        while start < len(rows):
+            taken = min(len(rows) - start, len(self.block) - self.filled)
+            part = slice(start, start + taken)
+            place = self.block[self.filled : self.filled + taken]
+            np.multiply(rows[part], scale[part, None], out=place)  # the only copy of the rows
             self.filled += taken
-            rows = rows[taken:]
+            start += taken
             if self.total is not None and self.filled == len(self.block):
                 self._empty()
 

@@ -7,8 +7,8 @@ is a sample. Means and tokens also without the first token of each text (`first`
 
 import numpy as np
 
-from infogeo.geometry.corpus_spectra import ROWS, counting_at
 from infogeo.geometry.dimension import measure
+from infogeo.geometry.prefixes import ROWS, counting_at
 from infogeo.geometry.rows import check_finite
 
 SCOPES = ("last", "means", "tokens")

@@ -16,9 +16,10 @@ import h5py
 from infogeo.files import hdf5
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry.corpus_spectra import ROWS, Documents, corpus_bytes
+from infogeo.geometry.corpus_spectra import Documents, corpus_bytes
 from infogeo.geometry.depths import width_at
 from infogeo.geometry.dimension_rows import RowChoice
+from infogeo.geometry.prefixes import ROWS
 from infogeo.jobs import memory
 from infogeo.jobs.threads import side_by_side
 from infogeo.sources import cards
