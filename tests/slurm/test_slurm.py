@@ -39,6 +39,7 @@ DRAWN = {
     "text_view", "figure_layer_similarity", "figure_model_similarity", "figure_dimension",
 }  # fmt: skip
 AGGREGATES = SUMMARIES | DRAWN
+OF_PAIRS = {"paired_differences", "figure_differences"}  # two sizes have no law; three have one
 ONCE = {
     "fetch_corpus", "sentence_sample", "prepare_ladder", "simulate_skills", "figure_skills",
     "fit_published",
@@ -97,7 +98,7 @@ def test_jobs_that_run_a_model_hold_a_gpu_and_the_others_none(cluster, finished)
     rows = done(cluster, finished.ids)
     assert {row["state"] for row in rows} == {"COMPLETED"}
     rules = {rule_and_model(row["rule"]).split()[0] for row in rows}
-    assert rules == ONCE | PER_MODEL | AGGREGATES
+    assert rules == ONCE | PER_MODEL | AGGREGATES | OF_PAIRS
     for row in rows:
         on_gpu = rule_and_model(row["rule"]).split()[0] in GPU_RULES
         assert row["node"] in (("node1", "node2") if on_gpu else ("node3",)), row
