@@ -121,6 +121,7 @@ def test_no_spelling_of_the_profile_reruns_anything_after_touch(finished, profil
     assert "rule token_ablation:" in run.stdout + run.stderr
 
 
+@pytest.mark.long  # four minutes; all rules are submitted above, tests/workflow plans a new model
 def test_a_new_model_submits_its_jobs_and_the_aggregates(cluster, finished, tmp_path):
     checkout = finished.copy(tmp_path / "checkout")
     table = checkout.path("config/models.tsv")
