@@ -66,6 +66,7 @@ def gain_rows(width, rng):
             row = key | {"metric": metric, "y": y, "untrained": twin} | interval(y, 0.03)
             row |= interval(twin, 0.02, ("untrained_low", "untrained_high"))
             row["untrained_on_trained"] = 0.1 if partial else np.nan
+            row["types_partial"] = 0.05 if partial else np.nan
             null = np.nan if partial else 2 * level
             row |= {"random": null} | interval(null, 0.01, ("random_low", "random_high"))
             row |= {
@@ -228,6 +229,7 @@ def test_the_largest_residual_is_over_all_layers_and_regularisers():
         ("partial_surprisal", "surprisal", "y"),
         ("partial_surprisal", "surprisal untrained", "untrained"),
         ("partial_surprisal", "surprisal untrained_on_trained", "untrained_on_trained"),
+        ("partial_surprisal", "surprisal types_partial", "types_partial"),
         ("partial_predictive_entropy", "predictive_entropy", "y"),
         ("partial_predictive_entropy", "predictive_entropy untrained", "untrained"),
     ],
@@ -237,7 +239,7 @@ def test_every_model_and_its_controls_stand_at_their_value_and_interval(metric, 
     rows = headline(tables["gain"], metric=metric).sort_values(["N", "model"])
     (line,) = artists(figures["gain"], f"{gid}/ladder")
     np.testing.assert_array_equal(line.get_xydata(), rows[["N", column]])
-    if column != "untrained_on_trained":
+    if column not in ("untrained_on_trained", "types_partial"):
         ends = ["low", "high"] if column == "y" else [f"{column}_low", f"{column}_high"]
         (lines,) = artists(figures["gain"], f"{gid} interval/ladder")
         np.testing.assert_array_equal(intervals(lines), rows[ends])

@@ -45,7 +45,7 @@ def terminal_text(gain, selection, distribution, headline_eps2: float) -> str:
         lines += report_table.terminal([head, *cells])
     lines += [
         "",
-        "gain: nats/token; and surprisal: partial Spearman given position and token frequency, and",
+        "gain: nats/token; and surprisal: partial Spearman given position, frequency, repetition;",
         "twins: that of untrained states with the trained model's surprisal; lasso: texts in which",
         "it beats mean attention, held out (p: Holm); for 90 %: share of the earlier tokens",
         "that brings back 90 % of their effect on the prediction, under the selector below the",
@@ -90,7 +90,7 @@ def markdown_text(gain, selection, distribution, headline_eps2: float) -> str:
         "",
         f"Last layer, λ = nε²/d with ε² = {headline_eps2:g}; 95 % intervals over resampled text "
         "clusters. Gain in nats/token. The partial Spearman correlation of gain with surprisal is "
-        "given position and log token frequency. Columns: results/README.md; the verdict: "
+        "given position, token frequency and repetition. Columns: results/README.md; the verdict: "
         "docs/verdicts.md.",
     ]
     ks = sorted(selection["k"].unique())

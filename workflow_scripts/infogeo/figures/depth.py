@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from infogeo.figures.entropy import ENTROPY_PANELS
-from infogeo.figures.families import family_legend, shown_families
+from infogeo.figures.families import family_handles, legend_below, shown_families
 from infogeo.figures.law_panels import EXPONENTS, axis_label, title, why_empty
 from infogeo.figures.style import (
     GREY,
@@ -73,8 +73,6 @@ def depth_profiles(laws, profiles, *, corpus, n, eps2, axis) -> Figure:
                     left, profiles_shown, styles, "N" if axis == "non_embedding" else "params_total"
                 )
                 left.set(ylabel=axis_label(metric), xlabel="relative depth" if last else "")
-                if i == 0:
-                    left.legend(handles=first_token_lines(), fontsize=5.5, loc="best")
             else:
                 leave_empty(left, why_empty(profiles_shown, metric, corpus, n, ""))
             laws_shown = select(
@@ -96,7 +94,7 @@ def depth_profiles(laws, profiles, *, corpus, n, eps2, axis) -> Figure:
                     ax.tick_params(labelleft=False)
             if not np.isfinite(laws_shown[[name for name, _ in EXPONENTS]]).any(axis=None):
                 first.set_ylim(-0.1, 0.1)  # nothing sets the scale
-        family_legend(figure, styles)
+        legend_below(figure, [*family_handles(styles), *first_token_lines()], 6)
     return figure
 
 

@@ -139,7 +139,7 @@ def draw_mean_gain(ax, rows: pd.DataFrame, styles: dict) -> None:
 
 
 def draw_relation(ax, gain: pd.DataFrame, letter: str, relation: str, styles: dict) -> None:
-    """Partial Spearman of gain with a likelihood against N, and what untrained twins have."""
+    """Partial Spearman of gain with a likelihood against N, beside twins and types of tokens."""
     name = relation.replace("_", " ")
     rows = select(gain, metric=f"partial_{relation}")
     if not panel(ax, letter, f"Gain with {name}", reason_empty(rows, "y", f"relation to {name}")):
@@ -152,6 +152,8 @@ def draw_relation(ax, gain: pd.DataFrame, letter: str, relation: str, styles: di
     draw_against_n(
         ax, rows, "untrained_on_trained", None, None, looks, f"{relation} untrained_on_trained"
     )
+    looks = {f: control_look("random unit vectors", *style) for f, style in styles.items()}
+    draw_against_n(ax, rows, "types_partial", None, None, looks, f"{relation} types_partial")
     draw_against_n(ax, rows, "y", "low", "high", data_looks(styles), relation)
     ax.axhline(0, color=INK, linewidth=0.6)
     linear_axis(ax.yaxis, most=6)
@@ -171,7 +173,7 @@ def gain_legend(ax, styles: dict, families: list[Line2D]) -> None:
         Line2D([], [], color=colour, marker=marker, linestyle="", label="e, g, h: a model"),
         interval_mark(colour, "e, g, h: 95 % interval"),
         Line2D([], [], **control_look("random unit vectors", colour, marker),
-               label="e: random unit vectors"),
+               label="e: random unit vectors;\ng, h: one a type of token"),
         Line2D([], [], **control_look("untrained twins", colour, marker),
                label="e, g, h: untrained twins"),
         Line2D([], [], **own_control(colour, marker),

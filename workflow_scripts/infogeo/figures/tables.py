@@ -40,7 +40,7 @@ NEEDED = {
     "context": {
         "gain": [
             *MODEL, "width", "replicate", "layer", "regulariser", "metric", "y", "low", "high",
-            "untrained", "untrained_low", "untrained_high", "untrained_on_trained",
+            "untrained", "untrained_low", "untrained_high", "untrained_on_trained", "types_partial",
             "random", "random_low", "random_high",
             "largest_residual_ridge", "largest_residual_slogdet", "checked_tokens",
         ],
