@@ -54,10 +54,12 @@ def test_without_controls_no_fall_is_supported_and_the_law_names_what_is_missing
     ]  # fmt: skip
 
 
-def test_random_vectors_are_those_of_the_workflow():
-    name, y = "coding_rate_paper[eps2=0.5]", noisy(-0.1)
+@pytest.mark.parametrize("name", ["coding_rate_paper[eps2=0.5]", "renyi[order=0.5]"])
+def test_random_vectors_are_those_of_the_workflow(name):
+    y = noisy(-0.1)
     law = infogeo.fit_law(SIZES, y, width=WIDTHS, metric=name, convention="unit", n=8, draws=99)
-    table = random_null(WIDTHS, [8], [0.5], [], 32, 0).query("metric == @name and first == 'in'")
+    table = random_null(WIDTHS, [8], [0.5], [], 32, 0, [0.5])
+    table = table.query("metric == @name and first == 'in' and convention == 'unit'")
     null = np.log(table.groupby("d")["value"].mean().to_numpy())
     excess = np.polyfit(np.log(SIZES), np.log(y) - null, 1)[0]
     assert law.controls["random vectors"].exponent == pytest.approx(excess)
@@ -103,6 +105,8 @@ def test_two_models_make_no_law_and_the_law_says_so():
         ({"y": [1.0, -2.0, 3.0]}, "y: -2"),
         ({"metric": "rank"}, "no such metric"),
         ({"metric": "coding_rate[eps2=0.5]"}, "not in convention 'centred'"),
+        ({"metric": "rankme", "convention": "raw", "n": 9}, "matrix of a row a text.*leave metric"),
+        ({"metric": "top_share[k=1]", "n": 9}, "matrix of a row a text.*leave metric"),
         ({"untrained": [1.0]}, r"untrained: shape \(1,\)"),
         ({"metric": "entropy", "n": 9, "reference": np.eye(4)}, "text 0 has 4 tokens"),
     ],

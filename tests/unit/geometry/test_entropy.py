@@ -85,11 +85,12 @@ def test_a_smaller_number_of_rows_left_counts_in_the_rank():
 
 def test_one_spectrum_at_many_widths():
     # What the width law does: only d changes.
-    p, widths = np.array([0.6, 0.3, 0.1]), np.array([8, 64, 512])
-    for metric in metrics.names("unit", EPS2, LAMBDAS):
-        together = evaluate(metric, p, widths, 3, "unit")
-        alone = [evaluate(metric, p, int(d), 3, "unit") for d in widths]
-        np.testing.assert_allclose(np.broadcast_to(together, 3), alone, rtol=1e-14)
+    p, widths = np.arange(40, 0, -1) / 820, np.array([12, 64, 512])
+    for convention in ("unit", *metrics.RAW_CONVENTIONS):
+        for metric in metrics.names(convention, EPS2, LAMBDAS, [0.5]):
+            together = evaluate(metric, p, widths, 40, convention)
+            alone = [evaluate(metric, p, int(d), 40, convention) for d in widths]
+            np.testing.assert_allclose(np.broadcast_to(together, 3), alone, rtol=1e-14)
 
 
 def test_coding_rate_is_the_log_determinant():

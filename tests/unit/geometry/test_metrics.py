@@ -69,6 +69,15 @@ def test_what_is_no_name_of_a_metric_is_refused(name):
         metrics.parse_metric(name)
 
 
+@pytest.mark.parametrize(
+    "name", ["renyi[order=1]", "schatten[order=0]", "coding_rate[eps2=0]", "mean_gain[lambda=0]",
+             "top_share[k=0]", "top_share[k=1.5]"],
+)  # fmt: skip
+def test_a_parameter_out_of_range_is_refused_with_its_range(name):
+    with pytest.raises(InfogeoError, match=r"must be (above 0|a whole number from 1 on)"):
+        metrics.parse_metric(name)
+
+
 def test_regularisers_are_fixed_or_tied_to_the_coding_rate():
     assert metrics.regularisers([0.1, 1], [0.5], n=64, d=16) == [
         ("lambda=0.1", 0.1), ("lambda=1", 1.0), ("eps2=0.5", 64 * 0.5 / 16),

@@ -190,10 +190,14 @@ class _Metric:
         self.base, regulariser = metrics.parse_metric(name)
         self.value = regulariser.value if regulariser else None
         evaluate(name, np.ones(1), 2, 2, convention)  # refuses a name that is none
-        if convention not in metrics.conventions(self.base):
+        allowed = metrics.conventions(self.base)
+        if convention not in allowed:
+            where = f"it exists in {', '.join(map(repr, allowed))}" if allowed else (
+                "it is of a matrix of a row a text, for which no control is computed"
+            )  # fmt: skip
             raise InfogeoError(
-                f"metric {name!r}: not in convention {convention!r}; it exists in "
-                f"{', '.join(metrics.conventions(self.base))}."
+                f"metric {name!r}: not in convention {convention!r} of a text; {where}. Choose "
+                "another convention, or leave metric out."
             )
 
     def random(self, width, seed: int) -> np.ndarray:
@@ -203,7 +207,8 @@ class _Metric:
         at = [self.value] if self.value is not None else []
         eps2 = at if self.base in metrics.CODING else []
         lambdas = at if self.base == metrics.MEAN_GAIN else []
-        table = random_null(width.tolist(), [self.n], eps2, lambdas, RANDOM_DRAWS, seed)
+        orders = at if self.base in metrics.OF_ORDER else []
+        table = random_null(width.tolist(), [self.n], eps2, lambdas, RANDOM_DRAWS, seed, orders)
         table = table[
             (table["metric"] == self.name)
             & (table["convention"] == self.convention)

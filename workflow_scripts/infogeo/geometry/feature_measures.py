@@ -63,7 +63,7 @@ def _alpha(eigenvalues, rank, start, stop):
     ranks = np.arange(1, eigenvalues.shape[-1] + 1)
     rank = np.asarray(rank)[..., None]
     chosen = (ranks >= np.maximum(np.floor(start * rank), 1)) & (ranks <= np.floor(stop * rank))
-    chosen = np.broadcast_to(chosen, eigenvalues.shape)
+    eigenvalues, chosen = np.broadcast_arrays(eigenvalues, chosen)
     count = chosen.sum(axis=-1)
     positive = np.where(chosen, eigenvalues, 1.0) > 0
     y = np.log(np.where(chosen & positive, eigenvalues, 1.0))

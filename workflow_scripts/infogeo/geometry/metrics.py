@@ -52,6 +52,13 @@ EPS2, LAMBDA, ORDER, K = "eps2", "lambda", "order", "k"
 # base → kind of its parameter
 REGULARISED = dict.fromkeys(CODING, EPS2) | {MEAN_GAIN: LAMBDA}
 PARAMETRISED = REGULARISED | dict.fromkeys(OF_ORDER, ORDER) | {TOP_SHARE: K}
+# kind → its values in words, and whether one is among them
+RANGES = {
+    EPS2: ("above 0", lambda value: value > 0),
+    LAMBDA: ("above 0", lambda value: value > 0),
+    ORDER: ("above 0, and not 1", lambda value: value > 0 and value != 1),
+    K: ("a whole number from 1 on", lambda value: value >= 1 and value % 1 == 0),
+}
 NUMBER = r"(\d+(?:\.\d+)?(?:e[+-]\d+)?)"  # as `Regulariser` writes it
 
 
@@ -128,12 +135,18 @@ def parse_metric(name: str) -> Metric:
     Raises
     ------
     InfogeoError
-        Where the name is none.
+        Where the name is none, or its parameter is out of range.
     """
-    match = re.fullmatch(rf"(\w+)(?:\[({EPS2}|{LAMBDA}|{ORDER}|{K})={NUMBER}\])?", name)
+    match = re.fullmatch(rf"(\w+)(?:\[({'|'.join(RANGES)})={NUMBER}\])?", name)
     if not match:
         raise unknown(name)
-    return Metric(match[1], Regulariser(match[2], float(match[3])) if match[2] else None)
+    base, kind, digits = match.groups()
+    if kind is None:
+        return Metric(base)
+    words, contains = RANGES[kind]
+    if not contains(float(digits)):
+        raise InfogeoError(f"metric {name!r}: {kind} must be {words}.")
+    return Metric(base, Regulariser(kind, float(digits)))
 
 
 def unknown(name: str) -> InfogeoError:
@@ -191,9 +204,14 @@ def norm_names(first: str) -> list[str]:
 
 
 def conventions(base: str) -> list[str]:
-    """The conventions in which a metric exists; a conditional one has the empty one."""
+    """The conventions in which a metric of a text exists; a conditional one has the empty one.
+
+    None of those of a row a text alone.
+    """
     if base in CONDITIONAL:
         return [""]
+    if base in (RANKME, *FEATURE, TOP_SHARE):
+        return []
     return ["unit"] if base in REGULARISED else list(CONVENTIONS)
 
 
