@@ -46,6 +46,15 @@ def test_each_pair_is_what_its_own_seed_gives():
             )
 
 
+def test_without_the_first_row_the_gain_is_of_one_vector_less():
+    null = random_null([40], [9], EPS2, LAMBDAS, draws=1, seed=3).set_index(KEYS)["value"]
+    Z = np.random.default_rng([3, 40, 9]).standard_normal((9, 40))[1:]
+    Z /= np.linalg.norm(Z, axis=1, keepdims=True)
+    expected = np.linalg.slogdet(np.eye(8) + Z @ Z.T / 0.1)[1] / 8
+    gain = null[40, 9, "unit", "out", "mean_gain[lambda=0.1]", 0]
+    assert gain == pytest.approx(expected, rel=1e-12)
+
+
 def test_many_tokens_of_a_narrow_model_fill_all_directions():
     null = random_null([8], [2000], EPS2, LAMBDAS, draws=3, seed=1).set_index(KEYS)["value"]
     for convention in ("unit", "centred"):

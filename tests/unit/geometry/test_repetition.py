@@ -37,6 +37,11 @@ def test_gains_of_types_are_those_of_one_vector_a_type():
     np.testing.assert_allclose(gain[0, 1, :3], expected[0], rtol=1e-12)
 
 
+def test_each_text_has_random_vectors_of_its_own():
+    gain = TypeGains(np.tile([3, 4, 5], (2, 1)), seed=2).of(16, [0.1])[0]
+    assert not np.isclose(gain[0, 1:], gain[1, 1:]).any()
+
+
 @pytest.fixture
 def repeated():
     """Texts whose gain and surprisal both hang on repetition, and on nothing else."""

@@ -44,6 +44,12 @@ def test_a_massive_first_row_is_counted_and_gone_without_it():
     assert "first_norm" not in norms["out", 16]
 
 
+@pytest.mark.parametrize(("norm", "count"), [(9.9, 0), (10.1, 1)])
+def test_a_row_is_massive_beyond_ten_times_the_median(norm, count):
+    rows = np.eye(5) * np.array([norm, 1, 1, 1, 1])[:, None]
+    assert row_norms(rows, [5])["in", 5]["massive_rows"] == count
+
+
 def test_zero_rows_have_no_largest_coordinate():
     found = row_norms(np.zeros((4, 3)), [4])["in", 4]
     assert np.isnan(found.pop("curvature"))  # nothing moves

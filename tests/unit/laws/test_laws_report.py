@@ -16,7 +16,8 @@ from infogeo.geometry import nulls
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.entropy import entropies
 from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
-from infogeo.laws import columns, report
+from infogeo.laws import columns, first_token, report
+from infogeo.laws.settings import Settings
 
 SHAPES = [(8, 1), (8, 2), (16, 1), (16, 2)]
 TEXTS, TOKENS = 6, 12
@@ -194,6 +195,14 @@ def test_a_first_token_that_decides_is_reported_in_both_tables(run):
         assert "decides" not in text(laws, planted(3.0, 3.15))
 
 
+def test_the_first_token_is_reported_where_it_moves_the_declared_entropy_the_most():
+    most = planted(3.0, 1.0).assign(layer="5")  # lower without it
+    others = [planted(2.0, 0.1).assign(n=99), planted(2.0, 9.0).assign(convention="unit")]
+    profiles = pd.concat([planted(2.0, 3.0), most, *others])
+    (sentence,) = first_token.sentences(profiles, 12)
+    assert "at layer 5 of m: 3.000 nats with it, 1.000 without" in sentence
+
+
 def test_the_headline_without_the_first_token_is_that_law_s_exponent(run):
     declared = report.with_beside(run.laws).set_index("metric")
     out = run.laws[(run.laws["first"] == "out") & (run.laws["scope"] == "text")]
@@ -201,3 +210,10 @@ def test_the_headline_without_the_first_token_is_that_law_s_exponent(run):
         if law.metric in declared.index and law.convention == declared["convention"][law.metric]:
             assert declared["beside"][law.metric] == law.exponent
     assert np.isnan(declared["beside"]["nll"])
+
+
+def test_what_stands_beside_others_has_laws_against_the_headline_s_size_alone():
+    settings = Settings(headline={"axis": "total"})
+    key = {"scope": "text", "convention": "unit", "first": "out"}
+    assert settings.axes_of(key) == ("total",)
+    assert settings.axes_of(key | {"first": "in"}) == ("non_embedding", "total")

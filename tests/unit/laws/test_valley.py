@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from infogeo.laws import valley
 from infogeo.laws.measured import Measured, Texts
@@ -66,3 +67,35 @@ def test_too_few_sources_or_layers_are_not_available_with_the_reason():
     )  # fmt: skip
     lacking = found(DEEP, FLAT, layers=4)
     assert lacking["problem"] == "layers 4, 5, 6 not measured: states.layers"
+
+
+def test_the_interval_is_that_of_a_mean_with_clustered_errors():
+    rng = np.random.default_rng(1)
+    sources = np.repeat(np.arange(9), rng.integers(1, 6, 9))
+    values = rng.standard_normal(9)[sources] + 0.3 * rng.standard_normal(len(sources))
+    mean, half = valley.mean_over_sources(values, sources.astype(str))
+    of_sources = np.array([(values - values.mean())[sources == s].sum() for s in range(9)])
+    error = np.sqrt(9 / 8 * (of_sources**2).sum()) / len(values)
+    assert mean == pytest.approx(values.mean())
+    assert half == pytest.approx(stats.t.ppf(0.975, 8) * error)
+
+
+def test_texts_of_a_source_belong_to_one_half():
+    sources = np.array([f"s{i // 3}" for i in range(30)])
+    halves = valley.half_of_sources(sources, seed=3).reshape(10, 3)
+    assert (halves == halves[:, :1]).all()
+    assert halves[:, 0].sum() == 5
+
+
+def test_layers_are_chosen_on_the_other_half_of_the_texts():
+    halves = np.array([True, False])
+    curve = np.array(
+        [[9.0, 9], [1, 5], [6, 2], [9, 9]]
+    )  # each text is lowest at a layer of its own
+    assert valley.depths(curve, halves).tolist() == [9 - 6, 9 - 5]
+
+
+def test_two_blocks_have_no_layer_between_others():
+    tables, texts = measured(DEEP, FLAT)
+    row = valley.of_model("c", MODEL | {"layers": 2}, tables, texts, n=8, seed=0)
+    assert row["problem"] == "fewer than 3 blocks: no layer lies between others"

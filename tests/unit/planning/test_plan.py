@@ -747,3 +747,18 @@ def test_states_of_another_engine_are_planned_without_passes_twins_and_gains(con
     assert row["forward_flops"] == row["dump_hours"] == row["twins_hours"] == 0
     assert row["spectra_hours"] > 0
     assert row["asked_twins_minutes"] is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "copies"), [("fit_scaling_laws", 4 + 4), ("paired_differences", 16)]
+)
+def test_values_of_the_corpus_are_not_counted_once_a_text(rule, copies):
+    config = configuration.merged({})
+
+    def needed(texts):
+        summary = job_costs.Summary([1], [texts], [0], 4, config)  # four layers, four depths
+        return getattr(summary, rule)()[0]
+
+    of_text = costs.entropy_rows(config, 1) - costs.entropy_rows(config, 0)
+    draws = 1 + config["controls"]["untrained_draws"]
+    assert needed(2000) - needed(1000) == pytest.approx(8 * draws * copies * of_text * 1000)

@@ -192,12 +192,12 @@ class _Metric:
         evaluate(name, np.ones(1), 2, 2, convention)  # refuses a name that is none
         allowed = metrics.conventions(self.base)
         if convention not in allowed:
-            where = f"it exists in {', '.join(map(repr, allowed))}" if allowed else (
-                "it is of a matrix of a row a text, for which no control is computed"
-            )  # fmt: skip
+            problem = f"metric {name!r}: not in convention {convention!r} of a text; it "
+            if allowed:
+                raise InfogeoError(f"{problem}exists in {', '.join(map(repr, allowed))}.")
             raise InfogeoError(
-                f"metric {name!r}: not in convention {convention!r} of a text; {where}. Choose "
-                "another convention, or leave metric out."
+                f"{problem}is of a matrix of a row a text, for which no control is computed. Leave "
+                "metric out."
             )
 
     def random(self, width, seed: int) -> np.ndarray:

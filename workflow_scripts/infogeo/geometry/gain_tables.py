@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from infogeo.geometry import repetition
 from infogeo.geometry.layer_gains import FullTexts, LayerGains
 from infogeo.geometry.repetition import TypeGains
 from infogeo.inference import resampling
@@ -164,7 +163,7 @@ def relation_table(
     position = np.tile(np.arange(1, texts.n), len(texts))
     frequency = texts.frequency[:, 1:].ravel()
     of_text = np.repeat(np.arange(len(texts)), texts.n - 1)
-    since = repetition.since_last(texts.tokens)[:, 1:].ravel()
+    since = texts.since_last[:, 1:].ravel()
     controls, once = [position, frequency, since], np.ones((1, len(texts)), np.int16)
     drawn = once if copies is None else np.concatenate([once, copies])
     partial = partial_spearman(gain, targets, controls, of_text, drawn)

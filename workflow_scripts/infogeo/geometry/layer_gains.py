@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.information_gain import of_pivots, pivots, ridge_optimum, slogdet_gain
 from infogeo.geometry.metrics import regularisers
+from infogeo.geometry.repetition import since_last
 from infogeo.geometry.rows import check_finite, unit_norm
 from infogeo.inference import resampling
 
@@ -72,6 +74,11 @@ class FullTexts:
 
     def __len__(self):
         return len(self.index)
+
+    @cached_property
+    def since_last(self) -> np.ndarray:
+        """How many tokens ago each token came before in its text; see `repetition`. (texts, n)"""
+        return since_last(self.tokens)
 
     @property
     def clusters(self) -> np.ndarray:

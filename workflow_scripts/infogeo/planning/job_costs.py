@@ -261,24 +261,29 @@ class Summary:
         """Rows of the means of every model, layer and scope."""
         return costs.entropy_rows(self.config, 1) * self.layers * self.pairs
 
+    @property
+    def layer_rows(self) -> int:
+        """Rows of the tables of entropies of a model's layer, of all corpora together."""
+        return sum(costs.entropy_rows(self.config, texts) for texts in self.corpora)
+
     # -------- the jobs, by rule: (bytes, seconds)
 
     def fit_scaling_laws(self):
         """The largest family at the depths of the laws is in memory, and the means of all."""
-        rows = costs.entropy_rows(self.config, 1)  # of a text and layer
-        at_depths = 8 * (1 + self.draws) * rows * self.texts * len(self.config["scaling"]["depths"])
-        of_model = 8 * (1 + self.draws) * rows * self.texts * self.layers
+        of_layer = 8 * (1 + self.draws) * costs.entropy_rows(self.config, self.texts)
+        at_depths = of_layer * len(self.config["scaling"]["depths"])
+        of_model = of_layer * self.layers
         means = MEAN_BYTES * self.means
-        read = self.models * (1 + self.draws) * self.layers * rows * sum(self.corpora)
+        read = self.models * (1 + self.draws) * self.layers * self.layer_rows
         needed = NUMPY_BYTES + TABLE_BYTES + max(self.families) * at_depths + of_model + means
         return needed, LAW_SECONDS * self.laws + ROW_SECONDS * read
 
     def paired_differences(self):
         """All layers of at most four models are held; every pair of a small family is compared."""
-        rows = costs.entropy_rows(self.config, 1)
-        held = 4 * 8 * (1 + self.draws) * rows * self.texts * self.layers
-        pairs = sum(models * (models - 1) / 2 for models in self.families) * len(self.corpora)
-        read = pairs * rows * self.texts * self.layers
+        rows = costs.entropy_rows(self.config, self.texts)
+        held = 4 * 8 * (1 + self.draws) * rows * self.layers
+        pairs = sum(models * (models - 1) / 2 for models in self.families)
+        read = pairs * self.layer_rows * self.layers
         return NUMPY_BYTES + TABLE_BYTES + held, 2 * ROW_SECONDS * read
 
     def write_tables(self):
