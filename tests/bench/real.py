@@ -55,8 +55,8 @@ def convert(folder: Path) -> None:
     AutoTokenizer.from_pretrained(source, gguf_file=FILE).save_pretrained(model)
 
 
-def measure(folder: Path) -> pd.DataFrame:
-    """The means of every layer, by the workflow."""
+def measure(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The means of every layer, and the valley of their entropy, by the workflow."""
     for name, text in TABLES.items():
         (folder / name).write_text(text)
     (folder / "config.yaml").write_text(CONFIG)

@@ -407,3 +407,12 @@ def test_a_valley_is_the_first_token_where_it_is_in_every_model_that_has_one(ver
         assert row["estimate"] == 2.0
         assert row["control_estimate"] in (0.1, 1.5)
         assert 0 <= row["false_rate"] < 0.1
+
+
+@pytest.mark.parametrize(("verdict", "texts"), [("supported", 41), ("contradicted", 42)])
+def test_the_claim_on_valleys_shows_the_model_that_speaks_least_for_the_verdict(verdict, texts):
+    models = valleys(verdict, verdict, verdict)
+    models["texts"] = [40, 41, 42]
+    models[["beyond_half_low", "beyond_half_high"]] += np.array([0.0, 0.1, -0.1])[:, None]
+    (row,) = claims.of_valleys(models, claim_rows.error_rates())
+    assert row["rests_on"].startswith(f"{texts} texts, m{texts - 40}")

@@ -101,13 +101,14 @@ def ablated(documents, rng):
 
 def random_null():
     draws = np.arange(50)
-    rows = product((8, 16), (7, N), ("unit", "centred"),
+    rows = product((8, 16), (7, N), ("unit", "centred"), ("in", "out"),
                    ("coding_rate[eps2=0.5]", "mean_gain[lambda=0.1]", "entropy"))  # fmt: skip
     return pd.concat(
-        pd.DataFrame({"d": d, "n": n, "convention": convention, "first": "in",
+        pd.DataFrame({"d": d, "n": n, "convention": convention, "first": first,
                       "metric": metric, "draw": draws,
-                      "value": d + n + len(metric) + draws + 1000 * (convention != "unit")})
-        for d, n, convention, metric in rows
+                      "value": d + n + len(metric) + draws
+                      + 1000 * (convention != "unit") + 5000 * (first == "out")})
+        for d, n, convention, first, metric in rows
     )  # fmt: skip
 
 

@@ -303,6 +303,33 @@ def test_depth_profiles_have_a_line_for_every_model_through_all_its_layers():
         np.testing.assert_array_equal(drawn, np.column_stack([depth, rows["y"]]))
 
 
+def test_what_is_without_the_first_token_is_a_line_of_its_own_and_in_no_panel_against_n():
+    tables, figures = usual(*TWO)
+    halved = {
+        name: table[table["first"] == "in"].assign(
+            first="out", **{column: table[column] / 2 for column in ("y", "exponent")
+                            if column in table}
+        )
+        for name, table in tables.items()
+    }  # fmt: skip
+    both = {name: pd.concat([tables[name], out], ignore_index=True)
+            for name, out in halved.items()}  # fmt: skip
+    depth = draw("depth", both)
+    metric, convention = next(iter(LEVELS))
+    for model in tables["profiles"]["model"].unique():
+        rows = select(halved["profiles"], model=model, metric=metric, convention=convention)
+        line = artists(depth, f"without first/{model}")[0]
+        np.testing.assert_array_equal(line.get_ydata(), rows["y"])
+        before, after = (artists(figure, f"profile/{model}")[0].get_xydata()
+                         for figure in (figures["depth"], depth))  # fmt: skip
+        np.testing.assert_array_equal(before, after)
+    entropy = draw("entropy", both)
+    for family in TWO:
+        for before, after in zip(artists(figures["entropy"], f"data/{family}"),
+                                 artists(entropy, f"data/{family}"), strict=True):  # fmt: skip
+            np.testing.assert_array_equal(before.get_xydata(), after.get_xydata())
+
+
 def test_profiles_are_labelled_by_the_count_of_the_chosen_axis():
     profiles = frames()["profiles"]
     total = frames()["laws"].assign(axis="total")

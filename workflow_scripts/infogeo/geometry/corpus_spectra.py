@@ -424,7 +424,7 @@ def spectra_of_layer(states: States, documents: Documents) -> LayerSpectra:
     Returns
     -------
     LayerSpectra
-        Memory: the eigenvalues of the texts, and for each prefix two accumulators of at most d × d.
+        Memory: the eigenvalues of the texts, and about half of `corpus_bytes`.
 
     Raises
     ------

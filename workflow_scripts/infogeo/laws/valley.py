@@ -80,8 +80,8 @@ def of_model(
 def mean_over_sources(values, sources) -> tuple[float, float]:
     """Mean of values (texts,) and half of its 95 % t interval, clustered by source.
 
-    A bootstrap over 8 sources covers too little: it gives a wrong verdict in up to 15 % where the
-    t interval does in 4 % (tests/bench/valley.py).
+    Few sources have an honest interval so: verdicts err in at most 6 %, from 8 sources on
+    (tests/bench/valley.py; docs/verdicts.md has the table).
     """
     mean = values.mean()
     _, codes = np.unique(sources, return_inverse=True)
