@@ -81,6 +81,20 @@ def test_the_width_law_of_a_reference_changes_only_d_in_its_spectra():
     assert law.controls["width law"].exponent == pytest.approx(excess)
 
 
+@pytest.mark.parametrize("written", ["coding_rate_rank[eps2=0.50]", "coding_rate_rank[eps2=5e-1]"])
+def test_a_metric_may_be_written_with_other_digits(written):
+    options = {"width": WIDTHS, "convention": "unit", "n": 8, "draws": 99}
+    law = infogeo.fit_law(SIZES, noisy(-0.1), metric=written, **options)
+    same = infogeo.fit_law(SIZES, noisy(-0.1), metric="coding_rate_rank[eps2=0.5]", **options)
+    assert law.controls["random vectors"] == same.controls["random vectors"]
+
+
+def test_widths_may_be_floats():
+    laws = [infogeo.fit_law(SIZES, noisy(-0.1), width=width, metric="entropy", n=8, draws=99)
+            for width in (WIDTHS, WIDTHS.astype(float))]  # fmt: skip
+    assert laws[0].controls == laws[1].controls
+
+
 def test_models_may_come_in_any_order():
     y, order = noisy(-0.1), np.array([3, 0, 5, 1, 4, 2])
     law = infogeo.fit_law(SIZES, y, width=WIDTHS, metric="nll", untrained=y, draws=99)
@@ -108,6 +122,11 @@ def test_two_models_make_no_law_and_the_law_says_so():
         ({"metric": "rankme", "convention": "raw", "n": 9}, "matrix of a row a text.*Leave metric"),
         ({"metric": "top_share[k=1]", "n": 9}, "matrix of a row a text.*Leave metric"),
         ({"untrained": [1.0]}, r"untrained: shape \(1,\)"),
+        ({"names": ["a"]}, "names: 1 of them, but there are 3 models"),
+        ({"width": [8, 16.5, 32]}, "width: .* whole numbers"),
+        ({"width": [1, 16, 32]}, "width: .* at least 2"),
+        ({"n": 1}, "n: 1"),
+        ({"draws": 0}, "draws: 0"),
         ({"metric": "entropy", "n": 9, "reference": np.eye(4)}, "text 0 has 4 tokens"),
     ],
 )

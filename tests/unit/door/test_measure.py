@@ -74,6 +74,32 @@ def test_a_text_that_is_too_short_has_no_row_at_that_n():
     assert sorted(rows) == [("0", 2), ("0", 5), ("1", 2)]
 
 
+def test_the_numbers_of_tokens_may_be_an_array_or_one_number_of_numpy():
+    Z = states(2, 6, 4)
+    expected = infogeo.measure(Z, n=[3, 6])
+    assert infogeo.measure(Z, n=np.array([6, 3, 3])).equals(expected)
+    assert infogeo.measure(Z, n=np.int64(3)).equals(infogeo.measure(Z, n=3))
+
+
+@pytest.mark.parametrize("corpus", [False, True])
+def test_states_after_the_last_n_are_not_read(corpus):
+    Z = states(3, 6, 4)
+    padded = np.where(np.arange(6)[:, None] < 3, Z, np.nan)
+    assert infogeo.measure(padded, n=3, corpus=corpus).equals(
+        infogeo.measure(Z[:, :3], n=3, corpus=corpus)
+    )
+
+
+def test_texts_together_are_those_of_one_length_where_each_is_as_long_as_it_is():
+    texts = [states(6, 4), states(3, 4, seed=1), states(6, 4, seed=2)]
+    table = infogeo.measure(texts, corpus=True)
+    rows = table["scope"] != "text"
+    apart = infogeo.measure([texts[0], texts[2]], corpus=True).query("scope != 'text'")
+    assert (
+        table[rows & (table["n"] == 6)].reset_index(drop=True).equals(apart.reset_index(drop=True))
+    )
+
+
 def test_the_number_of_threads_changes_no_bit():
     Z = states(40, 5, 7)
     assert infogeo.measure(Z, threads=1).equals(infogeo.measure(Z, threads=3))
@@ -125,6 +151,18 @@ def test_torch_tensors_are_read_exactly_whether_or_not_numpy_has_their_type():
         ({"0": states(2, 4, 3), "1": states(2, 5, 3)}, {}, "layers 0 and 1 differ"),
         (states(2, 4, 3), {"n": 5}, "from 2 to 4"),
         (states(2, 4, 3), {"n": [1, 4]}, "from 2 to 4"),
+        (states(2, 4, 3), {"n": []}, r"n: \[\]; give whole numbers"),
+        (states(2, 4, 3), {"n": 3.5}, r"n: \[3.5\]; give whole numbers"),
+        (states(2, 4, 3), {"eps2": [0]}, r"eps2: \[0\] must be a list of finite numbers above 0"),
+        (states(2, 4, 3), {"lambdas": [0.0]}, "lambdas: .* above 0"),
+        (states(2, 4, 3), {"lambdas": 0.1}, "lambdas: 0.1 must be a list"),
+        (states(2, 4, 3), {"orders": [np.inf]}, "orders: .* finite"),
+        (states(2, 4, 3), {"orders": [1]}, "orders: 1 is the entropy"),
+        (states(2, 4, 3), {"threads": 0}, "threads: 0"),
+        (None, {}, "type NoneType"),
+        ((row for row in states(2, 4, 3)), {}, "type generator"),
+        ([[[1, 2], [3]]], {}, "rows of different lengths"),
+        (np.zeros((4, 0)), {}, r"shape \(4, 0\)"),
         ([states(4, 3), states(1, 3)], {}, r"text '1' has 1 token"),
         (states(2, 4, 3), {"doc_ids": ["a"]}, "doc_ids: 1 names"),
         (states(2, 4, 3), {"doc_ids": ["a", "a"]}, "1 of them different"),
@@ -132,6 +170,7 @@ def test_torch_tensors_are_read_exactly_whether_or_not_numpy_has_their_type():
         (states(4, 3) * 1j, {}, "complex"),
         (np.full((4, 3), np.inf), {}, "text '0': token 0, coordinate 0 is inf"),
         ({"7": np.full((4, 3), np.nan)}, {}, "text '0', layer 7: token 0"),
+        (np.full((4, 3), np.nan), {"corpus": True}, "^text '0': token 0"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_with_what_is_wrong(Z, options, message):
@@ -148,6 +187,13 @@ def test_gains_are_those_of_the_workflow():
     assert np.array_equal(of_text["rho"], rho.ravel())
     assert of_text["position"].tolist() == [1, 2, 3, 4, 5] * 2
     assert of_text["regulariser"].unique().tolist() == ["lambda=0.1", "eps2=0.5"]
+
+
+def test_gains_of_no_token_or_without_a_ridge_are_refused_by_name():
+    with pytest.raises(InfogeoError, match="text 'b' has no token"):
+        infogeo.gains([states(3, 4), states(0, 4)], doc_ids=["a", "b"])
+    with pytest.raises(InfogeoError, match=r"lambdas: .* above 0"):
+        infogeo.gains(states(3, 4), lambdas=[0])
 
 
 @pytest.mark.parametrize("convention", ["unit", "centred"])
@@ -177,6 +223,7 @@ def test_texts_of_different_lengths_have_the_divergence_of_their_covariances(kin
     [
         (((4, 3), (4, 5)), {}, "shapes"),
         (((4, 3), (2, 4, 3)), {}, "shapes"),
+        (((4, 3), (0, 3)), {}, "at least one token"),
         (((4, 3), (4, 3)), {"kind": "kl"}, "kind 'kl'"),
         (((4, 3), (4, 3)), {"convention": "raw"}, "convention 'raw'"),
     ],

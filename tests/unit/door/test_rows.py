@@ -40,6 +40,16 @@ def test_a_representation_without_a_similarity_has_its_reason():
     assert table["reason"].map(bool).tolist() == [True, False, True]
 
 
+@pytest.mark.parametrize("texts", [3, 4, 5])
+def test_too_few_texts_have_their_reason(texts):
+    pair = [POINTS[:texts], POINTS[10 : 10 + texts]]
+    table = infogeo.similarity(pair, sources=[0, 0, 0, 1, 2][:texts], permutations=5)
+    assert table["low"].isna().all()
+    assert table["value"].isna().all() == (texts == 3)
+    if texts < 5:
+        assert table["reason"].str.contains("needed|needs").all()
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -49,6 +59,9 @@ def test_a_representation_without_a_similarity_has_its_reason():
         (lambda: infogeo.similarity([]), "no representation"),
         (lambda: infogeo.similarity([POINTS], measure="cca"), "measure 'cca'"),
         (lambda: infogeo.similarity([POINTS, POINTS[1:]]), "rows of 59 texts"),
+        (lambda: infogeo.similarity([POINTS[:0], POINTS[:0]]), "no text"),
+        (lambda: infogeo.similarity([POINTS], permutations=0), "permutations: 0"),
+        (lambda: infogeo.similarity([POINTS], neighbours=0), "neighbours: 0"),
     ],
 )
 def test_what_is_no_matrix_of_rows_is_refused(call, message):

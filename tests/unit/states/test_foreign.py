@@ -127,6 +127,39 @@ def test_answers_of_llama_cpp_and_sglang_are_texts_of_one_layer(tmp_path):
     assert np.array_equal(text.layers["final"], Z[0])
 
 
+def test_answers_of_several_requests_that_all_have_index_0_are_all_read(tmp_path):
+    answers = [{"index": 0, "embedding": text.tolist()} for text in Z]
+    (tmp_path / "llama.json").write_text(json.dumps(answers))
+    texts = texts_of_file(tmp_path / "llama.json")
+    assert [text.doc_id for text in texts] == ["0", "1", "2"]
+    for text, expected in zip(texts, Z, strict=True):
+        assert np.array_equal(text.layers["final"], expected)
+
+
+def test_answers_are_named_by_an_index_that_tells_them_apart(tmp_path):
+    answers = [{"index": i, "embedding": Z[i].tolist()} for i in (2, 0)]
+    (tmp_path / "llama.json").write_text(json.dumps(answers))
+    texts = {text.doc_id: text.layers["final"] for text in texts_of_file(tmp_path / "llama.json")}
+    assert np.array_equal(texts["2"], Z[2])
+    assert np.array_equal(texts["0"], Z[0])
+
+
+def test_a_file_of_one_answer_is_a_text_of_the_name_of_the_file(tmp_path):
+    for name in ("a", "b"):
+        answer = [{"index": 0, "embedding": Z[0].tolist()}]
+        (tmp_path / f"{name}.json").write_text(json.dumps(answer))
+    assert [text.doc_id for text in texts_in(tmp_path)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("kept", [50, 200])
+def test_a_cut_npz_is_refused_by_name(tmp_path, kept):
+    path = tmp_path / "a.npz"
+    np.savez(path, final=Z[0])
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InfogeoError, match=r"a\.npz: not a whole \.npz file"):
+        texts_of_file(path)
+
+
 @pytest.mark.parametrize(
     ("arrays", "form", "message"),
     [
@@ -137,6 +170,8 @@ def test_answers_of_llama_cpp_and_sglang_are_texts_of_one_layer(tmp_path):
         ({"0": Z, "attention_mask": np.ones((3, 4))}, Form(), "attention_mask has shape"),
         ({"0": Z[0], "lengths": [2, 2]}, Form(), "end at 4, but the states are of 5 tokens"),
         ({"0": Z[0], "offsets": [0, 4, 2, 5]}, Form(), "Correct offsets or lengths"),
+        ({"0": Z[0], "offsets": np.zeros(0, int)}, Form(), "Correct offsets or lengths"),
+        ({"0": Z[0], "attention_mask": [1, 1, 1, 1, 0]}, Form(), "attention_mask leaves tokens"),
         ({"0": Z, "doc_ids": ["a"]}, Form(), "1 doc_ids for 3 texts"),
         ({"0": Z[0]}, Form(layers={"final": "1"}), "no array '1' for layer final"),
         ({"0": Z[0]}, Form(arrays={"nll": "loss"}), "no array 'loss', which states.json names"),
@@ -161,7 +196,14 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, suffix):
 
 @pytest.mark.parametrize(
     ("answer", "message"),
-    [({"embedding": [0.5, 0.5]}, "pooling none"), ({"choices": []}, "pooling none")],
+    [
+        ({"embedding": [0.5, 0.5]}, "pooling none"),
+        ({"choices": []}, "pooling none"),
+        (5, "pooling none"),
+        ([1, 2], "answer 0 has no state"),
+        ({"meta_info": {"hidden_states": [5]}}, "pooling none"),
+        ({"meta_info": None}, "pooling none"),
+    ],
 )
 def test_answers_without_a_state_a_token_are_refused(tmp_path, answer, message):
     (tmp_path / "a.json").write_text(json.dumps(answer))

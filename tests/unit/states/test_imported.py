@@ -18,6 +18,7 @@ from infogeo.door.command import main as command
 from infogeo.files.artefacts import write_table
 from infogeo.files.errors import InfogeoError
 from infogeo.sources import cards, foreign
+from infogeo.states.foreign import form_of
 from infogeo.states.layout import to_stored
 from infogeo.states.store import open_store
 
@@ -209,6 +210,17 @@ def test_no_text_long_enough_is_said_with_the_longest(results):
         ({"model": {"width": 3}}, "model.params_total: None must be a whole number"),
         ({"model": MODEL | {"depth": 3}}, "model.depth: 3 is not understood"),
         ({"model": 3}, "model: needed, with params_total"),
+        ({"model": MODEL | {"params_non_embedding": 10**9}}, "000 is more than params_total, 1000"),
+        ({"layers": {"0": 5}}, "layers.0: 5 must be an array"),
+        ({"layers": {"0": ["hs"]}}, r"layers.0: \['hs'\] must be"),
+        ({"layers": {"0": ["hs", True]}}, r"layers.0: \['hs', True\] must be"),
+        ({"layers": {"0": ["hs", -1]}}, "place of at least 0"),
+        ({"files": [5]}, "files: 5 must be a text"),
+        ({"files": ["/x"]}, "files: '/x' must be a name or pattern in the folder"),
+        ({"files": [""]}, "files: '' must be a name"),
+        ({"arrays": {"nll": 3}}, "arrays: 3 must be a text"),
+        ({"doc_ids": [5]}, "doc_ids: 5 must be a text"),
+        ({"post_norm": [[]]}, r"post_norm: \[\] must be a text"),
     ],
 )
 def test_a_description_is_refused_with_all_that_is_wrong_in_it(tmp_path, content, message):
@@ -216,6 +228,23 @@ def test_a_description_is_refused_with_all_that_is_wrong_in_it(tmp_path, content
     with pytest.raises(InfogeoError, match=message) as error:
         foreign.read(tmp_path, "docs")
     assert "docs" in str(error.value)
+
+
+def test_a_name_of_an_array_that_nothing_reads_is_refused(tmp_path):
+    save_texts(tmp_path)
+    describe(tmp_path, arrays={"token_idz": "ids"})
+    described = foreign.read(tmp_path, "docs")
+    with pytest.raises(InfogeoError, match=r"states\.json: arrays: token_idz .* token_ids"):
+        form_of(described)
+
+
+def test_a_folder_among_the_files_is_no_file_of_arrays(tmp_path):
+    save_texts(tmp_path)
+    describe(tmp_path)
+    described = foreign.read(tmp_path, "docs")
+    before = described.paths()
+    (tmp_path / "docs/checkpoints").mkdir()
+    assert described.paths() == before
 
 
 def test_descriptions_of_one_model_must_agree_and_have_the_dtype_of_the_row(tmp_path):

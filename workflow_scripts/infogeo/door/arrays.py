@@ -38,8 +38,12 @@ class Texts:
     def __init__(self, Z, mask=None, layer: str = ""):
         self.where = f"layer {layer}: " if layer else ""
         self.matrices = [Z] if dimensions(Z) == 2 else Z
-        shapes = [tuple(np.shape(matrix)) for matrix in self.matrices]
-        if not shapes or {len(shape) for shape in shapes} != {2}:
+        try:
+            len(self.matrices)  # a generator would be empty when it is read
+            shapes = [tuple(np.shape(matrix)) for matrix in self.matrices]
+        except (TypeError, ValueError):  # no sequence, or rows of different lengths
+            shapes = []
+        if not shapes or {len(shape) for shape in shapes} != {2} or shapes[0][1] == 0:
             raise InfogeoError(f"{self.where}Z has {_form(Z)}. {FORMS}")
         if len({d for _, d in shapes}) > 1:
             widths = sorted({d for _, d in shapes})
@@ -89,7 +93,7 @@ def layers_of(Z, mask=None) -> dict[str, Texts]:
     """
     if isinstance(Z, Mapping):
         layers = {str(name): Texts(states, mask, str(name)) for name, states in Z.items()}
-    elif isinstance(Z, Sequence) and len(Z) and dimensions(Z[0]) == 3:
+    elif isinstance(Z, Sequence) and Z and dimensions(Z[0]) == 3:
         layers = {str(place): Texts(states, mask, str(place)) for place, states in enumerate(Z)}
     else:
         layers = {"": Texts(Z, mask)}
@@ -135,4 +139,10 @@ def to_numpy(array) -> np.ndarray:
 def _form(Z) -> str:
     if hasattr(Z, "shape"):
         return f"shape {tuple(Z.shape)}"
-    return f"parts of shapes {[tuple(np.shape(part)) for part in Z][:3]}" if len(Z) else "no part"
+    if not isinstance(Z, Sequence):
+        return f"the type {type(Z).__name__}"
+    try:
+        shapes = [tuple(np.shape(part)) for part in Z[:3]]
+    except ValueError:
+        return "rows of different lengths"
+    return f"parts of shapes {shapes}" if shapes else "no part"

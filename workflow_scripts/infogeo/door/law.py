@@ -122,9 +122,12 @@ def fit_law(N, y, *, width, metric=None, convention="centred", n=None, reference
     >>> round(law.exponent, 3), law.verdict
     (-0.093, 'supported')
     """
-    N, y, width = _checked(N, y, width)
+    N, y, width = _checked(N, y, width, n, draws)
     order = np.argsort(N, kind="stable")
-    names = np.array([f"{size:g}" for size in N] if names is None else list(names), object)
+    names = [f"{size:g}" for size in N] if names is None else list(names)
+    if len(names) != len(N):
+        raise InfogeoError(f"names: {len(names)} of them, but there are {len(N)} models.")
+    names = np.array(names, object)
     x = np.log(N[order])
     with np.errstate(divide="ignore", invalid="ignore"):
         ln_y = np.log(y[order])
@@ -154,7 +157,7 @@ def fit_law(N, y, *, width, metric=None, convention="centred", n=None, reference
     )  # fmt: skip
 
 
-def _checked(N, y, width):
+def _checked(N, y, width, n, draws):
     arrays = {"N": np.asarray(N, float), "y": np.asarray(y, float), "width": np.asarray(width)}
     problems = [
         f"{name}: shape {array.shape}; N, y and width must be as long as each other, one entry a "
@@ -162,12 +165,20 @@ def _checked(N, y, width):
         for name, array in arrays.items()
         if array.shape != (arrays["N"].size,)
     ]
+    if n is not None and n < 2:
+        problems.append(f"n: {n}; a spectrum needs at least 2 tokens")
+    if draws < 1:
+        problems.append(f"draws: {draws}; at least 1 is needed")
     if (arrays["N"] <= 0).any():
         problems.append(f"N: {arrays['N'].min():g}; parameters must be above 0")
     if (arrays["y"] <= 0).any():
         problems.append(f"y: {arrays['y'].min():g}; a law is one of logarithms, so y is above 0")
+    width = arrays["width"]
+    if width.size and not (width.dtype.kind in "fiu" and (width == np.rint(width)).all()
+                           and width.min() >= 2):  # fmt: skip
+        problems.append(f"width: {width.tolist()}; widths are whole numbers of at least 2")
     stop_at(problems, "fit_law")
-    return arrays.values()
+    return arrays["N"], arrays["y"], width.astype(np.int64)
 
 
 def _ln(values, points: int) -> np.ndarray:
@@ -187,8 +198,8 @@ class _Metric:
         self.name, self.convention, self.n = name, convention, n
         if name is None:
             return
-        self.base, regulariser = metrics.parse_metric(name)
-        self.value = regulariser.value if regulariser else None
+        metric = metrics.parse_metric(name)
+        self.name, self.base, self.parameter = str(metric), *metric
         evaluate(name, np.ones(1), 2, 2, convention)  # refuses a name that is none
         allowed = metrics.conventions(self.base)
         if convention not in allowed:
@@ -204,10 +215,10 @@ class _Metric:
         """ln of the metric of n random vectors in each width."""
         if self.name is None or self.n is None:
             return np.full(len(width), np.nan)
-        at = [self.value] if self.value is not None else []
-        eps2 = at if self.base in metrics.CODING else []
-        lambdas = at if self.base == metrics.MEAN_GAIN else []
-        orders = at if self.base in metrics.OF_ORDER else []
+        eps2, lambdas, orders = (
+            [self.parameter.value] if self.parameter and self.parameter.kind == kind else []
+            for kind in (metrics.EPS2, metrics.LAMBDA, metrics.ORDER)
+        )
         table = random_null(width.tolist(), [self.n], eps2, lambdas, RANDOM_DRAWS, seed, orders)
         table = table[
             (table["metric"] == self.name)

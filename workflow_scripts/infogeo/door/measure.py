@@ -5,7 +5,6 @@ The functions are those of the workflow; here arrays are taken apart and put sid
 
 import os
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 
@@ -92,6 +91,10 @@ def measure(Z, *, n=None, mask=None, doc_ids=None, corpus=False, eps2=EPS2, lamb
     """
     import pandas as pd
 
+    _check_above_0(eps2=eps2, lambdas=lambdas, orders=orders)
+    _check_threads(threads)
+    if 1 in orders:
+        raise InfogeoError("orders: 1 is the entropy, which is always measured. Leave it out.")
     layers = layers_of(Z, mask)
     first = next(iter(layers.values()))
     names = _names(doc_ids, first.lengths)
@@ -101,7 +104,7 @@ def measure(Z, *, n=None, mask=None, doc_ids=None, corpus=False, eps2=EPS2, lamb
         for layer, texts in layers.items():
             for documents in groups:
                 if corpus:
-                    spectra = spectra_of_layer(partial(_streamed, layer, texts, names), documents)
+                    spectra = _spectra_of_corpus(layer, texts, documents)
                 else:
                     spectra = _spectra(layer, texts, documents, each)
                 frames.append(of_layer(spectra, documents, eps2, lambdas, orders))
@@ -140,8 +143,13 @@ def gains(Z, *, mask=None, doc_ids=None, lambdas=LAMBDAS, eps2: Sequence[float] 
     """
     import pandas as pd
 
+    _check_above_0(eps2=eps2, lambdas=lambdas)
+    _check_threads(threads)
     layers = layers_of(Z, mask)
-    names = _names(doc_ids, next(iter(layers.values())).lengths)
+    lengths = next(iter(layers.values())).lengths
+    names = _names(doc_ids, lengths)
+    if not lengths.all():
+        raise InfogeoError(f"text {names[lengths.argmin()]!r} has no token. Leave it out.")
 
     def of_text(job):
         layer, text = job
@@ -202,10 +210,15 @@ def divergence(Z1, Z2, *, kind: str = "js", convention: str = "centred") -> floa
             f"{' and '.join(map(repr, CONVENTIONS))}."
         )
     one, other = (to_numpy(Z) for Z in (Z1, Z2))
-    if one.ndim != 2 or other.ndim != 2 or one.shape[1] != other.shape[1]:
+    if (
+        one.ndim != 2
+        or other.ndim != 2
+        or one.shape[1] != other.shape[1]
+        or 0 in one.shape + other.shape
+    ):
         raise InfogeoError(
             f"states of shapes {one.shape} and {other.shape}: a divergence is between two matrices "
-            "(n, d) and (m, d) of one width d."
+            "(n, d) and (m, d) of one width d, each of at least one token."
         )
     return distance_of_two(one, other, convention, kind)
 
@@ -213,6 +226,22 @@ def divergence(Z1, Z2, *, kind: str = "js", convention: str = "centred") -> floa
 def processors() -> int:
     """The processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _check_above_0(**parameters) -> None:
+    """Refuse parameters of metrics that are no list of finite numbers above 0."""
+    for name, values in parameters.items():
+        array = np.asarray(values)
+        if array.ndim != 1 or (
+            array.size and not (array.dtype.kind in "fiu" and np.isfinite(array).all()
+                                and array.min() > 0)
+        ):  # fmt: skip
+            raise InfogeoError(f"{name}: {values!r} must be a list of finite numbers above 0.")
+
+
+def _check_threads(threads) -> None:
+    if threads is not None and threads < 1:
+        raise InfogeoError(f"threads: {threads}; at least 1 is needed, None takes all processors.")
 
 
 def _names(doc_ids, lengths) -> list[str]:
@@ -240,19 +269,26 @@ def _documents(names, lengths, n) -> list[Documents]:
             Documents(names, [""] * len(names), {int(of): np.flatnonzero(lengths == of)})
             for of in np.unique(lengths)
         ]
-    prefixes = sorted({int(of) for of in (n if isinstance(n, Sequence) else [n])})
-    if prefixes[0] < 2 or prefixes[-1] > lengths.max():
+    prefixes = np.unique(n).tolist()
+    whole = bool(prefixes) and all(isinstance(of, int) for of in prefixes)
+    if not whole or prefixes[0] < 2 or prefixes[-1] > lengths.max():
         raise InfogeoError(
-            f"n: {prefixes} is out of range; from 2 to {lengths.max()}, the tokens of the longest "
-            "text."
+            f"n: {prefixes}; give whole numbers from 2 to {lengths.max()}, the tokens of the "
+            "longest text."
         )
     return [Documents.of(names, [""] * len(names), lengths, prefixes)]
+
+
+def _longest(documents: Documents) -> dict[int, int]:
+    """The longest prefix of each text that has one, by text."""
+    longest = {int(text): n for n, chosen in documents.texts.items() for text in chosen}
+    return dict(sorted(longest.items()))
 
 
 def _spectra(layer: str, texts: Texts, documents: Documents, each):
     """The spectra of the texts of a layer, some texts in each thread."""
     of_texts = TextSpectra(documents.texts, texts.width)
-    longest = {int(text): n for n, chosen in documents.texts.items() for text in chosen}
+    longest = _longest(documents)
     stacks = []
     for n in documents.texts:
         together = [text for text, of in longest.items() if of == n]
@@ -272,7 +308,16 @@ def _spectra(layer: str, texts: Texts, documents: Documents, each):
     return assembled(layer, texts.width, of_texts.spectra, of_texts.norms, {})
 
 
-def _streamed(layer: str, texts: Texts, names: list[str]):
-    """Every text of a layer, as `spectra_of_layer` takes them."""
-    for text in range(len(names)):
-        yield text, layer, texts.read(text)
+def _spectra_of_corpus(layer: str, texts: Texts, documents: Documents):
+    """The spectra of the texts of a layer, and of all together."""
+    longest = _longest(documents)
+
+    def states():
+        for text, n in longest.items():
+            yield text, layer, texts.read(text)[:n]
+
+    try:
+        return spectra_of_layer(states, documents)
+    except InfogeoError:
+        texts.check(longest, documents.doc_ids)  # says which text it was
+        raise

@@ -97,9 +97,14 @@ def similarity(representations, *, measure: str = "cka", sources=None, neighbour
     if not isinstance(representations, Mapping):
         representations = {str(place): rows for place, rows in enumerate(representations)}
     names = list(representations)
+    for name, count in (("neighbours", neighbours), ("permutations", permutations)):
+        if count < 1:
+            raise InfogeoError(f"{name}: {count}; at least 1 is needed.")
     matrices = [_matrix(rows, f"representation {name}") for name, rows in representations.items()]
     if not matrices:
         raise InfogeoError("similarity: no representation. Give at least one (texts, d) matrix.")
+    if not len(matrices[0]):
+        raise InfogeoError("similarity: representations of no text. Give at least 4 rows.")
     sources = _sources(sources, len(matrices[0]))
     pairs = measure_pairs(
         dict(zip(names, matrices, strict=True)),

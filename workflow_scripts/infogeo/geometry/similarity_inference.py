@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from infogeo.geometry.similarity import CKA, Compared, cosines
+from infogeo.geometry.similarity import CKA, LEAST_TEXTS, Compared, cosines
 
 MOST = 1 - 1e-12  # similarities beyond are 1 but for rounding, and so without an interval
 LEAST_SOURCES = 3
@@ -18,7 +18,7 @@ def without_each_source(compared: Compared) -> np.ndarray:
 
     CKA is that of the remaining texts, centred anew. The graphs of mutual neighbours lose the
     texts of the source both as those that have neighbours and as neighbours, and are compared by
-    the cosine of what is left: a similarity of 1 stays 1.
+    the cosine of what is left: a similarity of 1 stays 1. NaN where too few texts are left for CKA.
 
     Notes
     -----
@@ -28,6 +28,9 @@ def without_each_source(compared: Compared) -> np.ndarray:
     left = np.empty((codes.max(initial=-1) + 1, *compared.inner.shape))
     for source, texts in enumerate(np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)):
         rows = compared.matrices[:, texts].astype(np.float64)  # (count, texts, n)
+        if compared.measure == CKA and len(codes) - len(texts) < LEAST_TEXTS:
+            left[source] = np.nan
+            continue
         left[source] = compared.inner - _products(rows) + _products(rows[:, :, texts])
         if compared.measure == CKA:
             left[source] -= _products(rows) + _shift(rows, texts)

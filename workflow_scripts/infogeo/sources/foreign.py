@@ -57,7 +57,7 @@ class Description(NamedTuple):
     def paths(self) -> list[Path]:
         """The files of arrays, each once, in the order of their names."""
         paths = {path for pattern in self.files for path in self.folder.glob(pattern)}
-        return sorted(path for path in paths if path.name != DESCRIPTION)
+        return sorted(path for path in paths if path.name != DESCRIPTION and path.is_file())
 
 
 def read(where, corpus: str) -> Description:
@@ -106,6 +106,7 @@ def _problems(content: dict) -> list[str]:
         for key, kind in KEYS.items()
         if key in content and not isinstance(content[key], kind)
     ]
+    problems += _entry_problems(content)
     if content.get("dtype") not in DTYPES:
         problems.append(f"dtype: {content.get('dtype')!r} must be one of {', '.join(DTYPES)}")
     if content.get("axes", AXES[0]) not in AXES:
@@ -122,6 +123,43 @@ def _problems(content: dict) -> list[str]:
         for key, value in model.items()
         if key not in SIZES and not isinstance(value, OPTIONAL.get(key, ()))
     ]
+    if not problems and model["params_non_embedding"] > model["params_total"]:
+        problems.append(
+            f"model.params_non_embedding: {model['params_non_embedding']} is more than "
+            f"params_total, {model['params_total']}, of which it is a part"
+        )
+    return problems
+
+
+def _entry_problems(content: dict) -> list[str]:
+    """What is wrong inside of lists and objects."""
+
+    def entries(key: str, kind: type) -> list:
+        value = content.get(key)
+        if not isinstance(value, kind):  # that is a problem of its own
+            return []
+        return list(value.items() if kind is dict else enumerate(value))
+
+    problems = [
+        f"{key}: {value!r} must be a text"
+        for key, kind in (("files", list), ("arrays", dict), ("post_norm", list), ("doc_ids", list))
+        for _, value in entries(key, kind)
+        if not isinstance(value, str)
+    ]
+    problems += [
+        f"files: {value!r} must be a name or pattern in the folder of states.json"
+        for _, value in entries("files", list)
+        if value == "" or (isinstance(value, str) and Path(value).is_absolute())
+    ]
+    for layer, place in entries("layers", dict):
+        if isinstance(place, str):
+            continue
+        if not (isinstance(place, list) and [type(part) for part in place] == [str, int]
+                and place[1] >= 0):  # fmt: skip
+            problems.append(
+                f"layers.{layer}: {place!r} must be an array, or [array, place] with a place of at "
+                "least 0"
+            )
     return problems
 
 

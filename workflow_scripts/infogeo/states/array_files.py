@@ -5,6 +5,7 @@ back is NumPy's: bfloat16 as float32, exactly.
 """
 
 import json
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -89,7 +90,7 @@ def read(path) -> dict[str, StoredArray]:
         )
     try:
         return READERS[path.suffix](path)
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise InfogeoError(
             f"{path}: not a whole {path.suffix} file ({error}). Write or copy it anew."
         ) from error
@@ -163,19 +164,22 @@ def _of_json(path: Path) -> dict:
     """States in answers of servers, one text or several, named by the place of the answer.
 
     llama.cpp's ``/embedding`` with pooling ``none``: a list of {index, embedding: [token][width]}.
+    The index is the place where it tells the answers apart; those of several requests all have 0.
     SGLang's ``/generate`` with ``return_hidden_states``: meta_info.hidden_states, the tokens of the
     prompt first, then one state for each that was generated, of the last layer after its norm.
     """
     answers = json.loads(path.read_text(encoding="utf-8"))
+    answers = answers if isinstance(answers, list) else [answers]
+    places = range(len(answers))
+    indices = {answer.get("index") for answer in answers if isinstance(answer, dict)}
+    if len(indices) == len(answers) and None not in indices:
+        places = [answer["index"] for answer in answers]
     arrays = {}
-    for place, answer in enumerate(answers if isinstance(answers, list) else [answers]):
-        if "embedding" in answer:
-            rows, place = answer["embedding"], answer.get("index", place)
-        else:
-            rows = []
-            for part in answer.get("meta_info", {}).get("hidden_states", []):
-                rows += part if part and isinstance(part[0], list) else [part]
-        matrix = np.array(rows, np.float32)
+    for place, answer in zip(places, answers, strict=True):
+        try:
+            matrix = np.array(_rows_of_answer(answer), np.float32)
+        except (TypeError, AttributeError):  # of another form
+            matrix = np.empty(0)
         if matrix.ndim != 2:
             raise ValueError(
                 f"answer {place} has no state a token; ask llama.cpp's /embedding with --pooling "
@@ -183,6 +187,16 @@ def _of_json(path: Path) -> dict:
             )
         arrays[str(place)] = StoredArray(matrix, "float32")
     return arrays
+
+
+def _rows_of_answer(answer: dict) -> list:
+    """The states of an answer, a list a token."""
+    if "embedding" in answer:
+        return answer["embedding"]
+    rows = []
+    for part in answer["meta_info"]["hidden_states"] if "meta_info" in answer else []:
+        rows += part if part and isinstance(part[0], list) else [part]
+    return rows
 
 
 READERS = {

@@ -65,7 +65,18 @@ class Form(NamedTuple):
 
 
 def form_of(described: descriptions.Description) -> Form:
-    """How states lie in files, as states.json says."""
+    """How states lie in files, as states.json says.
+
+    Raises
+    ------
+    InfogeoError
+        Where it names an array that nothing reads.
+    """
+    if unknown := [name for name in described.arrays if name not in NAMES]:
+        raise InfogeoError(
+            f"{described.folder / DESCRIPTION}: arrays: {', '.join(unknown)} is no name that is "
+            f"read; there are {', '.join(NAMES)}. Name layers under layers."
+        )
     return Form(described.layers, described.axes, described.arrays, described.doc_ids)
 
 
@@ -126,7 +137,11 @@ def texts_of_file(path, form: Form | None = None) -> list[Text]:
     path, form = Path(path), form or Form()
     arrays = array_files.read(path)
     if path.suffix == ".json":  # answers of servers
-        return [Text(name, {"final": array}, {}) for name, array in arrays.items()]
+        names = [path.stem] if len(arrays) == 1 else arrays
+        return [
+            Text(name, {"final": array}, {})
+            for name, array in zip(names, arrays.values(), strict=True)
+        ]
     return _File(path, arrays, form).texts()
 
 
@@ -254,13 +269,21 @@ class _File:
     def _one_after_another(self) -> list[tuple[dict, dict]]:
         rows = next(iter(self.states.values())).shape[0]
         offsets, lengths = self.named("offsets"), self.named("lengths")
+        mask = self.named("attention_mask")
+        if mask is not None and not mask[...].all():
+            raise InfogeoError(
+                f"{self.path}: attention_mask leaves tokens out, but the states are matrices "
+                "(tokens, width). It belongs to batches (texts, tokens, width); leave the rows of "
+                "padding out, or write the states of one text as (1, tokens, width)."
+            )
         if offsets is not None:
-            ends = offsets[...].astype(np.int64)
+            ends = offsets[...].astype(np.int64).ravel()
         else:
             ends = row_offsets([rows] if lengths is None else lengths[...])
-        if ends[0] != 0 or ends[-1] != rows or (np.diff(ends) < 0).any():
+        if not ends.size or ends[0] != 0 or ends[-1] != rows or (np.diff(ends) < 0).any():
+            end = ends[-1] if ends.size else "no offset"
             raise InfogeoError(
-                f"{self.path}: texts begin at {ends[:3].tolist()}… and end at {ends[-1]}, but the "
+                f"{self.path}: texts begin at {ends[:3].tolist()}… and end at {end}, but the "
                 f"states are of {rows} tokens. Correct offsets or lengths."
             )
         tokens = self._tokens()
