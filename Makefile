@@ -2,6 +2,7 @@
 # make test      set up and run the tests, but for the long ones (make test ARGS="-m long" runs those)
 # make test-package   install the package in a clean environment and measure a file with it
 # make test-slurm   run the workflow on a private SLURM (Debian: slurm-wlm slurmdbd munge mariadb-server)
+# make front-page   write README's table of verdicts and its picture from results/
 # make real      measure a pretrained model with an attention sink, and write docs/first_token.md
 # make bench     run the benches of speed and write docs/benchmarks.md
 PYTHON ?= python3
@@ -10,10 +11,14 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 # Memory in MB that local jobs may take together: what the machine has, less a quarter.
 MEMORY ?= $(shell awk '/MemTotal/ {print int($$2 / 1024 * 0.75)}' /proc/meminfo 2>/dev/null || echo 4000)
 
-.PHONY: results test test-package test-slurm real bench lint lock
+.PHONY: results front-page test test-package test-slurm real bench lint lock
 
 results: .venv/installed
 	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) downloads=2 --quiet rules host $(ARGS)
+	@$(BIN)/python tests/bench/front_page.py --check || true
+
+front-page: .venv/installed
+	@$(BIN)/python tests/bench/front_page.py
 
 test: .venv/installed
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)

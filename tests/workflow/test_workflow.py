@@ -9,6 +9,7 @@ import re
 import runpy
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -548,6 +549,41 @@ def test_what_a_job_expects_of_its_inputs_are_the_fingerprints_of_their_makers(e
             assert expected - {""} <= {made.get(path) for path in job["input"]}, job["rule"]
             checked += len(expected)
     assert checked > 60
+
+
+# The box of README's drawing to which the rules of a file belong; figures and the plan are in none.
+BOXES = {"corpora": "models", "hidden_states": "states"}
+BOXES |= dict.fromkeys(["entropy", "scaling", "dimension", "similarity", "differences"], "geometry")
+BOXES |= {name: name for name in ("models", "context", "sentences", "theory", "claims")}
+BOXES |= {"figures": None, "plan": None}
+
+
+def reachable(arrows: set, box: str) -> set:
+    ends = {end for start, end in arrows if start == box}
+    return ends.union(*(reachable(arrows, end) for end in ends))
+
+
+def test_the_arrows_of_the_drawing_in_readme_are_those_between_the_rules(every_job):
+    drawing = re.search(r"^```mermaid\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)[1]
+    drawn = {
+        pair
+        for line in drawing.splitlines()[1:]
+        for pair in pairwise(re.findall(r"(\w+)(?:\[.*?\])?", line))
+    }
+    box = {
+        rule: BOXES[path.stem]
+        for path in (ROOT / "rules").glob("*.smk")
+        for rule in re.findall(r"^rule (\w+):", path.read_text(), re.M)
+        if path.stem != "measurement"  # in the place of hidden_states
+    } | {"untrained_twins": "states"}  # their spectra and gains
+    jobs = every_job["stored"]
+    maker = {path: box[job["rule"]] for job in jobs for path in job["output"]}
+    real = {
+        (maker[path], box[job["rule"]]) for job in jobs for path in job["input"] if path in maker
+    }
+    real = {(start, end) for start, end in real if start and end and start != end}
+    assert drawn <= real
+    assert [(start, end) for start, end in sorted(real) if end not in reachable(drawn, start)] == []
 
 
 # These need the hub, a local model, or a run without stored states; UMAP compiles for ten seconds,

@@ -12,8 +12,16 @@ UNSIGNED = {"share of texts", "equals", "share of tokens for 90 %", "random", "A
             "least mean gain", "least coverage", "nominal"}  # fmt: skip
 
 
-def _shown(row: pd.Series, prefix: str) -> str:
-    """An estimate with its interval, as short as it can be read."""
+def estimate_text(row: pd.Series, prefix: str) -> str:
+    """An estimate with its interval, as short as it can be read.
+
+    Parameters
+    ----------
+    row : pandas.Series
+        A row of the claims.
+    prefix : str
+        "" for the estimate itself, "control_" for that of its control.
+    """
     value, low, high = (row[f"{prefix}{name}"] for name in ("estimate", "low", "high"))
     signed = row["control" if prefix else "estimate_of"] not in UNSIGNED
     if np.isfinite(low) and np.isfinite(high):
@@ -52,9 +60,9 @@ def terminal_text(frame: pd.DataFrame) -> str:
             rate = f"{percent(row['false_rate'])} wrong" if row["false_rate"] >= 0 else ""
             lines.append(f"{_claim(row):<70.70} {row['verdict']:<15} {rate}".rstrip())
             parts = [
-                f"{row[what]} {_shown(row, prefix)}"
+                f"{row[what]} {estimate_text(row, prefix)}"
                 for what, prefix in (("estimate_of", ""), ("control", "control_"))
-                if _shown(row, prefix)
+                if estimate_text(row, prefix)
             ]
             if row["to_add"] and row["verdict"] not in ("supported", "contradicted"):
                 parts.append(f"to add: {row['to_add']}")
@@ -81,12 +89,13 @@ def markdown_text(frame: pd.DataFrame) -> str:
             ["claim", "estimate", "control", "verdict", "wrong", "rests on", "to add"],
             [
                 [
-                    _claim(row), f"{row['estimate_of']} {_shown(row, '')}".strip(),
-                    f"{row['control']} {_shown(row, 'control_')}" * bool(_shown(row, "control_")),
+                    _claim(row), f"{row['estimate_of']} {estimate_text(row, '')}".strip(),
+                    f"{row['control']} {control}" * bool(control),
                     row["verdict"],
                     percent(row["false_rate"]), row["rests_on"], row["to_add"],
                 ]
                 for _, row in rows.iterrows()
+                for control in [estimate_text(row, "control_")]
             ],
         )  # fmt: skip
     return "\n".join([*lines, ""])
