@@ -118,6 +118,7 @@ rule summarise_context:
     """Means, intervals, tests and verdicts of the context study over all models, and its tables."""
     input:
         models=per_model("results/models/{model}/model.json"),
+        weights="results/tables/weights.csv",
         null="results/nulls/random.parquet",
         gain=per_causal_model("results/context/{corpus}/{model}.gain.parquet"),
         gain_positions=per_causal_model("results/context/{corpus}/{model}.gain_positions.parquet"),

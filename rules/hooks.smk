@@ -1,5 +1,5 @@
-# Needs: the lists of final files. Makes: what happens before a run (SLURM's partitions are checked, the configuration
-# is left beside the results) and after it (the report, the headline).
+# Needs: the lists of final files. Makes: what happens before a run (SLURM's partitions and the hub's models are checked,
+# the configuration is left beside the results) and after it (the report, the headline).
 import shutil
 
 import yaml
@@ -33,6 +33,32 @@ def check_partitions() -> None:
     try:
         slurm.check(requests, slurm.partitions())
         slurm.check_names([str(file) for file in job.input] for job in jobs)
+    except InfogeoError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def check_weights_on_hub() -> None:
+    """See before models are downloaded that the hub has their revisions, and that no two are equal."""
+    # No rule's output: with an ancient() input that is made anew, Snakemake 9.27 leaves out jobs whose output is missing.
+    downloads = {
+        job.wildcards.model
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name.endswith("download_model")
+    }
+    if not downloads:
+        return
+    from infogeo.sources import distinct, hub
+
+    paths = {model: Path(f"results/models/{model}/model.json") for model in HUB_MODELS}
+    fetched = {
+        model: path for model, path in paths.items() if model not in downloads and path.exists()
+    }
+    rows = [MODELS[model] for model in HUB_MODELS if model in downloads or model in fetched]
+    try:
+        listed = hub.list_weights(rows, fetched)
+        distinct.require(
+            row | {"weights": weights} for row, weights in zip(rows, listed, strict=True)
+        )
     except InfogeoError as error:
         raise WorkflowError(str(error)) from None
 
@@ -78,6 +104,7 @@ if workflow.is_main_process:
 
 onstart:
     check_partitions()
+    check_weights_on_hub()
     write_used_configuration()
 
 

@@ -185,3 +185,28 @@ rule download_model:
         **DOWNLOADED.params,
     script:
         "../workflow_scripts/download_model.py"
+
+
+rule compare_weights:
+    """Stop where two models have the same weights, and write which weights each has."""
+    input:
+        models=per_model("results/models/{model}/model.json"),
+    output:
+        "results/tables/weights.csv",
+    log:
+        "results/logs/compare_weights.log",
+    benchmark:
+        "results/benchmarks/compare_weights.tsv"
+    priority: 100  # before models are run
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(500),
+    params:
+        models=list(MODELS),
+        same_as=[row["same_as"] for row in MODELS.values()],
+        logic=logic("compare_weights"),
+    script:
+        "../workflow_scripts/compare_weights.py"

@@ -29,6 +29,7 @@ rule fit_scaling_laws:
     """Fit every law, set its controls beside it, and give the verdicts."""
     input:
         models=per_model("results/models/{model}/model.json"),
+        weights="results/tables/weights.csv",
         entropy=per_model_and_corpus("results/entropy/{corpus}/{model}.parquet"),
         untrained=per_model_and_corpus("results/entropy/{corpus}/{model}.untrained.parquet"),
         spectra=per_model_and_corpus("results/spectra/{corpus}/{model}.h5"),

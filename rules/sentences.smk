@@ -108,6 +108,7 @@ rule summarise_sentences:
     """How well each distance separates labels, with intervals and tests, and how that changes with N."""
     input:
         models=per_model("results/models/{model}/model.json"),
+        weights="results/tables/weights.csv",
         trained=per_model_and_corpus("results/sentences/{corpus}/{model}.h5", JUDGED),
         untrained=per_model_and_corpus(
             "results/sentences/{corpus}/{model}.untrained.h5", JUDGED, RUN_MODELS

@@ -8,7 +8,13 @@ def per_corpus(*names, corpora=CORPORA) -> list[str]:
 # What each part of the study leaves for readers: names of tables; figures and pages, without suffix.
 PARTS = {
     "scaling": {
-        "tables": ["scaling_laws.csv", "scaling_laws.md", "scaling_laws.txt", "entropy.csv"],
+        "tables": [
+            "scaling_laws.csv",
+            "scaling_laws.md",
+            "scaling_laws.txt",
+            "entropy.csv",
+            "weights.csv",
+        ],
         "figures": per_corpus("entropy_scaling", "conditional_entropy", "depth", "width_pairs"),
         "pages": [],
     },

@@ -55,6 +55,11 @@ class Client:
         judge = [partial(architecture.judge, kind=kind)] if kind else []
         return self.call("fetch_model", name, revision, trust, *judge, **more)
 
+    def weights(self, rows: list[tuple], fetched=None, **more) -> dict:
+        """What is listed of models by (slug, where, revision), before they are downloaded."""
+        rows = [dict(zip(("slug", "where", "revision"), row, strict=True)) for row in rows]
+        return self.call("list_weights", rows, fetched or {}, **more)
+
     def dataset(self, name: str, revision: str, pattern: str, **more) -> dict:
         return self.call("fetch_dataset", name, revision, pattern, **more)
 
@@ -72,10 +77,14 @@ def _run(function: str, arguments: tuple, tries: int, beat: float, env: dict, an
     hub_client.TRIES = tries
     Heartbeat.every = beat
     try:
-        repository, folder, facts = getattr(hub, function)(*arguments)
+        answered = getattr(hub, function)(*arguments)
     except InfogeoError as error:
         found = {"error": str(error)}
     else:
-        found = {"commit": repository.commit, "folder": str(folder), "facts": facts}
+        if function == "list_weights":
+            found = {"listed": answered}
+        else:
+            repository, folder, facts = answered
+            found = {"commit": repository.commit, "folder": str(folder), "facts": facts}
     if answer:
         Path(answer).write_text(json.dumps(found))

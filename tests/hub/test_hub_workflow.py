@@ -102,6 +102,23 @@ def test_the_token_is_in_no_file_of_the_run(measured):
         assert not file.is_file() or b"hf_right" not in file.read_bytes(), file
 
 
+def test_equal_weights_of_another_row_stop_the_run_before_a_download(measured):
+    table = measured.path("config/models.tsv")
+    before = table.read_text()
+    table.write_text(before + "copy\ttiny\thub\torg/copy\t\tfloat32\t49824\n")
+    copied = measured.hub.repo("org/model")
+    measured.hub.repo("org/copy").commit(copied.commits[measured.card()["commit"]])
+    card = "results/models/copy/model.json"
+    assert measured.planned(STATES, card) == {"download_model copy"}
+    seen = len(measured.hub.requests)
+    run = measured.snakemake(card)
+    assert run.returncode != 0
+    assert "copy, m: the same model.safetensors" in run.stdout + run.stderr
+    asked = [path for _, _, path, _ in measured.hub.requests[seen:]]
+    assert asked and not any("resolve" in path for path in asked), asked
+    table.write_text(before)
+
+
 def test_a_moved_revision_changes_nothing_until_it_is_fetched_anew(measured):
     repo, before = measured.hub.repo("org/model"), measured.card()["commit"]
     after = repo.commit(repo.commits[before] | {"README.md": b"new"}, "v1")

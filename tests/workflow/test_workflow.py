@@ -246,7 +246,8 @@ def add_a_copy(checkout) -> None:
 
 def test_adding_a_model_runs_its_jobs_and_the_aggregates(checkout):
     add_a_copy(checkout)
-    expected = {"fetch_model mine"} | jobs(*PER_MODEL, models=["mine"]) | AGGREGATES
+    expected = {"fetch_model mine", "compare_weights"} | AGGREGATES
+    expected |= jobs(*PER_MODEL, models=["mine"])
     assert checkout.planned() == expected
 
     made = ["results/spectra/stories/mine.h5", "results/context/stories/mine.ablation.parquet"]
@@ -318,7 +319,7 @@ def test_without_stored_states_one_job_takes_the_place_of_four_and_all_numbers_s
 def test_removing_a_model_runs_the_aggregates(checkout):
     table = checkout.path("config/models.tsv")
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
-    assert checkout.planned() == AGGREGATES
+    assert checkout.planned() == AGGREGATES | {"compare_weights"}
 
 
 def test_changing_a_dtype_runs_that_model_from_its_dump_on_and_the_aggregates(checkout):
@@ -462,7 +463,7 @@ def test_where_work_runs_reruns_nothing(checkout):
 def test_an_edited_corpus_file_runs_everything(checkout):
     path = checkout.path("texts.jsonl")
     path.write_text(path.read_text() + '{"text": "one more", "kind": "sea"}\n')
-    once = {"fetch_corpus", "prepare_ladder", "sentence_sample"}
+    once = {"fetch_corpus", "prepare_ladder", "sentence_sample", "compare_weights"}
     expected = jobs("train_ladder", *PER_MODEL) | once | AGGREGATES
     assert checkout.planned() == expected
 

@@ -420,11 +420,11 @@ def test_models_are_completed_converted_and_sorted(models, directory):
         {"slug": "a", "family": "A", "source": "ladder", "where": "tiny/w64-d2-s1", "revision": "",
          "dtype": "float16", "kind": "causal", "params": None,
          "params_non_embedding": None, "replicate": None, "pair_with": "",
-         "trust_remote_code": False},
+         "same_as": "", "trust_remote_code": False},
         {"slug": "b", "family": "B, the second", "source": "local", "where": str(directory),
          "revision": "", "dtype": "float32", "kind": "causal",
          "params": 70000, "params_non_embedding": None, "replicate": None, "pair_with": "",
-         "trust_remote_code": True},
+         "same_as": "", "trust_remote_code": True},
     ]  # fmt: skip
 
 
@@ -663,6 +663,16 @@ def test_a_model_is_paired_with_another_one_of_the_table(models, directory):
         rows[0] = f"a\tA\tlocal\t{directory}\t{wrong}"
         with pytest.raises(InfogeoError, match=f"pair_with: '{wrong}' is no other model .* as b"):
             models.write(*rows, header=header).read()
+
+
+def test_a_model_is_the_same_as_another_one_that_is_none_itself(models, directory):
+    rows = [f"{slug}\tA\tlocal\t{directory}\t{other}"
+            for slug, other in (("a", ""), ("b", "a"), ("c", "a"))]  # fmt: skip
+    header = f"{MODEL_HEADER}\tsame_as"
+    read = models.write(*rows, header=header).read()
+    assert [row["same_as"] for row in read] == ["", "a", "a"]
+    with pytest.raises(InfogeoError, match="b, same_as: 'a' is itself the same as 'b'"):
+        models.write(f"a\tA\tlocal\t{directory}\tb", rows[1], header=header).read()
 
 
 def test_replicates_are_members_of_a_ladder_and_rows_that_say_so(models, directory):

@@ -4,6 +4,7 @@ The Snakefile imports this module, so it needs nothing beyond PyYAML and jsonsch
 """
 
 import difflib
+import itertools
 import re
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def read(config: dict) -> tuple[list[dict], list[dict]]:
             *_unfit_ladder_corpora(models, corpora, config),
             *_unknown_sentence_corpora(corpora, config),
             *_unfit_encoders(models, config),
-            *_unknown_partners(models, config["models"]),
+            *_unknown_others(models, config["models"]),
             *_undescribed_states(models, corpora, config),
         ]
     stop_at(problems, "The tables of models and corpora")
@@ -297,19 +298,25 @@ def _ladder_row_problems(row: dict, config: dict) -> list[str]:
     return problems
 
 
-def _unknown_partners(models: list[dict], path) -> list[str]:
-    """Models that are to be set beside one that there is not, or beside themselves."""
+def _unknown_others(models: list[dict], path) -> list[str]:
+    """Models beside, or the same as, one that there is not, or themselves."""
     slugs = {row["slug"] for row in models}
     problems = []
-    for row in models:
-        partner = row["pair_with"]
-        if partner and (partner not in slugs or partner == row["slug"]):
+    for row, column in itertools.product(models, ("pair_with", "same_as")):
+        other = row[column]
+        if other and (other not in slugs or other == row["slug"]):
             others = sorted(slugs - {row["slug"]})
-            near = difflib.get_close_matches(partner, others, n=1) or others[:3]
+            near = difflib.get_close_matches(other, others, n=1) or others[:3]
             problems.append(
-                f"{path}, {row['slug']}, pair_with: {partner!r} is no other model of the table; "
+                f"{path}, {row['slug']}, {column}: {other!r} is no other model of the table; "
                 f"write a slug of it{', such as ' + ', '.join(near) if near else ''}"
             )
+    original = {row["slug"]: row["same_as"] for row in models}
+    problems += [
+        f"{path}, {slug}, same_as: {other!r} is itself the same as {original[other]!r}; write that"
+        for slug, other in original.items()
+        if original.get(other)
+    ]
     return problems
 
 

@@ -8,10 +8,11 @@ import re
 from collections import Counter
 from pathlib import PurePosixPath
 
-from infogeo.files.errors import InfogeoError
-from infogeo.sources.hub_client import api, not_cached, page_of
+from infogeo.files.errors import InfogeoError, stop_at
+from infogeo.sources import cards, distinct
+from infogeo.sources.hub_client import NoRevision, api, not_cached, page_of
 from infogeo.sources.hub_download import download
-from infogeo.sources.hub_repository import Repository, open_repository
+from infogeo.sources.hub_repository import Repository, list_files, open_repository
 from infogeo.sources.model_directory import (
     BESIDE_TOKENIZER,
     GGUF,
@@ -84,6 +85,40 @@ def fetch_model(name: str, revision: str = "", trust_remote_code: bool = False, 
             )
     folder, more = download(repository, weights)
     return repository, folder, facts | more
+
+
+def list_weights(rows: list[dict], fetched: dict) -> list[dict[str, str]]:
+    """The SHA-256 of the files of weights of models, by name, before they are downloaded.
+
+    Parameters
+    ----------
+    rows : list of dict
+        slug, where, revision.
+    fetched : dict of str to path
+        model.json of those that are here already, by slug: they are not asked for.
+
+    Raises
+    ------
+    InfogeoError
+        Naming every revision that is not there, and every repository that cannot be read.
+    """
+    listed, problems, closed = [], [], set()
+    for row in rows:
+        hashes = {}
+        if row["slug"] in fetched:
+            files = cards.read(fetched[row["slug"]])["files"]
+            hashes = {name: facts["sha256"] for name, facts in files.items()}
+        elif row["where"] not in closed:
+            try:
+                files = list_files(row["where"], "model", row["revision"])
+                hashes = {path: entry.lfs.sha256 for path, entry in files.items() if entry.lfs}
+            except InfogeoError as error:
+                problems.append(f"{row['slug']}: {error}")
+                if not isinstance(error, NoRevision):  # and so for other revisions
+                    closed.add(row["where"])
+        listed.append(distinct.weights(hashes))
+    stop_at(problems, "models of source hub")
+    return listed
 
 
 def fetch_dataset(name: str, revision: str, pattern: str):

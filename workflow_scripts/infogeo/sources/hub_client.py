@@ -16,6 +16,10 @@ BUSY = (408, 429, 500, 502, 503, 504)
 TRIES = 4
 
 
+class NoRevision(InfogeoError):
+    """A repository has no such revision; others of it may be there."""
+
+
 def api():
     from huggingface_hub import HfApi
 
@@ -114,7 +118,7 @@ def _message(error: BaseException, name: str, kind: str, revision: str) -> Infog
             f"set HF_TOKEN to a token that may read it. {_token_state()}"
         )
     if among(errors.RevisionNotFoundError):
-        return InfogeoError(
+        return NoRevision(
             f"{page}: no revision {revision!r}. The column `revision` is a branch, a tag, a pull "
             "request (refs/pr/1) or a commit; empty for the main branch."
         )

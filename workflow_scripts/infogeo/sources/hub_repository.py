@@ -78,11 +78,7 @@ def open_repository(name: str, kind: str, revision: str = "") -> Repository:
                 return Repository(name, kind, revision, commit, files, is_snapshot=True)
         else:
             commit = _resolved(name, kind, revision)
-            listed = patiently(
-                lambda: list(
-                    api().list_repo_tree(name, repo_type=kind, revision=commit, recursive=True)
-                )
-            )
+            listed = _listed(name, kind, commit)
             # Downloads nothing: it leaves the list of files in the cache, by which a download that
             # was broken off is known as such when there is no network.
             where = {"repo_type": kind, "revision": commit}
@@ -101,6 +97,31 @@ def open_repository(name: str, kind: str, revision: str = "") -> Repository:
             flush=True,
         )
     return Repository(name, kind, revision, commit, files)
+
+
+def list_files(name: str, kind: str, revision: str = "") -> dict:
+    """What `open_repository` gives as files, while nothing is left in the cache.
+
+    Raises
+    ------
+    InfogeoError
+        As there.
+    """
+    from huggingface_hub import is_offline_mode
+    from huggingface_hub.hf_api import RepoFile
+
+    if is_offline_mode():
+        return open_repository(name, kind, revision).files
+    limit_waiting()
+    with Explained(name, kind, revision):
+        listed = _listed(name, kind, revision or None)
+    return {file.path: file for file in listed if isinstance(file, RepoFile)}
+
+
+def _listed(name: str, kind: str, revision: str | None) -> list:
+    """The entries of a repository at a revision."""
+    where = {"repo_type": kind, "revision": revision}
+    return patiently(lambda: list(api().list_repo_tree(name, **where, recursive=True)))
 
 
 def _cached_commit(name: str, kind: str, revision: str) -> str | None:

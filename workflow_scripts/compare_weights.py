@@ -1,0 +1,23 @@
+"""Compare the weights of all models, from the hashes of their files, and write which each has."""
+
+from infogeo.files.tables import write_csv
+from infogeo.jobs import binding
+from infogeo.sources import cards, distinct
+
+
+def main(files, params, output) -> None:
+    """Stop where models share weights, and write the table of them."""
+    rows = cards.described(
+        files.models, ["slug", "source", "where", "revision", "commit", "files"],
+        same_as=params.same_as,
+    )  # fmt: skip
+    for row in rows:
+        row["weights"] = distinct.weights(
+            {name: facts["sha256"] for name, facts in row["files"].items()}
+        )
+    distinct.require(rows)
+    write_csv(distinct.table(rows), output[0])
+
+
+if __name__ == "__main__":
+    binding.run(main, snakemake)
