@@ -55,7 +55,7 @@ rule entropy:
     """The entropies of every model, of its untrained twins and of random vectors."""
     input:
         per_model_and_corpus("results/entropy/{corpus}/{model}.parquet"),
-        per_model_and_corpus("results/entropy/{corpus}/{model}.untrained.parquet"),
+        twins_per_model("results/entropy/{corpus}/{model}.untrained.parquet"),
         "results/nulls/random.parquet",
 
 

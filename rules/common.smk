@@ -35,6 +35,8 @@ WHY_NO_CONTEXT = "; ".join(dict.fromkeys(filter(None, map(cards.no_prediction, M
 # Of the others only the states are there.
 RUN_MODELS = [slug for slug, row in MODELS.items() if cards.has_model(row)]
 GIVEN_STATES = [slug for slug in MODELS if slug not in RUN_MODELS]
+# The models under whose names the untrained twins of their architectures are.
+ARCHITECTURES = list(dict.fromkeys(MODELS[slug]["architecture"] for slug in RUN_MODELS))
 HUB_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "hub"]
 HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
 # What each corpus lacks for the study of sentences, and the corpora of the study.
@@ -71,12 +73,28 @@ def per_model(path: str, models=MODELS) -> list[str]:
     return [path.format(model=model) for model in models]
 
 
-def spectra_of_twins(wildcards) -> list[str]:
-    """The spectra of a model's untrained twins; none where only its states are there."""
+def per_draw(path: str) -> list[str]:
+    """The files of every untrained twin; other wildcards stay."""
+    return expand(path, draw=range(CONFIG["controls"]["untrained_draws"]), allow_missing=True)
+
+
+def twins_per_model(path: str, corpora=CORPORA, models=RUN_MODELS) -> list[str]:
+    """The file of the twins of each model, which models of one architecture share."""
+    return [path.format(corpus=c, model=MODELS[m]["architecture"]) for c in corpora for m in models]
+
+
+def gains_of_twins(wildcards) -> list[str]:
+    """The gains of every token of a model's untrained twins; none where only its states are there."""
     if wildcards.model in GIVEN_STATES:
         return []
-    path = f"results/spectra/{wildcards.corpus}/{wildcards.model}.untrained-{{draw}}.h5"
-    return expand(path, draw=range(CONFIG["controls"]["untrained_draws"]))
+    (path,) = twins_per_model(TOKENS_OF_TWINS, [wildcards.corpus], [wildcards.model])
+    return per_draw(path)
+
+
+def model_of_twins(wildcards) -> str:
+    """The description of the model under whose name the twins of another are."""
+    slug = MODELS[wildcards.model]["architecture"] or wildcards.model
+    return f"results/models/{slug}/model.json"
 
 
 def lengths_of_passes(wildcards) -> list[int]:

@@ -107,7 +107,10 @@ CONTEXT = recipe(
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
     expected_gain=[GAIN.fingerprint(pair) for pair in pairs(models=CAUSAL_MODELS)],
-    expected_untrained=[TWINS.fingerprint(pair) for pair in pairs(models=CAUSAL_MODELS)],
+    expected_untrained=[
+        TWINS.fingerprint(pair_of_twins(pair)) for pair in pairs(models=CAUSAL_MODELS)
+    ],
+    expected_crossed=[ENTROPY.fingerprint(pair) for pair in pairs(models=CAUSAL_MODELS)],
     expected_selection=[SELECTION.fingerprint(pair) for pair in pairs(models=CAUSAL_MODELS)],
     expected_ablation=[ABLATION.fingerprint(pair) for pair in pairs(models=CAUSAL_MODELS)],
     expected_null=NULL.fingerprint(),
@@ -125,9 +128,14 @@ rule summarise_context:
         gain_relations=per_causal_model("results/context/{corpus}/{model}.gain_relations.parquet"),
         gain_checks=per_causal_model("results/context/{corpus}/{model}.gain_checks.parquet"),
         gain_surprisal=per_causal_model("results/context/{corpus}/{model}.gain_surprisal.parquet"),
-        untrained_gain=per_causal_model("results/context/{corpus}/{model}.untrained_gain.parquet"),
-        untrained_relations=per_causal_model(
-            "results/context/{corpus}/{model}.untrained_relations.parquet"
+        untrained_gain=twins_per_model(
+            "results/context/{corpus}/{model}.untrained_gain.parquet", models=CAUSAL_MODELS
+        ),
+        untrained_relations=twins_per_model(
+            "results/context/{corpus}/{model}.untrained_relations.parquet", models=CAUSAL_MODELS
+        ),
+        crossed_relations=per_causal_model(
+            "results/context/{corpus}/{model}.crossed_relations.parquet"
         ),
         selection=per_causal_model("results/context/{corpus}/{model}.selection.parquet"),
         ridge=per_causal_model("results/context/{corpus}/{model}.ridge.parquet"),

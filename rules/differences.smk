@@ -2,6 +2,8 @@
 # texts, where no law needs them: pairs that the table of models names, and families of fewer sizes than a law needs.
 
 
+PAIRED_RUN_MODELS = [model for model in PAIRED_MODELS if model in RUN_MODELS]
+
 DIFFERENCES = recipe(
     "paired_differences",
     corpora=list(CORPORA),
@@ -13,6 +15,9 @@ DIFFERENCES = recipe(
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
     expected=[ENTROPY.fingerprint(pair) for pair in pairs(models=PAIRED_MODELS)],
+    expected_untrained=[
+        TWIN_ENTROPY.fingerprint(pair_of_twins(pair)) for pair in pairs(models=PAIRED_RUN_MODELS)
+    ],
 )
 
 
@@ -23,8 +28,8 @@ rule paired_differences:
         entropy=per_model_and_corpus(
             "results/entropy/{corpus}/{model}.parquet", models=PAIRED_MODELS
         ),
-        untrained=per_model_and_corpus(
-            "results/entropy/{corpus}/{model}.untrained.parquet", models=PAIRED_MODELS
+        untrained=twins_per_model(
+            "results/entropy/{corpus}/{model}.untrained.parquet", models=PAIRED_RUN_MODELS
         ),
     output:
         differences="results/scaling/differences.parquet",

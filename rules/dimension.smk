@@ -7,7 +7,9 @@ DIMENSIONS = recipe(
     models=list(MODELS),
     families=[row["family"] for row in MODELS.values()],
     expected=[DIMENSION.fingerprint(pair) for pair in pairs()],
-    expected_untrained=[TWINS.fingerprint(pair) for pair in pairs(models=RUN_MODELS)],
+    expected_untrained=[
+        TWINS.fingerprint(pair_of_twins(pair)) for pair in pairs(models=RUN_MODELS)
+    ],
 )
 
 
@@ -16,9 +18,7 @@ rule summarise_dimension:
     input:
         models=per_model("results/models/{model}/model.json"),
         measured=per_model_and_corpus("results/dimension/{corpus}/{model}.parquet"),
-        untrained=per_model_and_corpus(
-            "results/dimension/{corpus}/{model}.untrained.parquet", models=RUN_MODELS
-        ),
+        untrained=twins_per_model("results/dimension/{corpus}/{model}.untrained.parquet"),
     output:
         table="results/dimension/dimension.parquet",
         csv=reported("results/tables/intrinsic_dimension.csv", "intrinsic dimension"),

@@ -1,5 +1,7 @@
-# Needs: spectra; for the controls a model's architecture and the likelihoods of its store, or no model at
-# all. Makes: spectra, information gains and dimensions of the untrained twins, and every entropy from spectra.
+# Needs: spectra; for the controls an architecture, or no model at all. Makes: spectra, information gains and dimensions
+# of the untrained twins, once for all models of an architecture, and every entropy from spectra.
+
+TOKENS_OF_TWINS = "results/context/{corpus}/{model}.untrained-{{draw}}.h5"
 
 
 TWINS = recipe(
@@ -18,11 +20,7 @@ TWINS = recipe(
     sampled_rows=CONFIG["dimension"]["rows"],
     draws=CONFIG["controls"]["untrained_draws"],
     seed=CONFIG["seed"],
-    expected=lambda w: [
-        fingerprint_of_model(w),
-        CORPUS.fingerprint(w),
-        fingerprint_of_states(w),
-    ],
+    expected=lambda w: [fingerprint_of_model(w), CORPUS.fingerprint(w)],
 )
 
 
@@ -31,12 +29,9 @@ rule untrained_twins:
     input:
         model="results/models/{model}/model.json",
         corpus="results/corpora/{corpus}.parquet",
-        states="results/hidden_states/{corpus}/{model}.h5",
     output:
-        spectra=expand(
-            "results/spectra/{{corpus}}/{{model}}.untrained-{draw}.h5",
-            draw=range(CONFIG["controls"]["untrained_draws"]),
-        ),
+        spectra=per_draw("results/spectra/{corpus}/{model}.untrained-{draw}.h5"),
+        tokens=per_draw("results/context/{corpus}/{model}.untrained-{draw}.h5"),
         gain="results/context/{corpus}/{model}.untrained_gain.parquet",
         relations="results/context/{corpus}/{model}.untrained_relations.parquet",
         dimension="results/dimension/{corpus}/{model}.untrained.parquet",
@@ -44,6 +39,8 @@ rule untrained_twins:
         "results/logs/untrained_twins/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/untrained_twins/{corpus}/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(ARCHITECTURES),
     localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"
@@ -70,19 +67,26 @@ ENTROPY = recipe(
     orders=CONFIG["entropy"]["orders"],
     expected=lambda w: [
         SPECTRA.fingerprint(w),
-        TWINS.fingerprint(w) if w.model in RUN_MODELS else "",
+        fingerprint_of_model(w),
+        *(
+            (fingerprint_of_model(pair_of_twins(w)), TWINS.fingerprint(pair_of_twins(w)))
+            if w.model in RUN_MODELS
+            else ("", "")
+        ),
     ],
 )
 
 
 rule compute_entropy:
-    """Every entropy of a model, and of its untrained twins, from their spectra."""
+    """Every entropy of a model from its spectra, and how its twins' gains go with its likelihoods."""
     input:
-        trained="results/spectra/{corpus}/{model}.h5",
-        untrained=spectra_of_twins,
+        model="results/models/{model}/model.json",
+        model_of_twins=model_of_twins,
+        spectra="results/spectra/{corpus}/{model}.h5",
+        twins=gains_of_twins,
     output:
-        trained="results/entropy/{corpus}/{model}.parquet",
-        untrained="results/entropy/{corpus}/{model}.untrained.parquet",
+        entropy="results/entropy/{corpus}/{model}.parquet",
+        crossed="results/context/{corpus}/{model}.crossed_relations.parquet",
     log:
         "results/logs/compute_entropy/{corpus}/{model}.log",
     benchmark:
@@ -97,6 +101,41 @@ rule compute_entropy:
         **ENTROPY.params,
     script:
         "../workflow_scripts/compute_entropy.py"
+
+
+TWIN_ENTROPY = recipe(
+    "untrained_entropy",
+    "model",
+    "corpus",
+    eps2=CONFIG["entropy"]["eps2"],
+    lambdas=CONFIG["context"]["lambdas"],
+    orders=CONFIG["entropy"]["orders"],
+    expected=lambda w: TWINS.fingerprint(w),
+)
+
+
+rule untrained_entropy:
+    """Every entropy of the untrained twins of an architecture, from their spectra."""
+    input:
+        per_draw("results/spectra/{corpus}/{model}.untrained-{draw}.h5"),
+    output:
+        "results/entropy/{corpus}/{model}.untrained.parquet",
+    log:
+        "results/logs/untrained_entropy/{corpus}/{model}.log",
+    benchmark:
+        "results/benchmarks/untrained_entropy/{corpus}/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(ARCHITECTURES),
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("untrained_entropy"),
+        runtime=minutes("untrained_entropy"),
+    params:
+        **TWIN_ENTROPY.params,
+    script:
+        "../workflow_scripts/untrained_entropy.py"
 
 
 NULL = recipe(

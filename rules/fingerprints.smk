@@ -26,6 +26,11 @@ def pairs(corpora=CORPORA, models=MODELS) -> list[SimpleNamespace]:
     return [SimpleNamespace(corpus=c, model=m) for c in corpora for m in models]
 
 
+def pair_of_twins(wildcards) -> SimpleNamespace:
+    """The wildcards of the untrained twins of a model on a corpus."""
+    return SimpleNamespace(corpus=wildcards.corpus, model=MODELS[wildcards.model]["architecture"])
+
+
 def fingerprint_of_model(wildcards) -> str:
     """The fingerprint of a model, whichever rule makes it."""
     makers = {"ladder": TRAINED, "local": LOCAL, "hub": DOWNLOADED, "states": DESCRIBED}

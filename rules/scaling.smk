@@ -20,6 +20,9 @@ LAWS = recipe(
     headline_metrics=CONFIG["headline"]["metrics"],
     seed=CONFIG["seed"],
     expected=[ENTROPY.fingerprint(pair) for pair in pairs()],
+    expected_untrained=[
+        TWIN_ENTROPY.fingerprint(pair_of_twins(pair)) for pair in pairs(models=RUN_MODELS)
+    ],
     expected_spectra=[SPECTRA.fingerprint(pair) for pair in pairs()],
     expected_null=NULL.fingerprint(),
 )
@@ -31,7 +34,7 @@ rule fit_scaling_laws:
         models=per_model("results/models/{model}/model.json"),
         weights="results/tables/weights.csv",
         entropy=per_model_and_corpus("results/entropy/{corpus}/{model}.parquet"),
-        untrained=per_model_and_corpus("results/entropy/{corpus}/{model}.untrained.parquet"),
+        untrained=twins_per_model("results/entropy/{corpus}/{model}.untrained.parquet"),
         spectra=per_model_and_corpus("results/spectra/{corpus}/{model}.h5"),
         null="results/nulls/random.parquet",
     output:

@@ -63,7 +63,7 @@ TWIN_GEOMETRY = recipe(
 
 
 rule untrained_sentences:
-    """The same of the untrained twins, whose states are never stored."""
+    """The same of the untrained twins of an architecture, whose states are never stored."""
     input:
         model="results/models/{model}/model.json",
         corpus="results/corpora/{corpus}.parquet",
@@ -74,6 +74,8 @@ rule untrained_sentences:
         "results/logs/untrained_sentences/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/untrained_sentences/{corpus}/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(ARCHITECTURES),
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -100,7 +102,9 @@ SENTENCES = recipe(
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
     expected=[GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED)],
-    expected_untrained=[TWIN_GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED, RUN_MODELS)],
+    expected_untrained=[
+        TWIN_GEOMETRY.fingerprint(pair_of_twins(pair)) for pair in pairs(JUDGED, RUN_MODELS)
+    ],
 )
 
 
@@ -110,9 +114,7 @@ rule summarise_sentences:
         models=per_model("results/models/{model}/model.json"),
         weights="results/tables/weights.csv",
         trained=per_model_and_corpus("results/sentences/{corpus}/{model}.h5", JUDGED),
-        untrained=per_model_and_corpus(
-            "results/sentences/{corpus}/{model}.untrained.h5", JUDGED, RUN_MODELS
-        ),
+        untrained=twins_per_model("results/sentences/{corpus}/{model}.untrained.h5", JUDGED),
     output:
         scores="results/sentences/scores.parquet",
         trends="results/sentences/trends.parquet",

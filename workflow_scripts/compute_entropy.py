@@ -1,31 +1,27 @@
-"""Every entropy of a model, and of its untrained twins, from their spectra."""
-
-from itertools import islice
+"""Every entropy of a model from its spectra, and how its twins' gains go with its likelihoods."""
 
 from infogeo.files.artefacts import write_table
 from infogeo.files.parts import in_parts
 from infogeo.geometry.entropy import entropies
 from infogeo.geometry.spectra_file import SpectraFile
+from infogeo.geometry.token_gains import TokenGains
+from infogeo.geometry.twin_relations import crossed_relations
 from infogeo.jobs import binding
+from infogeo.sources import cards, twin_groups
 
 
 def main(files, params, output) -> None:
-    """Read the spectra of the model and of each twin, and write the entropies of both."""
-    of_model, of_twins = params.expected
-    chosen = params.eps2, params.lambdas, params.orders
-    spectra = SpectraFile(files.trained, of_model)
-    trained = entropies(spectra, *chosen)
-    write_table(in_parts(trained), output.trained, params.fingerprint)
-    untrained = (
-        part.assign(draw=draw)
-        for draw, path in enumerate(files.untrained)
-        for part in entropies(SpectraFile(path, of_twins), *chosen)
-    )
-    if not files.untrained:  # of states whose model is not here: a table without rows
-        untrained = (
-            part.iloc[:0].assign(draw=0) for part in islice(entropies(spectra, *chosen), 1)
+    """Read the spectra of the model and the gains of its twins, and write both tables."""
+    of_spectra, of_model, of_first, of_twins = params.expected
+    if files.twins:
+        twin_groups.require_same(
+            cards.read(files.model, of_model), cards.read(files.model_of_twins, of_first)
         )
-    write_table(in_parts(untrained), output.untrained, params.fingerprint)
+    spectra = SpectraFile(files.spectra, of_spectra)
+    parts = entropies(spectra, params.eps2, params.lambdas, params.orders)
+    write_table(in_parts(parts), output.entropy, params.fingerprint)
+    twins = [TokenGains(path, of_twins) for path in files.twins]
+    write_table(crossed_relations(spectra, twins), output.crossed, params.fingerprint)
 
 
 if __name__ == "__main__":

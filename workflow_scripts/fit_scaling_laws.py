@@ -40,11 +40,14 @@ def main(files, params, output) -> None:
         dtype=params.dtypes,
     )
     random = artefacts.read_table(files.null, params.expected_null)
-    entropies = zip(files.entropy, files.untrained, params.expected, strict=True)
+    entropies = zip(files.entropy, params.expected, strict=True)
+    untrained = zip(files.untrained, params.expected_untrained, strict=True)
     spectra = zip(files.spectra, params.expected_spectra, strict=True)
     corpora = [
         corpus_tables.tables_of_corpus(corpus, models, *of_corpus, random, settings)
-        for corpus, *of_corpus in binding.of_each_corpus(params.corpora, entropies, spectra)
+        for corpus, *of_corpus in binding.of_each_corpus(
+            params.corpora, entropies, untrained, spectra
+        )
     ]
     for name, frame in corpus_tables.joined(corpora).items():
         artefacts.write_table(frame, output[name], params.fingerprint)

@@ -7,7 +7,7 @@ from infogeo.laws.differences import difference_table
 from infogeo.laws.measured import Measured
 from infogeo.sources import cards
 
-FIELDS = ("params_non_embedding", "width", "layers", "tokenizer_sha256", "commit")
+FIELDS = ("params_non_embedding", "width", "layers", "tokenizer_sha256", "commit", "source")
 
 
 def main(files, params, output) -> None:
@@ -15,14 +15,19 @@ def main(files, params, output) -> None:
     models = cards.described(files.models, FIELDS, slug=params.models, family=params.families)
     by_slug = {model["slug"]: model for model in models}
     pairs = [(by_slug[one], by_slug[other]) for one, other in params.pairs]
-    entropies = zip(files.entropy, files.untrained, params.expected, strict=True)
+    with_twins = [slug for slug, model in by_slug.items() if cards.has_model(model)]
+    entropies = zip(files.entropy, params.expected, strict=True)
+    untrained = zip(files.untrained, params.expected_untrained, strict=True)
     corpora = []
-    for corpus, of_corpus in binding.of_each_corpus(params.corpora, entropies):
-        places = dict(zip(params.models, of_corpus, strict=True))
+    for corpus, of_models, of_twins in binding.of_each_corpus(params.corpora, entropies, untrained):
+        trained = dict(zip(params.models, of_models, strict=True))
+        twins = dict(zip(with_twins, of_twins, strict=True))
 
-        def read(slug, texts, places=places):
-            *both, expected = places[slug]
-            return [Measured(Parts(path, expected), texts) for path in both]
+        def read(slug, texts, trained=trained, twins=twins):
+            return [
+                Measured(Parts(*files[slug]) if slug in files else (), texts)
+                for files in (trained, twins)
+            ]
 
         corpora.append((corpus, pairs, read))
     table = difference_table(

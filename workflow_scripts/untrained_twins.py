@@ -9,7 +9,6 @@ def main(files, params, output) -> None:
     measure_twins(
         files.model,
         files.corpus,
-        files.states,
         dict(output.items()),
         n=params.n,
         layers=params.layers,

@@ -125,6 +125,7 @@ def requested(models: dict, texts: int) -> None:
     """Memory and hours of the jobs that take spectra and gains, of one thread and of 16."""
     print(f"\n{texts:,} texts: GB and hours of a job, one thread / 16 threads")
     works = ("compute_spectra", "information_gain", "untrained_twins", "compute_entropy")
+    works += ("untrained_entropy",)
     print(f"{'model':14}{'layers':>8}" + "".join(f"{work:>32}" for work in works))
     for name, row in models.items():
         for layers in ("all", ["final"]):

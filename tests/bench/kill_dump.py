@@ -39,7 +39,7 @@ def names(what: str) -> list[str]:
     return {
         "dump": ["states"],
         "measure": ["spectra", *measurement.TABLES, "states"],
-        "twins": ["spectra-0", "spectra-1", *twins.TABLES],
+        "twins": ["spectra-0", "spectra-1", "tokens-0", "tokens-1", *twins.TABLES],
         "ablate": ["ablation", "status"],
     }[what]
 
@@ -59,9 +59,10 @@ def work(what: str, folder: Path, outputs: dict, common: dict) -> None:
         )  # fmt: skip
     elif what == "twins":
         made = {name: outputs[name] for name in twins.TABLES}
-        made["spectra"] = [outputs["spectra-0"], outputs["spectra-1"]]
+        for kind in ("spectra", "tokens"):
+            made[kind] = [outputs[f"{kind}-{draw}"] for draw in range(2)]
         del common["attention_texts"]
-        twins.measure_twins(*inputs, states, made, **measures, fingerprint="f", **common)
+        twins.measure_twins(*inputs, made, **measures, fingerprint="f", **common)
     else:
         for name in ("n", "layers", "attention_texts", "shard_tokens"):
             del common[name]
@@ -115,7 +116,7 @@ def main(kills: int, seed: int, placement: str, what: str) -> None:
     doc_ids = [str(number) for number in range(len(texts))]
     frame = pd.DataFrame({"doc_id": doc_ids, "text": texts, "label": "", "source": doc_ids})
     write_table(frame, folder / "corpus.parquet", "c")
-    if what in ("twins", "ablate"):  # these read a store
+    if what == "ablate":  # it reads a store
         finish(start(folder, "store", "debug", "dump"))
         (folder / "store.states").rename(folder / "store.h5")
 

@@ -45,7 +45,7 @@ SKILLS = {"simulate_skills", "figure_skills"}
 AGGREGATES = {"random_null", "text_view", "compare_theory", "write_claims"}
 AGGREGATES |= LAWS | FIGURES | CONTEXT | DIMENSION | SENTENCES | SIMILARITIES
 MODELS = ("w16-d1", "w16-d2", "w32-d1", "w32-d2")
-ENTROPY = ("compute_spectra", "untrained_twins", "compute_entropy")
+ENTROPY = ("compute_spectra", "untrained_twins", "untrained_entropy", "compute_entropy")
 GAIN_TABLES = ("gain", "gain_positions", "gain_relations", "gain_checks", "gain_surprisal")
 GAIN_AND_SELECTION = ("information_gain", "token_selection")
 GEOMETRY = ("sentence_geometry", "untrained_sentences")
@@ -267,6 +267,14 @@ def test_adding_a_model_runs_its_jobs_and_the_aggregates(checkout):
     pd.testing.assert_frame_equal(mine, same, check_exact=True)
 
 
+def test_a_seed_shares_the_twins_of_its_shape(checkout):
+    checkout.edit("config/config.yaml", "seeds: [0]", "seeds: [0, 1]")
+    with checkout.path("config/models.tsv").open("a") as table:
+        table.write("a-seed\ttiny\tladder\ttiny/w16-d1-s1\t\tfloat32\t\t\n")
+    own = set(PER_MODEL) - {"untrained_twins", "untrained_entropy", "untrained_sentences"}
+    assert checkout.planned() == jobs("train_ladder", *own, models=["a-seed"]) | AGGREGATES
+
+
 def test_an_encoder_has_every_job_but_those_that_need_a_prediction(unrun):
     unrun.edit("config/models.tsv", "trust_remote_code", "trust_remote_code\tkind")
     with unrun.path("config/models.tsv").open("a") as table:
@@ -284,10 +292,11 @@ def test_without_stored_states_one_job_takes_the_place_of_four_and_all_numbers_s
 ):
     config = checkout.path("config/config.yaml")
     config.write_text(config.read_text() + "keep_hidden_states: false\n")
-    # What twins alone determine stays; the rest follows from states of another fingerprint.
+    # Twins stay; the rest follows from states of another fingerprint.
     stored = {"dump_hidden_states", "compute_spectra", "information_gain", "intrinsic_dimension"}
     stored |= {"layer_similarity"}  # not available then
-    rules = set(PER_MODEL) - stored - {"untrained_sentences"} | {"measure_states"}
+    stored |= {"untrained_twins", "untrained_entropy", "untrained_sentences"}
+    rules = set(PER_MODEL) - stored | {"measure_states"}
     assert checkout.planned() == jobs(*rules) | AGGREGATES - {"random_null"} - SIMILARITIES
     run = checkout.snakemake("--dry-run", "similarity")
     assert run.returncode != 0 and "keep_hidden_states: true" in run.stdout + run.stderr
@@ -345,7 +354,7 @@ def test_layers_side_by_side_make_the_same_bytes(checkout, finished):
 def test_changing_an_eps2_computes_entropies_again_from_the_stored_spectra(checkout):
     checkout.edit("config/config.yaml", "eps2: [0.1, 0.5]", "eps2: [0.2, 0.5]")
     # The twins run again: nothing of them is stored from which other gains would follow.
-    again = ("compute_entropy", "untrained_twins", *GAIN_AND_SELECTION)
+    again = ("compute_entropy", "untrained_twins", "untrained_entropy", *GAIN_AND_SELECTION)
     expected = jobs(*again) | AGGREGATES - SENTENCES - SIMILARITIES
     assert checkout.planned() == expected
 

@@ -60,8 +60,8 @@ def tables_of(slug, rng):
     gain = crossed(documents.merge(place, how="cross"),
                    metric=("gain_mean", "rho_mean", "ridge_share"))  # fmt: skip
     relation = ("surprisal", "predictive_entropy")
-    relations = crossed(place, relation=relation, reference=("own",))
-    twins = crossed(place, relation=relation, reference=("own", "trained"), draw=(0, 1, 2))
+    relations = crossed(place, relation=relation)
+    twins = crossed(place, relation=relation, draw=(0, 1, 2))
     numbers = ("partial_spearman", "low", "high", "within_position", "spearman")
     metrics = ("held_out", "in_sample", "jaccard", "relative_position")
     selection = crossed(documents, selector=SELECTORS, sink=("free", "forced"), k=(1, 2, 4),
@@ -75,6 +75,7 @@ def tables_of(slug, rng):
         "gain_surprisal": uniform(crossed(place, bin=range(3)), "gain"),
         "untrained_gain": uniform(crossed(gain, draw=(0, 1, 2)), "value"),
         "untrained_relations": uniform(twins, *numbers).assign(tokens=200, texts=TEXTS),
+        "crossed_relations": uniform(twins, "partial_spearman").assign(tokens=200, texts=TEXTS),
         "selection": uniform(selection, "value").assign(n=N),
         "ridge": uniform(crossed(documents, regulariser=[name for name, _ in REGULARISERS]),
                          "participation_share"),
@@ -244,12 +245,16 @@ def test_relations_keep_their_intervals_and_twins_are_told_by_whose_likelihood(r
     own = one(read["gain_relations"]["b-only"], relation="surprisal", **place)
     assert (row["y"], row["low"]) == (own["partial_spearman"], own["low"])
     assert row["within_position"] == own["within_position"]
-    twins = read["untrained_relations"]["b-only"]
     place["relation"] = "surprisal"
-    twins = twins[(twins[list(place)] == pd.Series(place)).all(axis=1)]
-    means = twins.groupby("reference")["partial_spearman"].mean()
-    assert row["untrained"] == pytest.approx(means["own"])
-    assert row["untrained_on_trained"] == pytest.approx(means["trained"])
+
+    def mean(name):
+        twins = read[name]["b-only"]
+        return twins.loc[
+            (twins[list(place)] == pd.Series(place)).all(axis=1), "partial_spearman"
+        ].mean()
+
+    assert row["untrained"] == pytest.approx(mean("untrained_relations"))
+    assert row["untrained_on_trained"] == pytest.approx(mean("crossed_relations"))
 
 
 def test_the_largest_residual_is_in_every_row_of_its_layer_and_regulariser(read, gain):
@@ -416,7 +421,7 @@ def run(read, tmp_path_factory):
             artefacts.write_table(frame, files[name][-1], f"{rule} {slug}")
     expected = {
         f"expected_{rule}": [f"{rule} {slug}" for slug, *_ in SHAPES] * 2
-        for rule in ("gain", "untrained", "selection", "ablation")
+        for rule in ("gain", "untrained", "crossed", "selection", "ablation")
     }
     params = SimpleNamespace(
         corpora=["c1", "c2"], models=[slug for slug, *_ in SHAPES],

@@ -135,7 +135,7 @@ def test_relations_find_what_is_planted_given_the_position(texts):
     rng = np.random.default_rng(0)
     layer, surprisal = planted(texts, rng)
     noise = rng.standard_normal(surprisal.shape)
-    scores = {("surprisal", "own"): surprisal, ("predictive_entropy", "own"): noise}
+    scores = {"surprisal": surprisal, "predictive_entropy": noise}
     copies = resampling.text_copies(texts.clusters, draws=99, seed=1)
     table = relation_table(layer, texts, scores, copies).set_index("relation")
     found = table.loc["surprisal"]
@@ -149,7 +149,7 @@ def test_relations_find_what_is_planted_given_the_position(texts):
 
 def test_relations_of_constant_gains_are_nan_and_without_weights_have_no_interval(texts):
     layer, surprisal = planted(texts, np.random.default_rng(0))
-    scores = {("surprisal", "own"): surprisal}
+    scores = {"surprisal": surprisal}
     row = relation_table(layer, texts, scores).iloc[0]
     assert np.isfinite(row["partial_spearman"])
     assert np.isnan(row["low"])

@@ -54,7 +54,7 @@ def repeated():
     gain = np.log(since) + 0.1 * rng.standard_normal(since.shape)
     surprisal = np.log(since[:, 1:]) + 0.1 * rng.standard_normal((texts, n - 1))
     layer = LayerGains("final", 64, [("lambda=0.1", 0.1)], gain[None], gain[None], gain)
-    return layer, full, {("surprisal", "own"): surprisal}
+    return layer, full, {"surprisal": surprisal}
 
 
 def test_a_relation_that_is_repetition_alone_is_gone_when_repetition_is_held_fixed(repeated):

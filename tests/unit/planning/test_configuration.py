@@ -420,11 +420,11 @@ def test_models_are_completed_converted_and_sorted(models, directory):
         {"slug": "a", "family": "A", "source": "ladder", "where": "tiny/w64-d2-s1", "revision": "",
          "dtype": "float16", "kind": "causal", "params": None,
          "params_non_embedding": None, "replicate": None, "pair_with": "",
-         "same_as": "", "trust_remote_code": False},
+         "same_as": "", "trust_remote_code": False, "architecture": "a"},
         {"slug": "b", "family": "B, the second", "source": "local", "where": str(directory),
          "revision": "", "dtype": "float32", "kind": "causal",
          "params": 70000, "params_non_embedding": None, "replicate": None, "pair_with": "",
-         "same_as": "", "trust_remote_code": True},
+         "same_as": "", "trust_remote_code": True, "architecture": "b"},
     ]  # fmt: skip
 
 

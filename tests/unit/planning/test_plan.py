@@ -49,7 +49,7 @@ def config():
 
 def ladder_row(slug="small", where="tiny/w16-d1-s0", **other):
     return {"slug": slug, "family": "tiny", "source": "ladder", "where": where,
-            "dtype": "float32", **other}  # fmt: skip
+            "dtype": "float32", "architecture": slug, **other}  # fmt: skip
 
 
 def corpus_row(slug="stories", texts=100, label_column=""):
@@ -258,7 +258,7 @@ def test_the_costliest_rule_is_named_with_the_keys_that_bring_it_down(config, tm
 def test_the_keys_that_bring_costs_down_are_there_for_every_rule():
     keys = set(schemas.paths(schemas.read("config")))
     rules = {*plan.WORKS.values(), "measure_states", "sentence_geometry", "untrained_sentences"}
-    rules.add("layer_similarity")
+    rules |= {"layer_similarity", "untrained_entropy"}
     assert set(costliest.LESS_MEMORY) == rules - {"train_ladder"}
     assert set(costliest.LESS_TIME) == set(plan.WORKS)
     for text in (*costliest.LESS_MEMORY.values(), *costliest.LESS_TIME.values()):
@@ -385,7 +385,8 @@ def test_hours_follow_from_flops_and_throughput(config, tmp_path):
     dimensions = job.dimensions() / 3600
     once = row["dump_hours"] + again + spectra + gains + tables + dimensions
     assert row["twins_hours"] == pytest.approx(3 * once)
-    assert row["entropy_hours"] * 3600 == job.compute_entropy()[1] > 0
+    of_both = job.compute_entropy()[1] + job.untrained_entropy()[1]
+    assert row["entropy_hours"] * 3600 == pytest.approx(of_both)
     assert row["training_flops"] == 3 * costs.forward_flops(shape, 1_000_000, 128)
     assert row["training_hours"] == pytest.approx(row["training_flops"] / 1e6 / 3600)
 

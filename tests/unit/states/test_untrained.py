@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 from infogeo.files.artefacts import read_table
-from infogeo.files.errors import InfogeoError
 from infogeo.geometry import gain_tables, layer_gains
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.dimension_rows import tables_by_layer
-from infogeo.geometry.spectra_file import Tokens, write_spectra_file
+from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
+from infogeo.geometry.token_gains import TokenGains
+from infogeo.geometry.twin_relations import crossed_relations
 from infogeo.inference import resampling
 from infogeo.sources import cards
 from infogeo.states import loading, two_passes
@@ -36,7 +37,7 @@ COMMON = {
     "n": N,
     "dtype": "float32",
 }
-EXPECTED = ("model-fingerprint", "corpus-fingerprint", "states")
+EXPECTED = ("model-fingerprint", "corpus-fingerprint")
 
 
 @pytest.fixture(scope="module")
@@ -56,24 +57,41 @@ def run(tmp_path, trained, tiny_corpus):
     def call(**changed):
         out = tmp_path / "out"
         outputs = {"spectra": [out / f"{draw}.h5" for draw in range(DRAWS)]}
+        outputs["tokens"] = [out / f"tokens-{draw}.h5" for draw in range(DRAWS)]
         outputs |= {name: out / f"{name}.parquet" for name in untrained.TABLES}
         given = COMMON | {"lambdas": LAMBDAS, "eps2": EPS2, "expected": EXPECTED}
         given |= {"neighbours": NEIGHBOURS, "sampled_rows": SAMPLED_ROWS}
         given |= {"fingerprint": "twins", "scratch": tmp_path / "scratch"} | changed
-        measure_twins(trained[0], tiny_corpus, trained[1], outputs, **given)
+        measure_twins(trained[0], tiny_corpus, outputs, **given)
         return outputs
 
     return call
 
 
+PLACE = ["layer", "regulariser", "relation"]
+
+
+def spectra_of(store, folder):
+    """The spectra of a store."""
+    with open_store(store) as states:
+        documents = Documents.of(states.doc_ids, states.sources, states.lengths, N)
+        said = states.nll(), states.predictive_entropy()
+        tokens = Tokens(states.offsets, *said, states.token_end_byte())
+        layers = [
+            spectra_of_layer(partial(states.states, [layer]), documents) for layer in states.layers
+        ]
+        write_spectra_file(folder / "of-store.h5", documents, tokens, layers, "f")
+    return SpectraFile(folder / "of-store.h5")
+
+
 def files(outputs) -> list:
-    return [*outputs["spectra"], *(outputs[name] for name in untrained.TABLES)]
+    return [*outputs["spectra"], *outputs["tokens"], *(outputs[name] for name in untrained.TABLES)]
 
 
 def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tiny_corpus, tmp_path):
-    found = run()
-    tables = {name: read_table(found[name], "twins") for name in untrained.TABLES}
-    card = cards.read(trained[0])
+    made = run()
+    tables = {name: read_table(made[name], "twins") for name in untrained.TABLES}
+    card, crossed = cards.read(trained[0]), []
     for draw in range(DRAWS):
         # The twin as a model on disk, with the tokenizer of the trained one.
         folder = tmp_path / f"twin-{draw}"
@@ -103,22 +121,35 @@ def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tin
                 most=NEIGHBOURS, draws=0, seed=SEED,
             )  # fmt: skip
             dimensions = [of_layer(layer) for layer in states.layers]
-            scores = texts.scores_of_model(*said, states.offsets) | texts.scores_of_model(
-                of_model.nll(), of_model.predictive_entropy(), states.offsets, "trained"
+            scores = texts.scores_of_model(*said, states.offsets)
+            of_trained = texts.scores_of_model(
+                of_model.nll(), of_model.predictive_entropy(), states.offsets
             )
-        assert filecmp.cmp(folder / "spectra.h5", found["spectra"][draw], shallow=False)
+        assert filecmp.cmp(folder / "spectra.h5", made["spectra"][draw], shallow=False)
         expected = {
             "gain": [gain_tables.text_table(layer, texts) for layer in gains],
             "relations": [gain_tables.relation_table(layer, texts, scores) for layer in gains],
             "dimension": dimensions,
         }
+        crossed.append([gain_tables.relation_table(of, texts, of_trained) for of in gains])
         for name, parts in expected.items():
-            made = tables[name].query("draw == @draw").drop(columns="draw").reset_index(drop=True)
+            table = tables[name].query("draw == @draw").drop(columns="draw").reset_index(drop=True)
             pd.testing.assert_frame_equal(
-                made, pd.concat(parts, ignore_index=True), check_exact=True
+                table, pd.concat(parts, ignore_index=True), check_exact=True
             )
+    # The relations with the trained model's likelihoods follow from what is on disk.
+    twins = [TokenGains(path, "twins") for path in made["tokens"]]
+    relations = crossed_relations(spectra_of(trained[1], tmp_path), twins)
+    for draw, parts in enumerate(crossed):
+        of_draw = relations[relations["draw"] == draw].drop(columns="draw")
+        names = list(of_draw.columns)
+        expected = pd.concat(parts, ignore_index=True)[names].sort_values(PLACE)
+        pd.testing.assert_frame_equal(
+            of_draw.sort_values(PLACE).reset_index(drop=True), expected.reset_index(drop=True),
+            rtol=1e-5,
+        )  # fmt: skip
     # Draws differ, and nothing is left.
-    assert not filecmp.cmp(*found["spectra"], shallow=False)
+    assert not filecmp.cmp(*made["spectra"], shallow=False)
     assert not (tmp_path / "scratch").exists()
 
 
@@ -147,21 +178,6 @@ def test_twins_killed_in_the_second_draw_go_on_from_there(run, tmp_path, monkeyp
     found = run()
     assert calls == [(1, index) for index in range(1, shards)]
     assert {path.name: path.read_bytes() for path in files(found)} == undisturbed
-
-
-def test_a_store_of_other_texts_is_refused_before_the_passes(
-    run, trained, tiny_corpus, tmp_path, monkeypatch
-):
-    states = tmp_path / "states.h5"
-    given = COMMON | {"n": [16, 20], "attention_texts": 0, "fingerprint": "states"}
-    dump(trained[0], tiny_corpus, states, scratch=tmp_path / "s", **given)
-    monkeypatch.setattr(loading, "twin", lambda *_, **__: pytest.fail("the work began"))
-    monkeypatch.setattr(untrained, "open_store", lambda *_: open_store(states))
-    with pytest.raises(InfogeoError, match=r"texts or token ids are not those.*snakemake -R"):
-        run()
-    with pytest.raises(InfogeoError, match=r"states\.h5.*snakemake -R"):
-        monkeypatch.undo()
-        run(expected=(*EXPECTED[:2], "others"))
 
 
 @pytest.mark.long  # its two passes are those of test_measurement, which is killed in every run

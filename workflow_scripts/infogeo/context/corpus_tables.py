@@ -17,8 +17,8 @@ from infogeo.sources.cards import REASONS
 MAKERS = {  # the part of the study that makes each table of a model
     "gain": "gain", "gain_positions": "gain", "gain_relations": "gain", "gain_checks": "gain",
     "gain_surprisal": "gain", "untrained_gain": "untrained", "untrained_relations": "untrained",
-    "selection": "selection", "ridge": "selection", "ablation": "ablation",
-    "ablation_status": "ablation",
+    "crossed_relations": "crossed", "selection": "selection", "ridge": "selection",
+    "ablation": "ablation", "ablation_status": "ablation",
 }  # fmt: skip
 MODEL_COLUMNS = ("corpus", "family", "model", "commit", "N", "width", "layers", "replicate")
 PER_TEXT = ("gain", "untrained_gain")  # a row for each text: read in parts

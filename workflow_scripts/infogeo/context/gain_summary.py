@@ -22,6 +22,7 @@ GAIN_COLUMNS = [
 PLACE = ["layer", "regulariser", "lam", "n", "metric"]
 GAIN_TABLES = (
     "gain", "gain_relations", "gain_checks", "untrained_gain", "untrained_relations",
+    "crossed_relations",
 )  # fmt: skip
 
 
@@ -34,8 +35,7 @@ def summarise_gain(corpus: str, models: list[dict], tables: dict, random, *, dra
     models : list of dict
         slug, family, params_non_embedding, params_total, width, layers.
     tables : dict
-        gain, gain_relations, gain_checks, untrained_gain, untrained_relations: slug → table; gain
-        and untrained_gain may be infogeo.files.parts.Parts.
+        GAIN_TABLES: slug → table; gain and untrained_gain may be infogeo.files.parts.Parts.
     random : pandas.DataFrame
         results/nulls/random.parquet.
     draws, seed : int
@@ -98,10 +98,11 @@ def _relations(of_model: dict) -> pd.DataFrame:
         return frame.drop(columns=["relation", "tokens"])
 
     rows = named(of_model["gain_relations"]).rename(columns={"partial_spearman": "y"})
-    twins = named(of_model["untrained_relations"]).rename(columns={"partial_spearman": "value"})
-    own, trained = (twins[twins["reference"] == name] for name in ("own", "trained"))
-    crossed = trained.groupby(PLACE)["value"].mean().rename("untrained_on_trained").reset_index()
-    rows = rows[rows["reference"] == "own"].drop(columns="reference")
+    own, crossed = (
+        named(of_model[name]).rename(columns={"partial_spearman": "value"})
+        for name in ("untrained_relations", "crossed_relations")
+    )
+    crossed = crossed.groupby(PLACE)["value"].mean().rename("untrained_on_trained").reset_index()
     return rows.merge(_over_draws(own), "left", PLACE).merge(crossed, "left", PLACE)
 
 

@@ -143,7 +143,7 @@ def relation_table(
     gains : LayerGains
     texts : FullTexts
     scores : dict
-        (relation, reference) → (texts, n − 1) array, such as the surprisal of each token.
+        Relation → (texts, n − 1) array, such as the surprisal of each token.
     copies : (draws, texts) int array, optional
         Resamples of text clusters for 95 % intervals (NaN without), see `resampling.text_copies`.
     types : TypeGains, optional
@@ -152,7 +152,7 @@ def relation_table(
     Returns
     -------
     pandas.DataFrame
-        layer, regulariser, lam, n, relation, reference, partial_spearman, low, high,
+        layer, regulariser, lam, n, relation, partial_spearman, low, high,
         within_position (the same with a level per position in place of its rank),
         with_repetition (repetition not held fixed), spearman (nothing held fixed); and of random
         vectors for each type of token types_partial and types_spearman (NaN without); tokens,
@@ -185,9 +185,8 @@ def relation_table(
         of_types = of_types[..., 1:].reshape(gain.shape)
         for name, fixed in (("types_partial", controls), ("types_spearman", controls[:0])):
             columns[name] = partial_spearman(of_types, targets, fixed, of_text, once)[0]
-    relations, references = zip(*scores, strict=True)
     of_kinds = [
-        {"n": texts.n, "relation": relations, "reference": references,
+        {"n": texts.n, "relation": list(scores),
          **{name: values[kind] for name, values in columns.items()},
          "tokens": len(position), "texts": len(texts)}
         for kind in range(len(gain))
@@ -207,7 +206,7 @@ def layer_tables(
         Its rows of `Checks`.
     texts : FullTexts
     scores : dict
-        See `relation_table`; the surprisal is ("surprisal", "own").
+        See `relation_table`; "surprisal" is one of them.
     copies : (draws, texts) int array
         Of the bootstrap over text clusters; see `resampling.text_copies`.
     types : TypeGains
@@ -228,5 +227,5 @@ def layer_tables(
         "positions": position_table(gains, weights),
         "relations": relation_table(gains, texts, scores, copies, types),
         "checks": pd.DataFrame(checks),
-        "surprisal": surprisal_table(gains, scores["surprisal", "own"], weights),
+        "surprisal": surprisal_table(gains, scores["surprisal"], weights),
     }

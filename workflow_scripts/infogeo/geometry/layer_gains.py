@@ -106,19 +106,17 @@ class FullTexts:
             )
         return values
 
-    def scores_of_model(self, nll, predictive_entropy, offsets, reference: str = "own") -> dict:
+    def scores_of_model(self, nll, predictive_entropy, offsets) -> dict:
         """Both scores of a model, as `relation_table` takes them; see `token_scores`.
 
         Parameters
         ----------
         nll, predictive_entropy : (T,) arrays
         offsets : (texts + 1,) int array
-        reference : str
-            Whose they are.
         """
         return {
-            ("surprisal", reference): self.token_scores(nll, offsets, "surprisal"),
-            ("predictive_entropy", reference): self.token_scores(
+            "surprisal": self.token_scores(nll, offsets, "surprisal"),
+            "predictive_entropy": self.token_scores(
                 predictive_entropy, offsets, "predictive entropy"
             ),
         }
@@ -135,7 +133,8 @@ class LayerGains:
     regularisers : list of (str, float)
     gain, rho : (regularisers, texts, n) float64 arrays
     norms : (texts, n) float64 array
-        Squared norms of the scaled rows: 1, or 0 at a zero row.
+        Squared norms of the scaled rows: 1, or 0 at a zero row. Gains that are read back
+        (`token_gains`) have neither norms nor rho: None.
     """
 
     layer: str

@@ -1,7 +1,6 @@
 """Partial rank correlations of many variables at once, and their resamples over texts."""
 
 import numpy as np
-from scipy import stats
 
 # Below this variance of a rank (scaled to [0, 1]), or share of it that the controls leave over, a
 # variable counts as constant.
@@ -90,7 +89,7 @@ def within_levels(x, y, controls, levels) -> np.ndarray:
     counts = np.bincount(levels)
 
     def residuals(row):
-        ranks = stats.rankdata(row) / len(levels)
+        ranks = _midranks(row) / len(levels)
         return ranks - (np.bincount(levels, ranks) / counts)[levels]
 
     others = np.array([residuals(row) for row in (*y, *np.atleast_2d(controls))])
@@ -101,6 +100,12 @@ def within_levels(x, y, controls, levels) -> np.ndarray:
         variance_x.append(ranks @ ranks / len(levels))
         crossed.append(others @ ranks / len(levels))
     return _partial(np.array(variance_x), np.array(crossed), np.diagonal(among), among, len(y))
+
+
+def _midranks(values) -> np.ndarray:
+    """Ranks from 1 on, ties with the mean of theirs."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[places]
 
 
 def _sorted(values, texts):

@@ -48,8 +48,8 @@ class Measurements:
     Parameters
     ----------
     corpus : str
-    files : dict
-        Slug → entropies of the model, of its twins, and the fingerprint of both.
+    files, untrained : dict
+        Slug → entropies of the model, or of its twins if it has any, and their fingerprint.
     settings : Settings
 
     Attributes
@@ -62,18 +62,26 @@ class Measurements:
         Slug → row of `valley.of_model`, likewise.
     """
 
-    def __init__(self, corpus: str, files: dict[str, tuple], settings: Settings):
-        self.corpus, self.files, self.settings = corpus, files, settings
+    def __init__(
+        self, corpus: str, files: dict[str, tuple], untrained: dict[str, tuple], settings: Settings
+    ):
+        self.corpus, self.files, self.untrained = corpus, files, untrained
+        self.settings = settings
         self.texts, self.profiles, self.valleys = Texts(), {}, {}
+        # Neighbours in the table often share their twins.
+        self._measured = lru_cache(maxsize=1)(
+            lambda *file: Measured(Parts(*file) if file else (), self.texts)
+        )
 
     def of(self, model: dict) -> list[Measured]:
         """Of a model and of its twins, the layers at the depths of the laws."""
-        settings, (*files, expected) = self.settings, self.files[model["slug"]]
-        both = [Measured(Parts(file, expected), self.texts) for file in files]
-        self.profiles[model["slug"]] = profile(
+        settings, slug = self.settings, model["slug"]
+        trained = Measured(Parts(*self.files[slug]), self.texts)
+        both = [trained, self._measured(*self.untrained.get(slug, ()))]
+        self.profiles[slug] = profile(
             self.corpus, model, *both, self.texts, draws=settings.draws, seed=settings.seed
         )
-        self.valleys[model["slug"]] = valley.of_model(
+        self.valleys[slug] = valley.of_model(
             self.corpus, model, both[0], self.texts,
             n=settings.headline["n"], seed=settings.seed,
         )  # fmt: skip
@@ -84,7 +92,13 @@ class Measurements:
 
 
 def tables_of_corpus(
-    corpus: str, models: list[dict], entropies, spectra, random: pd.DataFrame, settings: Settings
+    corpus: str,
+    models: list[dict],
+    entropies,
+    untrained,
+    spectra,
+    random: pd.DataFrame,
+    settings: Settings,
 ) -> dict[str, pd.DataFrame]:
     """Every law on a corpus, its points and pairs, and the means of every layer.
 
@@ -93,8 +107,9 @@ def tables_of_corpus(
     corpus : str
     models : list of dict
         See `scaling_laws`; also commit.
-    entropies : iterable of (path, path, str)
-        A model each: its entropies, those of its twins, and the fingerprint of both.
+    entropies, untrained : iterables of (path, str)
+        A model each: its entropies, or those of its twins, and their fingerprint. A model of which
+        only the states are there has no twins.
     spectra : iterable of (path, str)
         A model each: its spectra and their fingerprint.
     random : DataFrame
@@ -107,7 +122,12 @@ def tables_of_corpus(
         A DataFrame for each of TABLES.
     """
     slugs = [model["slug"] for model in models]
-    measurements = Measurements(corpus, dict(zip(slugs, entropies, strict=True)), settings)
+    with_twins = [model["slug"] for model in models if cards.has_model(model)]
+    files = (
+        dict(zip(names, of_models, strict=True))
+        for names, of_models in ((slugs, entropies), (with_twins, untrained))
+    )
+    measurements = Measurements(corpus, *files, settings)
     read = reference_spectra(dict(zip(slugs, spectra, strict=True)))
     fitted = scaling_laws(
         corpus, models, measurements.of, measurements.texts, random, read, settings

@@ -15,6 +15,7 @@ LESS_MEMORY = {
     "information_gain": f"context.lambdas, spectra.n, {TEXTS}",
     "intrinsic_dimension": "dimension.rows, scaling.draws",
     "compute_entropy": f"entropy.eps2, context.lambdas, {TEXTS}",
+    "untrained_entropy": f"entropy.eps2, context.lambdas, {TEXTS}",
 }
 LESS_TIME = {
     "dump": f"spectra.n, {TEXTS}",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infogeo.files.errors import InfogeoError, stop_at
 from infogeo.planning import schemas
-from infogeo.sources import cards, foreign, ladder_members
+from infogeo.sources import cards, foreign, ladder_members, twin_groups
 from infogeo.sources.model_directory import GGUF, REPOSITORY, repository_hint, validate_directory
 from infogeo.sources.text_files import text_paths
 
@@ -35,7 +35,8 @@ def read(config: dict) -> tuple[list[dict], list[dict]]:
     -------
     models, corpora : list of dict
         Rows in the order of their slugs, with the keys of models.schema.yaml and
-        corpora.schema.yaml; `params` is an int or None.
+        corpora.schema.yaml; `params` is an int or None. Of models also `architecture`, the slug
+        under which its untrained twins are (see `twin_groups.architectures`).
 
     Raises
     ------
@@ -173,6 +174,9 @@ def _models(path, config: dict) -> tuple[list[dict], list[str]]:
     }
     for number, row in rows:
         problems += [(number, problem) for problem in checks[row["source"]](row, config)]
+    if not problems:
+        architectures = twin_groups.architectures([row for _, row in rows])
+        rows = [(n, row | {"architecture": architectures[row["slug"]]}) for n, row in rows]
     return _listed(rows, problems)
 
 

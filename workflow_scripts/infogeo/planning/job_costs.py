@@ -207,10 +207,20 @@ class Job:
         return NUMPY_BYTES + self.dimension_memory(), seconds
 
     def compute_entropy(self):
+        """Ranks of the gains of all twins at a layer are taken at once, in float64."""
+        needed, seconds = self.entropies(1)
+        gains = costs.gain_bytes(self.config, self.texts)
+        crossed = costs.crossed_seconds(self.config, self.texts, self.layers)
+        return needed + self.draws * gains, seconds + self.draws * crossed
+
+    def untrained_entropy(self):
+        return self.entropies(self.draws)
+
+    def entropies(self, files: int):
+        """Bytes and seconds of the tables of so many files of spectra."""
         rows = costs.entropy_rows(self.config, self.texts)
-        seconds = ROW_SECONDS * rows * self.layers * (1 + self.draws)
         needed = NUMPY_BYTES + TABLE_BYTES + ROW_BYTES * rows + costs.TOKEN_BYTES * self.tokens
-        return needed, seconds
+        return needed, ROW_SECONDS * rows * self.layers * files
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,8 @@ def _absent(row: dict) -> tuple[str, ...]:
     """Works that a model has no job of."""
     if not cards.has_model(row):
         return ("dump", "gains", "twins", "ablation")
-    return ("gains", "ablation") if cards.is_encoder(row) else ()
+    shared = () if row["architecture"] == row["slug"] else ("twins",)
+    return (*shared, "gains", "ablation") if cards.is_encoder(row) else shared
 
 
 def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
@@ -205,6 +206,8 @@ def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
             known.add("training")
             training_flops = job.training_flops()
         hours = {work: getattr(job, rules[work])()[1] / 3600 for work in known}
+        if "twins" in rules and "entropy" in hours:
+            hours["entropy"] += job.untrained_entropy()[1] / 3600
         hours |= dict.fromkeys(_absent(row), 0.0)
         if tokens is not None:
             forward = job.forward() if cards.has_model(row) else 0
@@ -239,7 +242,9 @@ def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
 
 def _running(rules: dict[str, str], judged: bool) -> list[str]:
     """The rules of a model on a corpus."""
-    others = ["sentence_geometry", "untrained_sentences"] if judged else []
+    others = ["sentence_geometry"] if judged else []
+    if "untrained_twins" in rules.values():
+        others += ["untrained_entropy", *["untrained_sentences"] * judged]
     if "compute_spectra" in rules.values():  # states are stored
         others.append("layer_similarity")
     return [rule for work, rule in rules.items() if work != "training"] + others

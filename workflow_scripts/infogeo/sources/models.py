@@ -127,6 +127,7 @@ def describe(
         "final_width": final_width(config, parts),
         "float32_stream": parts.float32_stream,
         "architecture": config.get("model_type", ""),
+        "config": config,
         "tokenizer_sha256": tokenizer_hash(directory, files),
         "train_tokens": train_tokens,
         "fingerprint": fingerprint,

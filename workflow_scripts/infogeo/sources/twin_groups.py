@@ -1,0 +1,78 @@
+"""Which models share untrained twins: those of one architecture, which differ in their weights.
+
+The Snakefile imports this module, so it needs nothing beyond the standard library.
+"""
+
+from infogeo.files.errors import InfogeoError
+from infogeo.sources import ladder_members
+
+# Keys of config.json that say nothing about the architecture.
+IRRELEVANT = {
+    "_name_or_path", "name_or_path", "_commit_hash", "transformers_version", "torch_dtype", "dtype",
+    "use_cache",
+}  # fmt: skip
+# Of model.json, beside its `config`.
+SHARED = ("kind", "trust_remote_code", "tokenizer_sha256", "params_total", "vocabulary")
+
+
+def architectures(rows: list[dict]) -> dict[str, str]:
+    """The model under whose name the twins of each model are.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of the table of models, in the order of its lines: so a row that is added at the end
+        changes nothing.
+
+    Returns
+    -------
+    dict
+        Slug → slug of the first row of its group. Members of a ladder with one width and depth are
+        a group, and so are models of one family and of equal `params` that are numbered in
+        `replicate`. Others, and those of another dtype, are on their own; those of which only
+        the states are there ("") have no twins.
+    """
+    first: dict[tuple, str] = {}
+    return {
+        row["slug"]: ""
+        if row["source"] == "states"
+        else first.setdefault((*_group(row), row["dtype"]), row["slug"])
+        for row in rows
+    }
+
+
+def _group(row: dict) -> tuple:
+    """What rows of one architecture have in common, as far as their table shows."""
+    if row["source"] == "ladder":
+        member = ladder_members.member(row["where"])
+        return "ladder", member["ladder"], member["width"], member["depth"]
+    if row["replicate"] is not None and row["params"]:
+        return "replicates", row["family"], row["params"], row["params_non_embedding"]
+    return "model", row["slug"]
+
+
+def require_same(card: dict, of_twins: dict) -> None:
+    """See that the twins of one model are those of another too.
+
+    Parameters
+    ----------
+    card, of_twins : dict
+        Of the model, and of that whose twins they are; see `cards.read`.
+
+    Raises
+    ------
+    InfogeoError
+        Naming both, what differs and the remedy.
+    """
+    one, other = ({name: of[name] for name in SHARED} | of["config"] for of in (card, of_twins))
+    apart = [
+        f"{name} ({one.get(name)} and {other.get(name)})"
+        for name in sorted((set(one) | set(other)) - IRRELEVANT)
+        if one.get(name) != other.get(name)
+    ]
+    if apart:
+        raise InfogeoError(
+            f"models {card['slug']} and {of_twins['slug']} share their untrained twins, as the "
+            f"table of models groups them, but they differ in {', '.join(apart)}. Take one of them "
+            "out of the group: another family, or no replicate."
+        )
