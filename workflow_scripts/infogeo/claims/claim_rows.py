@@ -14,8 +14,13 @@ MEANS, COVARIANCES = "mean embeddings separate meaning", "covariances separate m
 BETTER, LARGER = "covariances separate better than means", "larger models separate better"
 LEMMA, THEOREM = "skills lemma: entropy falls as n^-α", "skills theorem: exponents are found"
 VALLEY = "the mid-layer valley of the entropy is the first token"
+COLLAPSE, EXPANSION = "entropy collapses early in training", "entropy expands in training"
+COMPRESSION = "entropy is compressed late in training"
+LEADS, EARLIER = "entropy leads the loss", "larger models settle earlier"
+START = "step 0 is an untrained twin"
 CLAIMS = (POWER, BEYOND, RIDGE, LASSO, DISTRIBUTED, MEANS, COVARIANCES, BETTER, LARGER, LEMMA,
-          THEOREM, VALLEY)  # fmt: skip
+          THEOREM, VALLEY, COLLAPSE, EXPANSION, COMPRESSION, LEADS, EARLIER,
+          START)  # fmt: skip
 MEASURED, SIMULATED = "measured", "simulated"
 
 

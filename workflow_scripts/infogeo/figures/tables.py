@@ -91,6 +91,21 @@ NEEDED = {
             "first", "measure", "value", "p",
         ],
     },
+    "training": {
+        "trajectories": [
+            "corpus", "family", "runs", "N", "width", "layers", "metric", "convention", "first",
+            "step", "train_tokens", "place", "y", "y_low", "y_high",
+            "untrained", "untrained_low", "untrained_high", "problems",
+        ],
+        "phases": [
+            "corpus", "family", "runs", "N", "width", "layers", "metric", "convention", "first",
+            "phase", "starts", "starts_low", "starts_high", "ends", "word", "problems",
+        ],
+        "exponents": [
+            "corpus", "family", "metric", "convention", "first", "step", "train_tokens", "place",
+            *(f"{name}{end}" for name in EXPONENTS for end in ("", "_low", "_high")), "problems",
+        ],
+    },
     "theory": {
         "graph": ["text", "skill"],
         "curve": [
