@@ -219,7 +219,8 @@ def of_start(tally: Tally, simulations: int) -> None:
             cells = {word: decided.count(word) / len(decided) for word in
                      ("supported", "contradicted")}  # fmt: skip
             print(f"{seeds:5}  {draws:5}  {sd:9}  {twins:5.3f}"
-                  + "".join(f"{100 * cell:9.1f}" for cell in cells.values()), flush=True)  # fmt: skip
+                  + "".join(f"{100 * cell:9.1f}" for cell in cells.values()),
+                  flush=True)  # fmt: skip
             at = f"twins at {twins:.3f} of step 0, {seeds} seeds, {draws} draws"
             tally.add("same start", wrong, cells[wrong], at)
 

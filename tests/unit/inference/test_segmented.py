@@ -71,7 +71,7 @@ def test_noise_leaves_as_much_beside_a_line_as_was_left_but_for_student_s_t():
     fitted = model.fit(y[None], 1)
     noise = model.noise(fitted, 4000, rng)
     basis = np.column_stack([np.ones(12), X, np.maximum(X - fitted.kinks[0], 0),
-                             X > fitted.kinks[0, 0]])  # fmt: skip
+                             fitted.kinks[0, 0] < X])  # fmt: skip
     left = noise - noise @ basis @ np.linalg.pinv(basis)
     widened = (left**2).sum(1).mean() / fitted.squares[0]
     # Neighbours correlate, so that degrees of freedom are fewer than 12 − 4.

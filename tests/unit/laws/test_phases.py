@@ -102,7 +102,6 @@ def test_resampled_seeds_widen_what_single_runs_do_not_show():
 
 
 def test_an_entropy_that_changes_before_the_loss_leads_it(one):
-    _, of_metrics = one
     rows = pd.DataFrame(pace.rows("c", [one])).set_index("first")
     knots = np.log([50, 800, 25600, 102400])
     middles, sizes = (knots[1:] + knots[:-1]) / 2, np.array([1, 2, 0.5])

@@ -143,7 +143,7 @@ def _size(rows: pd.DataFrame) -> str:
 
 
 def _of_phases(claim, about, name, paces, phases, rates) -> dict:
-    """Whether the phases go as the claim says in every trajectory, with the first token and without."""
+    """Whether phases go as the claim says in every trajectory, without the first token too."""
     rule = RULES[claim]
     verdicts = [rule(words.split(", ")) if words else "not available" for words in paces["words"]]
     verdict = agreed(verdicts, "supported", "contradicted")

@@ -1,4 +1,4 @@
-"""Figures of training: metrics against tokens seen, their phases, and the exponent of N over training.
+"""Figures of training: metrics against tokens seen, their phases, and the exponent of N.
 
 Nothing is computed here: values, intervals, phases and exponents are columns of the tables of
 results/training.
@@ -250,7 +250,8 @@ def draw_phases(ax, rows: pd.DataFrame, paths: pd.DataFrame, order: list[str]) -
             if not (part["phase"] > 0).all():
                 if not first:
                     ax.text(0.5, place, part["problems"].iloc[0], ha="center", va="center",
-                            transform=ax.get_yaxis_transform(), fontsize=5.5, color=GREY)  # fmt: skip
+                            transform=ax.get_yaxis_transform(), fontsize=5.5,
+                            color=GREY)  # fmt: skip
                 continue
             for _, phase in part.iterrows():
                 look, sign = WORDS[phase["word"]]

@@ -5,7 +5,7 @@ Applied Statistics 29) and then between them (Muggeo 2003, Statistics in Medicin
 kinks there are follows from an information criterion that counts `PARAMETERS` a kink.
 """
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +64,7 @@ class SegmentedLine:
         for kinks in range(MOST_KINKS + 1):
             chosen = [
                 choice for choice in combinations(inner, kinks)
-                if all(b - a >= APART for a, b in zip(choice, choice[1:], strict=False))
+                if all(b - a >= APART for a, b in pairwise(choice))
             ]  # fmt: skip
             if not chosen or len(self.x) < self.parameters(kinks) + 2:
                 break
@@ -158,7 +158,7 @@ class SegmentedLine:
         residuals is expected, since correlated noise leaves less of itself beside a line; it is
         widened as Student's t is, with Satterthwaite's degrees of freedom of that sum.
         """
-        n, kinks = len(self.x), fitted.kinks.shape[1]
+        n = len(self.x)
         correlation = ALIKE ** np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
         jumps = self.x[:, None] > fitted.kinks[0]  # a kink's place is a parameter too
         basis = np.linalg.qr(np.column_stack([self._bases(fitted.kinks)[0], jumps]))[0]

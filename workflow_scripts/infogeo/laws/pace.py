@@ -1,4 +1,4 @@
-"""How fast a metric changes in training: its centre, when it settles, and whether it leads the loss.
+"""How fast a metric changes in training: its centre, when it settles, whether it leads the loss.
 
 And whether larger models of a family settle earlier.
 """
