@@ -38,12 +38,11 @@ DRAWN = {
     "figure_sentence_maps", "figure_sentence_distances", "sentence_maps", "sentence_view",
     "text_view", "figure_layer_similarity", "figure_model_similarity", "figure_dimension",
 }  # fmt: skip
-AGGREGATES = SUMMARIES | DRAWN
-OF_PAIRS = {"paired_differences", "figure_differences"}  # two sizes have no law; three have one
-ONCE = {
-    "fetch_corpus", "sentence_sample", "prepare_ladder", "simulate_skills", "figure_skills",
-    "fit_published",
-}  # fmt: skip
+OF_PAIRS = {"paired_differences"}  # two sizes have no law; three have one
+ONCE = {"fetch_corpus", "sentence_sample", "prepare_ladder", "simulate_skills", "fit_published"}
+# Every table, and of the figures, each of which costs seconds, one.
+TARGETS = ("tables", "results/figures/stories/sentence_maps.png")
+ONE_FIGURE = {"sentence_maps", "figure_sentence_maps"}
 SPELLINGS = (
     ("--profile", "slurm"),
     ("--workflow-profile", "slurm"),
@@ -78,7 +77,7 @@ def finished(fresh, cluster, tmp_path_factory):
     checkout = fresh.copy(tmp_path_factory.mktemp("finished") / "checkout")
     checkout.cluster = cluster
     begin = time.monotonic()
-    run = checkout.slurm()
+    run = checkout.slurm(*TARGETS)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
     checkout.ids = submitted(run)
     print(f"\nTiny run on SLURM: {time.monotonic() - begin:.0f} s, {len(checkout.ids)} jobs")
@@ -98,7 +97,7 @@ def test_jobs_that_run_a_model_hold_a_gpu_and_the_others_none(cluster, finished)
     rows = done(cluster, finished.ids)
     assert {row["state"] for row in rows} == {"COMPLETED"}
     rules = {rule_and_model(row["rule"]).split()[0] for row in rows}
-    assert rules == ONCE | PER_MODEL | AGGREGATES | OF_PAIRS
+    assert rules == ONCE | PER_MODEL | SUMMARIES | OF_PAIRS | ONE_FIGURE
     for row in rows:
         on_gpu = rule_and_model(row["rule"]).split()[0] in GPU_RULES
         assert row["node"] in (("node1", "node2") if on_gpu else ("node3",)), row
@@ -112,13 +111,23 @@ def test_no_spelling_of_the_profile_reruns_anything_after_touch(finished, profil
         for path in checkout.path(folder).rglob("*"):
             path.touch()
     checkout.path("Snakefile").touch()
-    run = checkout.slurm("--dry-run", profile=profile)
+    run = checkout.slurm("--dry-run", *TARGETS, profile=profile)
     assert run.returncode == 0, run.stderr
     assert "Nothing to be done" in run.stdout + run.stderr
     # And the check can fail: a changed parameter is seen under each.
     checkout.edit("config/config.yaml", "shares: [0.25, 0.5]", "shares: [0.25, 0.75]")
-    run = checkout.slurm("--dry-run", profile=profile)
+    run = checkout.slurm("--dry-run", *TARGETS, profile=profile)
     assert "rule token_ablation:" in run.stdout + run.stderr
+
+
+@pytest.mark.long
+def test_every_figure_is_drawn_by_a_job_and_stands_in_the_report(cluster, finished, tmp_path):
+    checkout = finished.copy(tmp_path / "checkout")
+    run = checkout.slurm()
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    found = {rule_and_model(row["rule"]) for row in done(cluster, submitted(run))}
+    assert found == DRAWN - ONE_FIGURE | {"figure_skills", "figure_differences"}
+    assert "entropy_scaling" in checkout.path("results/report.html").read_text()
 
 
 @pytest.mark.long  # four minutes; all rules are submitted above, tests/workflow plans a new model
@@ -126,12 +135,11 @@ def test_a_new_model_submits_its_jobs_and_the_aggregates(cluster, finished, tmp_
     checkout = finished.copy(tmp_path / "checkout")
     table = checkout.path("config/models.tsv")
     table.write_text(table.read_text() + "w32-d2\ttiny\tladder\ttiny/w32-d2-s0\t\tfloat32\t\t\n")
-    # Without the figures, each of which costs seconds and is drawn on SLURM above.
     run = checkout.slurm("tables")
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
     found = sorted(rule_and_model(row["rule"]) for row in done(cluster, submitted(run)))
     assert found == sorted(SUMMARIES | {f"{rule} w32-d2" for rule in PER_MODEL})
-    assert checkout.planned() == DRAWN
+    assert checkout.planned() == DRAWN | {"figure_skills"}
 
 
 # ---------------------------------------------------------------- what SLURM refuses
