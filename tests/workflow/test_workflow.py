@@ -585,7 +585,8 @@ def test_the_arrows_of_the_drawing_in_readme_are_those_between_the_rules(every_j
         for path in (ROOT / "rules").glob("*.smk")
         for rule in re.findall(r"^rule (\w+):", path.read_text(), re.M)
         if path.stem != "measurement"  # in the place of hidden_states
-    } | {"untrained_twins": "states"}  # their spectra and gains
+    }
+    box |= dict.fromkeys(["untrained_twins", "random_null"], "states")  # of the controls
     jobs = every_job["stored"]
     maker = {path: box[job["rule"]] for job in jobs for path in job["output"]}
     real = {
