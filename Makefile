@@ -14,7 +14,7 @@ MEMORY ?= $(shell awk '/MemTotal/ {print int($$2 / 1024 * 0.75)}' /proc/meminfo 
 .PHONY: results front-page test test-package test-slurm real bench lint lock
 
 results: .venv/installed
-	@$(BIN)/snakemake --cores $(CORES) --resources mem_mb=$(MEMORY) downloads=2 --quiet rules host $(ARGS)
+	@PYTHONPATH=workflow_scripts $(BIN)/snakemake --resources mem_mb=$(MEMORY) downloads=2 --logger calm --cores $(CORES) $(ARGS)
 	@$(BIN)/python tests/bench/front_page.py --check || true
 
 front-page: .venv/installed

@@ -1,10 +1,11 @@
 # Needs: the lists of final files. Makes: what happens before a run (SLURM's partitions and the hub's models are checked,
-# the configuration is left beside the results) and after it (the report, the headline).
+# the configuration is left beside the results) and after it (the report, the claims).
 import shutil
+from datetime import datetime
 
 import yaml
 
-from infogeo.jobs import report_page, slurm
+from infogeo.jobs import ending, report_page, slurm
 
 REPORT = Path("results/report.html")
 
@@ -81,19 +82,29 @@ def results_are_new() -> bool:
     return not REPORT.exists() or REPORT.stat().st_mtime <= newest
 
 
-def show_results() -> None:
-    """Render the report and print the headline; a report that fails does not fail the run."""
+def render_report() -> str:
+    """Render the report; what it is, or why it could not be rendered: that does not fail the run."""
     try:
         report_page.render(REPORT, workflow.main_snakefile, "results/config.yaml")
-        problem = ""
+        return "what was measured, claims, figures and tables, in a browser"
     except InfogeoError as error:
-        problem = str(error)
-    for file in table_files():
-        if file.endswith(".txt"):
-            print("", Path(file).read_text(), sep="\n")
-    print("Tables   results/tables/     (what each column means: results/README.md)")
-    print("Figures  results/figures/")
-    print(f"Report   {problem or REPORT}")
+        return str(error)
+
+
+def show_results() -> None:
+    """End with the claims and the files to open, or with the files that a run of some targets made."""
+    took = lambda: (datetime.now() - workflow.start_time).total_seconds()
+    if results_are_new():
+        files = {
+            str(REPORT): render_report(),
+            "results/tables/claims.md": "the claims, and what data would decide the open ones",
+            next(iter(figure_files("scaling"))): "the first figure; results/README.md lists all",
+        }
+        print(ending.of_all("results/tables/claims.txt", files, took()))
+    else:
+        print(
+            ending.of_part(table_files() + figure_files(), workflow.start_time.timestamp(), took())
+        )
 
 
 if workflow.is_main_process:
@@ -109,8 +120,7 @@ onstart:
 
 
 onsuccess:
-    if results_are_new():
-        show_results()
+    show_results()
 
 
 onerror:

@@ -60,7 +60,7 @@ def test_python_of_readme_runs():
     rng = np.random.default_rng(0)
     N = np.array([1e6, 2e6, 4e6, 8e6, 16e6])
     names = {
-        "states": rng.standard_normal((128, 8)), "N": N, "width": np.sqrt(N),
+        "states": rng.standard_normal((128, 8)), "N": N, "width": [64, 64, 128, 128, 256],
         "y": N**-0.1 * np.exp(0.01 * rng.standard_normal(5)),
     }  # fmt: skip
     exec(compile(blocks("python"), "README.md", "exec"), names)

@@ -46,7 +46,9 @@ def _groups(frame: pd.DataFrame):
 
 
 def terminal_text(frame: pd.DataFrame) -> str:
-    """The claims for a terminal, at most 110 columns: two lines a claim.
+    """The claims of a run for a terminal, at most 110 columns: two lines a claim.
+
+    Those of published values are left to the other tables.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def terminal_text(frame: pd.DataFrame) -> str:
         From `table`.
     """
     lines = ["Claims: verdicts, and how often the verdict that stands there is given wrongly"]
-    for title, rows in _groups(frame):
+    for title, rows in _groups(frame[frame["source"].isin((MEASURED, SIMULATED))]):
         lines += ["", title]
         for _, row in rows.iterrows():
             rate = f"{percent(row['false_rate'])} wrong" if row["false_rate"] >= 0 else ""
