@@ -20,6 +20,14 @@ def rows():
     return published.read([TABLE])
 
 
+def test_results_name_a_table_and_no_folder_but_of_two_tables_of_one_name(rows, tmp_path):
+    assert {row["table"] for row in rows} == {TABLE.name}
+    other = tmp_path / TABLE.name
+    other.write_text(TABLE.read_text())
+    both = published.read([TABLE, other])
+    assert {row["table"] for row in both} == {str(TABLE), str(other)}
+
+
 def law_of(rows, **where):
     found = published_laws(rows, draws=99, seed=0)
     found = found[np.logical_and.reduce([found[name] == value for name, value in where.items()])]
@@ -73,7 +81,7 @@ def test_controls_that_were_not_published_are_named_and_cannot_be_beaten(rows):
 def test_laws_have_the_columns_of_measured_ones_and_their_table(rows):
     laws = published_laws(rows, draws=99, seed=0)
     assert list(laws.columns) == [*LAW_COLUMNS, "table"]
-    assert set(laws["table"]) == {str(TABLE)}
+    assert set(laws["table"]) == {TABLE.name}
     assert laws["texts"].isna().all()
 
 

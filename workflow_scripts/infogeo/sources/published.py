@@ -24,7 +24,8 @@ def read(paths) -> list[dict]:
     Returns
     -------
     list of dict
-        COLUMNS with N, d as int and value as float, and `table`, the path.
+        COLUMNS with N, d as int and value as float, and `table`, the name of the file; the path
+        where another table has that name.
 
     Raises
     ------
@@ -32,10 +33,13 @@ def read(paths) -> list[dict]:
         Listing every problem of every table with file, line, column, value and what would be
         right.
     """
-    rows, problems = [], []
-    for path in map(str, paths):
+    rows, problems, paths = [], [], list(map(str, paths))
+    names = [Path(path).name for path in paths]
+    for path, name in zip(paths, names, strict=True):
         of_table, wrong = _read(path)
-        rows += [row | {"table": path} for row in of_table]
+        # Results name no folder of the machine on which they were made.
+        table = name if names.count(name) == 1 else path
+        rows += [row | {"table": table} for row in of_table]
         problems += [f"{path}: {problem}" for problem in wrong]
     stop_at(problems, "The tables of published values")
     return rows
