@@ -25,6 +25,7 @@ include: "rules/models.smk"
 include: "rules/hidden_states.smk" if CONFIG["keep_hidden_states"] else "rules/measurement.smk"
 include: "rules/entropy.smk"
 include: "rules/scaling.smk"
+include: "rules/training.smk"
 include: "rules/differences.smk"
 include: "rules/context.smk"
 include: "rules/dimension.smk"
@@ -69,6 +70,12 @@ rule differences:
     """Two models side by side: every metric of one less that of the other."""
     input:
         difference_files,
+
+
+rule training:
+    """Metrics over training: trajectories, phases, and when in training a law arises."""
+    input:
+        training_files,
 
 
 rule context:

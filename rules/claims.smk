@@ -46,6 +46,11 @@ rule write_claims:
             for name in ("gain", "selection", "distribution")
             if CAUSAL_MODELS
         },
+        **{
+            name: f"results/training/{name}.parquet"
+            for name in ("trajectories", "phases", "pace")
+            if AT_STEPS
+        },
         laws="results/scaling/laws.parquet",
         valleys="results/scaling/valleys.parquet",
         published="results/scaling/published.parquet",
@@ -84,6 +89,7 @@ rule write_claims:
         expected_published=PUBLISHED_LAWS.fingerprint(),
         expected_context=CONTEXT.fingerprint(),
         expected_trends=SENTENCES.fingerprint(),
+        expected_training=PATHS.fingerprint(),
         expected_skills=SKILLS.fingerprint(),
         logic=logic("write_claims"),
     script:

@@ -15,7 +15,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from infogeo.files.errors import InfogeoError
 from infogeo.planning import configuration, input_tables, pairings, prospects, watched
-from infogeo.sources import cards, foreign, ladder_members, published, replicates
+from infogeo.sources import cards, foreign, ladder_members, published, replicates, runs
 
 try:
     CONFIG = configuration.located(configuration.merged(config), CHECKOUT)
@@ -43,6 +43,12 @@ HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
 LACKING = prospects.lacking_for_sentences(list(CORPORA.values()), CONFIG)
 JUDGED = [slug for slug, lacking in LACKING.items() if not lacking]
 
+# The models of runs that are there at two steps or more.
+AT_STEPS = [
+    row["slug"]
+    for at_steps in runs.steps_of_runs(list(MODELS.values())).values()
+    for row in at_steps
+]
 
 # The models that are set side by side, two and two, and each of them once.
 MODEL_PAIRS = pairings.compared_pairs(list(MODELS.values()))

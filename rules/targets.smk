@@ -23,6 +23,16 @@ PARTS = {
         "figures": per_corpus("paired_differences"),
         "pages": [],
     },
+    "training": {
+        "tables": [
+            "trajectories.csv",
+            "phases.csv",
+            "training_pace.csv",
+            "exponents_over_training.csv",
+        ],
+        "figures": per_corpus("trajectories", "training_phases", "exponents_over_training"),
+        "pages": [],
+    },
     "context": {
         "tables": [
             "information_gain.csv",
@@ -63,6 +73,8 @@ PARTS = {
 }
 if not MODEL_PAIRS:
     del PARTS["differences"]
+if not AT_STEPS:
+    del PARTS["training"]
 if not JUDGED:
     del PARTS["sentences"]
 if not CAUSAL_MODELS:
@@ -114,6 +126,16 @@ def difference_files(wildcards) -> list[str]:
             "column pair_with"
         )
     return table_files("differences") + figure_files("differences")
+
+
+def training_files(wildcards) -> list[str]:
+    """The tables and figures of the laws over training."""
+    if not AT_STEPS:
+        raise WorkflowError(
+            f"no run of {CONFIG['models']} has two steps. To add: rows of one run, or one row with several in its "
+            "column steps"
+        )
+    return table_files("training") + figure_files("training")
 
 
 def similarity_files(wildcards) -> list[str]:

@@ -1,6 +1,6 @@
 """Collect a verdict on each claim from the tables of all parts of the study."""
 
-from infogeo.claims import claim_rows, claims, report, sentence_claims
+from infogeo.claims import claim_rows, claims, report, sentence_claims, training_claims
 from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
 
@@ -23,6 +23,9 @@ def main(files, params, output) -> None:
         rows += claims.of_context(**context, rates=rates)
     else:
         rows += claims.without_prediction(families, params.no_prediction)
+    if hasattr(files, "pace"):
+        training = [read(name, "training") for name in ("trajectories", "phases", "pace")]
+        rows += training_claims.of_training(*training, rates)
     separated = set()
     if hasattr(files, "trends"):
         trends = read("trends", "trends")

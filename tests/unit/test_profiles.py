@@ -83,6 +83,7 @@ def test_what_such_a_rule_asks_for_follows_from_the_model(rule):
         "summarise_sentences",
         "model_similarity",
         "paired_differences",
+        "training_paths",
         "sentence_maps",
     ],
 )

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import fit_scaling_laws
+import training_paths
 from infogeo.files import artefacts
 from infogeo.files.errors import InfogeoError
 from infogeo.files.numbers import number
@@ -88,7 +89,7 @@ def run(tmp_path_factory):
         headline_depth="final", headline_axis="non_embedding",
         headline_metrics=[["entropy", "centred"], ["coding_rate_paper", "unit"], ["nll", ""]],
         seed=0, fingerprint="l", expected=["e"] * 4, expected_spectra=["s"] * 4,
-        expected_null="n",
+        expected_null="n", expected_untrained=["e"] * 4,
     )  # fmt: skip
     output = Outputs(
         {
@@ -129,6 +130,44 @@ def test_points_and_profiles_agree_where_all_texts_are_used(run):
     assert len(both) == len(points)
     np.testing.assert_allclose(both["y_x"], both["y_y"], rtol=1e-12)
     np.testing.assert_allclose(both["untrained_x"], both["untrained_y"], rtol=1e-12)
+
+
+def test_steps_of_runs_have_the_laws_of_their_models(run, tmp_path):
+    files = {name: [path for path in paths for _ in range(2)] if name != "null" else paths
+             for name, paths in run.files.items()}  # fmt: skip
+    given = vars(run.params) | {
+        name: [value for value in values for _ in range(2)]
+        for name, values in vars(run.params).items()
+        if isinstance(values, list) and len(values) == len(SHAPES)
+    }
+    steps = [f"{slug}@{step}" for slug in run.params.models for step in (0, 9)]
+    given |= {"models": steps, "runs": given["models"]}
+    given |= {"steps": [0, 9] * 4, "train_tokens": [0, 900] * 4}
+    names = ("trajectories", "phases", "pace", "exponents")
+    output = Outputs({
+        f"{name}{end}": tmp_path / f"{name}{suffix}" for name in names
+        for end, suffix in (("", ".parquet"), ("_table", ".csv"))
+    })  # fmt: skip
+    training_paths.main(SimpleNamespace(**files), SimpleNamespace(**given), output)
+    made = {name: artefacts.read_table(output[name], "l") for name in names}
+    assert {name: len(pd.read_csv(output[f"{name}_table"])) for name in names} == {
+        name: len(frame) for name, frame in made.items()
+    }
+    laws = run.laws[(run.laws["axis"] == "non_embedding") & (run.laws["scope"] == "text")]
+    key = ["metric", "convention", "first", "depth"]
+    both = made["exponents"].merge(laws, on=key, suffixes=("", "_of_laws"), validate="m:1")
+    assert len(both) == len(made["exponents"]) == 2 * (2 * 2 + 1)  # steps; first token in and out
+    for name in ("exponent", "excess_width_low", "excess_random", "excess_untrained_high"):
+        np.testing.assert_allclose(both[name], both[f"{name}_of_laws"])
+    path = made["trajectories"].merge(
+        run.profiles.assign(runs=run.profiles["model"]),
+        on=["runs", "metric", "convention", "first", "layer"], suffixes=("", "_of_profiles"),
+    )  # fmt: skip
+    path = path[path["scope"] == "text"]
+    assert len(path) == len(made["trajectories"]) == 4 * 10
+    np.testing.assert_allclose(path["y_low"], path["y_low_of_profiles"])
+    np.testing.assert_allclose(path["untrained"], path["untrained_of_profiles"])
+    assert set(made["phases"]["problems"]) == {"2 steps: 6 are needed"}
 
 
 def test_tables_of_another_run_are_refused(run):

@@ -1,0 +1,67 @@
+"""The laws over training: trajectories, phases, pace, and the exponent of N at common steps."""
+
+from infogeo.files import artefacts, tables
+from infogeo.jobs import binding
+from infogeo.laws.corpus_tables import reference_spectra
+from infogeo.laws.settings import Settings
+from infogeo.laws.training_tables import TABLES, tables_of_corpus
+from infogeo.sources import cards
+
+FIELDS = (
+    "params_total",
+    "params_non_embedding",
+    "width",
+    "final_width",
+    "layers",
+    "tokenizer_sha256",
+    "kind",
+    "source",
+)
+HEADLINE = ("n", "eps2", "depth", "axis", "metrics")
+
+
+def main(files, params, output) -> None:
+    """Read one corpus after the other, and write the tables."""
+    settings = Settings(
+        depths=(params.headline_depth,),
+        depth_tolerance=params.depth_tolerance,
+        axes=(params.headline_axis,),
+        draws=params.draws,
+        seed=params.seed,
+        headline={name: getattr(params, f"headline_{name}") for name in HEADLINE},
+    )
+    models = cards.described(
+        files.models,
+        FIELDS,
+        slug=params.models,
+        family=params.families,
+        replicate=params.replicates,
+        dtype=params.dtypes,
+        run=params.runs,
+        step=params.steps,
+        train_tokens=params.train_tokens,
+    )
+    random = artefacts.read_table(files.null, params.expected_null)
+    slugs = [model["slug"] for model in models]
+    with_twins = [model["slug"] for model in models if cards.has_model(model)]
+    entropies = zip(files.entropy, params.expected, strict=True)
+    untrained = zip(files.untrained, params.expected_untrained, strict=True)
+    spectra = zip(files.spectra, params.expected_spectra, strict=True)
+    corpora = []
+    for corpus, *of_corpus in binding.of_each_corpus(params.corpora, entropies, untrained, spectra):
+        of_models, of_twins, of_spectra = (
+            dict(zip(names, parts, strict=True))
+            for names, parts in zip((slugs, with_twins, slugs), of_corpus, strict=True)
+        )
+        read = reference_spectra(of_spectra)
+        corpora.append(
+            tables_of_corpus(corpus, models, of_models, of_twins, random, read, settings)
+        )
+    for name in TABLES:
+        frame = tables.joined([of_corpus[name] for of_corpus in corpora])
+        artefacts.write_table(frame, output[name], params.fingerprint)
+        tables.write_csv(frame, output[f"{name}_table"])
+
+
+if __name__ == "__main__":
+    binding.run(main, snakemake)
