@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 from infogeo.planning import configuration, job_costs
-from infogeo.sentences.distances import BASELINES, DISTANCES, TWIN_DISTANCES
+from infogeo.sentences.distances import BASELINES, CHEAPER, DISTANCES
 from infogeo.sentences.file import load, save
 from infogeo.sentences.model_distances import measure
 from infogeo.sentences.sample import SampledTexts
@@ -49,7 +49,7 @@ def states_of(number: int, seed: int):
 
 def measured(number: int, twins: bool, path: Path) -> None:
     draws = [states_of(number, draw) for draw in range(DRAWS if twins else 1)]
-    names = TWIN_DISTANCES if twins else DISTANCES + BASELINES
+    names = CHEAPER if twins else DISTANCES + BASELINES
     found = measure(texts_of(number), draws, DEPTHS, names)
     save(path, found, "f")
 
@@ -99,9 +99,9 @@ def main(sizes: list[int]) -> None:
         with tempfile.TemporaryDirectory() as name:
             paths = Path(name) / "model.h5", Path(name) / "twins.h5"
             report(texts, "model", cost(measured, texts, False, paths[0]),
-                   job.distances(DISTANCES, 1))  # fmt: skip
+                   job.distances(DISTANCES + CHEAPER, 1))  # fmt: skip
             report(texts, "twins", cost(measured, texts, True, paths[1]),
-                   job.distances(TWIN_DISTANCES, DRAWS))  # fmt: skip
+                   job.distances(2 * CHEAPER, DRAWS))  # fmt: skip
             report(texts, "summary of 3 models", cost(summarise, *paths),
                    over_all.summarise_sentences())  # fmt: skip
 

@@ -237,7 +237,8 @@ def test_a_verdict_that_is_not_available_has_no_error_rate():
     names = ("value", "slope", "excess_slope", *sentence_claims.BASELINES, "minus_cosine",
              "minus_cosine_centred")  # fmt: skip
     trend = {f"{name}{end}": np.nan for name in names for end in ("", "_low", "_high")} | {
-        "corpus": "c", "family": "f", "depth": "final", "score": "auc", "headline": True,
+        "corpus": "c", "family": "f", "depth": "final", "first": "in", "score": "auc",
+        "headline": True,
         "points": 2, "models": 2, "texts": 9, "covariance_verdict": "not available",
         "trend_verdict": "not available", "problems": "2 points: a law needs at least 3",
     }  # fmt: skip
@@ -272,7 +273,8 @@ def test_a_claim_on_sentences_says_what_would_decide_it(claim, columns, words):
     names = ("value", "slope", "excess_slope", *sentence_claims.BASELINES, "minus_cosine",
              "minus_cosine_centred")  # fmt: skip
     trend = {f"{name}{end}": np.nan for name in names for end in ("", "_low", "_high")} | {
-        "corpus": "c", "family": "f", "depth": "final", "score": "auc", "headline": True,
+        "corpus": "c", "family": "f", "depth": "final", "first": "in", "score": "auc",
+        "headline": True,
         "points": 3, "models": 3, "texts": 9, "covariance_verdict": "inconclusive",
         "trend_verdict": "inconclusive", "problems": "2 points: a law needs at least 3",
         "distance": "js_centred",
@@ -301,6 +303,25 @@ def test_a_corpus_without_labels_cannot_be_judged_by_them():
     rows = sentence_claims.not_judged([("c", "f"), ("d", "f")], {"c": "labels", "d": ""})
     assert {row["verdict"] for row in rows} == {"not available"}
     assert [row["to_add"] for row in rows] == 4 * ["labels"] + 4 * [sentence_claims.DEPTHS]
+
+
+def test_a_claim_on_sentences_says_what_the_same_rule_finds_without_the_first_token():
+    columns = {f"{name}_{end}": sign for name, sign in (("value", 0.6), ("slope", 0.1), *(
+        (name, 0.1) for name in (*sentence_claims.BASELINES, "excess_slope", "minus_cosine",
+                                 "minus_cosine_centred"))) for end in ("low", "high")}  # fmt: skip
+    columns |= {name.removesuffix("_low"): value for name, value in columns.items()}
+    trend = columns | {
+        "corpus": "c", "family": "f", "depth": "final", "first": "in", "score": "auc",
+        "distance": "js_centred", "headline": True, "points": 3, "models": 3, "texts": 9,
+        "covariance_verdict": "supported", "trend_verdict": "supported", "problems": "",
+    }  # fmt: skip
+    out = trend | {"first": "out", "headline": False, "value_low": 0.4,
+                   "covariance_verdict": "contradicted"}  # fmt: skip
+    rows = sentence_claims.of_sentences(pd.DataFrame([trend, out]), RATES)
+    found = {row["claim"]: row["rests_on"].rpartition("; ")[2] for row in rows}
+    assert found[COVARIANCES] == "without the first token inconclusive"
+    assert found[BETTER] == "without the first token contradicted"
+    assert found[LARGER] == "without the first token supported"
 
 
 def test_texts_that_cannot_be_judged_make_every_claim_on_them_not_available():

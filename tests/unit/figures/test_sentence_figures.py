@@ -14,7 +14,7 @@ from infogeo.figures.sentence_models import DISTANCES, label_looks, shown_models
 from infogeo.figures.style import save, settle
 from infogeo.figures.tables import select
 from infogeo.files.errors import InfogeoError
-from infogeo.sentences.distances import BASELINES
+from infogeo.sentences.distances import BASELINES, CHEAPER
 
 LABELS = [
     "asyncio", "concurrent", "distutils", "email", "encodings", "lib2to3", "multiprocessing",
@@ -44,12 +44,15 @@ def scores_of(models):
     for family, model, width, N in models:
         rng = np.random.default_rng(zlib.crc32(model.encode()))
         places = itertools.product(DEPTHS, MODEL_DISTANCES)
-        for depth, name in [*places, *(("", name) for name in BASELINES)]:
+        places = [(depth, "in", name) for depth, name in places]
+        places += [(depth, "out", name) for depth in DEPTHS for name in CHEAPER]
+        for depth, first, name in [*places, *(("", "", name) for name in BASELINES)]:
             alone = name in BASELINES
             value = AUCS[name] + (not alone) * (0.01 * np.log(N / 5e4) + 0.01 * rng.normal())
             twin = np.nan if alone or name.startswith("bures") else 0.55 + 0.01 * rng.normal()
             row = {
                 "family": family, "model": model, "N": N, "width": width, "depth": depth,
+                "first": first,
                 "replicate": f"{family}/{model[-1]}",
                 "distance": name, "low": value - 0.03, "high": value + 0.02,
                 "untrained": twin, "untrained_low": twin - 0.01, "untrained_high": twin + 0.015,
@@ -97,7 +100,7 @@ def sentences_of(labels=LABELS, per_label=25, seed=0):
     for depth, name in itertools.product(DEPTHS, HEAT_MAPS):
         points = rng.normal(size=(len(labels), 12))[codes] + rng.normal(size=(len(many), 12))
         apart = np.linalg.norm(points[:, None] - points, axis=-1)
-        distances[0, depth, name] = 0.6 * np.tanh(apart / 6)
+        distances[0, depth, "in", name] = 0.6 * np.tanh(apart / 6)
     return types.SimpleNamespace(labels=many, sources=sources, distances=distances)
 
 
@@ -179,7 +182,9 @@ def test_only_the_smallest_and_the_largest_model_are_shown_smallest_above():
 def test_headings_have_the_auc_of_the_cosine_with_its_interval_and_axes_their_variance():
     made, figures = usual()
     for model in (SMALLEST, LARGEST):
-        (row,) = auc_of(made, model=model, depth="final", distance="cosine").to_dict("records")
+        (row,) = auc_of(made, model=model, depth="final", distance="cosine", first="in").to_dict(
+            "records"
+        )
         wanted = f"AUC of the cosine {row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
         titles = [ax.get_title(loc="left") for ax in figures["maps"].axes]
         assert sum(model in title and wanted in title for title in titles) == 2
@@ -212,7 +217,7 @@ def test_twelve_labels_differ_without_colour_and_seventy_two_with_it():
 @pytest.mark.parametrize("name", HEAT_MAPS)
 def test_a_heat_map_is_the_distance_in_an_order_of_leaves_with_the_labels_beside(name):
     made, figures = usual()
-    distance = made["sentences"].distances[0, "final", name]
+    distance = made["sentences"].distances[0, "final", "in", name]
     leaves = order(distance)
     (image,) = artists(figures["distances"], f"heat/{name}")
     np.testing.assert_array_equal(image.get_array(), distance[np.ix_(leaves, leaves)])
@@ -241,7 +246,7 @@ def test_the_order_brings_together_what_is_near():
 
 def test_shades_leave_the_diagonal_and_odd_texts_out():
     made, figures = usual()
-    distance = made["sentences"].distances[0, "final", "cosine"]
+    distance = made["sentences"].distances[0, "final", "in", "cosine"]
     (image,) = artists(figures["distances"], "heat/cosine")
     apart = distance[~np.eye(200, dtype=bool)]
     assert image.get_clim() == tuple(np.percentile(apart, [1, 99]))
@@ -255,13 +260,21 @@ def test_shades_leave_the_diagonal_and_odd_texts_out():
 def test_every_distance_stands_at_its_auc_beside_its_twins(name, model):
     made, figures = usual()
     depth = "" if name in BASELINES else "final"
-    (row,) = auc_of(made, model=model, depth=depth, distance=name).to_dict("records")
+    first = "" if name in BASELINES else "in"
+    (row,) = auc_of(made, model=model, depth=depth, distance=name, first=first).to_dict("records")
     figure = figures["distances"]
     ((point,), (ends,)) = (
         artists(figure, f"{kind}/{model}/{name}") for kind in ("auc", "auc interval")
     )
     assert point.get_xdata().tolist() == [row["value"]]
     assert ends.get_segments()[0][:, 0].tolist() == [row["low"], row["high"]]
+    outs = artists(figure, f"out/{model}/{name}")
+    assert len(outs) == (name in CHEAPER)
+    if outs:
+        out = auc_of(made, model=model, depth=depth, distance=name, first="out").iloc[0]
+        assert outs[0].get_xdata().tolist() == [out["value"]]
+        (ends,) = artists(figure, f"out interval/{model}/{name}")
+        assert ends.get_segments()[0][:, 0].tolist() == [out["low"], out["high"]]
     twins = artists(figure, f"untrained/{model}/{name}")
     if np.isnan(row["untrained"]):
         assert not twins
@@ -288,7 +301,7 @@ def test_names_of_distances_stand_beside_their_rows():
 @pytest.mark.parametrize("name", AGAINST_N)
 def test_auc_against_size_shows_every_model_its_twins_and_the_bag_of_words(name):
     made, figures = usual()
-    rows = auc_of(made, depth="final", distance=name).sort_values(["N", "model"])
+    rows = auc_of(made, depth="final", distance=name, first="in").sort_values(["N", "model"])
     figure = figures["distances"]
     for gid, columns in (
         (name, ["value", "low", "high"]),
@@ -314,7 +327,9 @@ def test_other_depths_scores_and_corpora_are_not_drawn():
     assert not {0.123, 0.987} & set(drawn)
     half = draw("distances", made, depth="0.5")
     (point,) = artists(half, f"auc/{LARGEST}/cosine")
-    (row,) = auc_of(made, model=LARGEST, depth="0.5", distance="cosine").to_dict("records")
+    (row,) = auc_of(made, model=LARGEST, depth="0.5", distance="cosine", first="in").to_dict(
+        "records"
+    )
     assert point.get_xdata().tolist() == [row["value"]]
     (line,) = artists(draw("maps", made, depth="0.5"), f"pca/{LARGEST}/email")
     rows = select(made["maps"], model=LARGEST, depth="0.5", label="email")
@@ -412,7 +427,7 @@ def test_numbers_that_are_all_nan_give_panels_that_say_so(tmp_path):
         ("scores", ["value", "low", "high", "untrained", "untrained_low", "untrained_high"]),
     ):
         made[table][numbers] = np.nan
-    made["sentences"].distances[0, "final", "cosine"][3, 5] = np.nan
+    made["sentences"].distances[0, "final", "in", "cosine"][3, 5] = np.nan
     for name in FIGURES:
         figure = draw(name, made)
         save(figure, [tmp_path / "figure.png"])
@@ -435,7 +450,7 @@ def test_texts_without_a_place_are_counted_in_the_panel():
 def test_a_missing_interval_and_equal_distances_can_be_drawn(tmp_path):
     made = tables({"few": FEW})
     made["scores"][["low", "high"]] = np.nan
-    made["sentences"].distances[0, "final", "cosine"] = 1 - np.eye(40)
+    made["sentences"].distances[0, "final", "in", "cosine"] = 1 - np.eye(40)
     save(draw("distances", made), [tmp_path / "figure.png"])
     assert "(no interval)" in texts(draw("maps", made))
 

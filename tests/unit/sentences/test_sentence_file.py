@@ -66,7 +66,7 @@ def test_files_that_are_not_what_is_expected_are_refused(measured, tmp_path):
     with pytest.raises(InfogeoError, match=r"not a whole file of sentences .* snakemake -R"):
         load(path)
     damaged = bytearray(whole)
-    place = whole.find(measured.distances[0, "final", "js_unit"].tobytes())
+    place = whole.find(measured.distances[0, "final", "in", "js_unit"].tobytes())
     damaged[place + 10] ^= 1
     path.write_bytes(damaged)
     with pytest.raises(InfogeoError, match=r"its content is damaged .* snakemake -R"):

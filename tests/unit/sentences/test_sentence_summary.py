@@ -63,18 +63,19 @@ def sentences(distances, keep=None):
 def corpus(noise, twins=True, seed=0, shapes=SHAPES):
     """models, trained, untrained; noise(rank of the model's size, name) of its distances."""
     rng = np.random.default_rng(seed)
-    baselines = {(0, "", name): distance(np.random.default_rng(9), 4) for name in BASELINES}
+    baselines = {(0, "", "", name): distance(np.random.default_rng(9), 4) for name in BASELINES}
+    out = {(0, "final", "out", "js_centred"): distance(np.random.default_rng(10), 0.5)}
     models, trained, untrained = [model(*shape) for shape in shapes], {}, {}
     sizes = sorted({m["params_non_embedding"] for m in models})
     for m in models:
         rank = sizes.index(m["params_non_embedding"])
         trained[m["slug"]] = sentences({
-            (0, depth, name): distance(rng, noise(rank, name))
+            (0, depth, "in", name): distance(rng, noise(rank, name))
             for depth in ("0.5", "final") for name in ("js_centred", "cosine", "cosine_centred")
-        } | baselines)  # fmt: skip
+        } | out | baselines)  # fmt: skip
         if twins:
             untrained[m["slug"]] = sentences({
-                (draw, depth, name): distance(rng, 4)
+                (draw, depth, "in", name): distance(rng, 4)
                 for draw in range(2) for depth in ("0.5", "final")
                 for name in ("js_centred", "cosine")
             })  # fmt: skip
@@ -115,7 +116,8 @@ def trends(study):
 
 
 def one(frame, **where):
-    """The single row with these values."""
+    """The single row with these values, with the first token unless they say otherwise."""
+    where = {"first": "" if where["depth"] == "" else "in"} | where
     found = frame[np.logical_and.reduce([frame[name] == value for name, value in where.items()])]
     assert len(found) == 1
     return found.iloc[0]
@@ -132,8 +134,8 @@ def judge():
 
 def test_there_is_a_row_for_each_model_depth_distance_and_score(scores):
     assert list(scores.columns) == SCORE_COLUMNS
-    assert len(scores) == len(SHAPES) * (2 * 3 + 2) * len(SCORES)
-    keys = ["model", "depth", "distance", "score"]
+    assert len(scores) == len(SHAPES) * (2 * 3 + 1 + 2) * len(SCORES)
+    keys = ["model", "depth", "first", "distance", "score"]
     assert not scores.duplicated(keys).any()
     assert set(scores.loc[scores["depth"] == "", "distance"]) == set(BASELINES)
     assert (scores[["texts", "labels", "sources"]] == [TEXTS, 3, 18]).all().all()
@@ -141,7 +143,7 @@ def test_there_is_a_row_for_each_model_depth_distance_and_score(scores):
 
 def test_values_intervals_and_p_are_those_of_separation(made, scores):
     _, trained, _ = made
-    judged = judge().judge(trained["a-3"].distances[0, "0.5", "cosine"])
+    judged = judge().judge(trained["a-3"].distances[0, "0.5", "in", "cosine"])
     for at, score in enumerate(SCORES):
         row = one(scores, model="a-3", depth="0.5", distance="cosine", score=score)
         low, high = judge().interval(judged.values[at], judged.influence[:, at])
@@ -168,8 +170,9 @@ def test_differences_are_paired_and_absent_from_the_reference_itself(made, score
     separation, at = judge(), SCORES.index("auc")
     of = {
         name: separation.judge(trained["a-2"].distances[key])
-        for name, key in (("js", (0, "final", "js_centred")), ("mean", (0, "final", "cosine")),
-                          ("words", (0, "", "bag_of_words")))
+        for name, key in (("js", (0, "final", "in", "js_centred")),
+                          ("mean", (0, "final", "in", "cosine")),
+                          ("words", (0, "", "", "bag_of_words")))
     }  # fmt: skip
     row = one(scores, model="a-2", depth="final", distance="js_centred", score="auc")
     for name, column in (("mean", "minus_cosine"), ("words", "minus_bag_of_words")):
@@ -186,20 +189,39 @@ def test_differences_are_paired_and_absent_from_the_reference_itself(made, score
     assert baseline["minus_bag_of_words"] == 0  # the same matrix here
 
 
+def test_with_the_first_token_and_without_are_compared_on_the_same_texts(made, scores, trends):
+    _, trained, _ = made
+    separation, at = judge(), SCORES.index("auc")
+    both = [separation.judge(trained["a-2"].distances[0, "final", first, "js_centred"])
+            for first in ("in", "out")]  # fmt: skip
+    gap = both[0].influence[:, at] - both[1].influence[:, at]
+    half = stats.t.ppf(0.975, 18 - 3) * np.sqrt((gap**2).sum())
+    value = both[0].values[at] - both[1].values[at]
+    row = one(scores, model="a-2", depth="final", distance="js_centred", score="auc")
+    ends = tuple(row[["minus_out", "minus_out_low", "minus_out_high"]])
+    assert ends == pytest.approx((value, value - half, value + half))
+    out = one(scores, model="a-2", depth="final", first="out", distance="js_centred", score="auc")
+    assert (out["value"], out["headline"]) == (pytest.approx(both[1].values[at]), False)
+    assert np.isnan([out["minus_out"], out["minus_cosine"]]).all()
+    assert one(trends, depth="final", first="out", distance="js_centred", score="auc")["points"]
+
+
 def test_twins_are_the_mean_least_and_largest_of_their_draws(made, scores):
     _, _, untrained = made
-    values = [judge().values(untrained["a-1"].distances[draw, "final", "cosine"])[0]
+    values = [judge().values(untrained["a-1"].distances[draw, "final", "in", "cosine"])[0]
               for draw in range(2)]  # fmt: skip
     row = one(scores, model="a-1", depth="final", distance="cosine", score="auc")
     found = tuple(row[["untrained", "untrained_low", "untrained_high"]])
     assert found == pytest.approx((np.mean(values), min(values), max(values)))
-    none = scores[scores["distance"].isin(["cosine_centred", *BASELINES])]
+    none = scores[
+        scores["distance"].isin(["cosine_centred", *BASELINES]) | (scores["first"] == "out")
+    ]
     assert none["untrained"].isna().all()
 
 
 def test_only_the_headline_has_no_q_and_q_is_benjamini_hochbergs(scores, trends):
     declared = (scores["distance"] == "js_centred") & (scores["score"] == "auc")
-    declared &= scores["depth"] == "final"
+    declared &= (scores["depth"] == "final") & (scores["first"] == "in")
     assert (scores["headline"] == declared).all()
     assert (scores["q"].isna() == declared).all()
     expected = stats.false_discovery_control(scores.loc[~declared, "p"])
@@ -221,7 +243,7 @@ def test_texts_are_those_of_every_model_whatever_their_order(made):
     again = score_table(run(models, moved, untrained), headline_depth="final")
     expected = score_table(run(models, trained, untrained), headline_depth="final")
     again, expected = (
-        f.set_index(["model", "depth", "distance", "score"]) for f in (again, expected)
+        f.set_index(["model", "depth", "first", "distance", "score"]) for f in (again, expected)
     )
     np.testing.assert_allclose(again["value"], expected.loc[again.index, "value"], atol=1e-12)
 
@@ -327,7 +349,7 @@ def test_covariance_less_the_mean_is_the_mean_over_sizes(study, scores, trends):
     assert row["covariance_verdict"] == "supported"
     for name in ("cosine", "cosine_centred", "length", "bag_of_words"):
         rows = scores[(scores["depth"] == "final") & (scores["distance"] == "js_centred")]
-        rows = rows[rows["score"] == "auc"]
+        rows = rows[(rows["score"] == "auc") & (rows["first"] == "in")]
         expected = rows.groupby("N")[f"minus_{name}"].mean().mean()
         assert row[f"minus_{name}"] == pytest.approx(expected)
         assert row[f"minus_{name}_low"] < expected < row[f"minus_{name}_high"]
@@ -344,9 +366,10 @@ def test_the_difference_from_the_twins_holds_the_sources_influence_on_both(made,
     separation, gaps = judge(), []
     for slugs in points(models):
         gap = [
-            separation.influence(trained[s].distances[0, "final", "js_centred"])
-            - np.mean([separation.influence(untrained[s].distances[draw, "final", "js_centred"])
-                       for draw in range(2)], axis=0)
+            separation.influence(trained[s].distances[0, "final", "in", "js_centred"])
+            - np.mean(
+                [separation.influence(untrained[s].distances[draw, "final", "in", "js_centred"])
+                 for draw in range(2)], axis=0)
             for s in slugs
         ]  # fmt: skip
         gaps.append(np.mean(gap, axis=0)[:, SCORES.index("auc")])
@@ -356,7 +379,7 @@ def test_the_difference_from_the_twins_holds_the_sources_influence_on_both(made,
 
 
 def test_covariance_p_is_the_larger_of_two_and_agrees_with_the_verdict(trends):
-    rows = trends[trends["covariance_verdict"] != ""]
+    rows = trends[(trends["covariance_verdict"] != "") & (trends["first"] == "in")]
     assert len(rows) == 2 * len(SCORES)
     above = (rows["minus_cosine_low"] > 0) & (rows["minus_cosine_centred_low"] > 0)
     assert ((rows["covariance_p"] < 0.025) == above).all()
@@ -415,8 +438,8 @@ def test_rule_of_covariance(cosine, centred, expected):
 def test_a_single_model_and_a_missing_depth_say_so():
     models, trained, untrained = corpus(lambda rank, name: 1.5, shapes=SHAPES[:3])
     for slug in ("a-1", "a-2"):
-        del trained[slug].distances[0, "0.5", "js_centred"]
-    del trained["a-3"].distances[0, "final", "cosine"]
+        del trained[slug].distances[0, "0.5", "in", "js_centred"]
+    del trained["a-3"].distances[0, "final", "in", "cosine"]
     found = trends_of(run(models, trained, untrained))
     row = one(found, depth="0.5", distance="js_centred", score="auc")
     assert (row["models"], row["models_left_out"], row["points"]) == (1, 2, 1)
@@ -438,14 +461,17 @@ def test_terminal_text_has_a_line_per_model_and_the_verdicts_and_fits(scores, tr
     assert [line.split()[0] for line in lines[4:11]] == [name for name, *_ in SHAPES]
     row = one(scores, model="a-4", depth="final", distance="js_centred", score="auc")
     line = next(line for line in lines if line.startswith("a-4"))
-    shown = f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]  {row['untrained']:.3f}"
-    assert shown in line
+    out = one(scores, model="a-4", depth="final", first="out", distance="js_centred", score="auc")
+    shown = f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]  {out['value']:.3f}"
+    assert f"{shown}  {row['untrained']:.3f}" in line
     assert "a on c: 36 texts of 3 labels and 18 sources, depth final" in text
     text = " ".join(text.split())
     assert "Larger models separate meaning better: supported. Per tenfold N" in text
     claim = one(trends, depth="final", distance="js_centred", score="auc")
     assert f"{claim['slope'] * np.log(10):+.3f}" in text
     assert "Covariance says more than the mean: supported." in text
+    assert "The first token of each text matters: with it the AUC of covariance is " in text
+    assert f"covariance is {claim['minus_out']:+.3f} [{claim['minus_out_low']:+.3f}" in text
     assert f"{claim['minus_cosine']:+.3f} [{claim['minus_cosine_low']:+.3f}" in text
     assert "(6 sizes, 7 models)" in text
 
@@ -456,7 +482,7 @@ def test_markdown_has_every_distance_of_the_headline_depth(scores, trends):
     for name in ("js_centred", "cosine", "cosine_centred"):
         row = one(trends, depth="final", distance=name, score="auc")
         assert (
-            f"| {name} | {row['value']:.3f} [{row['value_low']:.3f}, {row['value_high']:.3f}] "
+            f"| {name} | in | {row['value']:.3f} [{row['value_low']:.3f}, {row['value_high']:.3f}] "
             in text
         )
     assert text.count("supported") == 2

@@ -30,24 +30,27 @@ def of_sentences(trends: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
         same = np.logical_and.reduce(
             [trends[name] == row[name] for name in ("corpus", "family", "depth", "score")]
         )
-        mean = trends[same & (trends["distance"] == "cosine")]
-        if len(mean):
-            rows.append(_separates(MEANS, mean.iloc[0], about, rates))
+        by_distance = {(key["first"], key["distance"]): key for _, key in trends[same].iterrows()}
+        mean = by_distance.get(("in", "cosine"))
+        if mean is not None:
+            rows.append(_separates(MEANS, mean, by_distance.get(("out", "cosine")), about, rates))
         else:
             rows.append(row_of(MEANS, about, "cosine", NONE, NONE, "not available", np.nan, "",
                              f"models with the depth {row['depth']}"))  # fmt: skip
-        size = _judged(row)
-        rows.append(_separates(COVARIANCES, row, about, rates))
+        out = by_distance.get(("out", row["distance"]))
+        rows.append(_separates(COVARIANCES, row, out, about, rates))
         better, larger = row["covariance_verdict"], row["trend_verdict"]
         rows.append(row_of(
             BETTER, about, row["distance"], ends(row, "minus_cosine", "AUC less cosine's"),
             ends(row, "minus_cosine_centred", "less centred cosine's"), better,
-            rate_of(rates, "covariance", better), size, _for_means(row, better),
+            rate_of(rates, "covariance", better), _judged(row, out, "covariance_verdict"),
+            _for_means(row, better),
         ))  # fmt: skip
         rows.append(row_of(
             LARGER, about, row["distance"], ends(row, "slope", "AUC per ln N"),
             ends(row, "excess_slope", "beyond untrained twins"), larger,
-            rate_of(rates, "larger", larger), size, _for_trend(row, larger),
+            rate_of(rates, "larger", larger), _judged(row, out, "trend_verdict"),
+            _for_trend(row, larger),
         ))  # fmt: skip
     return rows
 
@@ -76,16 +79,22 @@ BASELINES = {
 }
 
 
-def _separates(claim: str, row: pd.Series, about: tuple, rates) -> dict:
-    value = ends(row, "value", "AUC")
-    gaps = [ends(row, name, words) for name, words in BASELINES.items()]
+def _separates(claim: str, row: pd.Series, out: pd.Series | None, about: tuple, rates) -> dict:
+    value, gaps = _scores(row)
     verdict = separation_verdict(value, gaps)
+    if out is not None:
+        out = out.to_dict() | {"verdict": separation_verdict(*_scores(out))}
     weakest = min((g for g in gaps if np.isfinite(g.low)), key=lambda g: g.low, default=NONE)
     rate = rate_of(rates, "separation", verdict)
     to_add = _for_scores(row, verdict, [gap.what.removeprefix("over ") for gap in gaps
                                    if not np.isfinite(gap.low)])  # fmt: skip
-    return row_of(claim, about, row["distance"], value, weakest, verdict, rate, _judged(row),
-                to_add)  # fmt: skip
+    return row_of(claim, about, row["distance"], value, weakest, verdict, rate,
+                  _judged(row, out, "verdict"), to_add)  # fmt: skip
+
+
+def _scores(row: pd.Series) -> tuple[Estimate, list[Estimate]]:
+    """The AUC of a distance, and that less each control's."""
+    return ends(row, "value", "AUC"), [ends(row, name, words) for name, words in BASELINES.items()]
 
 
 def separation_verdict(value: Estimate, gaps: list[Estimate]) -> str:
@@ -105,8 +114,10 @@ def separation_verdict(value: Estimate, gaps: list[Estimate]) -> str:
     return "contradicted" if value.high < 0.5 else "inconclusive"
 
 
-def _judged(row: pd.Series) -> str:
-    return f"{row['points']} sizes, {row['models']} models, {row['texts']} texts"
+def _judged(row: pd.Series, out, verdict: str) -> str:
+    """What a verdict rests on, and which one the same rule gives without the first tokens."""
+    rests_on = f"{row['points']} sizes, {row['models']} models, {row['texts']} texts"
+    return rests_on if out is None else f"{rests_on}; without the first token {out[verdict]}"
 
 
 def _for_scores(row: pd.Series, verdict: str, missing: list[str]) -> str:

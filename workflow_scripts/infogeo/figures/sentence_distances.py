@@ -109,7 +109,7 @@ def draw_heat_maps(figure, sentences, model: str, depth: str) -> None:
     axes = figure.subplots(1, 4, width_ratios=[3 - strip, strip] * 2)
     for letter, ax, beside, name in zip("ab", axes[::2], axes[1::2], HEAT_MAPS, strict=True):
         title = textwrap.fill(model, 54) + f"\n{DISTANCES[name]}"
-        distance = None if sentences is None else sentences.distances.get((0, depth, name))
+        distance = None if sentences is None else sentences.distances.get((0, depth, "in", name))
         reason = ""
         if distance is None:
             reason = f"no distances {name} at depth {depth}"
@@ -178,18 +178,28 @@ def draw_separations(
         )
         reason = "" if len(rows) else f"no AUC at depth {depth}"
         if titled(ax, next(letters), title, reason):
-            draw_separation(ax, rows, model)
+            out = of_model(scores, corpus, model, depth, "out")
+            draw_separation(ax, rows, out[~out.index.isin(BASELINES)], model)
     axes[0].set_ylim(len(DISTANCES) - 0.4, -0.6)
     axes[0].set_yticks(range(len(DISTANCES)), list(DISTANCES.values()))
     marks = {"color": COLOURS[0], "linestyle": ""}
     handles = [
         Line2D([], [], marker="o", **marks, label="trained model"),
+        Line2D([], [], **out_look(), label="without the first token"),
         Line2D([], [], marker="s", color=INK, linestyle="", label="no model"),
         interval_mark(),
         Line2D([], [], **twin_look(), label="untrained twins: mean, least to largest"),
         Line2D([], [], color=INK, linewidth=0.6, linestyle=(0, (6, 2)), label="chance"),
     ]
-    legend_below(figure, handles, len(handles))
+    legend_below(figure, handles, 3)
+
+
+def out_look() -> dict:
+    """How the trained model without the first token of each text is drawn."""
+    return {
+        "color": COLOURS[0], "linestyle": "", "marker": "o", "markersize": 3.2,
+        "markerfacecolor": "white", "markeredgewidth": 0.8,
+    }  # fmt: skip
 
 
 def twin_look() -> dict:
@@ -197,8 +207,8 @@ def twin_look() -> dict:
     return control_look("untrained twins", COLOURS[1], "D")
 
 
-def draw_separation(ax, rows: pd.DataFrame, model: str) -> None:
-    """A row per distance: its AUC, above that of the twins."""
+def draw_separation(ax, rows: pd.DataFrame, out: pd.DataFrame, model: str) -> None:
+    """A row per distance: its AUC, above that without the first token and that of the twins."""
     ax.axvline(0.5, color=INK, linewidth=0.6, linestyle=(0, (6, 2)))
     for place, name in enumerate(DISTANCES):
         if name not in rows.index or not np.isfinite(rows.loc[name, "value"]):
@@ -209,11 +219,16 @@ def draw_separation(ax, rows: pd.DataFrame, model: str) -> None:
             continue
         row, alone = rows.loc[name], name in BASELINES
         colour, marker = (INK, "s") if alone else (COLOURS[0], "o")
-        trained, twin = (place, place) if alone else (place - 0.14, place + 0.2)
+        trained, twin = (place, place) if alone else (place - 0.24, place + 0.26)
         ax.hlines(
             trained, row["low"], row["high"], color=colour, gid=f"auc interval/{model}/{name}"
         )
         ax.plot(row["value"], trained, marker, color=colour, gid=f"auc/{model}/{name}")
+        if name in out.index:
+            without = out.loc[name]
+            ax.hlines(place, without["low"], without["high"], color=colour, linewidth=0.8,
+                      gid=f"out interval/{model}/{name}")  # fmt: skip
+            ax.plot(without["value"], place, gid=f"out/{model}/{name}", **out_look())
         if np.isfinite(row["untrained"]):
             look = twin_look()
             ax.hlines(
@@ -232,7 +247,7 @@ def draw_separation_by_size(figure, letters, auc: pd.DataFrame, styles: dict, de
     axes = figure.subplots(1, len(AGAINST_N), sharey=True)
     words = select(auc, distance="bag_of_words")["value"]
     for ax, name in zip(axes, AGAINST_N, strict=True):
-        rows = select(auc, distance=name, depth=depth)
+        rows = select(auc, distance=name, depth=depth, first="in")
         reason = "" if np.isfinite(rows["value"]).any() else f"no AUC of {name} at depth {depth}"
         if not titled(ax, next(letters), f"AUC against size\n{DISTANCES[name]}", reason):
             continue

@@ -75,10 +75,13 @@ def note_on_family(scores: pd.DataFrame, corpus: str) -> str:
     )
 
 
-def of_model(scores: pd.DataFrame, corpus: str, model: str, depth: str) -> pd.DataFrame:
+def of_model(
+    scores: pd.DataFrame, corpus: str, model: str, depth: str, first: str = "in"
+) -> pd.DataFrame:
     """AUC of a model at a depth by distance; the baselines stand at every depth."""
     rows = select(scores, corpus=corpus, model=model, score="auc")
-    rows = rows[(rows["depth"] == depth) | rows["distance"].isin(BASELINES)]
+    at = (rows["depth"] == depth) & (rows["first"] == first)
+    rows = rows[at | rows["distance"].isin(BASELINES)]
     return rows.set_index("distance")
 
 

@@ -73,7 +73,7 @@ NEEDED = {
     },
     "sentences": {
         "scores": [
-            *MODEL, "width", "replicate", "depth", "distance", "score",
+            *MODEL, "width", "replicate", "depth", "first", "distance", "score",
             "value", "low", "high", "untrained", "untrained_low", "untrained_high",
         ],
         "maps": [

@@ -46,6 +46,11 @@ def unit_norm(rows: np.ndarray, floor=0.0) -> np.ndarray:
         most 10⁻¹² of the largest.
     """
     rows = np.asarray(rows, np.float64)
+    return rows * unit_scale(rows, floor)[..., None]
+
+
+def unit_scale(rows: np.ndarray, floor=0.0) -> np.ndarray:
+    """What `unit_norm` multiplies each row by, (..., n): 0 where it has no direction."""
     squares = squared_norms(rows)
     directed = squares > np.maximum(ZERO * squares.max(axis=-1, keepdims=True), floor)
-    return rows * (directed / np.sqrt(np.where(directed, squares, 1.0)))[..., None]
+    return directed / np.sqrt(np.where(directed, squares, 1.0))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from infogeo.geometry.depths import choose_layers
 from infogeo.planning import costs
-from infogeo.sentences.distances import DISTANCES, TWIN_DISTANCES
+from infogeo.sentences.distances import CHEAPER, DISTANCES
 
 # Bytes of a process that has imported NumPy, pandas and Arrow.
 NUMPY_BYTES = 250_000_000
@@ -165,7 +165,7 @@ class Job:
         return DISTANCE_BYTES + states + matrices, seconds
 
     def sentence_geometry(self):
-        needed, seconds = self.distances(DISTANCES, 1)
+        needed, seconds = self.distances(DISTANCES + CHEAPER, 1)
         return NUMPY_BYTES + needed, seconds
 
     def layer_similarity(self):
@@ -184,7 +184,7 @@ class Job:
 
     def untrained_sentences(self):
         """At most: the sample may hold all texts."""
-        needed, seconds = self.distances(TWIN_DISTANCES, self.draws)
+        needed, seconds = self.distances(2 * CHEAPER, self.draws)
         passes = self.draws * self.passes(self.forward(likelihoods=False))
         return self.running_twins() + needed, passes + seconds
 
@@ -334,15 +334,16 @@ class Summary:
         return NUMPY_BYTES + TABLE_BYTES + 1000 * (1 + self.draws) * rows, 10 + 2e-5 * rows
 
     def summarise_sentences(self):
-        """Fitted to 13 models of 174 sampled texts (3.2 s a model), and to tests/bench/sample.py.
+        """Fitted to 13 models of 174 sampled texts (3.2 s a model of 7 distances a depth, of which
+        there are 12 now), and to tests/bench/sample.py.
 
         The distances of a model and of its twins are held at once (1.64 of their bytes measured).
         """
         squares = [texts**2 for texts in self.sampled]
         depths = len(self.config["sentences"]["depths"])
-        matrices = depths * (len(DISTANCES) + self.draws * len(TWIN_DISTANCES))
+        matrices = depths * (len(DISTANCES) + len(CHEAPER) * (1 + 2 * self.draws))
         of_matrices = 1.7 * 8 * matrices * max(squares, default=0)
-        seconds = 10 + 30 * len(self.corpora) + 3.2 / 174**2 * self.models * sum(squares)
+        seconds = 10 + 30 * len(self.corpora) + 5.5 / 174**2 * self.models * sum(squares)
         return 300e6 + 6e5 * self.pairs + of_matrices, seconds
 
     def model_similarity(self):

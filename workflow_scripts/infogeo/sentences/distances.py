@@ -11,18 +11,21 @@ what both formulas say of matrices of any trace.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry.rows import ROUNDING, check_finite, unit_norm
+from infogeo.geometry.rows import ROUNDING, check_finite, squared_norms, unit_norm, unit_scale
+from infogeo.geometry.spectra import CANCELLATION
 from infogeo.jobs.progress import Heartbeat
 
 DISTANCES = (
     "js_unit", "js_centred", "bures_unit", "bures_centred",
     "cosine", "cosine_centred", "euclidean",
 )  # fmt: skip
-TWIN_DISTANCES = tuple(name for name in DISTANCES if not name.startswith("bures"))
+# Of untrained twins, and without the first tokens: singular values of every pair cost too much.
+CHEAPER = tuple(name for name in DISTANCES if not name.startswith("bures"))
 BASELINES = ("length", "bag_of_words")
 
 BLOCK_BYTES = 2**27  # float64 of two blocks of texts, their products and the matrices of a row
@@ -47,7 +50,7 @@ def jensen_shannon(Z, convention: str) -> np.ndarray:
     Returns
     -------
     (m, m) float64 array
-        Nats, in [0, ln 2] up to rounding (about 1e-15, so √JS to about 3e-8 where it is 0);
+        Nats, in [0, ln 2] up to rounding (about 1e-14, so √JS to about 1e-7 where it is 0);
         symmetric, the diagonal 0. Clipped at 0.
 
     Raises
@@ -64,7 +67,7 @@ def jensen_shannon(Z, convention: str) -> np.ndarray:
     Verified against d × d eigendecompositions to 1e-9 for n < d, n > d and n < d < 2n, and against
     scipy's classical Jensen–Shannon distance where covariances commute.
     """
-    return covariance_distances(Z, convention, ("js",))["js"]
+    return covariance_distances(Z, {(convention, "in"): ("js",)})["js", convention, "in"]
 
 
 def bures(Z, convention: str) -> np.ndarray:
@@ -93,59 +96,68 @@ def bures(Z, convention: str) -> np.ndarray:
     -----
     Verified against the definition by ``scipy.linalg.sqrtm``.
     """
-    return covariance_distances(Z, convention, ("bures",))["bures"]
+    return covariance_distances(Z, {(convention, "in"): ("bures",)})["bures", convention, "in"]
 
 
-def covariance_distances(Z, convention, kinds) -> dict[str, np.ndarray]:
-    """JS, Bures distance or both, which then share the product of two blocks of texts.
+def covariance_distances(Z, kinds: dict) -> dict[tuple[str, str, str], np.ndarray]:
+    """JS and Bures distances in several conventions, with the first rows of the texts and without.
 
     Parameters
     ----------
-    Z, convention
+    Z
         As in `jensen_shannon`.
-    kinds : collection of {"js", "bures"}
+    kinds : dict of (convention, first) to collection of {"js", "bures"}
+        What is measured in each. first: of all rows (``in``), or of all but the first (``out``).
 
     Returns
     -------
-    dict of str to (m, m) float64 array
-        Kind → what `jensen_shannon` and `bures` return.
+    dict of (kind, convention, first) to (m, m) float64 array
+        What `jensen_shannon` and `bures` return, of these rows.
 
     Raises
     ------
     InfogeoError
         Where Z holds a value that is not finite.
+
+    Notes
+    -----
+    Where n ≤ d, two blocks of texts are multiplied once for all: the product without the first
+    rows is a block of it, and centring takes the means of its rows and columns away, unless
+    cancellation would bite (as in `infogeo.geometry.spectra`).
     """
     Z = np.asarray(Z)
     check_finite(Z, "hidden states")
     m, n, d = Z.shape
-    upper = {kind: np.zeros((m, m)) for kind in kinds}
-    step = _texts_per_block(n, d)
+    whole = {(kind, *view): np.zeros((m, m)) for view, some in kinds.items() for kind in some}
+    step = _texts_per_block(n, d, len(kinds))
     starts = range(0, m, step)
-    beat, done = Heartbeat(f"distances, {convention}", m * (m - 1) // 2, "pairs"), 0
 
-    def block(start: int) -> _Block:
-        return _Block(*_scaled(Z[start : start + step], convention), kinds)
+    def texts(start: int) -> _Texts:
+        return _Texts(Z[start : start + step], kinds)
 
-    if "js" in kinds:
-        entropies = np.concatenate([_entropy(block(start).own) for start in starts])  # (m,)
+    own = [texts(start).entropies() for start in starts]
+    entropies = {view: np.concatenate([part[view] for part in own]) for view in own[0]}  # (m,)
+    beat, done = Heartbeat("distances of covariances", m * (m - 1) // 2, "pairs"), 0
     for start in starts:
-        left = block(start)
+        left = texts(start)
         for other in starts[start // step :]:
             same = other == start
-            right = left if same else block(other)
-            gram = right.products(left)
-            for i in range(len(left.rows)):
-                first = i + 1 if same else 0
-                row, columns = start + i, slice(other + first, other + len(right.rows))
-                done += len(right.rows) - first
-                cross = None if gram is None else gram[first:, :, i]  # (texts, r, r)
-                if "js" in kinds:
-                    mean = (entropies[row] + entropies[columns]) / 2
-                    upper["js"][row, columns] = _mixed_entropy(left, i, right, first, cross) - mean
-                if "bures" in kinds:
-                    upper["bures"][row, columns] = _bures(left, i, right, first, cross)
-                beat.update(done)
-    return {kind: np.maximum(half + half.T, 0) for kind, half in upper.items()}
+            right = left if same else texts(other)
+            block = slice(start, start + step), slice(other, other + step)
+            products = right.products(left)
+            for view, some in kinds.items():
+                ours, theirs = left.blocks[view], right.blocks[view]
+                cross = theirs.cross(ours, products)
+                if "js" in some:
+                    own = entropies[view]
+                    mean = (own[block[0], None] + own[block[1]]) / 2
+                    whole["js", *view][block] = _mixed_entropies(ours, theirs, cross, same) - mean
+                if "bures" in some:
+                    whole["bures", *view][block] = _bures(ours, theirs, cross, same)
+            done += len(left) * (len(left) - 1) // 2 if same else len(left) * len(right)
+            beat.update(done)
+    upper = {key: np.triu(matrix, 1) for key, matrix in whole.items()}
+    return {key: np.maximum(half + half.T, 0) for key, half in upper.items()}
 
 
 def distance_of_two(one, other, convention: str, kind: str) -> float:
@@ -168,94 +180,202 @@ def distance_of_two(one, other, convention: str, kind: str) -> float:
     for Z in (one, other):
         Z = np.asarray(Z)
         check_finite(Z, "hidden states")
-        rows, traces = _scaled(Z[None], convention)
+        scaled = _scaled(Z[None], convention)
         # Zero rows change no product.
-        rows = np.pad(rows, ((0, 0), (0, longest - len(Z)), (0, 0)))
-        blocks.append(_Block(rows, traces, (kind,)))
+        rows = np.pad(scaled.rows, ((0, 0), (0, longest - len(Z)), (0, 0)))
+        blocks.append(_Block(scaled._replace(rows=rows), (kind,)))
     left, right = blocks
-    gram = right.products(left)
-    cross = None if gram is None else gram[:, :, 0]
+    cross = right.cross(left)
     if kind == "bures":
-        return float(_bures(left, 0, right, 0, cross)[0])
+        return float(_bures(left, right, cross, same=False)[0, 0])
     mean = (_entropy(left.own) + _entropy(right.own)) / 2
-    return float(np.maximum(_mixed_entropy(left, 0, right, 0, cross) - mean, 0)[0])
+    return float(np.maximum(_mixed_entropies(left, right, cross, same=False)[0] - mean, 0)[0])
 
 
-def _texts_per_block(n: int, d: int) -> int:
-    """Texts such that rows take half of BLOCK_BYTES, and products a quarter."""
+def _texts_per_block(n: int, d: int, views: int) -> int:
+    """Texts such that rows take half of BLOCK_BYTES, and products a quarter.
+
+    Rows are there as they are and in every one of some views, of two blocks; of products two may
+    lie beside each other.
+    """
     numbers = BLOCK_BYTES // (4 * 8)
-    return max(1, min(numbers // (n * d), math.isqrt(numbers) // min(n, d)))
+    return max(1, min(numbers // ((1 + views) * n * d), math.isqrt(numbers // 2) // min(n, d)))
 
 
-class _Block:
-    """Some texts: their scaled rows, and the matrices whose spectrum is that of ρ.
+class _Scaled(NamedTuple):
+    """Rows of texts that make ρ of trace 1.
+
+    Attributes
+    ----------
+    rows : (texts, n, d) array
+    scale : (texts, n) array
+        What they were multiplied by, after centring.
+    traces : (texts,) array
+        1, or 0 where no row has a direction.
+    centred : bool
+    cancels : bool
+        Whether to centre products of rows, rather than rows, costs too many digits.
+    """
+
+    rows: np.ndarray
+    scale: np.ndarray
+    traces: np.ndarray
+    centred: bool
+    cancels: bool
+
+
+def _scaled(Z, convention) -> _Scaled:
+    """Rows of texts (texts, n, d) in a convention."""
+    rows, floor, cancels = np.asarray(Z, np.float64), 0.0, False
+    centred = convention == "centred"
+    if centred:
+        largest = squared_norms(rows).max(axis=-1, keepdims=True)
+        floor = ROUNDING * largest
+        rows = rows - rows.mean(axis=1, keepdims=True)
+        smallest = squared_norms(rows).min(axis=-1, keepdims=True)
+        cancels = bool((largest > CANCELLATION * smallest).any())
+    scale = unit_scale(rows, floor)
+    count = (scale > 0).sum(axis=-1)
+    scale /= np.sqrt(np.maximum(count, 1))[:, None]
+    return _Scaled(rows * scale[..., None], scale, (count > 0).astype(float), centred, cancels)
+
+
+class _Texts:
+    """Some texts: their rows, and a `_Block` of each convention, with the first rows or without.
 
     Parameters
     ----------
-    rows, traces
-        From `_scaled`.
+    Z : (texts, n, d) array
+    kinds : dict
+        See `covariance_distances`.
+    """
+
+    def __init__(self, Z, kinds: dict):
+        self.rows = np.asarray(Z, np.float64)
+        self.blocks = {
+            (convention, first): _Block(
+                _scaled(self.rows[:, 1:] if first == "out" else self.rows, convention), some
+            )
+            for (convention, first), some in kinds.items()
+        }
+
+    def __len__(self):
+        return len(self.rows)
+
+    def entropies(self) -> dict:
+        """S(ρ) of each text, by convention and first, where JS is measured."""
+        own = {view: block.own for view, block in self.blocks.items()}
+        return {view: _entropy(matrices) for view, matrices in own.items() if matrices is not None}
+
+    def products(self, other):
+        """Products of these rows with those of other texts where a block takes them: (texts, n,
+        others, n)."""
+        pairs = zip(self.blocks.values(), other.blocks.values(), strict=True)
+        if any(block.takes_products(own) for block, own in pairs):
+            return _product(self.rows, other.rows)
+        return None
+
+
+class _Block:
+    """Some texts in one convention: their rows, and the matrices whose spectrum is that of ρ.
+
+    Parameters
+    ----------
+    scaled : _Scaled
     kinds : collection of {"js", "bures"}
 
     Attributes
     ----------
     rows : (texts, r, d) array
         ``rowsᵀ rows = ρ``; r = n, but d where the product of rows is that of QR factors.
-    own : (texts, n, n) or (texts, d, d) array
-        The Gram matrix where pairs take the dual form, else ρ.
-    traces : (texts,) array
-        1, or 0 where no row has a direction.
+    own : (texts, n, n) or (texts, d, d) array or None
+        The Gram matrix where pairs take the dual form, else ρ. None where JS is not measured.
     """
 
-    def __init__(self, rows, traces, kinds):
-        self.rows, self.traces = rows, traces
-        n, d = rows.shape[1:]
+    def __init__(self, scaled: _Scaled, kinds):
+        self.scaled, self.rows = scaled, scaled.rows
+        n, d = self.rows.shape[1:]
         self.dual = 2 * n <= d
         self.crossed = self.dual or "bures" in kinds  # whether products of rows are needed
+        self.own = None
         if "js" in kinds:
             transposed = self.rows.swapaxes(1, 2)
             self.own = self.rows @ transposed if self.dual else transposed @ self.rows
         if self.crossed and d < n:
             self.rows = np.linalg.qr(self.rows, mode="r")  # (texts, d, d), of the same ρ
 
-    def products(self, other):
-        """Gram matrix of these rows with those of other texts: (texts, r, others, r)."""
+    def takes_products(self, other) -> bool:
+        """Whether `cross` follows from the product of rows that are neither centred nor scaled."""
+        n, d = self.scaled.rows.shape[1:]
+        return self.crossed and n <= d and not (self.scaled.cancels or other.scaled.cancels)
+
+    def cross(self, other, products=None):
+        """Gram matrices of these rows with those of a text of another block.
+
+        Parameters
+        ----------
+        other : _Block
+        products : (texts, n, others, n) array, optional
+            From `_Texts.products`; n may count the first rows, which the blocks are without.
+
+        Returns
+        -------
+        callable
+            (text of the other block, first text of this one) → (texts, r, r): one text at a time,
+            which fits the cache. None where no pair needs it.
+        """
         if not self.crossed:
             return None
-        (m, r, d), others = self.rows.shape, len(other.rows)
-        gram = self.rows.reshape(m * r, d) @ other.rows.reshape(others * r, d).T
-        return gram.reshape(m, r, others, r)
+        if products is None or not self.takes_products(other):
+            gram = _product(self.rows, other.rows)
+            return lambda i, start: gram[start:, :, i]
+        first = products.shape[1] - self.rows.shape[1]
+        gram = products[:, first:, :, first:]
+
+        def of_text(i: int, start: int):
+            pairs = gram[start:, :, i]
+            if self.scaled.centred:
+                means = pairs.mean(axis=1, keepdims=True)
+                pairs = pairs - means
+                pairs -= pairs.mean(axis=2, keepdims=True)
+            return pairs * (self.scaled.scale[start:, :, None] * other.scaled.scale[i])
+
+        return of_text
 
 
-def _scaled(Z, convention):
-    """Rows (texts, n, d) that make ρ of trace 1, and that trace, 0 where no row is left."""
-    rows, floor = np.asarray(Z, np.float64), 0.0
-    if convention == "centred":
-        squares = np.einsum("...d,...d->...", rows, rows)
-        floor = ROUNDING * squares.max(axis=-1, keepdims=True)
-        rows = rows - rows.mean(axis=1, keepdims=True)
-    rows = unit_norm(rows, floor)
-    count = rows.any(axis=-1).sum(axis=-1)
-    rows /= np.sqrt(np.maximum(count, 1))[:, None, None]
-    return rows, (count > 0).astype(float)
+def _product(rows, others):
+    """rows (texts, r, d) times others (others, r, d): (texts, r, others, r)."""
+    (m, r, d), k = rows.shape, len(others)
+    return (rows.reshape(m * r, d) @ others.reshape(k * r, d).T).reshape(m, r, k, r)
 
 
-def _mixed_entropy(left, i, right, first, cross):
-    """S((ρ₁ + ρ₂)/2) of text i of one block with those from `first` on of another. (texts,)"""
-    if not left.dual:
-        return _entropy(left.own[i] + right.own[first:], 0.5)
-    n = cross.shape[-1]
-    both = np.zeros((len(cross), 2 * n, 2 * n))  # its lower triangle alone is read
-    both[:, :n, :n] = left.own[i]
-    both[:, n:, :n] = cross
-    both[:, n:, n:] = right.own[first:]
-    return _entropy(both, 0.5)
+def _mixed_entropies(left, right, cross, same: bool):
+    """S((ρ₁ + ρ₂)/2) of the texts of two blocks, (left, right); of one block above the diagonal."""
+    mixed = np.zeros((len(left.rows), len(right.rows)))
+    for i in range(len(left.rows)):
+        first = i + 1 if same else 0
+        if not left.dual:
+            mixed[i, first:] = _entropy(left.own[i] + right.own[first:], 0.5)
+            continue
+        pairs = cross(i, first)  # (texts, n, n)
+        n = pairs.shape[-1]
+        both = np.zeros((len(pairs), 2 * n, 2 * n))  # its lower triangle alone is read
+        both[:, :n, :n] = left.own[i]
+        both[:, n:, :n] = pairs
+        both[:, n:, n:] = right.own[first:]
+        mixed[i, first:] = _entropy(both, 0.5)
+    return mixed
 
 
-def _bures(left, i, right, first, cross):
-    """Bures distances of text i of one block from those from `first` on of another. (texts,)"""
-    fidelity = np.linalg.svd(cross, compute_uv=False).sum(axis=-1)
-    squares = left.traces[i] + right.traces[first:] - 2 * fidelity
-    return np.sqrt(np.maximum(squares, 0))
+def _bures(left, right, cross, same: bool):
+    """Bures distances of the texts of two blocks, (left, right); of one above the diagonal."""
+    distance = np.zeros((len(left.rows), len(right.rows)))
+    for i in range(len(left.rows)):
+        first = i + 1 if same else 0
+        fidelity = np.linalg.svd(cross(i, first), compute_uv=False).sum(axis=-1)
+        squares = left.scaled.traces[i] + right.scaled.traces[first:] - 2 * fidelity
+        distance[i, first:] = np.sqrt(np.maximum(squares, 0))
+    return distance
 
 
 def _entropy(matrices, weight=1.0):

@@ -6,9 +6,10 @@ import numpy as np
 
 from infogeo.files import hdf5
 from infogeo.files.artefacts import replacing
+from infogeo.geometry.metrics import FIRST
 from infogeo.sentences.distances import BASELINES, DISTANCES
 
-FORMAT = hdf5.Format("infogeo sentences", 1, "file of sentences")
+FORMAT = hdf5.Format("infogeo sentences", 2, "file of sentences")
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,9 @@ class Sentences:
         Tokens of each text.
     means : dict of (draw, depth) to (m, d) float32 array
         Mean over the n tokens. draw: 0 of a trained model, else that of the twin.
-    distances : dict of (draw, depth, name) to (m, m) float64 array
-        Symmetric, the diagonal 0. Depth "" where no model is needed.
+    distances : dict of (draw, depth, first, name) to (m, m) float64 array
+        Symmetric, the diagonal 0. first: with the first tokens of the texts (``in``) or without
+        (``out``). Depth and first "" where no model is needed.
     """
 
     doc_ids: list[str]
@@ -34,15 +36,15 @@ class Sentences:
     left_out: dict[str, int]
     n: int
     means: dict[tuple[int, str], np.ndarray]
-    distances: dict[tuple[int, str, str], np.ndarray]
+    distances: dict[tuple[int, str, str, str], np.ndarray]
 
 
 def save(path, sentences: Sentences, fingerprint: str) -> None:
     """Write as HDF5, whole or not at all; the same numbers give the same bytes.
 
     ``/texts/{doc_id,label,source}``, ``/means/{draw}/{depth}``,
-    ``/distances/{draw}/{depth}/{name}``, ``/baselines/{name}``; the reasons as attributes of
-    ``/left_out``; ``n``, ``format``, ``format_version`` and ``fingerprint`` on ``/``.
+    ``/distances/{draw}/{depth}/{first}/{name}``, ``/baselines/{name}``; the reasons as attributes
+    of ``/left_out``; ``n``, ``format``, ``format_version`` and ``fingerprint`` on ``/``.
 
     Raises
     ------
@@ -60,8 +62,8 @@ def save(path, sentences: Sentences, fingerprint: str) -> None:
             hdf5.put_strings(file, f"texts/{name}", values)
         for (draw, depth), values in sentences.means.items():
             hdf5.put_checked(file, f"means/{draw}/{depth}", values)
-        for (draw, depth, name), values in sentences.distances.items():
-            place = f"distances/{draw}/{depth}/{name}" if depth else f"baselines/{name}"
+        for (draw, depth, first, name), values in sentences.distances.items():
+            place = f"distances/{draw}/{depth}/{first}/{name}" if depth else f"baselines/{name}"
             hdf5.put_checked(file, place, values)
 
 
@@ -87,13 +89,16 @@ def load(path, expected: str | None = None) -> Sentences:
         }
         distances = {}
         for draw, depth in means:
-            group = file[f"distances/{draw}/{depth}"]
-            distances |= {
-                (draw, depth, name): group[name][:] for name in DISTANCES if name in group
-            }
+            for first in (first for first in FIRST if first in file[f"distances/{draw}/{depth}"]):
+                group = file[f"distances/{draw}/{depth}/{first}"]
+                distances |= {
+                    (draw, depth, first, name): group[name][:]
+                    for name in DISTANCES
+                    if name in group
+                }
         for name in BASELINES:
             if f"baselines/{name}" in file:
-                distances[0, "", name] = file[f"baselines/{name}"][:]
+                distances[0, "", "", name] = file[f"baselines/{name}"][:]
         left_out = {reason: int(number) for reason, number in file["left_out"].attrs.items()}
         names = (list(file[f"texts/{name}"].asstr()[:]) for name in ("doc_id", "label", "source"))
         return Sentences(*names, left_out, int(file.attrs["n"]), means, distances)

@@ -6,10 +6,11 @@ import numpy as np
 
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.depths import layers_at
-from infogeo.geometry.metrics import CONVENTIONS
+from infogeo.geometry.metrics import CONVENTIONS, FIRST
 from infogeo.geometry.rows import check_finite
 from infogeo.sentences.distances import (
     BASELINES,
+    CHEAPER,
     DISTANCES,
     bag_of_words,
     covariance_distances,
@@ -88,7 +89,8 @@ def measure(
     layers : dict of str to str
         Depth → name of the layer there.
     names : collection of str
-        Of DISTANCES and BASELINES. Baselines need no model: they are draw 0, depth "".
+        Of DISTANCES and BASELINES; of the states without the first token those of CHEAPER alone.
+        Baselines need no model: they are draw 0, depth and first "".
 
     Returns
     -------
@@ -110,20 +112,35 @@ def measure(
         return Sentences(*facts, means, distances)
     for draw, states in enumerate(draws):
         for layer, Z in layers_of_texts(states, texts, set(layers.values())):
-            layer_means = Z.mean(axis=1, dtype=np.float64)  # (m, d)
-            of_layer = mean_distances(layer_means)
-            for convention in CONVENTIONS:
-                kinds = [kind for kind in ("js", "bures") if f"{kind}_{convention}" in names]
-                for kind, distance in covariance_distances(Z, convention, kinds).items():
-                    root = np.sqrt(distance) if kind == "js" else distance
-                    of_layer[f"{kind}_{convention}"] = root
+            of_layer = _of_layer(Z, names)
             for depth in (depth for depth in layers if layers[depth] == layer):
-                means[draw, depth] = layer_means.astype(np.float32)
-                distances |= {
-                    (draw, depth, name): of_layer[name] for name in DISTANCES if name in names
-                }
-    distances |= {(0, "", name): without_model[name]() for name in BASELINES if name in names}
+                means[draw, depth] = Z.mean(axis=1, dtype=np.float64).astype(np.float32)
+                distances |= {(draw, depth, *key): values for key, values in of_layer.items()}
+    distances |= {(0, "", "", name): without_model[name]() for name in BASELINES if name in names}
     return Sentences(*facts, means, distances)
+
+
+def _of_layer(Z, names) -> dict[tuple[str, str], np.ndarray]:
+    """The distances between texts Z (m, n, d) by (first, name), in the order of DISTANCES."""
+    measured = {
+        first: [name for name in (DISTANCES if first == "in" else CHEAPER) if name in names]
+        for first in FIRST
+    }
+    kinds = {
+        (convention, first): [
+            kind for kind in ("js", "bures") if f"{kind}_{convention}" in measured[first]
+        ]
+        for convention in CONVENTIONS
+        for first in FIRST
+    }
+    of_layer = {
+        (first, f"{kind}_{convention}"): np.sqrt(distance) if kind == "js" else distance
+        for (kind, convention, first), distance in covariance_distances(Z, kinds).items()
+    }
+    for first, rows in (("in", Z), ("out", Z[:, 1:])):
+        of_means = mean_distances(rows.mean(axis=1, dtype=np.float64))
+        of_layer |= {(first, name): distance for name, distance in of_means.items()}
+    return {(first, name): of_layer[first, name] for first in FIRST for name in measured[first]}
 
 
 def of_store(

@@ -5,6 +5,7 @@ import pandas as pd
 
 from infogeo.files import report_table
 from infogeo.files.numbers import count, counted, estimate, number
+from infogeo.sentences.distances import BASELINES
 from infogeo.sentences.study import MEANS, REFERENCES
 
 
@@ -33,20 +34,45 @@ def sentences_of(row: pd.Series) -> list[str]:
         f"{_difference(row, 'minus_bag_of_words')} over the bag of words and "
         f"{_difference(row, 'minus_length')} over text length."
     )
-    return [sentence + (f" Note: {row['problems']}." if row["problems"] else "")
-            for sentence in (trend, more)]  # fmt: skip
+    noted = [sentence + (f" Note: {row['problems']}." if row["problems"] else "")
+             for sentence in (trend, more)]  # fmt: skip
+    return [*noted, *_of_first_token(row)]
 
 
-HEAD = ["model", "N", "covariance", "twins", "cosine", "centred", "words", "length", "nearest"]
+def _of_first_token(row: pd.Series) -> list[str]:
+    """Whether the first token of each text matters for the AUC, where it was taken without too."""
+    low, high = row["minus_out_low"], row["minus_out_high"]
+    if not np.isfinite([low, high]).all():
+        return []
+    matters = "matters" if low > 0 or high < 0 else "makes no difference that these texts show"
+    return [
+        f"The first token of each text {matters}: with it the AUC of covariance is "
+        f"{_difference(row, 'minus_out')} over that without."
+    ]
+
+
+HEAD = [
+    "model",
+    "N",
+    "covariance",
+    "out",
+    "twins",
+    "cosine",
+    "centred",
+    "words",
+    "length",
+    "nearest",
+]
 
 
 def _cells(scores: pd.DataFrame, model: str) -> list[str]:
     """One model's line: the AUC of every kind of distance at the headline depth."""
-    of_model = scores[scores["model"] == model].set_index(["distance", "score"])
+    of_model = scores[scores["model"] == model].set_index(["first", "distance", "score"])
 
-    def at(distance, score="auc"):
+    def at(distance, score="auc", first="in"):
+        key = "" if distance in BASELINES else first, distance, score
         absent = pd.Series(np.nan, index=of_model.columns)
-        return of_model.loc[distance, score] if (distance, score) in of_model.index else absent
+        return of_model.loc[key] if key in of_model.index else absent
 
     covariance, purity = at("js_centred"), at("js_centred", "knn_purity")
     nearest = "n/a"
@@ -54,7 +80,8 @@ def _cells(scores: pd.DataFrame, model: str) -> list[str]:
         nearest = f"{number(purity['value'], 2)} ({number(purity['chance'], 2)})"
     return [
         model, count(of_model["N"].iloc[0]),
-        estimate(*covariance[["value", "low", "high"]]), estimate(covariance["untrained"]),
+        estimate(*covariance[["value", "low", "high"]]),
+        estimate(at("js_centred", first="out")["value"]), estimate(covariance["untrained"]),
         *(estimate(at(name)["value"]) for name in REFERENCES), nearest,
     ]  # fmt: skip
 
@@ -97,9 +124,10 @@ def terminal_text(scores: pd.DataFrame, trends: pd.DataFrame) -> str:
         return "\n".join([*lines, NOTHING, ""])
     lines += [
         "",
-        "covariance: √JS, centred; twins: the same, untrained; cosine: of mean states, then less",
-        "the mean over texts (centred); words, length: no model; nearest: share of the own",
-        "label, by chance in brackets. Texts of one source are not compared. See docs/verdicts.md",
+        "covariance: √JS, centred; out: the same without the first token of each text; twins: the",
+        "same, untrained; cosine: of mean states, then less the mean over texts (centred); words,",
+        "length: no model; nearest: share of the own label, by chance in brackets. Texts of one",
+        "source are not compared. See docs/verdicts.md",
         "",
     ]
     return "\n".join(lines)
@@ -115,8 +143,9 @@ def markdown_text(scores: pd.DataFrame, trends: pd.DataFrame) -> str:
         "",
         "AUC: the chance that two texts of one label are nearer than two of different labels, "
         "texts of one source never compared. 95 % intervals over sources. Covariance: √JS, centred "
-        "states; cosine of the mean states, as they are and centred over texts; words and length "
-        "need no model. Columns: results/README.md; rules and their error rates: docs/verdicts.md.",
+        "states; out: the same without the first token of each text; cosine of the mean states, as "
+        "they are and centred over texts; words and length need no model. Columns: "
+        "results/README.md; rules and their error rates: docs/verdicts.md.",
     ]
     sections = list(_sections(scores, trends))
     for row, title, models in sections:
@@ -132,11 +161,11 @@ def markdown_text(scores: pd.DataFrame, trends: pd.DataFrame) -> str:
         lines += ["", "Means over sizes, and the change per tenfold N (q: Benjamini–Hochberg over "
                   "all exploratory rows; none for the headline):", ""]  # fmt: skip
         lines += report_table.markdown(
-            ["distance", "AUC", "per tenfold N", "q", "over cosine", "over centred cosine",
-             "over twins", "over words"],
+            ["distance", "first token", "AUC", "per tenfold N", "q", "over cosine",
+             "over centred cosine", "over twins", "over words"],
             [
                 [
-                    other["distance"],
+                    other["distance"], other["first"],
                     estimate(*other[["value", "value_low", "value_high"]]),
                     _difference(other, "slope", factor=np.log(10)), estimate(other["trend_q"]),
                     *(_difference(other, f"minus_{name}")

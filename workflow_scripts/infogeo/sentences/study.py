@@ -27,10 +27,10 @@ class Study:
         tokenizer_sha256.
     separation : Separation
     cells : dict
-        (slug, depth, distance) → Judged; depth "": baselines.
+        (slug, depth, first, distance) → Judged; depth and first "": baselines.
     twins : dict
-        (slug, depth, distance) → values (draws, scores) and the influence of the sources on their
-        mean (sources, scores).
+        (slug, depth, first, distance) → values (draws, scores) and the influence of the sources on
+        their mean (sources, scores).
     texts_left_out : int
         Texts that some model lacks, or whose label has no second source.
     """
@@ -42,12 +42,14 @@ class Study:
     twins: dict
     texts_left_out: int
 
-    def cell(self, slug: str, depth: str, distance: str) -> Judged | None:
-        """One judged distance, or None; a baseline is found from every depth."""
-        return self.cells.get((slug, "" if distance in BASELINES else depth, distance))
+    def cell(self, slug: str, depth: str, first: str, distance: str) -> Judged | None:
+        """One judged distance, or None; a baseline is found from every depth and first."""
+        at = ("", "") if distance in BASELINES else (depth, first)
+        return self.cells.get((slug, *at, distance))
 
-    def gap(self, slug: str, depth: str, distance: str, reference: str):
-        """Scores less those of a reference, or of the untrained twins ("untrained").
+    def gap(self, slug: str, depth: str, first: str, distance: str, reference: str):
+        """Scores less those of a reference, of the untrained twins ("untrained"), or of the same
+        distance without the first tokens ("out").
 
         Returns
         -------
@@ -55,12 +57,15 @@ class Study:
         influence : (sources, scores) array
             NaN where there is no such reference, or it is the distance itself.
         """
-        cell = self.cell(slug, depth, distance)
+        cell = self.cell(slug, depth, first, distance)
         if reference == "untrained":
-            values, influence = self.twins.get((slug, depth, distance), (None, None))
+            values, influence = self.twins.get((slug, depth, first, distance), (None, None))
             other = None if values is None else (values.mean(axis=0), influence)
         else:
-            rival = None if reference == distance else self.cell(slug, depth, reference)
+            if reference == "out":
+                rival = self.cell(slug, depth, "out", distance) if first == "in" else None
+            else:
+                rival = None if reference == distance else self.cell(slug, depth, first, reference)
             other = None if rival is None else (rival.values, rival.influence)
         if other is None:
             return np.full_like(cell.values, np.nan), np.full_like(cell.influence, np.nan)
@@ -106,13 +111,13 @@ def judge_corpus(
     beat = Heartbeat(f"separation of labels of {corpus}", total, "distances")
     done = 0
     for slug in slugs:
-        for (_, depth, name), distance in _distances(trained[slug], shared):
-            cells[slug, depth, name] = separation.judge(distance)
+        for (_, *key), distance in _distances(trained[slug], shared):
+            cells[slug, *key] = separation.judge(distance)
             done += 1
         draws: dict[tuple, list] = {}
-        for (_, depth, name), distance in _distances(untrained.get(slug), shared):
+        for (_, *key), distance in _distances(untrained.get(slug), shared):
             scores = separation.values(distance), separation.influence(distance)
-            draws.setdefault((slug, depth, name), []).append(scores)
+            draws.setdefault((slug, *key), []).append(scores)
             done += 1
         for key, scores in draws.items():
             values, influence = (np.stack(part) for part in zip(*scores, strict=True))

@@ -1,6 +1,7 @@
 """Tables of how well every distance of every model separates the labels.
 
-The headline is the AUC of `js_centred` at the headline depth; everything else is exploratory.
+The headline is the AUC of `js_centred` at the headline depth, of all tokens; everything else, the
+same without the first token too, is exploratory.
 """
 
 import numpy as np
@@ -22,20 +23,20 @@ def bounds(names) -> list[str]:
 
 SCORE_COLUMNS = [
     "corpus", "family", "model", "N", "width", "layers", "replicate",
-    "depth", "distance", "score", "headline",
+    "depth", "first", "distance", "score", "headline",
     "texts", "labels", "sources", "chance", "value", "low", "high", "p", "q",
     "untrained", "untrained_low", "untrained_high",
-    *bounds(f"minus_{name}" for name in REFERENCES),
+    *bounds(f"minus_{name}" for name in (*REFERENCES, "out")),
 ]  # fmt: skip
 
 
-def is_headline(depth: str, distance: str, score: str, headline_depth: str) -> bool:
+def is_headline(depth: str, first: str, distance: str, score: str, headline_depth: str) -> bool:
     """Whether a row was declared a headline before the run."""
-    return (depth, distance, score) == (headline_depth, *HEADLINE)
+    return (depth, first, distance, score) == (headline_depth, "in", *HEADLINE)
 
 
 def score_table(study: Study, *, headline_depth: str) -> pd.DataFrame:
-    """One row per model, depth, distance and score.
+    """One row per model, depth, distance with the first token or without it, and score.
 
     Parameters
     ----------
@@ -47,8 +48,8 @@ def score_table(study: Study, *, headline_depth: str) -> pd.DataFrame:
     pandas.DataFrame
         SCORE_COLUMNS. low, high: 95 % over sources, within what the score can be; p: permutation
         test, chance: mean of the permuted scores; untrained: mean, least and largest draw of the
-        twins; minus_*: paired differences from a reference of the same model and depth. q: see
-        `with_q_values`.
+        twins; minus_*: paired differences from a reference of the same model, depth and first;
+        minus_out: of all tokens, less the same without the first. q: see `with_q_values`.
     """
     separation, rows = study.separation, []
     counts = {
@@ -56,23 +57,24 @@ def score_table(study: Study, *, headline_depth: str) -> pd.DataFrame:
         "sources": len(separation.texts.members),
     }  # fmt: skip
     models = {model["slug"]: model for model in study.models}
-    for (slug, depth, distance), cell in study.cells.items():
+    for (slug, *key), cell in study.cells.items():
+        depth, first, distance = key
         low, high = separation.interval(cell.values, cell.influence)
         columns = {
             "chance": cell.chance, "value": cell.values, "p": cell.p,
             "low": np.maximum(low, LEAST), "high": np.minimum(high, 1.0),
         }  # fmt: skip
-        if (slug, depth, distance) in study.twins:
-            values, _ = study.twins[slug, depth, distance]
+        if (slug, *key) in study.twins:
+            values, _ = study.twins[slug, *key]
             columns |= {"untrained": values.mean(0), "untrained_low": values.min(0),
                         "untrained_high": values.max(0)}  # fmt: skip
-        for name in REFERENCES:
-            gap, influence = study.gap(slug, depth, distance, name)
+        for name in (*REFERENCES, "out"):
+            gap, influence = study.gap(slug, *key, name)
             columns |= estimate(separation, f"minus_{name}", gap, influence)
         for at, score in enumerate(SCORES):
             row = model_columns(study.corpus, models[slug]) | counts
-            row |= {"depth": depth, "distance": distance, "score": score}
-            row["headline"] = is_headline(depth, distance, score, headline_depth)
+            row |= {"depth": depth, "first": first, "distance": distance, "score": score}
+            row["headline"] = is_headline(*key, score, headline_depth)
             rows.append(row | {name: column[at] for name, column in columns.items()})
     return pd.DataFrame(rows).reindex(columns=SCORE_COLUMNS)
 

@@ -17,17 +17,19 @@ from infogeo.sources.cards import by_family
 
 COVARIANCE = ("js_unit", "js_centred", "bures_unit", "bures_centred")
 TREND_COLUMNS = [
-    "corpus", "family", "depth", "distance", "score", "headline",
+    "corpus", "family", "depth", "first", "distance", "score", "headline",
     "models", "models_left_out", "points", "texts", "texts_left_out",
     *bounds(["slope"]), "trend_verdict", "trend_p", "trend_q",
     *bounds(["excess_slope"]), *bounds(["value"]),
-    *bounds(f"minus_{name}" for name in (*REFERENCES, "untrained")),
+    *bounds(f"minus_{name}" for name in (*REFERENCES, "untrained", "out")),
     "covariance_verdict", "covariance_p", "covariance_q", "problems",
 ]  # fmt: skip
 
 
 def trend_table(study: Study, *, headline_depth: str, draws: int, seed: int) -> pd.DataFrame:
-    """One row per family, depth, distance and score: the change with ln N, and the mean over sizes.
+    """The change of each score with ln N, and its mean over sizes.
+
+    One row per family, depth, distance with the first token or without it, and score.
 
     Parameters
     ----------
@@ -47,14 +49,15 @@ def trend_table(study: Study, *, headline_depth: str, draws: int, seed: int) -> 
         means over points, 95 % over sources, the models taken as they are. covariance_p: the
         larger p (one-sided t) of minus_cosine and minus_cosine_centred.
     """
-    keys = dict.fromkeys((depth, distance) for _, depth, distance in study.cells if depth)
+    keys = dict.fromkeys(tuple(key) for _, *key in study.cells if key[0])
     rows = []
     for family in by_family(study.models):
-        for depth, distance in keys:
-            measured = [m for m in family if (m["slug"], depth, distance) in study.cells]
+        for key in keys:
+            measured = [m for m in family if (m["slug"], *key) in study.cells]
             if measured:
-                cell = {"corpus": study.corpus, "family": family[0]["family"], "depth": depth,
-                         "distance": distance, "models": len(measured),
+                cell = {"corpus": study.corpus, "family": family[0]["family"],
+                         **dict(zip(("depth", "first", "distance"), key, strict=True)),
+                         "models": len(measured),
                          "models_left_out": len(family) - len(measured)}  # fmt: skip
                 rows += _trend(study, cell, measured, headline_depth, draws, seed)
     return pd.DataFrame(rows).reindex(columns=TREND_COLUMNS)
@@ -79,8 +82,9 @@ def not_available(
         TREND_COLUMNS.
     """
     covariance, score = HEADLINE
-    nothing = {"corpus": corpus, "depth": headline_depth, "score": score, "points": 0, "texts": 0,
-               "trend_verdict": "not available", "problems": problem}  # fmt: skip
+    nothing = {"corpus": corpus, "depth": headline_depth, "first": "in", "score": score,
+               "points": 0, "texts": 0, "trend_verdict": "not available",
+               "problems": problem}  # fmt: skip
     rows = [
         nothing
         | {"family": family[0]["family"], "models": 0, "models_left_out": len(family)}
@@ -93,7 +97,7 @@ def not_available(
 
 def _trend(study, cell, models, headline_depth, draws, seed) -> list[dict]:
     """The rows of one family, depth and distance."""
-    separation, depth, distance = study.separation, cell["depth"], cell["distance"]
+    separation, key = study.separation, (cell["depth"], cell["first"], cell["distance"])
     points, clash = replicates.points(models, "non_embedding")
     grouped = [[models[position]["slug"] for position in point] for point in points]
     N = {model["slug"]: model["params_non_embedding"] for model in models}
@@ -105,10 +109,10 @@ def _trend(study, cell, models, headline_depth, draws, seed) -> list[dict]:
                  for part in (0, 1)]  # fmt: skip
         return np.stack(means[0]), np.stack(means[1], axis=1)
 
-    judged = {slug: study.cells[slug, depth, distance] for slug in N}
+    judged = {slug: study.cells[slug, *key] for slug in N}
     curve = averaged({slug: (own.values, own.influence) for slug, own in judged.items()})
-    gaps = {name: averaged({slug: study.gap(slug, depth, distance, name) for slug in N})
-            for name in (*REFERENCES, "untrained")}  # fmt: skip
+    gaps = {name: averaged({slug: study.gap(slug, *key, name) for slug in N})
+            for name in (*REFERENCES, "untrained", "out")}  # fmt: skip
     reason = "; ".join(filter(None, [clash, _incomparable(models)]))
     if reason:
         slopes = excess = [regression.no_slope(reason)] * len(SCORES)
@@ -124,8 +128,8 @@ def _trend(study, cell, models, headline_depth, draws, seed) -> list[dict]:
              "texts_left_out": study.texts_left_out}  # fmt: skip
     return [
         shared
-        | {"score": score, "headline": is_headline(depth, distance, score, headline_depth)}
-        | _conclusions(distance, slopes[at], excess[at], p[at],
+        | {"score": score, "headline": is_headline(*key, score, headline_depth)}
+        | _conclusions(cell["distance"], slopes[at], excess[at], p[at],
                        {name: column[at] for name, column in columns.items()})
         for at, score in enumerate(SCORES)
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 from functools import partial
 
 from infogeo.geometry.depths import choose_layers, layers_at
-from infogeo.sentences.distances import TWIN_DISTANCES
+from infogeo.sentences.distances import CHEAPER
 from infogeo.sentences.file import Sentences
 from infogeo.sentences.model_distances import measure
 from infogeo.sentences.sample import SampledTexts
@@ -57,7 +57,7 @@ def of_twins(
     corpus = corpus[(sample["left_out"] == "").to_numpy()]
     if corpus.empty:
         none = SampledTexts.of([], [], [], [0], [], [], sample=sample, n=n)
-        return none, measure(none, [], {}, TWIN_DISTANCES)
+        return none, measure(none, [], {}, CHEAPER)
     tokenizer = load_tokenizer(card["directory"], trust_remote_code)
     encoded = encode(tokenizer, corpus["text"], n, n, FIELD)
     chosen = corpus.iloc[encoded.corpus_rows]
@@ -80,4 +80,4 @@ def of_twins(
         partial(batches.states, twin, encoded, doc_ids, names, batch_tokens, FIELD)
         for twin in twins
     )
-    return texts, measure(texts, states, at, TWIN_DISTANCES)
+    return texts, measure(texts, states, at, CHEAPER)
