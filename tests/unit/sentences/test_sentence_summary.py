@@ -64,15 +64,15 @@ def corpus(noise, twins=True, seed=0, shapes=SHAPES):
     """models, trained, untrained; noise(rank of the model's size, name) of its distances."""
     rng = np.random.default_rng(seed)
     baselines = {(0, "", "", name): distance(np.random.default_rng(9), 4) for name in BASELINES}
-    out = {(0, "final", "out", "js_centred"): distance(np.random.default_rng(10), 0.5)}
     models, trained, untrained = [model(*shape) for shape in shapes], {}, {}
     sizes = sorted({m["params_non_embedding"] for m in models})
     for m in models:
         rank = sizes.index(m["params_non_embedding"])
+        out = distance(np.random.default_rng([10, rank]), 0.5)
         trained[m["slug"]] = sentences({
             (0, depth, "in", name): distance(rng, noise(rank, name))
             for depth in ("0.5", "final") for name in ("js_centred", "cosine", "cosine_centred")
-        } | out | baselines)  # fmt: skip
+        } | {(0, "final", "out", "js_centred"): out} | baselines)  # fmt: skip
         if twins:
             untrained[m["slug"]] = sentences({
                 (draw, depth, "in", name): distance(rng, 4)
@@ -159,6 +159,7 @@ def test_intervals_stay_within_what_a_score_can_be():
         headline_depth="final",
     )
     rows = frame[(frame["score"] == "precision_1") & (frame["distance"] == "js_centred")]
+    rows = rows[rows["first"] == "in"]
     assert (rows["value"] < 1).all()
     assert (rows["high"] == 1).all()  # value + t × error is beyond
     assert (frame["low"] <= frame["value"]).all()
@@ -325,7 +326,9 @@ def test_a_planted_trend_is_found_as_scaling_finds_it(study, scores, trends):
     assert (row["models"], row["points"], row["models_left_out"]) == (7, 6, 0)
     assert row["trend_verdict"] == "supported"
     auc = scores[(scores["depth"] == "final") & (scores["distance"] == "js_centred")]
-    auc = auc[auc["score"] == "auc"].groupby("N")["value"].mean()  # ascending in N
+    auc = (
+        auc[(auc["score"] == "auc") & (auc["first"] == "in")].groupby("N")["value"].mean()
+    )  # ascending in N
     line = stats.linregress(np.log(auc.index), auc)
     expected = line.slope
     assert row["slope"] == pytest.approx(line.slope)
@@ -471,7 +474,8 @@ def test_terminal_text_has_a_line_per_model_and_the_verdicts_and_fits(scores, tr
     assert f"{claim['slope'] * np.log(10):+.3f}" in text
     assert "Covariance says more than the mean: supported." in text
     assert "The first token of each text matters: with it the AUC of covariance is " in text
-    assert f"covariance is {claim['minus_out']:+.3f} [{claim['minus_out_low']:+.3f}" in text
+    shown = f"covariance is {claim['minus_out']:+.3f} [{claim['minus_out_low']:+.3f}"
+    assert shown.replace("-", "−") in text
     assert f"{claim['minus_cosine']:+.3f} [{claim['minus_cosine_low']:+.3f}" in text
     assert "(6 sizes, 7 models)" in text
 
