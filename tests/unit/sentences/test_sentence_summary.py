@@ -336,7 +336,7 @@ def test_a_planted_trend_is_found_as_scaling_finds_it(study, scores, trends):
     assert row["slope_low"] < expected < row["slope_high"]
 
     influence = np.stack([
-        np.mean([study.cells[s, "final", "js_centred"].influence[:, 0] for s in g], axis=0)
+        np.mean([study.cells[s, "final", "in", "js_centred"].influence[:, 0] for s in g], axis=0)
         for g in points(study.models)
     ], axis=1)  # fmt: skip
     shifts = study.separation.shifts(influence, draws=DRAWS, seed=SEED)
