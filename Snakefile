@@ -87,8 +87,7 @@ rule context:
 rule dimension:
     """The intrinsic dimension of every layer, beside its controls."""
     input:
-        table_files("dimension"),
-        figure_files("dimension"),
+        dimension_files,
 
 
 rule sentences:

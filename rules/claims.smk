@@ -44,7 +44,7 @@ rule write_claims:
         **{
             name: f"results/context/{name}.parquet"
             for name in ("gain", "selection", "distribution")
-            if CAUSAL_MODELS
+            if CONTEXT_MODELS
         },
         **{
             name: f"results/training/{name}.parquet"

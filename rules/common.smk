@@ -14,7 +14,14 @@ SCRIPTS = CHECKOUT / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from infogeo.files.errors import InfogeoError
-from infogeo.planning import configuration, input_tables, pairings, prospects, watched
+from infogeo.planning import (
+    configuration,
+    input_tables,
+    pairings,
+    prospects,
+    training_rows,
+    watched,
+)
 from infogeo.sources import cards, foreign, ladder_members, published, replicates, runs
 
 try:
@@ -29,9 +36,29 @@ RESULTS = workflow.modifier.path_modifier.replace_prefix("results/").rstrip("/")
 LADDERS = CONFIG["ladders"]
 LADDER_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "ladder"]
 LOCAL_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "local"]
-# Models that predict no next token have no part in the context study.
-CAUSAL_MODELS = [slug for slug, row in MODELS.items() if not cards.no_prediction(row)]
-WHY_NO_CONTEXT = "; ".join(dict.fromkeys(filter(None, map(cards.no_prediction, MODELS.values()))))
+# The models that take part in each study: all in that of entropy.
+STUDIED = {
+    study: [slug for slug, row in MODELS.items() if study in row["studies"]]
+    for study in training_rows.STUDIES
+}
+# Models that predict no next token have no information gain and no part in the context study.
+GAIN_MODELS, CONTEXT_MODELS = (
+    [slug for slug in STUDIED[study] if not cards.no_prediction(MODELS[slug])]
+    for study in ("gain", "context")
+)
+WHY_NO_CONTEXT = "; ".join(
+    dict.fromkeys(
+        cards.no_prediction(row)
+        or "context is not among its studies" * ("context" not in row["studies"])
+        for row in MODELS.values()
+    )
+)
+# What laws and laws over training know of each model's place in its run.
+TRAINING = {
+    "runs": [row["run"] for row in MODELS.values()],
+    "steps": [row["step"] for row in MODELS.values()],
+    "train_tokens": [row["train_tokens"] for row in MODELS.values()],
+}
 # Of the others only the states are there.
 RUN_MODELS = [slug for slug, row in MODELS.items() if cards.has_model(row)]
 GIVEN_STATES = [slug for slug in MODELS if slug not in RUN_MODELS]
@@ -41,7 +68,7 @@ HUB_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "hub"]
 HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
 # What each corpus lacks for the study of sentences, and the corpora of the study.
 LACKING = prospects.lacking_for_sentences(list(CORPORA.values()), CONFIG)
-JUDGED = [slug for slug, lacking in LACKING.items() if not lacking]
+JUDGED = [slug for slug, lacking in LACKING.items() if not lacking and STUDIED["sentences"]]
 
 # The models of runs that are there at two steps or more.
 AT_STEPS = [
@@ -71,8 +98,14 @@ def per_model_and_corpus(path: str, corpora=CORPORA, models=MODELS) -> list[str]
     return [path.format(corpus=c, model=m) for c in corpora for m in models]
 
 
-def per_causal_model(path: str) -> list[str]:
-    return per_model_and_corpus(path, models=CAUSAL_MODELS)
+def of_study(study: str, column: str) -> list:
+    """A column of the rows of the models in a study."""
+    return [MODELS[slug][column] for slug in STUDIED[study]]
+
+
+def with_twins(models) -> list[str]:
+    """Those of some models that have untrained twins."""
+    return [slug for slug in models if slug in RUN_MODELS]
 
 
 def per_model(path: str, models=MODELS) -> list[str]:

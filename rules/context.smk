@@ -99,20 +99,21 @@ rule token_ablation:
 CONTEXT = recipe(
     "summarise_context",
     corpora=list(CORPORA),
-    models=list(MODELS),
-    families=[row["family"] for row in MODELS.values()],
-    replicates=[replicates.replicate_of(row) for row in MODELS.values()],
+    models=STUDIED["gain"],
+    families=of_study("gain", "family"),
+    replicates=[replicates.replicate_of(MODELS[slug]) for slug in STUDIED["gain"]],
+    studies=of_study("gain", "studies"),
     n=CONTEXT_N,
     headline_eps2=CONFIG["headline"]["eps2"],
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
-    expected_gain=[GAIN.fingerprint(pair) for pair in pairs(models=CAUSAL_MODELS)],
+    expected_gain=[GAIN.fingerprint(pair) for pair in pairs(models=GAIN_MODELS)],
     expected_untrained=[
-        TWINS.fingerprint(pair_of_twins(pair)) for pair in pairs(models=CAUSAL_MODELS)
+        TWINS.fingerprint(pair_of_twins(pair)) for pair in pairs(models=GAIN_MODELS)
     ],
-    expected_crossed=[ENTROPY.fingerprint(pair) for pair in pairs(models=CAUSAL_MODELS)],
-    expected_selection=[SELECTION.fingerprint(pair) for pair in pairs(models=CAUSAL_MODELS)],
-    expected_ablation=[ABLATION.fingerprint(pair) for pair in pairs(models=CAUSAL_MODELS)],
+    expected_crossed=[ENTROPY.fingerprint(pair) for pair in pairs(models=GAIN_MODELS)],
+    expected_selection=[SELECTION.fingerprint(pair) for pair in pairs(models=CONTEXT_MODELS)],
+    expected_ablation=[ABLATION.fingerprint(pair) for pair in pairs(models=CONTEXT_MODELS)],
     expected_null=NULL.fingerprint(),
 )
 
@@ -120,27 +121,45 @@ CONTEXT = recipe(
 rule summarise_context:
     """Means, intervals, tests and verdicts of the context study over all models, and its tables."""
     input:
-        models=per_model("results/models/{model}/model.json"),
+        models=per_model("results/models/{model}/model.json", STUDIED["gain"]),
         weights="results/tables/weights.csv",
         null="results/nulls/random.parquet",
-        gain=per_causal_model("results/context/{corpus}/{model}.gain.parquet"),
-        gain_positions=per_causal_model("results/context/{corpus}/{model}.gain_positions.parquet"),
-        gain_relations=per_causal_model("results/context/{corpus}/{model}.gain_relations.parquet"),
-        gain_checks=per_causal_model("results/context/{corpus}/{model}.gain_checks.parquet"),
-        gain_surprisal=per_causal_model("results/context/{corpus}/{model}.gain_surprisal.parquet"),
+        gain=per_model_and_corpus(
+            "results/context/{corpus}/{model}.gain.parquet", models=GAIN_MODELS
+        ),
+        gain_positions=per_model_and_corpus(
+            "results/context/{corpus}/{model}.gain_positions.parquet", models=GAIN_MODELS
+        ),
+        gain_relations=per_model_and_corpus(
+            "results/context/{corpus}/{model}.gain_relations.parquet", models=GAIN_MODELS
+        ),
+        gain_checks=per_model_and_corpus(
+            "results/context/{corpus}/{model}.gain_checks.parquet", models=GAIN_MODELS
+        ),
+        gain_surprisal=per_model_and_corpus(
+            "results/context/{corpus}/{model}.gain_surprisal.parquet", models=GAIN_MODELS
+        ),
         untrained_gain=twins_per_model(
-            "results/context/{corpus}/{model}.untrained_gain.parquet", models=CAUSAL_MODELS
+            "results/context/{corpus}/{model}.untrained_gain.parquet", models=GAIN_MODELS
         ),
         untrained_relations=twins_per_model(
-            "results/context/{corpus}/{model}.untrained_relations.parquet", models=CAUSAL_MODELS
+            "results/context/{corpus}/{model}.untrained_relations.parquet", models=GAIN_MODELS
         ),
-        crossed_relations=per_causal_model(
-            "results/context/{corpus}/{model}.crossed_relations.parquet"
+        crossed_relations=per_model_and_corpus(
+            "results/context/{corpus}/{model}.crossed_relations.parquet", models=GAIN_MODELS
         ),
-        selection=per_causal_model("results/context/{corpus}/{model}.selection.parquet"),
-        ridge=per_causal_model("results/context/{corpus}/{model}.ridge.parquet"),
-        ablation=per_causal_model("results/context/{corpus}/{model}.ablation.parquet"),
-        ablation_status=per_causal_model("results/context/{corpus}/{model}.ablation_status.parquet"),
+        selection=per_model_and_corpus(
+            "results/context/{corpus}/{model}.selection.parquet", models=CONTEXT_MODELS
+        ),
+        ridge=per_model_and_corpus(
+            "results/context/{corpus}/{model}.ridge.parquet", models=CONTEXT_MODELS
+        ),
+        ablation=per_model_and_corpus(
+            "results/context/{corpus}/{model}.ablation.parquet", models=CONTEXT_MODELS
+        ),
+        ablation_status=per_model_and_corpus(
+            "results/context/{corpus}/{model}.ablation_status.parquet", models=CONTEXT_MODELS
+        ),
     output:
         gain="results/context/gain.parquet",
         gain_positions="results/context/gain_positions.parquet",

@@ -2,8 +2,6 @@
 # texts, where no law needs them: pairs that the table of models names, and families of fewer sizes than a law needs.
 
 
-PAIRED_RUN_MODELS = [model for model in PAIRED_MODELS if model in RUN_MODELS]
-
 DIFFERENCES = recipe(
     "paired_differences",
     corpora=list(CORPORA),
@@ -16,7 +14,8 @@ DIFFERENCES = recipe(
     seed=CONFIG["seed"],
     expected=[ENTROPY.fingerprint(pair) for pair in pairs(models=PAIRED_MODELS)],
     expected_untrained=[
-        TWIN_ENTROPY.fingerprint(pair_of_twins(pair)) for pair in pairs(models=PAIRED_RUN_MODELS)
+        TWIN_ENTROPY.fingerprint(pair_of_twins(pair))
+        for pair in pairs(models=with_twins(PAIRED_MODELS))
     ],
 )
 
@@ -29,7 +28,7 @@ rule paired_differences:
             "results/entropy/{corpus}/{model}.parquet", models=PAIRED_MODELS
         ),
         untrained=twins_per_model(
-            "results/entropy/{corpus}/{model}.untrained.parquet", models=PAIRED_RUN_MODELS
+            "results/entropy/{corpus}/{model}.untrained.parquet", models=with_twins(PAIRED_MODELS)
         ),
     output:
         differences="results/scaling/differences.parquet",

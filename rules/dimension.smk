@@ -4,11 +4,12 @@
 DIMENSIONS = recipe(
     "summarise_dimension",
     corpora=list(CORPORA),
-    models=list(MODELS),
-    families=[row["family"] for row in MODELS.values()],
-    expected=[DIMENSION.fingerprint(pair) for pair in pairs()],
+    models=STUDIED["dimension"],
+    families=of_study("dimension", "family"),
+    expected=[DIMENSION.fingerprint(pair) for pair in pairs(models=STUDIED["dimension"])],
     expected_untrained=[
-        TWINS.fingerprint(pair_of_twins(pair)) for pair in pairs(models=RUN_MODELS)
+        TWINS.fingerprint(pair_of_twins(pair))
+        for pair in pairs(models=with_twins(STUDIED["dimension"]))
     ],
 )
 
@@ -16,9 +17,14 @@ DIMENSIONS = recipe(
 rule summarise_dimension:
     """Intrinsic dimensions of all models beside those of their untrained twins, in one table."""
     input:
-        models=per_model("results/models/{model}/model.json"),
-        measured=per_model_and_corpus("results/dimension/{corpus}/{model}.parquet"),
-        untrained=twins_per_model("results/dimension/{corpus}/{model}.untrained.parquet"),
+        models=per_model("results/models/{model}/model.json", STUDIED["dimension"]),
+        measured=per_model_and_corpus(
+            "results/dimension/{corpus}/{model}.parquet", models=STUDIED["dimension"]
+        ),
+        untrained=twins_per_model(
+            "results/dimension/{corpus}/{model}.untrained.parquet",
+            models=with_twins(STUDIED["dimension"]),
+        ),
     output:
         table="results/dimension/dimension.parquet",
         csv=reported("results/tables/intrinsic_dimension.csv", "intrinsic dimension"),

@@ -216,7 +216,7 @@ rule text_view:
     """Write a page in which the tokens of a few texts are coloured by what selectors say of them."""
     input:
         tokens=per_model(
-            "results/context/{{corpus}}/{model}.selection_tokens.parquet", CAUSAL_MODELS
+            "results/context/{{corpus}}/{model}.selection_tokens.parquet", CONTEXT_MODELS
         ),
         corpus="results/corpora/{corpus}.parquet",
     output:
@@ -240,10 +240,10 @@ rule text_view:
         **CONTEXT_CAPTION_PARAMS
         | {
             "expected": lambda w: [
-                SELECTION.fingerprint(pair) for pair in pairs([w.corpus], CAUSAL_MODELS)
+                SELECTION.fingerprint(pair) for pair in pairs([w.corpus], CONTEXT_MODELS)
             ]
         },
-        models=CAUSAL_MODELS,
+        models=CONTEXT_MODELS,
         view_texts=CONFIG["context"]["view_texts"],
         expected_corpus=lambda w: CORPUS.fingerprint(w),
         logic=logic("text_view"),
@@ -285,7 +285,7 @@ rule figure_sentence_distances:
     """Draw ordered distances between texts, and how well each distance separates labels."""
     input:
         scores="results/sentences/scores.parquet",
-        sentences=per_model("results/sentences/{{corpus}}/{model}.h5"),
+        sentences=per_model("results/sentences/{{corpus}}/{model}.h5", STUDIED["sentences"]),
     output:
         **figure_outputs("sentence_distances", "distances between texts"),
     log:
@@ -299,8 +299,12 @@ rule figure_sentence_distances:
         mem_mb=rising(1000),
     params:
         **SENTENCE_CAPTION_PARAMS
-        | {"expected": lambda w: [GEOMETRY.fingerprint(pair) for pair in pairs([w.corpus])]},
-        models=list(MODELS),
+        | {
+            "expected": lambda w: [
+                GEOMETRY.fingerprint(pair) for pair in pairs([w.corpus], STUDIED["sentences"])
+            ]
+        },
+        models=STUDIED["sentences"],
         expected_scores=SENTENCES.fingerprint(),
         logic=logic("figure_sentence_distances"),
     script:

@@ -9,6 +9,7 @@ LAWS = recipe(
     families=[row["family"] for row in MODELS.values()],
     replicates=[replicates.replicate_of(row) for row in MODELS.values()],
     dtypes=[row["dtype"] for row in MODELS.values()],
+    **TRAINING,
     depths=CONFIG["scaling"]["depths"],
     depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
     axes=CONFIG["scaling"]["axes"],

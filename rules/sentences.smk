@@ -92,18 +92,21 @@ rule untrained_sentences:
 SENTENCES = recipe(
     "summarise_sentences",
     corpora=JUDGED,
-    models=list(MODELS),
-    families=[row["family"] for row in MODELS.values()],
-    replicates=[replicates.replicate_of(row) for row in MODELS.values()],
-    dtypes=[row["dtype"] for row in MODELS.values()],
+    models=STUDIED["sentences"],
+    families=of_study("sentences", "family"),
+    replicates=[replicates.replicate_of(MODELS[slug]) for slug in STUDIED["sentences"]],
+    dtypes=of_study("sentences", "dtype"),
+    runs=of_study("sentences", "run"),
+    steps=of_study("sentences", "step"),
     neighbours=CONFIG["sentences"]["neighbours"],
     permutations=CONFIG["sentences"]["permutations"],
     headline_depth=CONFIG["headline"]["depth"],
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
-    expected=[GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED)],
+    expected=[GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED, STUDIED["sentences"])],
     expected_untrained=[
-        TWIN_GEOMETRY.fingerprint(pair_of_twins(pair)) for pair in pairs(JUDGED, RUN_MODELS)
+        TWIN_GEOMETRY.fingerprint(pair_of_twins(pair))
+        for pair in pairs(JUDGED, with_twins(STUDIED["sentences"]))
     ],
 )
 
@@ -111,10 +114,16 @@ SENTENCES = recipe(
 rule summarise_sentences:
     """How well each distance separates labels, with intervals and tests, and how that changes with N."""
     input:
-        models=per_model("results/models/{model}/model.json"),
+        models=per_model("results/models/{model}/model.json", STUDIED["sentences"]),
         weights="results/tables/weights.csv",
-        trained=per_model_and_corpus("results/sentences/{corpus}/{model}.h5", JUDGED),
-        untrained=twins_per_model("results/sentences/{corpus}/{model}.untrained.h5", JUDGED),
+        trained=per_model_and_corpus(
+            "results/sentences/{corpus}/{model}.h5", JUDGED, STUDIED["sentences"]
+        ),
+        untrained=twins_per_model(
+            "results/sentences/{corpus}/{model}.untrained.h5",
+            JUDGED,
+            with_twins(STUDIED["sentences"]),
+        ),
     output:
         scores="results/sentences/scores.parquet",
         trends="results/sentences/trends.parquet",
@@ -145,17 +154,19 @@ rule summarise_sentences:
 MAPS = recipe(
     "sentence_maps",
     "corpus",
-    models=list(MODELS),
+    models=STUDIED["sentences"],
     umap_neighbours=CONFIG["sentences"]["umap_neighbours"],
     seed=CONFIG["seed"],
-    expected=lambda w: [GEOMETRY.fingerprint(pair) for pair in pairs([w.corpus])],
+    expected=lambda w: [
+        GEOMETRY.fingerprint(pair) for pair in pairs([w.corpus], STUDIED["sentences"])
+    ],
 )
 
 
 rule sentence_maps:
     """PCA and UMAP of the mean embeddings of every model; one job, since UMAP is slow to start."""
     input:
-        per_model("results/sentences/{{corpus}}/{model}.h5"),
+        per_model("results/sentences/{{corpus}}/{model}.h5", STUDIED["sentences"]),
     output:
         "results/sentences/{corpus}/maps.parquet",
     log:

@@ -44,22 +44,26 @@ rule layer_similarity:
 SIMILARITIES = recipe(
     "model_similarity",
     corpora=list(CORPORA),
-    models=list(MODELS),
-    families=[row["family"] for row in MODELS.values()],
+    models=STUDIED["similarity"],
+    families=of_study("similarity", "family"),
     n=CONFIG["headline"]["n"],
     neighbours=CONFIG["similarity"]["neighbours"],
     permutations=CONFIG["similarity"]["permutations"],
     seed=CONFIG["seed"],
-    expected=[SIMILARITY.fingerprint(pair) for pair in pairs()],
+    expected=[SIMILARITY.fingerprint(pair) for pair in pairs(models=STUDIED["similarity"])],
 )
 
 
 rule model_similarity:
     """How similar models are at the headline's depth, and the tables of layers and of models."""
     input:
-        models=per_model("results/models/{model}/model.json"),
-        pairs=per_model_and_corpus("results/similarity/{corpus}/{model}.parquet"),
-        rows=per_model_and_corpus("results/similarity/{corpus}/{model}.h5"),
+        models=per_model("results/models/{model}/model.json", STUDIED["similarity"]),
+        pairs=per_model_and_corpus(
+            "results/similarity/{corpus}/{model}.parquet", models=STUDIED["similarity"]
+        ),
+        rows=per_model_and_corpus(
+            "results/similarity/{corpus}/{model}.h5", models=STUDIED["similarity"]
+        ),
     output:
         layers="results/similarity/layers.parquet",
         models="results/similarity/models.parquet",

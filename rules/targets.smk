@@ -77,9 +77,11 @@ if not AT_STEPS:
     del PARTS["training"]
 if not JUDGED:
     del PARTS["sentences"]
-if not CAUSAL_MODELS:
+if not CONTEXT_MODELS:
     del PARTS["context"]
-if not CONFIG["keep_hidden_states"]:
+if not STUDIED["dimension"]:
+    del PARTS["dimension"]
+if not CONFIG["keep_hidden_states"] or not STUDIED["similarity"]:
     del PARTS["similarity"]
 
 
@@ -99,9 +101,21 @@ def figure_files(*parts) -> list[str]:
     ]
 
 
+def no_model_in(study: str) -> str:
+    """That no model takes part in a study, and how one does."""
+    return f"no model in {CONFIG['models']} takes part in this study. Name it in the column studies: {study}"
+
+
+def dimension_files(wildcards) -> list[str]:
+    """The table and figures of intrinsic dimensions."""
+    if not STUDIED["dimension"]:
+        raise WorkflowError(no_model_in("dimension"))
+    return table_files("dimension") + figure_files("dimension")
+
+
 def context_files(wildcards) -> list[str]:
     """The tables, figures and pages of the context study."""
-    if not CAUSAL_MODELS:
+    if not CONTEXT_MODELS:
         raise WorkflowError(
             f"no model in {CONFIG['models']} takes part in the context study: {WHY_NO_CONTEXT}"
         )
@@ -110,6 +124,8 @@ def context_files(wildcards) -> list[str]:
 
 def sentence_files(wildcards) -> list[str]:
     """The tables, figures and pages of the study of sentences."""
+    if not STUDIED["sentences"]:
+        raise WorkflowError(no_model_in("sentences"))
     if not JUDGED:
         raise WorkflowError(
             f"the texts of no corpus in {CONFIG['corpora']} are judged. To add:\n"
@@ -142,6 +158,8 @@ def similarity_files(wildcards) -> list[str]:
     """The tables and figures of the similarities."""
     if not CONFIG["keep_hidden_states"]:
         raise WorkflowError(prospects.NO_SIMILARITY)
+    if not STUDIED["similarity"]:
+        raise WorkflowError(no_model_in("similarity"))
     return table_files("similarity") + figure_files("similarity")
 
 

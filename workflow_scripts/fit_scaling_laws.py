@@ -38,6 +38,9 @@ def main(files, params, output) -> None:
         family=params.families,
         replicate=params.replicates,
         dtype=params.dtypes,
+        run=params.runs,
+        step=params.steps,
+        train_tokens=params.train_tokens,
     )
     random = artefacts.read_table(files.null, params.expected_null)
     entropies = zip(files.entropy, params.expected, strict=True)

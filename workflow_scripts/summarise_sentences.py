@@ -20,6 +20,8 @@ def main(files, params, output) -> None:
         family=params.families,
         replicate=params.replicates,
         dtype=params.dtypes,
+        run=params.runs,
+        step=params.steps,
     )
     trained = zip(files.trained, params.expected, strict=True)
     untrained = zip(files.untrained, params.expected_untrained, strict=True)

@@ -275,6 +275,17 @@ def test_a_seed_shares_the_twins_of_its_shape(checkout):
     assert checkout.planned() == jobs("train_ladder", *own, models=["a-seed"]) | AGGREGATES
 
 
+def test_a_row_with_steps_is_a_model_a_step_of_which_each_has_four_jobs(unrun):
+    unrun.edit("config/models.tsv", "trust_remote_code", "trust_remote_code\tsteps")
+    with unrun.path("config/models.tsv").open("a") as table:
+        table.write("p\tother\thub\ta/b\tstep{step}\tfloat32\t\t\t0,8,64\n")
+    planned = [job.split() for job in unrun.planned() if " " in job]
+    steps = {m: {rule for rule, model in planned if model == m} for m in ("p@0", "p@8", "p@64")}
+    own = {"download_model", "dump_hidden_states", "compute_spectra", "compute_entropy"}
+    assert steps["p@0"] == steps["p@8"] == own
+    assert steps["p@64"] == own | {"untrained_twins", "untrained_entropy"}
+
+
 def test_an_encoder_has_every_job_but_those_that_need_a_prediction(unrun):
     unrun.edit("config/models.tsv", "trust_remote_code", "trust_remote_code\tkind")
     with unrun.path("config/models.tsv").open("a") as table:

@@ -427,6 +427,7 @@ def run(read, tmp_path_factory):
         corpora=["c1", "c2"], models=[slug for slug, *_ in SHAPES],
         families=[family for _, family, *_ in SHAPES], headline_eps2=0.5, n=N,
         replicates=[model["replicate"] for model in MODELS],
+        studies=[["gain", "context"]] * len(MODELS),
         draws=DRAWS, seed=SEED, fingerprint="f", expected_null="null", **expected,
     )  # fmt: skip
     names = {name: f"{name}.parquet" for name in OUTPUTS}
@@ -458,6 +459,7 @@ def test_an_encoder_is_in_every_table_for_readers_with_the_reason_and_moves_no_o
     files = run.files | {"models": [*run.files["models"], tmp_path / "bert.json"]}
     lists = {"models": [*run.params.models, "bert"], "families": [*run.params.families, "e"]}
     lists["replicates"] = [*run.params.replicates, None]
+    lists["studies"] = [*run.params.studies, ["gain", "context"]]
     output = Outputs({name: tmp_path / path.name for name, path in run.output.items()})
     params = SimpleNamespace(**vars(run.params) | lists)
     summarise_context.main(SimpleNamespace(**files), params, output)

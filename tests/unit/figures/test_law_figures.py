@@ -63,7 +63,7 @@ def frames(families=None):
                 tables["profiles"] += [
                     {"corpus": "docs", "family": family, "scope": "text", "metric": metric,
                      "convention": convention, "first": "in", "n": 128,
-                     "model": f"{family}-{shape}"} | layer
+                     "model": f"{family}-{shape}", "run": "", "step": pd.NA} | layer
                     for layer in the_layers(shape, numbers)
                 ]  # fmt: skip
     return {
@@ -328,6 +328,17 @@ def test_what_is_without_the_first_token_is_a_line_of_its_own_and_in_no_panel_ag
         for before, after in zip(artists(figures["entropy"], f"data/{family}"),
                                  artists(entropy, f"data/{family}"), strict=True):  # fmt: skip
             np.testing.assert_array_equal(before.get_xydata(), after.get_xydata())
+
+
+def test_of_a_run_the_last_step_alone_has_a_line():
+    tables = frames()
+    last = tables["profiles"].assign(run=tables["profiles"]["model"], step=9)
+    first = last.assign(model=last["model"] + "@0", step=0, y=2 * last["y"])
+    both = pd.concat([last, first], ignore_index=True)
+    one, other = (
+        draw("depth", {"laws": tables["laws"], "profiles": profiles}) for profiles in (last, both)
+    )
+    assert len(one.axes[0].lines) == len(other.axes[0].lines) > 0
 
 
 def test_profiles_are_labelled_by_the_count_of_the_chosen_axis():

@@ -112,6 +112,19 @@ class World:
         return lambda model: curve(model) * np.exp(sd * self.noise[model["slug"]])
 
 
+def test_of_a_run_at_several_steps_the_last_is_a_point():
+    world = World([(16, 2), (32, 2), (64, 2), (128, 2)])
+    ends = list(world.models)
+    for model in ends:
+        run = model["slug"]
+        model |= {"run": run, "step": 100}
+        world.models.insert(0, model | {"slug": f"{run}@5", "step": 5})
+        world.noise[f"{run}@5"] = 0.0
+    laws, points, _ = world.plant(lambda model: 2.0 if model["step"] < 9 else 1.0).fit()
+    assert points["models"].tolist() == [model["slug"] for model in ends]
+    assert points["y"].to_numpy() == pytest.approx(1) and "shape" not in laws["problems"][0]
+
+
 def size(exponent):
     return lambda model: model["params_non_embedding"] ** exponent
 

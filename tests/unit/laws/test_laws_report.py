@@ -90,6 +90,7 @@ def run(tmp_path_factory):
         headline_metrics=[["entropy", "centred"], ["coding_rate_paper", "unit"], ["nll", ""]],
         seed=0, fingerprint="l", expected=["e"] * 4, expected_spectra=["s"] * 4,
         expected_null="n", expected_untrained=["e"] * 4,
+        runs=[None] * 4, steps=[None] * 4, train_tokens=[None] * 4,
     )  # fmt: skip
     output = Outputs(
         {

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from infogeo.files.errors import InfogeoError
 from infogeo.planning import configuration, input_tables, schemas
+from infogeo.planning.training_rows import STUDIES
 from infogeo.sources import ladder_members, replicates
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -420,11 +421,13 @@ def test_models_are_completed_converted_and_sorted(models, directory):
         {"slug": "a", "family": "A", "source": "ladder", "where": "tiny/w64-d2-s1", "revision": "",
          "dtype": "float16", "kind": "causal", "params": None,
          "params_non_embedding": None, "replicate": None, "pair_with": "",
-         "same_as": "", "trust_remote_code": False, "architecture": "a"},
+         "same_as": "", "trust_remote_code": False, "architecture": "a", "run": None,
+         "step": None, "steps": "", "train_tokens": 999_936, "studies": list(STUDIES)},
         {"slug": "b", "family": "B, the second", "source": "local", "where": str(directory),
          "revision": "", "dtype": "float32", "kind": "causal",
          "params": 70000, "params_non_embedding": None, "replicate": None, "pair_with": "",
-         "same_as": "", "trust_remote_code": True, "architecture": "b"},
+         "same_as": "", "trust_remote_code": True, "architecture": "b", "run": None,
+         "step": None, "steps": "", "train_tokens": None, "studies": list(STUDIES)},
     ]  # fmt: skip
 
 

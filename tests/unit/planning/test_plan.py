@@ -23,6 +23,7 @@ from infogeo.planning import (
     plan,
     schemas,
 )
+from infogeo.planning.training_rows import STUDIES
 from infogeo.sources import ladder
 
 MODEL = {"params_total": 1300, "params_non_embedding": 1000, "width": 10, "layers": 2,
@@ -49,7 +50,8 @@ def config():
 
 def ladder_row(slug="small", where="tiny/w16-d1-s0", **other):
     return {"slug": slug, "family": "tiny", "source": "ladder", "where": where,
-            "dtype": "float32", "architecture": slug, **other}  # fmt: skip
+            "dtype": "float32", "architecture": slug, "studies": list(STUDIES),
+            **other}  # fmt: skip
 
 
 def corpus_row(slug="stories", texts=100, label_column=""):

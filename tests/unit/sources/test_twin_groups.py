@@ -6,10 +6,20 @@ from infogeo.files.errors import InfogeoError
 from infogeo.sources import twin_groups
 
 
-def row(slug, where="", *, source="hub", family="f", dtype="float32", params=None, replicate=None):
+def row(
+    slug,
+    where="",
+    *,
+    source="hub",
+    family="f",
+    dtype="float32",
+    params=None,
+    replicate=None,
+    run=None,
+):
     return {
         "slug": slug, "source": source, "where": where, "family": family, "dtype": dtype,
-        "params": params, "params_non_embedding": None, "replicate": replicate,
+        "params": params, "params_non_embedding": None, "replicate": replicate, "run": run,
     }  # fmt: skip
 
 
@@ -44,6 +54,15 @@ def test_replicates_of_one_family_and_size_share_their_twins():
     of = twin_groups.architectures(rows)
     assert of.pop("s1") == "s0"
     assert all(slug == first for slug, first in of.items())
+
+
+def test_steps_of_a_run_share_their_twins_and_so_do_runs_that_are_replicates():
+    rows = [row(f"a@{step}", run="a") for step in (9, 1, 0)] + [row("b", run="b")]
+    rows += [row(f"{run}@1", run=run, params=14, replicate=n) for n, run in enumerate("cd")]
+    of = twin_groups.architectures(rows)
+    assert of == {
+        "a@9": "a@9", "a@1": "a@9", "a@0": "a@9", "b": "b", "c@1": "c@1", "d@1": "c@1"
+    }  # fmt: skip
 
 
 def test_states_of_another_engine_have_no_twins():

@@ -76,15 +76,15 @@ def tables(store, folder):
     """The bytes of the spectra and entropies of a store, as the rules make them."""
     folder.mkdir()
     spectra = folder / "spectra.h5"
-    output = SimpleNamespace(trained=folder / "trained", untrained=folder / "untrained")
+    output = SimpleNamespace(entropy=folder / "entropy", crossed=folder / "crossed")
     params = SimpleNamespace(
         n=[4, 8], threads=1, model="m", fingerprint="f", eps2=[0.5], lambdas=[0.1], orders=[],
         expected=[None],
     )  # fmt: skip
     compute_spectra.main([store], params, [spectra])
-    params.expected = [None, ""]
-    compute_entropy.main(SimpleNamespace(trained=spectra, untrained=[]), params, output)
-    return spectra.read_bytes(), output.trained.read_bytes(), pd.read_parquet(output.untrained)
+    params.expected = [None, None, "", ""]
+    compute_entropy.main(SimpleNamespace(spectra=spectra, twins=[]), params, output)
+    return spectra.read_bytes(), output.entropy.read_bytes(), pd.read_parquet(output.crossed)
 
 
 @pytest.mark.parametrize(("kind", "dtype"), [("npy", "float32"), ("safetensors", "bfloat16")])
@@ -115,10 +115,10 @@ def test_a_store_that_is_exported_and_imported_gives_the_same_tables_byte_for_by
         assert other.post_norm == one.post_norm
         assert (other.sources, other.labels) == (one.sources, one.labels)
     *one, _ = tables(store, results / "one")
-    *other, untrained = tables(back, results / "other")
+    *other, crossed = tables(back, results / "other")
     assert one == other
-    assert len(untrained) == 0
-    assert "draw" in untrained
+    assert len(crossed) == 0
+    assert "draw" in crossed
     assert cards.read(results / "models/m/model.json")["tokenizer_sha256"] == "t"
 
 
@@ -160,7 +160,7 @@ def test_without_likelihoods_there_are_none_and_the_tables_of_states_are_whole(r
         assert np.isnan(opened.nll()).all()
         assert np.isnan(opened.predictive_entropy()).all()
     tables(store, results / "made")
-    made = pd.read_parquet(results / "made/trained")
+    made = pd.read_parquet(results / "made/entropy")
     assert set(made["layer"]) == set(LAYERS)  # no row without a layer: no conditional entropy
 
 

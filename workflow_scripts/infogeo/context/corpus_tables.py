@@ -20,6 +20,7 @@ MAKERS = {  # the part of the study that makes each table of a model
     "crossed_relations": "crossed", "selection": "selection", "ridge": "selection",
     "ablation": "ablation", "ablation_status": "ablation",
 }  # fmt: skip
+OF_CONTEXT = ("selection", "ablation")  # parts in which models of the study of gains may lack
 MODEL_COLUMNS = ("corpus", "family", "model", "commit", "N", "width", "layers", "replicate")
 PER_TEXT = ("gain", "untrained_gain")  # a row for each text: read in parts
 AT_FINAL = ("gain_positions", "gain_checks", "gain_surprisal")
@@ -42,9 +43,10 @@ def tables_of_corpus(
     ----------
     corpus : str
     models : list of dict
-        slug, family and what cards say of them.
+        slug, family, studies and what cards say of them: those of the study of gains.
     files : dict
-        For each name of MAKERS a path and its fingerprint for each causal model.
+        For each name of MAKERS a path and its fingerprint for each causal model, of selection and
+        ablation for those in the study `context`.
     random : pandas.DataFrame
         The random null.
     n : int
@@ -60,20 +62,23 @@ def tables_of_corpus(
         iterable of DataFrames, read when it is consumed.
     """
     causal = [model for model in models if not cards.no_prediction(model)]
-    slugs = [model["slug"] for model in causal]
+    in_context = [model for model in models if "context" in model["studies"]]
+    both = [model for model in causal if model in in_context]
     of_models = {
         name: LazyTables(
-            Parts if name in PER_TEXT else read_table, slugs, *zip(*files[name], strict=True)
+            Parts if name in PER_TEXT else read_table,
+            [model["slug"] for model in (both if maker in OF_CONTEXT else causal)],
+            *zip(*files[name], strict=True),
         )
-        for name in MAKERS
+        for name, maker in MAKERS.items()
     }
     settings = {"draws": draws, "seed": seed}
     return {
         "gain": summarise_gain(corpus, causal, of_models, random, **settings),
-        "selection": summarise_selection(corpus, causal, of_models["selection"], **settings),
-        "ablation": summarise_ablation(corpus, causal, of_models["ablation"], **settings),
+        "selection": summarise_selection(corpus, both, of_models["selection"], **settings),
+        "ablation": summarise_ablation(corpus, both, of_models["ablation"], **settings),
         "distribution": distribution(
-            corpus, models, of_models, n=n, headline_eps2=headline_eps2, **settings
+            corpus, in_context, of_models, n=n, headline_eps2=headline_eps2, **settings
         ),
     } | {name: at_final(corpus, causal, of_models[name]) for name in AT_FINAL}
 

@@ -53,6 +53,8 @@ def depth_profiles(laws, profiles, *, corpus, n, eps2, axis) -> Figure:
     check_columns(profiles, "scaling", "profiles")
     styles, note = shown_families(laws, corpus)
     laws, profiles = (frame[frame["family"].isin(styles)] for frame in (laws, profiles))
+    last = profiles.groupby("run")["step"].transform("max")
+    profiles = profiles[(profiles["run"] == "") | (profiles["step"] == last)]
     with styled():
         figure = Figure(figsize=(WIDTH, 2.0 * len(DEPTH_PANELS) + 0.4), layout="constrained")
         remark(figure, note)

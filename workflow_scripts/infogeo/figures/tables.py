@@ -24,8 +24,8 @@ NEEDED = {
         ],
         "profiles": [
             "corpus", "family", "scope", "metric", "convention", "first", "n",
-            "model", "N", "params_total", "width", "layers", "layer", "relative_depth",
-            "y", "y_low", "y_high",
+            "model", "N", "params_total", "width", "layers", "run", "step", "layer",
+            "relative_depth", "y", "y_low", "y_high",
         ],
         "differences": [
             "corpus", "model", "other_model", "layer", "relative_depth", "scope", "convention",

@@ -13,7 +13,7 @@ from infogeo.laws.columns import with_q_values
 from infogeo.laws.fit import scaling_laws
 from infogeo.laws.measured import Measured, Texts, profile
 from infogeo.laws.settings import Settings
-from infogeo.sources import cards
+from infogeo.sources import cards, replicates
 
 TABLES = ("laws", "points", "pairs", "profiles", "valleys")
 
@@ -132,8 +132,12 @@ def tables_of_corpus(
     fitted = scaling_laws(
         corpus, models, measurements.of, measurements.texts, random, read, settings
     )
+    for model in models:  # of runs all steps but the last are in no law
+        if model["slug"] not in measurements.profiles:
+            measurements.of(model)
     profiles = pd.concat([measurements.profiles[slug] for slug in slugs], ignore_index=True)
-    valleys = valley.table([measurements.valleys[slug] for slug in slugs])
+    last = replicates.last_of_runs(models)
+    valleys = valley.table([measurements.valleys[model["slug"]] for model in last])
     made = (*fitted, cards.with_commits(profiles, models), valleys)
     return dict(zip(TABLES, made, strict=True))
 

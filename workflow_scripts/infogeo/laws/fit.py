@@ -224,13 +224,15 @@ def scaling_laws(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Every law of one corpus, with its points and its same-width pairs.
 
+    Of a run at several steps the last counts.
+
     Parameters
     ----------
     corpus : str
     models : list of dict
         slug, family, params_total, params_non_embedding, width, layers, replicate (see
         `infogeo.sources.replicates`), train_tokens (int or None), dtype, tokenizer_sha256 of every
-        model.
+        model; run and step of those that belong to one.
     measure : callable
         Given a model, what was measured of it at the settings' depths and of its twins, or None: a
         model may lack twins; its laws then say so. Called once for each, family by family.
@@ -255,7 +257,9 @@ def scaling_laws(
         `problems` say why.
     """
     fit = CorpusFit(corpus, Controls(corpus, texts, random, spectra), settings)
-    for of_family in cards.by_family(models):  # one family's measurements are in memory
+    for of_family in cards.by_family(
+        replicates.last_of_runs(models)
+    ):  # one family's measurements are in memory
         fit.fit_family(Family(corpus, of_family, measure, texts, settings))
     fit.fit_across_families()
     points = {

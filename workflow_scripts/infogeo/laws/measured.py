@@ -10,6 +10,7 @@ from infogeo.files.errors import InfogeoError
 from infogeo.geometry import metrics
 from infogeo.geometry.depths import relative_depth, width_at
 from infogeo.inference import resampling
+from infogeo.sources.cards import replicate_name
 
 KEYS = list(metrics.KEYS)
 
@@ -143,6 +144,7 @@ def _pieces(frame: pd.DataFrame, texts: Texts, ranks: list[dict]):
 
 PROFILE_COLUMNS = [
     "corpus", "family", "model", "N", "params_total", "width", "layers",
+    "run", "step", "train_tokens", "replicate",
     "scope", "layer", "relative_depth", "convention", "first", "n", "metric",
     "texts", "texts_not_finite", "y", "y_low", "y_high",
     "untrained", "untrained_low", "untrained_high",
@@ -165,7 +167,8 @@ def profile(
     ----------
     corpus : str
     model : dict
-        slug, family, params_non_embedding, params_total, width, final_width, layers.
+        slug, family, params_non_embedding, params_total, width, final_width, layers; run, step,
+        train_tokens and replicate, where known.
     trained, untrained : Measured
         Of the model, and of its twins if it has any.
     texts : Texts
@@ -182,11 +185,15 @@ def profile(
     fixed = {
         "corpus": corpus, "family": model["family"], "model": model["slug"],
         "N": model["params_non_embedding"], "params_total": model["params_total"],
-        "layers": model["layers"],
+        "layers": model["layers"], "run": model.get("run") or "", "step": model.get("step"),
+        "train_tokens": model.get("train_tokens"),
+        "replicate": replicate_name(model.get("replicate")),
     }  # fmt: skip
     means = _means(model["layers"], trained, untrained, np.array(texts.sources), draws, seed)
     rows = [fixed | row | {"width": width_at(row["layer"], model)} for row in means]
-    return pd.DataFrame(rows, columns=PROFILE_COLUMNS)
+    return pd.DataFrame(rows, columns=PROFILE_COLUMNS).astype(
+        {"step": "Int64", "train_tokens": "Int64"}
+    )
 
 
 def _means(layers: int, measured: Measured, twin: Measured | None, sources, draws, seed):

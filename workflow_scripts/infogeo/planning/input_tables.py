@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from infogeo.files.errors import InfogeoError, stop_at
-from infogeo.planning import schemas
+from infogeo.planning import schemas, training_rows
 from infogeo.sources import cards, foreign, ladder_members, twin_groups
 from infogeo.sources.model_directory import GGUF, REPOSITORY, repository_hint, validate_directory
 from infogeo.sources.text_files import text_paths
@@ -158,14 +158,21 @@ def _slug_problems(slugs: list[tuple[int, str]], kind: str) -> list[tuple[int, s
 
 def _listed(rows, problems) -> tuple[list[dict], list[str]]:
     """Rows in the order of their slugs; problems as text in the order of their lines."""
+
+    def place(row):
+        slug, _, step = row["slug"].partition("@")
+        return slug, int(step or 0)
+
     return (
-        sorted((row for _, row in rows), key=lambda row: row["slug"]),
-        [f"line {number}, {text}" if number else text for number, text in sorted(problems)],
+        sorted((row for _, row in rows), key=place),
+        [f"line {number}, {text}" if number else text for number, text in sorted(set(problems))],
     )
 
 
 def _models(path, config: dict) -> tuple[list[dict], list[str]]:
     rows, problems = _rows(path, "models")
+    rows, in_steps = training_rows.expanded(rows)
+    problems += in_steps
     checks = {
         "ladder": _ladder_row_problems,
         "local": _local_model_problems,
@@ -175,6 +182,8 @@ def _models(path, config: dict) -> tuple[list[dict], list[str]]:
     for number, row in rows:
         problems += [(number, problem) for problem in checks[row["source"]](row, config)]
     if not problems:
+        rows = training_rows.with_ladder_runs(rows, config)
+        problems = training_rows.run_problems(rows)
         architectures = twin_groups.architectures([row for _, row in rows])
         rows = [(n, row | {"architecture": architectures[row["slug"]]}) for n, row in rows]
     return _listed(rows, problems)
@@ -266,6 +275,8 @@ def _ladder_row_problems(row: dict, config: dict) -> list[str]:
         problems.append("trust_remote_code: a ladder model brings no code, write false or nothing")
     if row["kind"] != "causal":
         problems.append(f"kind: {row['kind']!r}; a ladder model is causal, write so or nothing")
+    if row["step"] is not None:
+        problems.append(f"step: {row['step']}; a ladder model has its end alone, leave it empty")
     if row["replicate"] is not None:
         problems.append(
             f"replicate: {row['replicate']}; the seed in `where` numbers a ladder model, leave it "

@@ -6,6 +6,7 @@ The Snakefile imports this module, so it needs nothing beyond PyYAML and jsonsch
 from itertools import combinations
 
 from infogeo.planning.prospects import LEAST_SIZES, sizes
+from infogeo.sources import replicates
 
 
 def compared_pairs(models: list[dict]) -> list[tuple[str, str]]:
@@ -20,10 +21,10 @@ def compared_pairs(models: list[dict]) -> list[tuple[str, str]]:
     -------
     list of (str, str)
         Each model with the one that its column `pair_with` names; and all of a family that has
-        fewer sizes than a law needs. Each pair once.
+        fewer sizes than a law needs, of runs the last steps. Each pair once.
     """
     families: dict[str, list[dict]] = {}
-    for row in models:
+    for row in replicates.last_of_runs(models):
         families.setdefault(row["family"], []).append(row)
     pairs = [(row["slug"], row["pair_with"]) for row in models if row["pair_with"]]
     for rows in families.values():

@@ -29,6 +29,7 @@ WORKS = {
     "entropy": "compute_entropy",
     "training": "train_ladder",
 }
+OF_STUDY = {"gains": "gain", "dimensions": "dimension", "ablation": "context"}
 PREFIXES = ("", *"kMGTPEZY")
 HEADER = ["corpus", "model", "parameters", "texts", "tokens", "forward", "states", "memory"]
 COLUMNS = (
@@ -181,10 +182,14 @@ def rules_of(config: dict) -> dict[str, str]:
 
 def _absent(row: dict) -> tuple[str, ...]:
     """Works that a model has no job of."""
+    absent = {work for work, study in OF_STUDY.items() if study not in row["studies"]}
     if not cards.has_model(row):
-        return ("dump", "gains", "twins", "ablation")
-    shared = () if row["architecture"] == row["slug"] else ("twins",)
-    return (*shared, "gains", "ablation") if cards.is_encoder(row) else shared
+        absent |= {"dump", "gains", "twins", "ablation"}
+    elif row["architecture"] != row["slug"]:
+        absent.add("twins")
+    if cards.is_encoder(row):
+        absent |= {"gains", "ablation"}
+    return tuple(work for work in WORKS if work in absent)
 
 
 def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
@@ -193,11 +198,12 @@ def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
     rules = {work: rule for work, rule in rules_of(config).items() if work not in _absent(row)}
     training = ladder_members.settings(row, config)
     judged = not lacking_for_sentences([corpus], config)[corpus["slug"]]
+    judged = judged and "sentences" in row["studies"]
     forward = stored = reduced = memory = memory_rule = training_flops = None
     hours = {}
     if model["layers"] is not None:
         job = Job(model, row["dtype"], config, texts or 0, tokens or 0, sampled, training=training)
-        memories = {rule: getattr(job, rule)()[0] for rule in _running(rules, judged)}
+        memories = {rule: getattr(job, rule)()[0] for rule in _running(rules, row, judged)}
         memory_rule = max(memories, key=memories.get)
         memory = memories[memory_rule]
         # A model is trained for every number of texts; all else is known with that number.
@@ -240,12 +246,12 @@ def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
     }
 
 
-def _running(rules: dict[str, str], judged: bool) -> list[str]:
+def _running(rules: dict[str, str], row: dict, judged: bool) -> list[str]:
     """The rules of a model on a corpus."""
     others = ["sentence_geometry"] if judged else []
     if "untrained_twins" in rules.values():
         others += ["untrained_entropy", *["untrained_sentences"] * judged]
-    if "compute_spectra" in rules.values():  # states are stored
+    if "compute_spectra" in rules.values() and "similarity" in row["studies"]:  # of stored states
         others.append("layer_similarity")
     return [rule for work, rule in rules.items() if work != "training"] + others
 

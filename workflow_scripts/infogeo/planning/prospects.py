@@ -75,6 +75,7 @@ def _of_family(rows: list[dict], results) -> list[str]:
             "no twins, token selection, ablation, nor gains of each token, and likelihoods only "
             f"where they are given: {cards.NO_MODEL}"
         )
+    rows = replicates.last_of_runs(rows)
     dtypes = sorted({row["dtype"] for row in rows})
     count = sizes(rows)
     tokenizers = {_tokenizer(row, results) for row in rows} - {None}

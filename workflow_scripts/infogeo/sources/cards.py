@@ -90,12 +90,13 @@ def described(paths, fields, **columns) -> list[dict]:
     fields : sequence of str
         Keys of model.json.
     **columns : sequences, one value per model
-        Of the models table.
+        Of the models table. Where one that the card has too is None, the card's value is taken.
     """
     models = []
-    for path, *row in zip(paths, *columns.values(), strict=True):
-        card = read(path)
-        models.append(dict(zip(columns, row, strict=True)) | {key: card[key] for key in fields})
+    for path, *values in zip(paths, *columns.values(), strict=True):
+        card, row = read(path), dict(zip(columns, values, strict=True))
+        of_card = {key: card[key] for key in fields if row.get(key) is None}
+        models.append(row | of_card)
     return models
 
 

@@ -40,6 +40,11 @@ def parameters(width: int, depth: int, vocabulary: int) -> tuple[int, int]:
     return non_embedding + vocabulary * width, non_embedding
 
 
+def last_step(ladder: dict) -> int:
+    """The steps of a training with the settings of a ladder: tokens, batch and context."""
+    return max(1, ladder["tokens"] // (ladder["batch"] * ladder["context"]))
+
+
 def settings(row: dict, config: dict) -> dict | None:
     """Settings of the ladder to which a row of the models table belongs; None where it is none."""
     if row["source"] != "ladder":

@@ -28,9 +28,9 @@ def architectures(rows: list[dict]) -> dict[str, str]:
     -------
     dict
         Slug → slug of the first row of its group. Members of a ladder with one width and depth are
-        a group, and so are models of one family and of equal `params` that are numbered in
-        `replicate`. Others, and those of another dtype, are on their own; those of which only
-        the states are there ("") have no twins.
+        a group, and so are the rows of a run, and models of one family and of equal `params` that
+        are numbered in `replicate`. Others, and those of another dtype, are on their own; those of
+        which only the states are there ("") have no twins.
     """
     first: dict[tuple, str] = {}
     return {
@@ -48,6 +48,8 @@ def _group(row: dict) -> tuple:
         return "ladder", member["ladder"], member["width"], member["depth"]
     if row["replicate"] is not None and row["params"]:
         return "replicates", row["family"], row["params"], row["params_non_embedding"]
+    if row["run"] is not None:
+        return "run", row["run"]
     return "model", row["slug"]
 
 
@@ -74,5 +76,5 @@ def require_same(card: dict, of_twins: dict) -> None:
         raise InfogeoError(
             f"models {card['slug']} and {of_twins['slug']} share their untrained twins, as the "
             f"table of models groups them, but they differ in {', '.join(apart)}. Take one of them "
-            "out of the group: another family, or no replicate."
+            "out of the group: another family or run, or no replicate."
         )
