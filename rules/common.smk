@@ -53,12 +53,6 @@ WHY_NO_CONTEXT = "; ".join(
         for row in MODELS.values()
     )
 )
-# What laws and laws over training know of each model's place in its run.
-TRAINING = {
-    "runs": [row["run"] for row in MODELS.values()],
-    "steps": [row["step"] for row in MODELS.values()],
-    "train_tokens": [row["train_tokens"] for row in MODELS.values()],
-}
 # Of the others only the states are there.
 RUN_MODELS = [slug for slug, row in MODELS.items() if cards.has_model(row)]
 GIVEN_STATES = [slug for slug in MODELS if slug not in RUN_MODELS]

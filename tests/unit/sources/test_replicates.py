@@ -2,7 +2,7 @@
 
 import pytest
 
-from infogeo.sources.replicates import last_of_runs, points
+from infogeo.sources.replicates import points
 
 
 def model(slug, replicate=None, width=8, layers=1, vocabulary=100):
@@ -56,12 +56,3 @@ def test_a_clash_of_many_models_names_some_and_counts_the_others():
     assert "w8-step0, w8-step1, w8-step2, 97 more and w16-step0" in clash
     assert "6 more" in clash
     assert len(clash) < 500
-
-
-def test_of_a_run_the_last_step_is_compared_and_models_without_a_run():
-    models = [
-        {"slug": "a", "run": "r", "step": 5}, {"slug": "b", "run": "r", "step": 100},
-        {"slug": "c", "run": None, "step": None}, {"slug": "d", "run": "s", "step": 0},
-        {"slug": "e"},
-    ]  # fmt: skip
-    assert [model["slug"] for model in last_of_runs(models)] == ["b", "c", "d", "e"]

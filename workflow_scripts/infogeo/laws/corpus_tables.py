@@ -13,7 +13,7 @@ from infogeo.laws.columns import with_q_values
 from infogeo.laws.fit import scaling_laws
 from infogeo.laws.measured import Measured, Texts, profile
 from infogeo.laws.settings import Settings
-from infogeo.sources import cards, replicates
+from infogeo.sources import cards, runs
 
 TABLES = ("laws", "points", "pairs", "profiles", "valleys")
 
@@ -136,7 +136,7 @@ def tables_of_corpus(
         if model["slug"] not in measurements.profiles:
             measurements.of(model)
     profiles = pd.concat([measurements.profiles[slug] for slug in slugs], ignore_index=True)
-    last = replicates.last_of_runs(models)
+    last = runs.last_of_runs(models)
     valleys = valley.table([measurements.valleys[model["slug"]] for model in last])
     made = (*fitted, cards.with_commits(profiles, models), valleys)
     return dict(zip(TABLES, made, strict=True))

@@ -21,7 +21,7 @@ from infogeo.laws.law import Curve, judge
 from infogeo.laws.measured import Measured, Texts
 from infogeo.laws.pairs import same_width
 from infogeo.laws.settings import Settings
-from infogeo.sources import cards, replicates
+from infogeo.sources import cards, replicates, runs
 
 
 class Points(NamedTuple):
@@ -258,7 +258,7 @@ def scaling_laws(
     """
     fit = CorpusFit(corpus, Controls(corpus, texts, random, spectra), settings)
     for of_family in cards.by_family(
-        replicates.last_of_runs(models)
+        runs.last_of_runs(models)
     ):  # one family's measurements are in memory
         fit.fit_family(Family(corpus, of_family, measure, texts, settings))
     fit.fit_across_families()

@@ -6,7 +6,7 @@ The Snakefile imports this module, so it needs nothing beyond PyYAML and jsonsch
 from itertools import combinations
 
 from infogeo.planning.prospects import LEAST_SIZES, sizes
-from infogeo.sources import replicates
+from infogeo.sources import runs
 
 
 def compared_pairs(models: list[dict]) -> list[tuple[str, str]]:
@@ -24,7 +24,7 @@ def compared_pairs(models: list[dict]) -> list[tuple[str, str]]:
         fewer sizes than a law needs, of runs the last steps. Each pair once.
     """
     families: dict[str, list[dict]] = {}
-    for row in replicates.last_of_runs(models):
+    for row in runs.last_of_runs(models):
         families.setdefault(row["family"], []).append(row)
     pairs = [(row["slug"], row["pair_with"]) for row in models if row["pair_with"]]
     for rows in families.values():

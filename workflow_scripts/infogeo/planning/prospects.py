@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from infogeo.planning.input_tables import has_labels
-from infogeo.sources import cards, ladder_members, replicates
+from infogeo.sources import cards, ladder_members, replicates, runs
 from infogeo.sources.models import tokenizer_hash
 
 NO_LABELS = "labels of the texts: label_column in the table of corpora, or subfolders"
@@ -75,7 +75,7 @@ def _of_family(rows: list[dict], results) -> list[str]:
             "no twins, token selection, ablation, nor gains of each token, and likelihoods only "
             f"where they are given: {cards.NO_MODEL}"
         )
-    rows = replicates.last_of_runs(rows)
+    rows = runs.last_of_runs(rows)
     dtypes = sorted({row["dtype"] for row in rows})
     count = sizes(rows)
     tokenizers = {_tokenizer(row, results) for row in rows} - {None}

@@ -12,7 +12,7 @@ from infogeo.inference import regression
 from infogeo.sentences.scores import SCORES
 from infogeo.sentences.study import MEANS, REFERENCES, Study
 from infogeo.sentences.summary import HEADLINE, bounds, estimate, is_headline
-from infogeo.sources import comparable, replicates
+from infogeo.sources import comparable, replicates, runs
 from infogeo.sources.cards import by_family
 
 COVARIANCE = ("js_unit", "js_centred", "bures_unit", "bures_centred")
@@ -51,7 +51,7 @@ def trend_table(study: Study, *, headline_depth: str, draws: int, seed: int) -> 
     """
     keys = dict.fromkeys(tuple(key) for _, *key in study.cells if key[0])
     rows = []
-    for family in by_family(replicates.last_of_runs(study.models)):
+    for family in by_family(runs.last_of_runs(study.models)):
         for key in keys:
             measured = [m for m in family if (m["slug"], *key) in study.cells]
             if measured:
@@ -89,7 +89,7 @@ def not_available(
         nothing
         | {"family": family[0]["family"], "models": 0, "models_left_out": len(family)}
         | {"distance": distance, "headline": distance == covariance, "covariance_verdict": verdict}
-        for family in by_family(replicates.last_of_runs(models))
+        for family in by_family(runs.last_of_runs(models))
         for distance, verdict in ((covariance, "not available"), ("cosine", ""))
     ]
     return pd.DataFrame(rows).reindex(columns=TREND_COLUMNS)

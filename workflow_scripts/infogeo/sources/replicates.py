@@ -1,4 +1,4 @@
-"""Which models a law compares, and which are one point of it: those that differ in seed alone."""
+"""Which models are one point of a law: those of one shape that differ in seed alone."""
 
 from infogeo.sources import ladder_members
 
@@ -21,23 +21,6 @@ def replicate_of(row: dict) -> tuple[str, int] | None:
         member = ladder_members.member(row["where"])
         return member["ladder"], member["seed"]
     return None if row["replicate"] is None else ("", row["replicate"])
-
-
-def last_of_runs(models: list[dict]) -> list[dict]:
-    """The models that a law over N compares: of each run its last step, and those without a run.
-
-    Parameters
-    ----------
-    models : list of dict
-        Of one family or several: run and step, None (or lacking) of a model that belongs to no run.
-    """
-    last: dict[str, int] = {}
-    for model in models:
-        if model.get("run") is not None:
-            last[model["run"]] = max(model["step"], last.get(model["run"], 0))
-    return [
-        model for model in models if model.get("run") is None or model["step"] == last[model["run"]]
-    ]
 
 
 def points(models: list[dict], axis: str) -> tuple[list[list[int]], str]:

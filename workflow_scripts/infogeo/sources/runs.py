@@ -26,3 +26,20 @@ def steps_of_runs(models: list[dict]) -> dict[str, list[dict]]:
         for run, at_steps in runs.items()
         if len(at_steps) > 1
     }
+
+
+def last_of_runs(models: list[dict]) -> list[dict]:
+    """The models that a law over N compares: of each run its last step, and those without a run.
+
+    Parameters
+    ----------
+    models : list of dict
+        Of one family or several: run and step, None (or lacking) of a model that belongs to no run.
+    """
+    last: dict[str, int] = {}
+    for model in models:
+        if model.get("run") is not None:
+            last[model["run"]] = max(model["step"], last.get(model["run"], 0))
+    return [
+        model for model in models if model.get("run") is None or model["step"] == last[model["run"]]
+    ]
