@@ -542,6 +542,18 @@ def test_a_job_over_all_models_asks_for_more_where_there_are_more(rule, config, 
         assert many["megabytes"] < longer["megabytes"] and many["minutes"] < longer["minutes"]
 
 
+def test_laws_over_training_hold_the_texts_of_one_corpus_and_take_longer_for_each(config, tmp_path):
+    def asked(models, corpora, texts):
+        rows = [ladder_row(f"m{i}") for i in range(models)]
+        corpora = [corpus_row(f"c{i}", texts) for i in range(corpora)]
+        return demand.summary("training_paths", rows, corpora, config, tmp_path, ["f"] * models)
+
+    few, long = asked(20, 1, 400), asked(20, 1, 10**5)
+    more, corpora = asked(500, 1, 10**5), asked(500, 2, 10**5)
+    assert few["megabytes"] < long["megabytes"] < more["megabytes"] == corpora["megabytes"]
+    assert few["minutes"] < long["minutes"] < more["minutes"] < corpora["minutes"]
+
+
 def test_the_memory_for_token_frequencies_follows_the_texts(config, tmp_path):
     def asked(texts):
         corpora = [corpus_row("c", texts)]

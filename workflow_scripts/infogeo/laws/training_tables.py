@@ -57,10 +57,11 @@ class Declared:
         return self._measured[file]
 
     def _declared(self, part: pd.DataFrame) -> pd.DataFrame:
-        of_texts = (part["scope"] == "text") & (part["n"] == self.settings.headline["n"])
         names = {(metric, kind) for metric, kind, _ in trajectories.declared(self.settings)}
+        of_texts = (part["scope"] == "text") & (part["n"] == self.settings.headline["n"])
+        part = part[of_texts & part["metric"].isin([metric for metric, _ in names])]
         keys = zip(part["metric"], part["convention"], strict=True)
-        return part[of_texts & np.fromiter((key in names for key in keys), bool, len(part))]
+        return part[np.fromiter((key in names for key in keys), bool, len(part))]
 
 
 def tables_of_corpus(
