@@ -80,6 +80,7 @@ rule write_claims:
     resources:
         mem_mb=rising(1000),
     params:
+        **({"expected_training": PATHS.fingerprint()} if AT_STEPS else {}),
         alpha=CONFIG["theory"]["alpha"],
         lacking=list(LACKING.values()),
         no_prediction=WHY_NO_CONTEXT,
@@ -89,7 +90,6 @@ rule write_claims:
         expected_published=PUBLISHED_LAWS.fingerprint(),
         expected_context=CONTEXT.fingerprint(),
         expected_trends=SENTENCES.fingerprint(),
-        expected_training=PATHS.fingerprint(),
         expected_skills=SKILLS.fingerprint(),
         logic=logic("write_claims"),
     script:

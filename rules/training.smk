@@ -1,7 +1,6 @@
 # Needs: entropies and spectra of the models of runs at several steps, of their twins and of the nulls. Makes: the laws
 # over training: trajectories, phases, pace and the exponent of N at every common step, with their figures.
 
-WITH_TWINS_AT_STEPS = [model for model in AT_STEPS if model in RUN_MODELS]
 
 PATHS = recipe(
     "training_paths",
@@ -23,7 +22,7 @@ PATHS = recipe(
     seed=CONFIG["seed"],
     expected=[ENTROPY.fingerprint(pair) for pair in pairs(models=AT_STEPS)],
     expected_untrained=[
-        TWIN_ENTROPY.fingerprint(pair_of_twins(pair)) for pair in pairs(models=WITH_TWINS_AT_STEPS)
+        TWIN_ENTROPY.fingerprint(pair_of_twins(pair)) for pair in pairs(models=with_twins(AT_STEPS))
     ],
     expected_spectra=[SPECTRA.fingerprint(pair) for pair in pairs(models=AT_STEPS)],
     expected_null=NULL.fingerprint(),
@@ -37,7 +36,7 @@ rule training_paths:
         weights="results/tables/weights.csv",
         entropy=per_model_and_corpus("results/entropy/{corpus}/{model}.parquet", models=AT_STEPS),
         untrained=twins_per_model(
-            "results/entropy/{corpus}/{model}.untrained.parquet", models=WITH_TWINS_AT_STEPS
+            "results/entropy/{corpus}/{model}.untrained.parquet", models=with_twins(AT_STEPS)
         ),
         spectra=per_model_and_corpus("results/spectra/{corpus}/{model}.h5", models=AT_STEPS),
         null="results/nulls/random.parquet",

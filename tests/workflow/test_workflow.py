@@ -279,11 +279,13 @@ def test_a_row_with_steps_is_a_model_a_step_of_which_each_has_four_jobs(unrun):
     unrun.edit("config/models.tsv", "trust_remote_code", "trust_remote_code\tsteps")
     with unrun.path("config/models.tsv").open("a") as table:
         table.write("p\tother\thub\ta/b\tstep{step}\tfloat32\t\t\t0,8,64\n")
-    planned = [job.split() for job in unrun.planned() if " " in job]
+    announced = unrun.planned()
+    planned = [job.split() for job in announced if " " in job]
     steps = {m: {rule for rule, model in planned if model == m} for m in ("p@0", "p@8", "p@64")}
     own = {"download_model", "dump_hidden_states", "compute_spectra", "compute_entropy"}
     assert steps["p@0"] == steps["p@8"] == own
     assert steps["p@64"] == own | {"untrained_twins", "untrained_entropy"}
+    assert {"training_paths", "figure_training"} <= announced
 
 
 def test_an_encoder_has_every_job_but_those_that_need_a_prediction(unrun):
@@ -574,7 +576,8 @@ def test_what_a_job_expects_of_its_inputs_are_the_fingerprints_of_their_makers(e
 
 # The box of README's drawing to which the rules of a file belong; figures and the plan are in none.
 BOXES = {"corpora": "models", "hidden_states": "states"}
-BOXES |= dict.fromkeys(["entropy", "scaling", "dimension", "similarity", "differences"], "geometry")
+BOXES |= dict.fromkeys(["entropy", "scaling", "dimension", "similarity", "differences",
+                        "training"], "geometry")  # fmt: skip
 BOXES |= {name: name for name in ("models", "context", "sentences", "theory", "claims")}
 BOXES |= {"figures": None, "plan": None}
 
@@ -612,6 +615,7 @@ def test_the_arrows_of_the_drawing_in_readme_are_those_between_the_rules(every_j
 # and repeats bit for bit by a test of its own.
 APART = {"download_corpus", "download_model", "fetch_model", "measure_states", "sentence_maps"}
 APART |= {"paired_differences", "figure_differences"}  # the models have a law
+APART |= {"training_paths", "figure_training"}  # no run has steps: tests/unit/laws
 APART |= {"describe_states", "import_states"}  # states of other engines: tests/unit/sources
 SCRIPTS = sorted(path.stem for path in (ROOT / "workflow_scripts").glob("*.py"))
 
