@@ -4,6 +4,7 @@ The shapes are those of each model's config.json on the hub, written down here; 
 publisher states an exact count, that stands beside and must agree too.
 """
 
+import math
 import re
 from functools import cache
 from itertools import count
@@ -171,7 +172,7 @@ def test_the_counts_of_a_suite_are_those_of_its_architectures(name, tmp_path_fac
     rows, _ = read(name)
     assert len({row["dtype"] for row in rows if row["source"] == "hub"}) == 1
     for row in rows:
-        expected = counts(row["where"], folder)
+        expected = counts(re.sub(r"-seed\d+$", "", row["where"]), folder)
         assert (row["params"], row["params_non_embedding"]) == expected, row["slug"]
 
 
@@ -192,8 +193,36 @@ def test_the_gpu_memory_that_a_suite_states_is_that_of_one_gpu_as_planned(name):
     text = (SUITES / name).read_text()
     stated = dict(re.findall(r"^# GPU memory of (\S+): (\d+) GB$", text, flags=re.M))
     assert {slug: int(gigabytes) for slug, gigabytes in stated.items()} == {
-        row["slug"]: gigabytes(row) for row in read(name)[0]
+        row["run"] or row["slug"]: gigabytes(row) for row in read(name)[0]
     }
+
+
+def test_steps_of_pythia_are_branches_with_their_tokens():
+    rows = read("pythia-checkpoints.tsv")[0] + read("polypythias.tsv")[0]
+    branches = {
+        f"step{step}" for step in (0, *(2**i for i in range(10)), *range(1000, 143001, 1000))
+    }
+    assert len(branches) == 154
+    assert {row["revision"] for row in rows} <= branches
+    assert all(row["train_tokens"] == row["step"] * 2**21 for row in rows)
+
+
+def test_polypythias_are_ten_replicates_of_five_sizes():
+    seeds = {}
+    for row in read("polypythias.tsv")[0]:
+        name = row["where"].removeprefix("EleutherAI/")
+        assert row["replicate"] == int(name.partition("-seed")[2] or 0)
+        seeds.setdefault(name.partition("-seed")[0], set()).add(row["replicate"])
+    assert seeds == {
+        f"pythia-{size}": set(range(10)) for size in ("14m", "31m", "70m", "160m", "410m")
+    }
+
+
+def test_branches_of_olmo_2_name_the_tokens_of_their_step():
+    for row in read("olmo-2-training.tsv")[0]:
+        tokens = row["step"] * 2**22
+        assert row["train_tokens"] == tokens
+        assert row["revision"] == f"stage1-step{row['step']}-tokens{math.ceil(tokens / 1e9)}B"
 
 
 def gigabytes(row: dict) -> int:
