@@ -13,7 +13,11 @@ CHECKOUT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 configfile: "config/config.yaml" if Path("config/config.yaml").exists() else f"{CHECKOUT}/config/config.yaml"
 
 
-report: "rules/captions/workflow.rst"
+# The front page of the report, which is written after a run; see rules/hooks.smk.
+FRONT_PAGE = Path("results/report.rst").absolute()
+
+
+report: FRONT_PAGE if FRONT_PAGE.exists() else "rules/captions/workflow.rst"
 
 
 include: "rules/common.smk"

@@ -82,10 +82,28 @@ def results_are_new() -> bool:
     return not REPORT.exists() or REPORT.stat().st_mtime <= newest
 
 
+def write_front_page() -> None:
+    """The front page of the report, from the tables and figures."""
+    import pandas as pd
+
+    from infogeo.claims import front_page
+    from infogeo.files.artefacts import read_table
+
+    text = front_page.text(
+        read_table("results/scaling/profiles.parquet"),
+        pd.read_csv("results/tables/claims.csv"),
+        Path("results/figures"),
+        (CHECKOUT / "rules/captions/workflow.rst").read_text(),
+    )
+    FRONT_PAGE.write_text(text)
+
+
 def render_report() -> str:
     """Render the report; what it is, or why it could not be rendered: that does not fail the run."""
+    write_front_page()
+    style = CHECKOUT / "rules/captions/report.css"
     try:
-        report_page.render(REPORT, workflow.main_snakefile, "results/config.yaml")
+        report_page.render(REPORT, workflow.main_snakefile, "results/config.yaml", style)
         return "what was measured, claims, figures and tables, in a browser"
     except InfogeoError as error:
         return str(error)

@@ -11,7 +11,7 @@ def test_a_failed_rendering_names_its_cause_and_how_to_render_again(tmp_path):
     snakefile.write_text("raise WorkflowError('no caption of entropy.png')\n")
     settings.write_text("{}\n")
     with pytest.raises(InfogeoError) as error:
-        render(tmp_path / "report.html", snakefile, settings)
+        render(tmp_path / "report.html", snakefile, settings, tmp_path / "report.css")
     message = str(error.value)
     assert "no caption of entropy.png" in message
     assert f"snakemake --configfile {settings} --report {tmp_path / 'report.html'}" in message

@@ -32,12 +32,13 @@ def estimate_text(row: pd.Series, prefix: str) -> str:
     return scientific(value) if 0 < abs(value) < 5e-4 else number(value, signed=signed)
 
 
-def _claim(row: pd.Series) -> str:
+def claim_text(row: pd.Series) -> str:
+    """The claim of a row, with its metric where there are several."""
     return f"{row['metric']} {row['claim']}" if row["claim"] in (POWER, BEYOND) else row["claim"]
 
 
-def _groups(frame: pd.DataFrame):
-    """(title, rows) of each source, corpus and family."""
+def groups(frame: pd.DataFrame):
+    """Yield (title, rows) of each source, corpus and family."""
     for (source, corpus, family), rows in frame.groupby(["source", "corpus", "family"], sort=False):
         title = source if source == SIMULATED else f"{family} on {corpus}"
         if source not in (MEASURED, SIMULATED):
@@ -56,11 +57,11 @@ def terminal_text(frame: pd.DataFrame) -> str:
         From `table`.
     """
     lines = ["Claims: verdicts, and how often the verdict that stands there is given wrongly"]
-    for title, rows in _groups(frame[frame["source"].isin((MEASURED, SIMULATED))]):
+    for title, rows in groups(frame[frame["source"].isin((MEASURED, SIMULATED))]):
         lines += ["", title]
         for _, row in rows.iterrows():
             rate = f"{percent(row['false_rate'])} wrong" if row["false_rate"] >= 0 else ""
-            lines.append(f"{_claim(row):<70.70} {row['verdict']:<15} {rate}".rstrip())
+            lines.append(f"{claim_text(row):<70.70} {row['verdict']:<15} {rate}".rstrip())
             parts = [
                 f"{row[what]} {estimate_text(row, prefix)}"
                 for what, prefix in (("estimate_of", ""), ("control", "control_"))
@@ -85,13 +86,13 @@ def markdown_text(frame: pd.DataFrame) -> str:
         "one, how often *supported* would be). Rules and how the rates were measured: "
         "docs/verdicts.md.",
     ]
-    for title, rows in _groups(frame):
+    for title, rows in groups(frame):
         lines += ["", f"## {title}", ""]
         lines += report_table.markdown(
             ["claim", "estimate", "control", "verdict", "wrong", "rests on", "to add"],
             [
                 [
-                    _claim(row), f"{row['estimate_of']} {estimate_text(row, '')}".strip(),
+                    claim_text(row), f"{row['estimate_of']} {estimate_text(row, '')}".strip(),
                     f"{row['control']} {control}" * bool(control),
                     row["verdict"],
                     percent(row["false_rate"]), row["rests_on"], row["to_add"],

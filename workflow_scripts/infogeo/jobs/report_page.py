@@ -9,7 +9,7 @@ from infogeo.files.errors import InfogeoError
 LAST_LINES = 8
 
 
-def render(page, snakefile, configuration) -> None:
+def render(page, snakefile, configuration, stylesheet) -> None:
     """Render the report.
 
     Parameters
@@ -20,6 +20,8 @@ def render(page, snakefile, configuration) -> None:
         The workflow's Snakefile.
     configuration : path-like
         The configuration that was really used.
+    stylesheet : path-like
+        Laid over Snakemake's own.
 
     Raises
     ------
@@ -27,6 +29,7 @@ def render(page, snakefile, configuration) -> None:
         With the last lines of what Snakemake printed, and the command that renders again.
     """
     arguments = ["--configfile", str(configuration), "--report", str(page)]
+    arguments += ["--report-stylesheet", str(stylesheet)]
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--nolock"]
     run = subprocess.run(
         [*command, *arguments],
