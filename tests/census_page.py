@@ -36,6 +36,10 @@ def page(rows: list[dict]) -> str:
         (measured if row["verdict"].startswith("measured") else rest).append(row)
     parts = [
         "# Architectures",
+        "> **What**: which types of models are measured, and why the others are refused.\n"
+        "> **Read it** before you add a model of a type that you have not measured yet.\n"
+        "> **Result**: each type of causal model in transformers was run tiny; what is refused has "
+        "its reason beside it.",
         f"Made by `tests/bench/architectures.py` {TITLE}every type of its causal mapping, "
         "and some variants, each as a tiny model with random weights and every kind of layer that "
         "the type has. "

@@ -110,10 +110,10 @@ def _interval(row) -> str:
 
 TEXT = """# The first token decides the middle layers
 
-*What: the centred entropy of a real model over its layers, with the first token of each text and
-without it. When to read: before you interpret a mid-layer number of any pretrained model. The
-result: with that token the entropy of layers 12 to 28 is that of one row; without it there is no
-valley. `make real` makes this page in minutes.*
+> **What**: the centred entropy of a real model over its layers, with the first token and without.
+> **Read it** before you interpret a mid-layer number of any pretrained model.
+> **Result**: with that token the entropy of layers 12 to 28 is that of one row; without it there is
+> no valley. `make real` makes this page in minutes.
 
 SmolLM2-135M-Instruct (30 layers, unpacked from 4-bit weights) on 60 docstrings, the first n = {n}
 tokens of each. From layer 12 on the state of the first token, whatever token it is, has about a

@@ -100,6 +100,10 @@ def main() -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     parts = [
         "# Benchmarks",
+        "> **What**: the speed of each computation, beside the common way and a floor.\n"
+        "> **Read it** before you call something slow, or change a hot loop.\n> **Result**: "
+        "each bench asserts equal results first; where ours is above its floor, the page gives the "
+        "reason.",
         "`make bench` runs the programs of tests/bench below one after another and writes this "
         "page. Each says at its top what it measures, the common way, and the floor; each asserts "
         "equal results before it times anything.",

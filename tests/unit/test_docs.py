@@ -36,3 +36,24 @@ def test_tests_benches_and_modules_that_a_document_names_exist(document):
 def test_links_to_files_lead_somewhere(document):
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.name)
+def test_a_page_opens_with_a_short_box(page):
+    title, box = page.read_text().split("\n\n")[:2]
+    lines = box.splitlines()
+    assert title.startswith("# ") and all(line.startswith(">") for line in lines)
+    assert len(lines) <= 10
+    parts = ("> **What**", "> **Read it**", "> **Result**")
+    assert [part for part in parts if not any(line.startswith(part) for line in lines)] == []
+
+
+def test_the_map_of_results_says_of_every_table_when_to_open_it():
+    text = (ROOT / "results/README.md").read_text().partition("## All files")[0]
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    assert all(len(row) == 3 and row[1] for row in rows)
+    named = re.findall(r"\w+\.(?:csv|md)", " ".join(row[0] for row in rows))
+    targets = (ROOT / "rules/targets.smk").read_text()
+    made = set(re.findall(r'"(\w+\.(?:csv|md))"', targets))
+    assert len(made) > 15
+    assert made - set(named) == set()
