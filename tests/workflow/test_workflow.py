@@ -9,7 +9,7 @@ import re
 import runpy
 import shutil
 import subprocess
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -579,8 +579,8 @@ def test_what_a_job_expects_of_its_inputs_are_the_fingerprints_of_their_makers(e
 
 # The box of README's drawing to which the rules of a file belong; figures and the plan are in none.
 BOXES = {"corpora": "models", "hidden_states": "states"}
-BOXES |= dict.fromkeys(["entropy", "scaling", "dimension", "similarity", "differences",
-                        "training"], "geometry")  # fmt: skip
+BOXES |= dict.fromkeys(["entropy", "scaling", "training", "differences"], "geometry")
+BOXES |= dict.fromkeys(["dimension", "similarity"], "geometry")
 BOXES |= {name: name for name in ("models", "context", "sentences", "theory", "claims")}
 BOXES |= {"figures": None, "plan": None}
 
@@ -594,8 +594,9 @@ def test_the_arrows_of_the_drawing_in_readme_are_those_between_the_rules(every_j
     drawing = re.search(r"^```mermaid\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)[1]
     drawn = {
         pair
-        for line in drawing.splitlines()[1:]
-        for pair in pairwise(re.findall(r"(\w+)(?:\[.*?\])?", line))
+        for line in re.sub(r"\[.*?\]", "", drawing).splitlines()[1:]
+        for ends in pairwise(re.findall(r"\w+", part) for part in line.split("-->"))
+        for pair in product(*ends)
     }
     box = {
         rule: BOXES[path.stem]
