@@ -6,7 +6,7 @@ imported when it is first used, so that `import infogeo` costs nothing.
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _DOOR = {
     "InfogeoError": "infogeo.files.errors",
