@@ -38,6 +38,30 @@ def test_links_to_files_lead_somewhere(document):
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
+def sentences(text: str) -> list[str]:
+    """Sentences and parts of them between colons and semicolons, outside blocks of code."""
+    for pattern in (r"```.*?```", r"<!--.*?-->", r"\{%.*?%\}"):
+        text = re.sub(pattern, "", text, flags=re.S)
+    text = re.sub(r"\{\{.*?\}\}", "x", text)
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    blocks = re.split(r"\n\s*\n|\n(?=[-*>|#])", text)
+    parts = [part for block in blocks for part in block.split(" | ")]
+    return [
+        " ".join(sentence.split())
+        for part in parts
+        for sentence in re.split(r"(?<=[.!?:;])\s+", part)
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *sorted(ROOT.glob("rules/captions/*.rst"))],
+    ids=lambda path: path.name,
+)  # fmt: skip
+def test_sentences_of_the_front_page_and_of_captions_have_at_most_25_words(path):
+    long = [text for text in sentences(path.read_text()) if len(re.findall(r"\w\S*", text)) > 25]
+    assert long == []
+
+
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.name)
 def test_a_page_opens_with_a_short_box(page):
     title, box = page.read_text().split("\n\n")[:2]
