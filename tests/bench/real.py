@@ -130,11 +130,10 @@ The claim "the mid-layer valley of the entropy is the first token"
 {valley} nats deep with it, and {out} without (below 0: no valley). The rule and how often it
 errs: [verdicts.md](verdicts.md).
 
-So every metric of a text, of a corpus and of mean states has the columns `first` = `in` and
-`out`, and `entropy.csv` has the norms (`first_norm`, `largest_norm`, `median_norm`,
-`massive_rows`, `largest_coordinate`) beside them. The small models that this project trains have
-no such token, so that its own default never shows the difference.
-"""
+So every metric of a text, of a corpus and of mean states has a column `first` with `in` and `out`.
+Beside them `entropy.csv` has the norms: `first_norm`, `largest_norm`, `median_norm`,
+`massive_rows`, `largest_coordinate`. The small models that this project trains have no such token,
+so that its own default never shows the difference. """
 
 
 def draw(profiles, path: Path) -> None:

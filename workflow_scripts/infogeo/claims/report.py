@@ -56,7 +56,7 @@ def terminal_text(frame: pd.DataFrame) -> str:
     frame : pandas.DataFrame
         From `table`.
     """
-    lines = ["Claims: verdicts, and how often the verdict that stands there is given wrongly"]
+    lines = ["Claims: verdicts, and how often each is wrong in simulations"]
     for title, rows in groups(frame[frame["source"].isin((MEASURED, SIMULATED))]):
         lines += ["", title]
         for _, row in rows.iterrows():
@@ -81,9 +81,9 @@ def markdown_text(frame: pd.DataFrame) -> str:
     lines = [
         "# Claims",
         "",
-        "A verdict on each of the paper's claims. Estimates with 95 % intervals, beside each its "
-        "control; wrong: how often the verdict that stands there is given wrongly (of an undecided "
-        "one, how often *supported* would be). Rules and how the rates were measured: "
+        "A verdict on each of the paper's claims. Estimates have 95 % intervals, and a control "
+        "beside them. *Wrong*: how often this verdict is wrong in simulations; for an undecided "
+        "claim, how often *supported* would be. Rules, and how the rates were measured: "
         "docs/verdicts.md.",
     ]
     for title, rows in groups(frame):

@@ -47,7 +47,7 @@ def located(config: dict, checkout: Path) -> dict:
         Complete.
     checkout : Path
         The folder of the Snakefile. A table that is not in the working directory, but is there, is
-        taken from there: so the embedded default runs everywhere.
+        taken from there: so the built-in example runs everywhere.
     """
 
     def place(path: str) -> str:
