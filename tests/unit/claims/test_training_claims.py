@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infogeo.claims import claim_rows, training_claims
+from infogeo.claims import claim_rows, report, training_claims
 from infogeo.claims.claim_rows import COLLAPSE, COMPRESSION, EARLIER, EXPANSION, LEADS, START
 
 FALLS, RISES, OPEN = "falls", "rises", "undecided"
@@ -123,6 +123,13 @@ def test_a_trajectory_that_differs_leaves_the_family_open():
 def test_the_lead_shown_is_the_one_that_says_least():
     row = judged({"a": (THREE, THREE)}, leads=(-0.5, -0.8, -0.2))[LEADS]
     assert (row["verdict"], row["high"]) == ("contradicted", -0.2)
+
+
+def test_claims_on_training_are_written_with_their_units_for_a_terminal():
+    rows = training_claims.of_training(*tables({"a": (THREE, THREE)}), RATES)
+    text = report.terminal_text(claim_rows.table(rows))
+    assert "lead, ln tokens +0.500 [+0.200, +0.800]" in text
+    assert "less the twins' +0.000 [−0.100, +0.100]; twins 4.000 [3.900, 4.100]" in text
 
 
 def test_what_lacks_is_named():

@@ -19,7 +19,7 @@ from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_fil
 from infogeo.geometry.token_gains import TokenGains
 from infogeo.geometry.twin_relations import crossed_relations
 from infogeo.inference import resampling
-from infogeo.sources import cards
+from infogeo.sources import cards, ladder
 from infogeo.states import loading, two_passes
 from infogeo.states import twins as untrained
 from infogeo.states.dump import dump
@@ -194,3 +194,17 @@ def test_workers_change_the_twins_in_their_last_bits_alone(run):
     two = run(workers=2)
     assert {p.name for p in files(two) if p.read_bytes() != one[p.name]} <= {"0.h5", "1.h5"}
     assert np.isfinite(read_table(two["relations"])["partial_spearman"]).any()
+
+
+def test_a_ladder_starts_where_its_twins_are(tmp_path):
+    # So that step 0 of a run and the untrained twins agree in distribution.
+    start = ladder.new_model(64, 2, 0, 300, 32, 32, 0.1)
+    start.config.save_pretrained(tmp_path)
+    twin = loading.twin(tmp_path, 0, name="t", seed=SEED, dtype="float32").model
+    weights = dict(twin.named_parameters())
+    for name, value in start.named_parameters():
+        if value.ndim == 1:
+            assert (weights[name] == value).all(), name
+        else:
+            assert weights[name].std().item() == pytest.approx(value.std().item(), rel=0.05), name
+            assert abs(weights[name].mean().item()) < 0.01, name

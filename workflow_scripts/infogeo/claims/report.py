@@ -9,7 +9,7 @@ from infogeo.files.numbers import interval, number, percent, scientific
 
 # What cannot be negative is written without a sign.
 UNSIGNED = {"share of texts", "equals", "share of tokens for 90 %", "random", "AUC",
-            "least mean gain", "least coverage", "nominal"}  # fmt: skip
+            "least mean gain", "least coverage", "nominal", "twins"}  # fmt: skip
 
 
 def estimate_text(row: pd.Series, prefix: str) -> str:
