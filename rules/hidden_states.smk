@@ -31,7 +31,7 @@ rule dump_hidden_states:
     benchmark:
         "results/benchmarks/dump_hidden_states/{corpus}/{model}.tsv"
     wildcard_constraints:
-        model=one_of(RUN_MODELS),
+        model=one_of(RUN_MODELS) if GIVEN_STATES else input_tables.SLUG,
     localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"

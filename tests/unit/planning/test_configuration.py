@@ -522,8 +522,8 @@ def test_a_slug_is_taken_also_where_something_else_is_wrong_with_its_row(models)
 
 def test_slugs_that_collide_with_files_of_another_row_are_refused(models, corpora):
     line = only(models.problems("m.untrained\tf\tladder\ttiny/w32-d1-s0"))
-    assert "ends in .untrained" in line
-    assert "ends in .train" in only(corpora.problems("c.train\tdocstrings\t"))
+    assert "holds .untrained" in line
+    assert "holds .train" in only(corpora.problems("c.train\tdocstrings\t"))
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ from infogeo.sources import cards, foreign, ladder_members, twin_groups
 from infogeo.sources.model_directory import GGUF, REPOSITORY, repository_hint, validate_directory
 from infogeo.sources.text_files import text_paths
 
-# Names in results/ that a slug would collide with: {corpus}.train.parquet, {model}.untrained.h5.
-RESERVED_SUFFIXES = {"models": ".untrained", "corpora": ".train"}
+# Names in results/ that a slug would collide with: {corpus}.train.parquet, {model}.untrained-0.h5.
+RESERVED = {"models": r".*(\.untrained)", "corpora": r".*(\.train)$"}
+# Slugs of models in paths, as a regular expression: what stands before a reserved name.
+SLUG = r"[A-Za-z0-9](?:[A-Za-z0-9_@-]|\.(?!untrained))*"
 # Files of texts, by the ends of their names: tables, and an object a line.
 TEXT_FILES = re.compile(r".*\.(parquet|jsonl|json|jsonl\.gz|json\.gz)", re.IGNORECASE)
 
@@ -143,10 +145,10 @@ def _header_problems(header: list[str], kind: str) -> list[str]:
 def _slug_problems(slugs: list[tuple[int, str]], kind: str) -> list[tuple[int, str]]:
     """Slugs that would write to the same file, also where upper and lower case are one."""
     problems, first = [], {}
-    suffix = RESERVED_SUFFIXES[kind]
+    reserved = RESERVED[kind]
     for number, slug in slugs:
-        if slug.lower().endswith(suffix):
-            problems.append((number, f"slug: {slug!r} ends in {suffix}, which results/ needs"))
+        if collision := re.match(reserved, slug.lower()):
+            problems.append((number, f"slug: {slug!r} holds {collision[1]}, which results/ needs"))
         if slug and slug.lower() in first:
             other, line = first[slug.lower()]
             like = "is" if other == slug else f"differs only in case from {other!r}, which is"
