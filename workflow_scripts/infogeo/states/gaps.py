@@ -107,7 +107,7 @@ def gapped_problem(model: LanguageModel, n: int) -> str:
     if "local" in getattr(config, "attention_layers", ()) and config.window_size < n:  # GPT-Neo
         return (
             f"{name} looks back over a window of {config.window_size} tokens, fewer than "
-            f"n = {n}, by a mask of its own, which would count the kept tokens alone."
+            f"n = {n}. Its own mask would count the kept tokens alone."
         )
     return ""
 

@@ -116,10 +116,10 @@ def settle_positions(model, own: dict, batch) -> None:
     if model.causal and later > ROUNDING[model.dtype]:
         raise InfogeoError(
             f"model {model.name!r}: {type(model.model).__name__} is not causal: its states move by "
-            f"{later:.2g} of their norm with a token that comes after them, so that it has no "
+            f"{later:.2g} of their norm with a token that comes after them. So it has no "
             "likelihoods, and the start of a text is not a shorter text. Set column `kind` of its "
-            "row in the models table to `encoder`, or is_decoder (or such) in its config.json if "
-            "it was trained as a decoder."
+            "row in the models table to `encoder`. If it was trained as a decoder, set is_decoder "
+            "(or such) in its config.json."
         )
 
 
@@ -132,8 +132,8 @@ def require_masked_padding(model, batch) -> None:
     if apart > ROUNDING[model.dtype]:
         raise InfogeoError(
             f"model {model.name!r}: {type(model.model).__name__} does not heed its attention mask: "
-            f"states of a text move by {apart:.2g} of their norm with the padding behind it, so "
-            "that they depend on the other texts of a batch. It cannot be measured."
+            f"states of a text move by {apart:.2g} of their norm with the padding behind it. They "
+            "depend on the other texts of a batch, and cannot be measured."
         )
 
 

@@ -102,7 +102,7 @@ def find(model, depth: int | None, run, name: str) -> Stream:
             return Stream(base, blocks, states | {"final": final}, output, output_type)
     raise InfogeoError(
         f"model {name!r}: {type(model).__name__} has no list of {depth} blocks (num_hidden_layers "
-        "in its config.json) that run once each, on what the one before hands on, so that its "
+        "in its config.json) that run once each, on what the one before hands on. So its "
         f"residual stream cannot be read. {_what_runs(lists, calls)}"
     )
 

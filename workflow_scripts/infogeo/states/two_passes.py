@@ -164,10 +164,10 @@ def _require_memory(run: CorpusWork, task: MeasureTask) -> None:
     limit = memory.limit_bytes()
     if at_once * each > limit:
         raise InfogeoError(
-            f"model {task.model.name!r}: without stored hidden states the spectra of the corpus "
-            f"at {len(task.layers)} layers of width {run.card['width']} take "
-            f"{at_once * each / 1e9:.3g} GB of memory ({at_once} × {each / 1e9:.3g}), and this "
-            f"job may use {limit / 1e9:.3g} GB (the least of machine, cgroup and SLURM). Choose "
+            f"model {task.model.name!r}: without stored hidden states, spectra of the corpus take "
+            f"{at_once * each / 1e9:.3g} GB of memory ({at_once} × {each / 1e9:.3g}; "
+            f"{len(task.layers)} layers of width {run.card['width']}). This job may use "
+            f"{limit / 1e9:.3g} GB, the least of machine, cgroup and SLURM. Choose "
             "fewer layers (config states.layers) or fewer workers (launch.workers), ask for more "
             "memory (mem_mb), or set keep_hidden_states to true."
         )
