@@ -311,6 +311,32 @@ rule figure_sentence_distances:
         "../workflow_scripts/figure_sentence_distances.py"
 
 
+rule figure_which_layer:
+    """Draw the label AUC of every layer beside measures without labels, and how these go with it."""
+    input:
+        layers="results/sentences/layers.parquet",
+        measures="results/sentences/which_layer.parquet",
+        profiles="results/scaling/profiles.parquet",
+    output:
+        **figure_outputs("which_layer", "which layer separates labels"),
+    log:
+        "results/logs/figure_which_layer/{corpus}.log",
+    benchmark:
+        "results/benchmarks/figure_which_layer/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(1000),
+    params:
+        **SENTENCE_CAPTION_PARAMS
+        | {"expected": [*[WHICH_LAYER.fingerprint()] * 2, LAWS.fingerprint()]},
+        n_of_measures=WHICH_LAYER.params["n"],
+        logic=logic("figure_which_layer"),
+    script:
+        "../workflow_scripts/figure_which_layer.py"
+
+
 rule sentence_view:
     """Write a page of the maps: texts on hover, model and depth to choose."""
     input:

@@ -151,6 +151,56 @@ rule summarise_sentences:
         "../workflow_scripts/summarise_sentences.py"
 
 
+WHICH_LAYER = recipe(
+    "which_layer",
+    corpora=JUDGED,
+    models=list(MODELS),
+    families=[row["family"] for row in MODELS.values()],
+    with_twins=list(RUN_MODELS),
+    # Of the measures beside the AUCs: that of the sentences where there is such a one.
+    n=CONFIG["sentences"]["n"]
+    if CONFIG["sentences"]["n"] in CONFIG["spectra"]["n"]
+    else CONFIG["headline"]["n"],
+    draws=CONFIG["scaling"]["draws"],
+    seed=CONFIG["seed"],
+    expected=[GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED)],
+    expected_untrained=[TWIN_GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED, RUN_MODELS)],
+    expected_profiles=LAWS.fingerprint(),
+)
+
+
+rule which_layer:
+    """The label AUC of every layer, and which measures without labels go with it over layers."""
+    input:
+        profiles="results/scaling/profiles.parquet",
+        trained=per_model_and_corpus("results/sentences/{corpus}/{model}.h5", JUDGED),
+        untrained=per_model_and_corpus(
+            "results/sentences/{corpus}/{model}.untrained.h5", JUDGED, RUN_MODELS
+        ),
+    output:
+        layers="results/sentences/layers.parquet",
+        measures="results/sentences/which_layer.parquet",
+        table=report(
+            "results/tables/which_layer.csv",
+            category="Tables",
+            labels={"table": "which layer separates labels"},
+        ),
+    log:
+        "results/logs/which_layer.log",
+    benchmark:
+        "results/benchmarks/which_layer.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes_over_all("which_layer"),
+        runtime=minutes_over_all("which_layer"),
+    params:
+        **WHICH_LAYER.params,
+    script:
+        "../workflow_scripts/which_layer.py"
+
+
 MAPS = recipe(
     "sentence_maps",
     "corpus",

@@ -50,8 +50,16 @@ PARTS = {
         "pages": [],
     },
     "sentences": {
-        "tables": ["sentences.csv", "sentence_trends.csv", "sentences.md", "sentences.txt"],
-        "figures": per_corpus("sentence_maps", "sentence_distances", corpora=JUDGED),
+        "tables": [
+            "sentences.csv",
+            "sentence_trends.csv",
+            "which_layer.csv",
+            "sentences.md",
+            "sentences.txt",
+        ],
+        "figures": per_corpus(
+            "sentence_maps", "sentence_distances", "which_layer", corpora=JUDGED
+        ),
         "pages": per_corpus("sentence_view", corpora=JUDGED),
     },
     "similarity": {

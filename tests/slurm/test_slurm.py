@@ -30,13 +30,14 @@ PER_MODEL = GPU_RULES | {
 # Over all models; write_tables and write_claims stay with the head.
 SUMMARIES = {
     "random_null", "fit_scaling_laws", "summarise_context", "summarise_sentences", "compare_theory",
-    "model_similarity", "summarise_dimension",
+    "model_similarity", "summarise_dimension", "which_layer",
 }  # fmt: skip
 DRAWN = {
     "figure_entropy", "figure_conditional_entropy", "figure_depth", "figure_width_pairs",
     "figure_information_gain", "figure_token_selection", "figure_token_ablation",
     "figure_sentence_maps", "figure_sentence_distances", "sentence_maps", "sentence_view",
-    "text_view", "figure_layer_similarity", "figure_model_similarity", "figure_dimension",
+    "figure_which_layer", "text_view", "figure_layer_similarity", "figure_model_similarity",
+    "figure_dimension",
 }  # fmt: skip
 OF_PAIRS = {"paired_differences"}  # two sizes have no law; three have one
 ONCE = {"fetch_corpus", "sentence_sample", "prepare_ladder", "simulate_skills", "fit_published"}

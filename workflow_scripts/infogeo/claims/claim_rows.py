@@ -18,6 +18,7 @@ COLLAPSE, EXPANSION = "entropy collapses early in training", "entropy expands in
 COMPRESSION = "entropy is compressed late in training"
 LEADS, EARLIER = "entropy leads the loss", "larger models settle earlier"
 START = "step 0 is an untrained twin"
+LAYER = "a measure without labels chooses the layer"
 CLAIMS = (POWER, BEYOND, RIDGE, LASSO, DISTRIBUTED, MEANS, COVARIANCES, BETTER, LARGER, LEMMA,
           THEOREM, VALLEY, COLLAPSE, EXPANSION, COMPRESSION, LEADS, EARLIER,
           START)  # fmt: skip

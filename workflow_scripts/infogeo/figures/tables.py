@@ -76,6 +76,13 @@ NEEDED = {
             *MODEL, "width", "replicate", "depth", "first", "distance", "score",
             "value", "low", "high", "untrained", "untrained_low", "untrained_high",
         ],
+        "layers": [
+            *MODEL, "layer", "relative_depth", "first", "auc", "low", "high", "untrained",
+        ],
+        "which_layer": [
+            "corpus", "family", "model", "scope", "convention", "first", "metric",
+            "rho", "rho_low", "rho_high", "untrained", "problems",
+        ],
         "maps": [
             "model", "depth", "doc_id", "label",
             "pca_1", "pca_2", "umap_1", "umap_2", "explained_1", "explained_2",

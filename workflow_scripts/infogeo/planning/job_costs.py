@@ -158,6 +158,7 @@ class Job:
         # The first tokens in float32, one layer of them searched for what is not finite; and the
         # matrices, of which some are made of others.
         states = 5 * depths * self.sampled * n * width
+        states += 2 * 4 * self.layers * self.sampled * width * draws  # means of all layers
         matrices = 8 * self.sampled**2 * (len(names) * depths * draws + 4)
         of_covariances = sum(name.startswith(("js", "bures")) for name in names)
         pairs = self.sampled * (self.sampled - 1) / 2
@@ -345,6 +346,17 @@ class Summary:
         of_matrices = 1.7 * 8 * matrices * max(squares, default=0)
         seconds = 10 + 30 * len(self.corpora) + 5.5 / 174**2 * self.models * sum(squares)
         return 300e6 + 6e5 * self.pairs + of_matrices, seconds
+
+    def which_layer(self):
+        """One model's means at all layers, and one distance of each; 40 ns a pair of texts each.
+
+        The table has a row for each measure of a model, without its layers.
+        """
+        squares = [texts**2 for texts in self.sampled]
+        of_model = 16 * self.layers * max(self.sampled, default=0) * 4096 * (1 + self.draws)
+        of_model += 300 * max(squares, default=0)
+        seconds = 10 + 4e-8 * 2 * self.models * self.layers * (1 + self.draws) * sum(squares)
+        return NUMPY_BYTES + TABLE_BYTES + of_model + MEAN_BYTES * self.means, 6 * seconds
 
     def model_similarity(self):
         """As `Job.layer_similarity`, of models of width 4096 in place of layers."""

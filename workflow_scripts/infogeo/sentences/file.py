@@ -1,6 +1,6 @@
 """The file of mean embeddings and distances of a model's texts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class Sentences:
     distances : dict of (draw, depth, first, name) to (m, m) float64 array
         Symmetric, the diagonal 0. first: with the first tokens of the texts (``in``) or without
         (``out``). Depth and first "" where no model is needed.
+    layer_means : dict of (draw, layer, first) to (m, d) float32 array
+        Mean over the n tokens, or over all but the first, at every layer that is stored.
     """
 
     doc_ids: list[str]
@@ -37,14 +39,16 @@ class Sentences:
     n: int
     means: dict[tuple[int, str], np.ndarray]
     distances: dict[tuple[int, str, str, str], np.ndarray]
+    layer_means: dict[tuple[int, str, str], np.ndarray] = field(default_factory=dict)
 
 
 def save(path, sentences: Sentences, fingerprint: str) -> None:
     """Write as HDF5, whole or not at all; the same numbers give the same bytes.
 
     ``/texts/{doc_id,label,source}``, ``/means/{draw}/{depth}``,
-    ``/distances/{draw}/{depth}/{first}/{name}``, ``/baselines/{name}``; the reasons as attributes
-    of ``/left_out``; ``n``, ``format``, ``format_version`` and ``fingerprint`` on ``/``.
+    ``/distances/{draw}/{depth}/{first}/{name}``, ``/baselines/{name}``,
+    ``/layer_means/{draw}/{layer}/{first}``; the reasons as attributes of ``/left_out``; ``n``,
+    ``format``, ``format_version`` and ``fingerprint`` on ``/``.
 
     Raises
     ------
@@ -65,6 +69,8 @@ def save(path, sentences: Sentences, fingerprint: str) -> None:
         for (draw, depth, first, name), values in sentences.distances.items():
             place = f"distances/{draw}/{depth}/{first}/{name}" if depth else f"baselines/{name}"
             hdf5.put_checked(file, place, values)
+        for key, values in sentences.layer_means.items():
+            hdf5.put_checked(file, "/".join(map(str, ("layer_means", *key))), values)
 
 
 def load(path, expected: str | None = None) -> Sentences:
@@ -99,6 +105,12 @@ def load(path, expected: str | None = None) -> Sentences:
         for name in BASELINES:
             if f"baselines/{name}" in file:
                 distances[0, "", "", name] = file[f"baselines/{name}"][:]
+        layer_means = {
+            (int(draw), layer, first): dataset[:]
+            for draw in sorted(file.get("layer_means", {}), key=int)
+            for layer, of_layer in file["layer_means"][draw].items()
+            for first, dataset in of_layer.items()
+        }
         left_out = {reason: int(number) for reason, number in file["left_out"].attrs.items()}
         names = (list(file[f"texts/{name}"].asstr()[:]) for name in ("doc_id", "label", "source"))
-        return Sentences(*names, left_out, int(file.attrs["n"]), means, distances)
+        return Sentences(*names, left_out, int(file.attrs["n"]), means, distances, layer_means)

@@ -107,17 +107,55 @@ def measure(
         "bag_of_words": lambda: bag_of_words(texts.token_ids),
     }
     facts = texts.doc_ids, texts.labels, texts.sources, texts.left_out, texts.n
-    means, distances = {}, {}
+    means, distances, layer_means = {}, {}, {}
     if not len(texts):
         return Sentences(*facts, means, distances)
     for draw, states in enumerate(draws):
-        for layer, Z in layers_of_texts(states, texts, set(layers.values())):
+        passing = LayerMeans(states, texts)
+        for layer, Z in layers_of_texts(passing, texts, set(layers.values())):
             of_layer = _of_layer(Z, names)
             for depth in (depth for depth in layers if layers[depth] == layer):
                 means[draw, depth] = Z.mean(axis=1, dtype=np.float64).astype(np.float32)
                 distances |= {(draw, depth, *key): values for key, values in of_layer.items()}
+        layer_means |= {(draw, *key): rows for key, rows in passing.complete().items()}
     distances |= {(0, "", "", name): without_model[name]() for name in BASELINES if name in names}
-    return Sentences(*facts, means, distances)
+    return Sentences(*facts, means, distances, layer_means)
+
+
+class LayerMeans:
+    """The mean states of the texts at every layer that passes by, with the first token and without.
+
+    Called, it gives the states on as they come.
+
+    Parameters
+    ----------
+    states : callable
+        See `layers_of_texts`.
+    texts : SampledTexts
+    """
+
+    def __init__(self, states: States, texts: SampledTexts):
+        self.states, self.n = states, texts.n
+        self.place = {text: row for row, text in enumerate(texts.index.tolist())}
+        self.doc_ids = dict(zip(texts.index.tolist(), texts.doc_ids, strict=True))
+        self.means: dict[tuple[str, str], np.ndarray] = {}
+
+    def __call__(self) -> Iterator[tuple[int, str, np.ndarray]]:
+        for text, layer, Z in self.states():
+            if text in self.place and len(Z) >= self.n:
+                for first, rows in zip(FIRST, (Z[: self.n], Z[1 : self.n]), strict=True):
+                    if (layer, first) not in self.means:
+                        shape = len(self.place), Z.shape[1]
+                        self.means[layer, first] = np.full(shape, np.nan, np.float32)
+                    mean = rows.mean(axis=0, dtype=np.float64)
+                    if not np.isfinite(mean).all():
+                        check_finite(Z[: self.n], f"text {self.doc_ids[text]!r}, layer {layer}")
+                    self.means[layer, first][self.place[text]] = mean
+            yield text, layer, Z
+
+    def complete(self) -> dict[tuple[str, str], np.ndarray]:
+        """(layer, first) → means (m, d) of the layers at which every text has one."""
+        return {key: rows for key, rows in self.means.items() if np.isfinite(rows).all()}
 
 
 def _of_layer(Z, names) -> dict[tuple[str, str], np.ndarray]:
@@ -178,4 +216,11 @@ def of_store(
     )
     layers = layers_at(depths, blocks, store.layers, depth_tolerance)
     names = [layer for layer in store.layers if layer in layers.values()]
-    return texts, measure(texts, [lambda: store.states(names)], layers)
+    others = [layer for layer in store.layers if layer not in names]
+
+    def states():
+        yield from store.states(names)
+        for layer in others:
+            yield from ((text, layer, store.read(text, layer)) for text in texts.index.tolist())
+
+    return texts, measure(texts, [states], layers)

@@ -170,7 +170,17 @@ class Separation:
         In each stratum they sum to 0, and their squares are the jackknife's variance
         (k − 1)/k Σ (θ₍₋ₛ₎ − mean θ₍₋₎)² (Efron and Stein 1981; stratified: Jones 1974).
         """
-        left_out = self.without_each_source(distance)
+        return self._influence_of(self.without_each_source(distance))
+
+    def auc(self, distance) -> tuple[float, np.ndarray]:
+        """The AUC alone, and its influence (sources,): see `values` and `influence`."""
+        pairs = self.sorted_pairs(self.texts.checked(distance))
+        left_out = aucs_without_each(*pairs, self.texts.sources)
+        value = weighted_auc(*pairs, np.ones(len(self.texts)))
+        return value, self._influence_of(left_out[:, None])[:, 0]
+
+    def _influence_of(self, left_out) -> np.ndarray:
+        """Influence (sources, scores) from the scores without each source."""
         influence = np.empty_like(left_out)
         for stratum in np.unique(self.texts.strata):
             some = self.texts.strata == stratum

@@ -74,10 +74,9 @@ def of_twins(
     )
     stored = choose_layers(layers, card["layers"])
     at = layers_at(depths, card["layers"], stored, depth_tolerance)
-    names = [layer for layer in stored if layer in at.values()]
     twins = loading.twins(card, draws, dtype=dtype, seed=seed, trust_remote_code=trust_remote_code)
     states = (
-        partial(batches.states, twin, encoded, doc_ids, names, batch_tokens, FIELD)
+        partial(batches.states, twin, encoded, doc_ids, stored, batch_tokens, FIELD)
         for twin in twins
     )
     return texts, measure(texts, states, at, CHEAPER)
