@@ -40,7 +40,11 @@ rule fit_published:
 rule write_claims:
     """Set a verdict on each of the paper's claims beside its estimate, its control and its error rate."""
     input:
-        **({"trends": "results/sentences/trends.parquet"} if JUDGED else {}),
+        **{
+            name: f"results/sentences/{name}.parquet"
+            for name in ("trends", "which_layer")
+            if JUDGED
+        },
         **{
             name: f"results/context/{name}.parquet"
             for name in ("gain", "selection", "distribution")
@@ -90,6 +94,7 @@ rule write_claims:
         expected_published=PUBLISHED_LAWS.fingerprint(),
         expected_context=CONTEXT.fingerprint(),
         expected_trends=SENTENCES.fingerprint(),
+        expected_which_layer=WHICH_LAYER.fingerprint(),
         expected_skills=SKILLS.fingerprint(),
         logic=logic("write_claims"),
     script:

@@ -154,17 +154,20 @@ rule summarise_sentences:
 WHICH_LAYER = recipe(
     "which_layer",
     corpora=JUDGED,
-    models=list(MODELS),
-    families=[row["family"] for row in MODELS.values()],
-    with_twins=list(RUN_MODELS),
+    models=STUDIED["sentences"],
+    families=of_study("sentences", "family"),
+    with_twins=with_twins(STUDIED["sentences"]),
     # Of the measures beside the AUCs: that of the sentences where there is such a one.
     n=CONFIG["sentences"]["n"]
     if CONFIG["sentences"]["n"] in CONFIG["spectra"]["n"]
     else CONFIG["headline"]["n"],
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
-    expected=[GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED)],
-    expected_untrained=[TWIN_GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED, RUN_MODELS)],
+    expected=[GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED, STUDIED["sentences"])],
+    expected_untrained=[
+        TWIN_GEOMETRY.fingerprint(pair_of_twins(pair))
+        for pair in pairs(JUDGED, with_twins(STUDIED["sentences"]))
+    ],
     expected_profiles=LAWS.fingerprint(),
 )
 
@@ -173,9 +176,13 @@ rule which_layer:
     """The label AUC of every layer, and which measures without labels go with it over layers."""
     input:
         profiles="results/scaling/profiles.parquet",
-        trained=per_model_and_corpus("results/sentences/{corpus}/{model}.h5", JUDGED),
-        untrained=per_model_and_corpus(
-            "results/sentences/{corpus}/{model}.untrained.h5", JUDGED, RUN_MODELS
+        trained=per_model_and_corpus(
+            "results/sentences/{corpus}/{model}.h5", JUDGED, STUDIED["sentences"]
+        ),
+        untrained=twins_per_model(
+            "results/sentences/{corpus}/{model}.untrained.h5",
+            JUDGED,
+            with_twins(STUDIED["sentences"]),
         ),
     output:
         layers="results/sentences/layers.parquet",

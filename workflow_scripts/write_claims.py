@@ -30,6 +30,7 @@ def main(files, params, output) -> None:
     if hasattr(files, "trends"):
         trends = read("trends", "trends")
         rows += sentence_claims.of_sentences(trends, rates)
+        rows += sentence_claims.of_layers(read("which_layer", "which_layer"), rates)
         separated = set(zip(trends["corpus"], trends["family"], strict=True))
     others = [family for family in families if family not in separated]
     rows += sentence_claims.not_judged(

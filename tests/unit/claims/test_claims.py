@@ -302,7 +302,35 @@ def test_a_distance_separates_meaning_only_beyond_every_control(value, gaps, ver
 def test_a_corpus_without_labels_cannot_be_judged_by_them():
     rows = sentence_claims.not_judged([("c", "f"), ("d", "f")], {"c": "labels", "d": ""})
     assert {row["verdict"] for row in rows} == {"not available"}
-    assert [row["to_add"] for row in rows] == 4 * ["labels"] + 4 * [sentence_claims.DEPTHS]
+    assert [row["to_add"] for row in rows] == 5 * ["labels"] + 5 * [sentence_claims.DEPTHS]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "rhos", "verdict", "model"),
+    [
+        (["supported", "supported"], [0.9, 0.7], "supported", "m1"),
+        (["supported", "supported"], [0.9, -0.7], "inconclusive", "m1"),
+        (["contradicted", "contradicted"], [0.1, -0.3], "contradicted", "m1"),
+        (["supported", "inconclusive"], [0.9, 0.7], "inconclusive", "m1"),
+        (["not available", "supported"], [np.nan, 0.7], "supported", "m1"),
+        (["not available", "not available"], [np.nan, np.nan], "not available", None),
+    ],
+)
+def test_a_measure_chooses_the_layer_where_it_does_in_every_model_with_one_sign(
+    verdicts, rhos, verdict, model
+):
+    rows = pd.DataFrame({
+        "corpus": "c", "family": "f", "model": ["m0", "m1"], "headline": True, "layers": 6,
+        "texts": 40, "verdict": verdicts, "rho": rhos, "rho_low": rhos, "rho_high": rhos,
+        "untrained": 0.1, "problems": "3 layers",
+    })  # fmt: skip
+    (row,) = sentence_claims.of_layers(rows, claim_rows.error_rates())
+    assert row["verdict"] == verdict
+    if model is None:
+        assert row["to_add"] == "3 layers"
+    else:
+        assert model in row["rests_on"]
+        assert row["false_rate"] > 0
 
 
 def test_a_claim_on_sentences_says_what_the_same_rule_finds_without_the_first_token():
@@ -369,7 +397,8 @@ def test_measured_claims_come_first_in_the_order_of_the_paper():
     assert frame["source"].tolist()[-4:] == 4 * ["p.csv"]
     measured = frame[frame["source"] == claim_rows.MEASURED]["claim"]
     order = [claim_rows.CLAIMS.index(claim) for claim in measured]
-    assert order == sorted(order) and set(order) == set(range(9))
+    of_labels = claim_rows.CLAIMS.index(claim_rows.LAYER)
+    assert order == sorted(order) and set(order) == {*range(9), of_labels}
 
 
 def test_the_texts_hold_every_claim_its_verdict_and_its_rate():

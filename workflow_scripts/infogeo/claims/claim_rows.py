@@ -20,7 +20,7 @@ LEADS, EARLIER = "entropy leads the loss", "larger models settle earlier"
 START = "step 0 is an untrained twin"
 LAYER = "a measure without labels chooses the layer"
 CLAIMS = (POWER, BEYOND, RIDGE, LASSO, DISTRIBUTED, MEANS, COVARIANCES, BETTER, LARGER, LEMMA,
-          THEOREM, VALLEY, COLLAPSE, EXPANSION, COMPRESSION, LEADS, EARLIER,
+          THEOREM, VALLEY, LAYER, COLLAPSE, EXPANSION, COMPRESSION, LEADS, EARLIER,
           START)  # fmt: skip
 MEASURED, SIMULATED = "measured", "simulated"
 

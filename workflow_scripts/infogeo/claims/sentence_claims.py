@@ -7,11 +7,13 @@ from infogeo.claims.claim_rows import (
     BETTER,
     COVARIANCES,
     LARGER,
+    LAYER,
     MEANS,
     MEASURED,
     MIN_SIZES,
     NONE,
     Estimate,
+    agreed,
     ends,
     more_sizes,
     rate_of,
@@ -55,6 +57,46 @@ def of_sentences(trends: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
     return rows
 
 
+def of_layers(which_layer: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
+    """Whether the declared measure without labels chooses the layer, per family.
+
+    Models with too few layers say nothing of it.
+
+    Parameters
+    ----------
+    which_layer : pandas.DataFrame
+        sentences/which_layer.parquet.
+    rates : pandas.DataFrame
+        error_rates.csv.
+    """
+    rows = []
+    declared = which_layer[which_layer["headline"].astype(bool)]
+    for (corpus, family), models in declared.groupby(["corpus", "family"], sort=False):
+        about = MEASURED, corpus, family
+        judged = models[models["verdict"] != "not available"]
+        if not len(judged):
+            rows.append(row_of(LAYER, about, "entropy centred", NONE, NONE, "not available",
+                               np.nan, "", models["problems"].iloc[0]))  # fmt: skip
+            continue
+        verdict = agreed(judged["verdict"], "supported", "contradicted")
+        if verdict == "supported" and judged["rho"].gt(0).nunique() > 1:
+            verdict = "inconclusive"  # one measure would choose the best layer, and the worst
+        # Of the models the one that speaks least for the verdict.
+        size = judged["rho"].abs()
+        weakest = judged.loc[size.idxmax() if verdict == "contradicted" else size.idxmin()]
+        twins = Estimate("untrained twins", weakest["untrained"])
+        rests_on = (
+            f"{weakest['layers']} layers, {weakest['texts']} texts, {weakest['model']}, least of "
+            f"{len(judged)} of {len(models)} models with enough layers"
+        )
+        rows.append(row_of(
+            LAYER, about, "entropy centred", ends(weakest, "rho", "rank correlation with the AUC"),
+            twins, verdict, rate_of(rates, "layer", verdict), rests_on,
+            "more layers, or more texts with labels" if verdict == "inconclusive" else "",
+        ))  # fmt: skip
+    return rows
+
+
 def not_judged(families: list[tuple[str, str]], lacking: dict[str, str]) -> list[dict]:
     """Rows of families, (corpus, family), without a row in sentences/trends.parquet.
 
@@ -68,7 +110,7 @@ def not_judged(families: list[tuple[str, str]], lacking: dict[str, str]) -> list
         row_of(claim, (MEASURED, corpus, family), "", NONE, NONE, "not available", np.nan, "",
              lacking[corpus] or DEPTHS)
         for corpus, family in families
-        for claim in (MEANS, COVARIANCES, BETTER, LARGER)
+        for claim in (MEANS, COVARIANCES, BETTER, LARGER, LAYER)
     ]  # fmt: skip
 
 
