@@ -102,6 +102,18 @@ def test_every_distance_of_a_model():
     assert found.left_out == texts.left_out
 
 
+def test_means_are_taken_at_every_layer_that_passes_by():
+    states, texts = every_state(), texts_of(n=5)
+    found = measure(texts, [by_layer(states)], {"0.5": "1"}).layer_means
+    assert set(found) == {(0, layer, first) for layer in states for first in ("in", "out")}
+    Z = np.stack([states["final"][i][:5] for i in (0, 2, 3)]).astype(float)
+    np.testing.assert_allclose(found[0, "final", "in"], Z.mean(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(found[0, "final", "out"], Z[:, 1:].mean(axis=1), rtol=1e-6)
+    states["0"][2][3, 1] = np.nan
+    with pytest.raises(InfogeoError, match=r"text 't2', layer 0: token 3, coordinate 1 is nan"):
+        measure(texts, [by_layer(states)], {"0.5": "1"})
+
+
 def test_twins_have_draws_and_no_bures_nor_baselines():
     texts = texts_of()
     draws = (by_layer(every_state(seed)) for seed in (1, 2))

@@ -21,7 +21,7 @@ def measured():
 def assert_same(one: Sentences, other: Sentences):
     for name in ("doc_ids", "labels", "sources", "left_out", "n"):
         assert getattr(one, name) == getattr(other, name)
-    for name in ("means", "distances"):
+    for name in ("means", "distances", "layer_means"):
         left, right = getattr(one, name), getattr(other, name)
         assert set(left) == set(right)
         for key in left:

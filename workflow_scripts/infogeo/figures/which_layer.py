@@ -77,9 +77,15 @@ def which_layer(layers, measures, profiles, *, corpus: str, n: int) -> Figure:
             leave_empty(figure.subplots(), f"not available: {next(iter(reasons), 'no AUC')}")
             return figure
         remark(figure, note_on_family(layers, corpus))
-        axes = figure.subplots(3, len(models), squeeze=False, height_ratios=[2.2, 2.2, 3])
-        for column, (role, model) in zip(axes.T, models.items(), strict=True):
-            letters = "ace" if column[0] is axes[0, 0] else "bdf"
+        above, below = figure.subfigures(2, 1, height_ratios=[4.2, 3.2])
+        axes = [
+            *above.subplots(2, len(models), squeeze=False),
+            below.subplots(1, len(models), sharey=True, squeeze=False)[0],
+        ]
+        columns = zip(*axes, strict=True)
+        for letters, column, (role, model) in zip(
+            ("ace", "bdf"), columns, models.items(), strict=False
+        ):
             title = with_size(layers, corpus, role, model)
             titled(column[0], letters[0], f"label AUC of mean states\n{title}", "")
             draw_aucs(column[0], select(layers, corpus=corpus, model=model))
@@ -92,9 +98,9 @@ def which_layer(layers, measures, profiles, *, corpus: str, n: int) -> Figure:
                 draw_entropies(column[1], rows)
             rows = select(measures, corpus=corpus, model=model)
             reason = "" if np.isfinite(rows["rho"]).any() else why_empty(rows)
-            if titled(column[2], letters[2], "rank correlation with the AUC over layers", reason):
+            if titled(column[2], letters[2], "rank correlation with the AUC", reason):
                 draw_correlations(column[2], rows)
-        legend_below(figure, handles(), 3)
+        legend_below(below, handles(), 3)
     return figure
 
 
@@ -161,6 +167,7 @@ def draw_correlations(ax, rows: pd.DataFrame) -> None:
         if not np.isfinite(own["rho"]).any():
             ax.text(0, place, "n/a", ha="center", va="center", fontsize=5.5, color=GREY)
     ax.set(xlim=(-1.05, 1.05), ylim=(len(MEASURES) - 0.4, -0.6), xlabel="Spearman's ρ")
+    linear_axis(ax.xaxis, most=5)
     ax.set_yticks(range(len(MEASURES)), list(MEASURES))
     ax.grid(False, axis="y")
     ax.tick_params(axis="y", length=0)

@@ -1,0 +1,75 @@
+"""The figure of which layer separates labels: every mark is a number of the tables."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+from infogeo.figures.which_layer import MEASURES, which_layer
+
+LAYERS = ["0", "1", "2", "3", "final"]
+MODELS = {"small": 10, "large": 20}
+
+
+def tables():
+    rng = np.random.default_rng(0)
+    layers, measures, profiles = [], [], []
+    for model, N in MODELS.items():
+        about = {"corpus": "docs", "family": "f", "model": model, "N": N}
+        for first in ("in", "out"):
+            for at, layer in enumerate(LAYERS):
+                here = about | {"layer": layer, "relative_depth": min(at / 3, 1), "first": first}
+                auc, y = rng.uniform(0.6, 0.9), rng.uniform(2, 3)
+                layers.append(here | {"auc": auc, "low": auc - 0.1, "high": auc + 0.1,
+                                      "untrained": 0.5})  # fmt: skip
+                profiles.append(here | {
+                    "scope": "text", "metric": "entropy", "convention": "centred", "n": 8,
+                    "params_total": N, "width": 4, "layers": 3, "run": "", "step": 0, "y": y,
+                    "y_low": y - 0.1, "y_high": y + 0.1, "untrained": 2.0,
+                })  # fmt: skip
+        for scope, convention, metric in MEASURES.values():
+            for first in ("",) if scope == "last" else ("in", "out"):
+                rho = rng.uniform(-1, 1)
+                measures.append(about | {
+                    "scope": scope, "convention": convention, "first": first, "metric": metric,
+                    "rho": rho, "rho_low": rho - 0.1, "rho_high": rho + 0.1, "untrained": 0.1,
+                    "problems": "",
+                })  # fmt: skip
+    return tuple(map(pd.DataFrame, (layers, measures, profiles)))
+
+
+def artists(figure, gid):
+    return figure.findobj(lambda artist: artist.get_gid() == gid)
+
+
+def words(figure):
+    texts = (text.get_text() for text in figure.findobj(matplotlib.text.Text))
+    return " ".join(" ".join(texts).split())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_layer_and_measure_stands_at_its_number(model):
+    layers, measures, profiles = tables()
+    figure = which_layer(layers, measures, profiles, corpus="docs", n=8)
+    for name, frame, column in (("auc", layers, "auc"), ("entropy", profiles, "y")):
+        for first, suffix in (("in", ""), ("out", " out")):
+            own = frame[(frame["model"] == model) & (frame["first"] == first)]
+            (line,) = artists(figure, f"{name}{suffix}/{model}")
+            np.testing.assert_array_equal(line.get_ydata(), own[column])
+    for name, (scope, convention, metric) in MEASURES.items():
+        keys = {"model": model, "scope": scope, "convention": convention, "metric": metric}
+        own = measures[np.logical_and.reduce([measures[k] == v for k, v in keys.items()])]
+        for row in own.itertuples():
+            (mark,) = artists(figure, f"rho {row.first}/{model}/{name}")
+            assert mark.get_xdata().tolist() == [row.rho]
+            (ends,) = artists(figure, f"rho interval {row.first}/{model}/{name}")
+            assert ends.get_segments()[0][:, 0].tolist() == [row.rho_low, row.rho_high]
+
+
+def test_a_corpus_or_model_without_numbers_says_why():
+    layers, measures, profiles = tables()
+    measures = measures.assign(rho=np.nan, problems="3 layers: 5 are needed")
+    figure = which_layer(layers, measures, profiles, corpus="docs", n=8)
+    assert words(figure).count("not available: 3 layers: 5 are needed") == 2
+    figure = which_layer(layers.iloc[:0], measures, profiles, corpus="docs", n=8)
+    assert "not available: 3 layers: 5 are needed" in words(figure)
