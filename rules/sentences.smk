@@ -158,9 +158,11 @@ WHICH_LAYER = recipe(
     families=of_study("sentences", "family"),
     with_twins=with_twins(STUDIED["sentences"]),
     # Of the measures beside the AUCs: that of the sentences where there is such a one.
-    n=CONFIG["sentences"]["n"]
-    if CONFIG["sentences"]["n"] in CONFIG["spectra"]["n"]
-    else CONFIG["headline"]["n"],
+    n=(
+        CONFIG["sentences"]["n"]
+        if CONFIG["sentences"]["n"] in CONFIG["spectra"]["n"]
+        else CONFIG["headline"]["n"]
+    ),
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
     expected=[GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED, STUDIED["sentences"])],

@@ -57,9 +57,7 @@ PARTS = {
             "sentences.md",
             "sentences.txt",
         ],
-        "figures": per_corpus(
-            "sentence_maps", "sentence_distances", "which_layer", corpora=JUDGED
-        ),
+        "figures": per_corpus("sentence_maps", "sentence_distances", "which_layer", corpora=JUDGED),
         "pages": per_corpus("sentence_view", corpora=JUDGED),
     },
     "similarity": {
