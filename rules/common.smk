@@ -34,7 +34,10 @@ except InfogeoError as error:
 # The folder of results, in another one where a module has a prefix.
 RESULTS = workflow.modifier.path_modifier.replace_prefix("results/").rstrip("/")
 LADDERS = CONFIG["ladders"]
-LADDER_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "ladder"]
+CHECKPOINTS = [slug for slug, row in MODELS.items() if row["checkpoint_of"]]
+LADDER_MODELS = [
+    slug for slug, row in MODELS.items() if row["source"] == "ladder" and slug not in CHECKPOINTS
+]
 LOCAL_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "local"]
 # The models that take part in each study: all in that of entropy.
 STUDIED = {

@@ -33,6 +33,8 @@ def pair_of_twins(wildcards) -> SimpleNamespace:
 
 def fingerprint_of_model(wildcards) -> str:
     """The fingerprint of a model, whichever rule makes it."""
+    if wildcards.model in CHECKPOINTS:
+        return TAKEN.fingerprint(wildcards)
     makers = {"ladder": TRAINED, "local": LOCAL, "hub": DOWNLOADED, "states": DESCRIBED}
     return makers[MODELS[wildcards.model]["source"]].fingerprint(wildcards)
 

@@ -50,6 +50,7 @@ TRAINED = recipe(
     beta2=lambda w: ladder_of(w.model)["beta2"],
     init_std=lambda w: ladder_of(w.model)["init_std"],
     head_width=lambda w: ladder_of(w.model)["head_width"],
+    checkpoints=lambda w: ladder_members.checkpoints(ladder_of(w.model)),
     expected=lambda w: [LADDER.fingerprint(SimpleNamespace(ladder=member(w.model)["ladder"]))],
 )
 
@@ -65,6 +66,7 @@ rule train_ladder:
         tokenizer="results/models/{model}/tokenizer.json",
         tokenizer_config="results/models/{model}/tokenizer_config.json",
         curve="results/models/{model}/training.csv",
+        checkpoints="results/models/{model}/checkpoints.safetensors",
     log:
         "results/logs/train_ladder/{model}.log",
     benchmark:
@@ -81,6 +83,43 @@ rule train_ladder:
         **TRAINED.params,
     script:
         "../workflow_scripts/train_ladder.py"
+
+
+TAKEN = recipe(
+    "take_checkpoint",
+    "model",
+    step=lambda w: MODELS[w.model]["step"],
+    train_tokens=lambda w: MODELS[w.model]["train_tokens"],
+    expected=lambda w: TRAINED.fingerprint(SimpleNamespace(model=MODELS[w.model]["checkpoint_of"])),
+)
+
+
+rule take_checkpoint:
+    """Describe a ladder model at one step of its training, from the weights that the training has kept."""
+    input:
+        end=lambda w: f"results/models/{MODELS[w.model]['checkpoint_of']}/model.json",
+        weights=lambda w: f"results/models/{MODELS[w.model]['checkpoint_of']}/checkpoints.safetensors",
+    output:
+        model="results/models/{model}/model.json",
+        config="results/models/{model}/config.json",
+        weights="results/models/{model}/model.safetensors",
+        tokenizer="results/models/{model}/tokenizer.json",
+        tokenizer_config="results/models/{model}/tokenizer_config.json",
+    log:
+        "results/logs/take_checkpoint/{model}.log",
+    benchmark:
+        "results/benchmarks/take_checkpoint/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(CHECKPOINTS),
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(1000),
+    params:
+        **TAKEN.params,
+    script:
+        "../workflow_scripts/take_checkpoint.py"
 
 
 LOCAL = recipe(

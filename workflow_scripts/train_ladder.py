@@ -29,6 +29,7 @@ def main(files, params, output) -> None:
         **{name: getattr(params, name) for name in SETTINGS},
         peak=params.learning_rate,
         fingerprint=params.fingerprint,
+        checkpoints=params.checkpoints,
         expected=expected,
     )
     description = models.describe(

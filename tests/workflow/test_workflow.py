@@ -291,6 +291,26 @@ def test_a_row_with_steps_is_a_model_a_step_of_which_each_has_four_jobs(unrun):
     assert {"training_paths", "figure_training"} <= announced
 
 
+def test_checkpoints_of_a_ladder_are_taken_from_its_training_and_share_its_twins(checkout):
+    checkout.edit("config/models.tsv", "trust_remote_code", "trust_remote_code\tsteps")
+    with checkout.path("config/models.tsv").open("a") as table:
+        table.write("at\ttiny\tladder\ttiny/w16-d1-s0\t\tfloat32\t\t\t0,3\n")
+    of_steps = jobs("take_checkpoint", "dump_hidden_states", "compute_spectra", "compute_entropy",
+                    models=["at@0", "at@3"])  # fmt: skip
+    planned = checkout.planned()
+    assert of_steps == {job for job in planned if " " in job}
+    assert {"fit_scaling_laws", "training_paths"} <= planned
+    assert not {"summarise_context", "summarise_sentences", "summarise_dimension"} & planned
+
+    run = checkout.snakemake("results/entropy/stories/at@0.parquet")
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    made = pd.read_parquet(checkout.path("results/entropy/stories/at@0.parquet"))
+    trained = pd.read_parquet(checkout.path("results/entropy/stories/w16-d1.parquet"))
+    assert len(made) == len(trained) and not made["value"].equals(trained["value"])
+    card = json.loads(checkout.path("results/models/at@0/model.json").read_text())
+    assert (card["slug"], card["train_tokens"]) == ("at@0", 0)
+
+
 def test_an_encoder_has_every_job_but_those_that_need_a_prediction(unrun):
     unrun.edit("config/models.tsv", "trust_remote_code", "trust_remote_code\tkind")
     with unrun.path("config/models.tsv").open("a") as table:

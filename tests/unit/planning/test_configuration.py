@@ -422,12 +422,14 @@ def test_models_are_completed_converted_and_sorted(models, directory):
          "dtype": "float16", "kind": "causal", "params": None,
          "params_non_embedding": None, "replicate": None, "pair_with": "",
          "same_as": "", "trust_remote_code": False, "architecture": "a", "run": None,
-         "step": None, "steps": "", "train_tokens": 999_936, "studies": list(STUDIES)},
+         "step": None, "steps": "", "train_tokens": 999_936, "studies": list(STUDIES),
+         "checkpoint_of": ""},
         {"slug": "b", "family": "B, the second", "source": "local", "where": str(directory),
          "revision": "", "dtype": "float32", "kind": "causal",
          "params": 70000, "params_non_embedding": None, "replicate": None, "pair_with": "",
          "same_as": "", "trust_remote_code": True, "architecture": "b", "run": None,
-         "step": None, "steps": "", "train_tokens": None, "studies": list(STUDIES)},
+         "step": None, "steps": "", "train_tokens": None, "studies": list(STUDIES),
+         "checkpoint_of": ""},
     ]  # fmt: skip
 
 
@@ -635,6 +637,12 @@ def test_a_ladder_row_names_a_member_of_a_ladder(models, where, problem):
     line = only(models.problems(f"a\tf\tladder\t{where}"))
     assert line.startswith("line 2, where: ")
     assert problem in line
+
+
+def test_a_ladder_row_of_a_step_that_is_not_kept_is_refused(models):
+    header = f"{MODEL_HEADER}\tstep"
+    line = only(models.problems("m\tf\tladder\ttiny/w32-d1-s0\t5", header=header))
+    assert "step: 5; the training keeps 0, 1, 3, 9, 26, 76, 224, 662 (ladders.tiny.ch" in line
 
 
 def test_a_ladder_row_that_expects_another_count_is_refused(models, config):

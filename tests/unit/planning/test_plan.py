@@ -50,7 +50,7 @@ def config():
 
 def ladder_row(slug="small", where="tiny/w16-d1-s0", **other):
     return {"slug": slug, "family": "tiny", "source": "ladder", "where": where,
-            "dtype": "float32", "architecture": slug, "studies": list(STUDIES),
+            "dtype": "float32", "architecture": slug, "studies": list(STUDIES), "checkpoint_of": "",
             **other}  # fmt: skip
 
 

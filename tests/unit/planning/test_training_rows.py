@@ -95,9 +95,18 @@ def test_the_end_of_a_ladder_model_is_the_last_step_of_its_run_where_there_are_c
         row("end", "ladder", where), row("c", "ladder", where, steps="0,4"),
         row("alone", "ladder", "small/w8-d2-s0"), row("half", "ladder", where, dtype="bfloat16"),
     )  # fmt: skip
-    made = training_rows.with_ladder_runs(made, CONFIG)
+    made, wrong = training_rows.with_ladder_runs(made, CONFIG)
+    assert wrong == []
+    assert [one["checkpoint_of"] for _, one in made] == ["", "end", "end", "", ""]
     assert {one["slug"]: (one["run"], one["step"], one["train_tokens"]) for _, one in made} == {
         "end": (where, 10, 4000), "c@4": (where, 4, 1600), "c@0": (where, 0, 0),
         "alone": (None, None, 4000), "half": (None, None, 4000),
     }  # fmt: skip
     assert training_rows.run_problems(made) == []
+
+
+def test_checkpoints_of_a_ladder_need_the_row_of_the_end():
+    made, _ = expanded(row("c", "ladder", "small/w8-d1-s0", steps="0"))
+    _, wrong = training_rows.with_ladder_runs(made, CONFIG)
+    assert wrong == [(2, "step: of small/w8-d1-s0, but no row is its end, whose training keeps it; "
+                      "add one with an empty step")]  # fmt: skip

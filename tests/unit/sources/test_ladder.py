@@ -6,9 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sources import ladder, ladder_data
+from infogeo.sources import ladder, ladder_checkpoints, ladder_data, ladder_members, models
 
 WORDS = "the matrix of values has rows and columns, each an array given by its shape: sum".split()
 SHAPE = {"width": 16, "depth": 2, "head_width": 8, "batch": 4, "tokens": 2048}
@@ -193,7 +195,10 @@ def test_the_saved_directory_loads_and_predicts_as_held_out_nll_says(train, prep
 
     folder = train(tokens=8192)
     names = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
-    assert {path.name for path in folder.iterdir()} == names | {"training.csv"}
+    assert {path.name for path in folder.iterdir()} == names | {
+        "training.csv",
+        "checkpoints.safetensors",
+    }
     model = AutoModelForCausalLM.from_pretrained(folder)
     assert model.config.model_type == "gpt_neox"
     assert model.config.use_parallel_residual
@@ -219,7 +224,8 @@ def test_the_saved_directory_loads_and_predicts_as_held_out_nll_says(train, prep
 
 @pytest.mark.parametrize("at", [21, 25])  # at a row of the curve, and between two
 def test_a_kill_changes_no_bit_of_the_result(train, tmp_path, monkeypatch, at):
-    undisturbed = train("undisturbed")
+    chosen = [0, 1, 22, 30]
+    undisturbed = train("undisturbed", checkpoints=chosen)
     real, steps = ladder._gradients, []
 
     def killed(*arguments):
@@ -231,14 +237,81 @@ def test_a_kill_changes_no_bit_of_the_result(train, tmp_path, monkeypatch, at):
     monkeypatch.setattr(ladder, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(ladder, "_gradients", killed)
     with pytest.raises(KeyboardInterrupt):
-        train("killed")
+        train("killed", checkpoints=chosen)
     assert not (tmp_path / "killed").exists()
-    assert [path.name for path in (tmp_path / "scratch").iterdir()] == ["model.pt"]
-    train("killed")
+    waiting = {path.name for path in (tmp_path / "scratch").iterdir()}
+    assert waiting >= {"model.pt", "model.0.safetensors", "model.1.safetensors"}
+    train("killed", checkpoints=chosen)
     assert len(steps) == 32 + 1  # resumed where it was killed
-    for name in ("model.safetensors", "training.csv", "config.json"):
+    for name in ("model.safetensors", "training.csv", "config.json", "checkpoints.safetensors"):
         assert (tmp_path / "killed" / name).read_bytes() == (undisturbed / name).read_bytes(), name
     assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_weights_that_are_kept_are_those_that_an_undisturbed_training_has_then(
+    train, tmp_path, monkeypatch
+):
+    real, weights = ladder._gradients, []
+
+    def watched(model, *arguments):
+        weights.append({name: value.detach().clone() for name, value in model.named_parameters()})
+        return real(model, *arguments)
+
+    monkeypatch.setattr(ladder, "_gradients", watched)
+    plain = train("plain")
+    assert load_file(plain / "checkpoints.safetensors") == {}
+    folder = train("with", checkpoints=[0, 3, 31])
+    assert (folder / "model.safetensors").read_bytes() == (plain / "model.safetensors").read_bytes()
+    of_steps = load_file(folder / "checkpoints.safetensors")
+    assert len(of_steps) == 3 * len(weights[0])
+    for step in (0, 3, 31):
+        for name, value in weights[step].items():  # of the training that kept none
+            assert torch.equal(of_steps[f"{step}/{name}"], value), (step, name)
+
+
+def test_without_the_weights_that_wait_a_training_begins_anew(train, tmp_path, monkeypatch):
+    undisturbed = train("undisturbed", checkpoints=[0, 2])
+    monkeypatch.setattr(ladder, "CHECKPOINT_SECONDS", 0.0)
+    real, steps = ladder._gradients, []
+
+    def killed(*arguments):
+        steps.append(1)
+        if len(steps) == 5:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(ladder, "_gradients", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train("killed", checkpoints=[0, 2])
+    (tmp_path / "scratch/model.2.safetensors").unlink()
+    folder = train("killed", checkpoints=[0, 2])
+    assert len(steps) == 5 + 32
+    name = "checkpoints.safetensors"
+    assert (folder / name).read_bytes() == (undisturbed / name).read_bytes()
+
+
+def test_a_checkpoint_is_a_model_of_its_own(train, tmp_path):
+    folder = train(checkpoints=[0, 5])
+    end = models.describe(folder, "end", "ladder", "small/w16-d2-s0", "f", train_tokens=2048)
+    card = ladder_checkpoints.take(
+        end, tmp_path / "end@0", slug="end@0", step=0, tokens=0, fingerprint="g"
+    )
+    described = models.describe(
+        tmp_path / "end@0", "end@0", "ladder", "small/w16-d2-s0", "g", train_tokens=0
+    )
+    assert card == described
+    initial = ladder.new_model(16, 2, 0, 300, CONTEXT, 8, 0.1)
+    weights = load_file(tmp_path / "end@0/model.safetensors")
+    for name, value in initial.named_parameters():
+        assert torch.equal(weights[name], value)
+
+
+def test_checkpoints_are_spaced_evenly_in_the_logarithm_of_the_step():
+    settings = {"tokens": 1_000_000, "batch": 4, "context": 128}
+    steps = [ladder_members.checkpoints(settings | {"checkpoints": n}) for n in (8, 2, 1, 0)]
+    assert steps == [[0, 1, 3, 9, 26, 76, 224, 662], [0, 1], [0], []]
+    few = {"tokens": 3 * 512, "batch": 4, "context": 128, "checkpoints": 8}
+    assert ladder_members.checkpoints(few) == [0, 1, 2]  # the last step is the end
 
 
 def test_a_checkpoint_of_other_settings_is_not_resumed(train, tmp_path, monkeypatch):

@@ -184,8 +184,8 @@ def _models(path, config: dict) -> tuple[list[dict], list[str]]:
     for number, row in rows:
         problems += [(number, problem) for problem in checks[row["source"]](row, config)]
     if not problems:
-        rows = training_rows.with_ladder_runs(rows, config)
-        problems = training_rows.run_problems(rows)
+        rows, problems = training_rows.with_ladder_runs(rows, config)
+        problems += training_rows.run_problems(rows)
         architectures = twin_groups.architectures([row for _, row in rows])
         rows = [(n, row | {"architecture": architectures[row["slug"]]}) for n, row in rows]
     return _listed(rows, problems)
@@ -277,8 +277,6 @@ def _ladder_row_problems(row: dict, config: dict) -> list[str]:
         problems.append("trust_remote_code: a ladder model brings no code, write false or nothing")
     if row["kind"] != "causal":
         problems.append(f"kind: {row['kind']!r}; a ladder model is causal, write so or nothing")
-    if row["step"] is not None:
-        problems.append(f"step: {row['step']}; a ladder model has its end alone, leave it empty")
     if row["replicate"] is not None:
         problems.append(
             f"replicate: {row['replicate']}; the seed in `where` numbers a ladder model, leave it "
@@ -294,6 +292,12 @@ def _ladder_row_problems(row: dict, config: dict) -> list[str]:
         hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(ladders) or 'none'}"
         return [*problems, f"where: ladders.{name} is not in the configuration; {hint}"]
     ladder = ladders[name]
+    steps = ladder_members.checkpoints(ladder)
+    if row["step"] is not None and row["step"] not in steps:
+        problems.append(
+            f"step: {row['step']}; the training keeps {', '.join(map(str, steps)) or 'none'} "
+            f"(ladders.{name}.checkpoints), and the end has no step"
+        )
     problems += [
         f"where: {key} {member[key]} is not in ladders.{name}.{key}s {ladder[key + 's']}"
         for key in ("width", "depth", "seed")

@@ -142,7 +142,7 @@ def rows(models, corpora, config: dict, results, expected_models, expected_corpo
             {
                 work: demand(rule, row, corpus, config, results, fingerprint)
                 for work, rule in rules_of(config).items()
-                if (work != "training" or row["source"] == "ladder") and work not in _absent(row)
+                if (work != "training" or _trained(row)) and work not in _absent(row)
             }
             for row, fingerprint in zip(models, expected_models, strict=True)
         ]
@@ -180,6 +180,11 @@ def rules_of(config: dict) -> dict[str, str]:
     return merged | {"dump": "measure_states"}
 
 
+def _trained(row: dict) -> bool:
+    """Whether a model is trained here, by a job of its own."""
+    return row["source"] == "ladder" and not row["checkpoint_of"]
+
+
 def _absent(row: dict) -> tuple[str, ...]:
     """Works that a model has no job of."""
     absent = {work for work, study in OF_STUDY.items() if study not in row["studies"]}
@@ -196,7 +201,7 @@ def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
     own_passes = cards.is_encoder(row)
     texts, tokens, how = count_tokens(texts, model["directory"], config["spectra"]["n"], own_passes)
     rules = {work: rule for work, rule in rules_of(config).items() if work not in _absent(row)}
-    training = ladder_members.settings(row, config)
+    training = ladder_members.settings(row, config) if _trained(row) else None
     judged = not lacking_for_sentences([corpus], config)[corpus["slug"]]
     judged = judged and "sentences" in row["studies"]
     forward = stored = reduced = memory = memory_rule = training_flops = None

@@ -112,18 +112,29 @@ def _at_steps(row: dict) -> list[dict]:
     ]  # fmt: skip
 
 
-def with_ladder_runs(rows: Numbered, config: dict) -> Numbered:
+def with_ladder_runs(rows: Numbered, config: dict) -> tuple[Numbered, Problems]:
     """The rows, those of a ladder with the tokens seen, and with run and step where there are some.
 
-    A run is a member of which the table has checkpoints, and its end, which has no step.
+    A run is a member of which the table has checkpoints, and its end, which has no step. Rows get
+    `checkpoint_of`: the slug of the row of that end, "" where they are no checkpoint of a ladder.
     """
-    runs = {_member(row) for _, row in rows if row["step"] is not None}
-    return [
-        (line, _of_ladder(row, ladder_members.settings(row, config), _member(row) in runs))
-        if row["source"] == "ladder"
-        else (line, row)
-        for line, row in rows
-    ]
+    of_ladders = [row for _, row in rows if row["source"] == "ladder"]
+    runs = {_member(row) for row in of_ladders if row["step"] is not None}
+    ends = {row["where"]: row["slug"] for row in reversed(of_ladders) if row["step"] is None}
+    made, problems = [], []
+    for line, row in rows:
+        end = ""
+        if row["source"] == "ladder":
+            if row["step"] is not None:
+                end = ends.get(row["where"], "")
+                if not end:
+                    problems.append(
+                        (line, f"step: of {row['where']}, but no row is its end, whose training "
+                        "keeps it; add one with an empty step")
+                    )  # fmt: skip
+            row = _of_ladder(row, ladder_members.settings(row, config), _member(row) in runs)
+        made.append((line, row | {"checkpoint_of": end}))
+    return made, problems
 
 
 def _member(row: dict) -> tuple:

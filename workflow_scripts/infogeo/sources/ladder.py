@@ -13,6 +13,7 @@ import numpy as np
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.jobs.progress import Heartbeat
+from infogeo.sources.ladder_checkpoints import NAME, Snapshots
 from infogeo.sources.ladder_data import read_prepared
 
 # Embeddings learn at the same rate at every width, all other weights at a rate ∝ 1/width (Yang et
@@ -45,6 +46,7 @@ def train(
     init_std,
     head_width,
     fingerprint,
+    checkpoints=(),
     expected=None,
     threads=1,
 ) -> dict:
@@ -64,7 +66,8 @@ def train(
     folder : path
         Gets `config.json`, `model.safetensors`, `tokenizer.json`, `tokenizer_config.json` and
         `training.csv` (step, tokens, learning_rate, loss: mean training loss in nats per token
-        since the row before, heldout_nll: nats per token of the held-out block, at the end).
+        since the row before, heldout_nll: nats per token of the held-out block, at the end), and
+        `checkpoints.safetensors`, the weights at each of `checkpoints`, as {step}/{name}.
     scratch : path
         Folder for the checkpoint, which is removed at the end.
     width, depth, seed : int
@@ -82,6 +85,8 @@ def train(
         Width of an attention head; it must divide `width`.
     fingerprint : str
         Names the checkpoint.
+    checkpoints : list of int
+        Steps whose weights are kept; 0: the initial ones.
     expected : str, optional
         Fingerprint that `prepared` must have.
     threads : int
@@ -106,13 +111,7 @@ def train(
     stream = np.load(prepared / "train.npy")
     per_step = batch * context
     in_stream = (len(stream) - 1) // per_step  # steps until the stream repeats
-    if in_stream < 1:
-        raise InfogeoError(
-            f"the ladder's token stream has {len(stream):,} tokens, fewer than one batch of "
-            f"{batch} × {context} + 1. Give its corpus more text, or lower `batch`."
-        )
-    if width % head_width:
-        raise InfogeoError(f"ladder: head_width {head_width} does not divide the width {width}.")
+    _check(stream, in_stream, batch, context, width, head_width)
     steps = max(1, tokens // per_step)
 
     torch.set_num_threads(threads)
@@ -122,12 +121,14 @@ def train(
     optimizer = _optimizer(model, width, peak, beta2)
     checkpoint = Path(scratch) / f"{fingerprint}.pt"
     losses = torch.zeros((), device=device)  # read only now and then: reading waits for a GPU
-    first, curve = _resume(checkpoint, model, optimizer, losses)
+    snapshots = Snapshots(checkpoints, Path(scratch), fingerprint)
+    first, curve = _resume(checkpoint, snapshots, model, optimizer, losses)
 
     heartbeat = Heartbeat(folder.name, steps * per_step, "tokens")
     heartbeat.update(first * per_step)
     saved = time.monotonic()
     for step in range(first, steps):
+        snapshots.take(step, model)
         start = (step % in_stream) * per_step
         block = torch.from_numpy(stream[start : start + per_step + 1].astype(np.int64)).to(device)
         for group in optimizer.param_groups:
@@ -152,9 +153,22 @@ def train(
 
     nll = heldout_nll(model, np.load(prepared / "heldout.npy"), batch)
     _save(folder, prepared, model, curve, nll)
+    snapshots.gather(folder / NAME)
     checkpoint.unlink(missing_ok=True)
+    snapshots.remove()
     heartbeat.close(f"held-out {nll:.4f} nats/token")
     return {"tokens": steps * per_step, "heldout_nll": nll}
+
+
+def _check(stream, in_stream: int, batch, context, width, head_width) -> None:
+    """Refuse a stream shorter than a batch, and heads that do not fit."""
+    if in_stream < 1:
+        raise InfogeoError(
+            f"the ladder's token stream has {len(stream):,} tokens, fewer than one batch of "
+            f"{batch} × {context} + 1. Give its corpus more text, or lower `batch`."
+        )
+    if width % head_width:
+        raise InfogeoError(f"ladder: head_width {head_width} does not divide the width {width}.")
 
 
 def new_model(width, depth, seed, vocabulary, context, head_width, init_std):
@@ -290,13 +304,15 @@ def _checkpoint(path: Path, step: int, model, optimizer, losses, curve) -> None:
         torch.save(state, temporary)
 
 
-def _resume(path: Path, model, optimizer, losses) -> tuple[int, list]:
+def _resume(path: Path, snapshots: Snapshots, model, optimizer, losses) -> tuple[int, list]:
     """Load a checkpoint, if there is one, in place; return the steps done and the curve so far."""
     import torch
 
     if not path.exists():
         return 0, []
     state = torch.load(path, map_location=model.device, weights_only=True)
+    if not snapshots.are_whole_before(state["step"]):  # someone has removed them: anew
+        return 0, []
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     losses.copy_(state["losses"])

@@ -45,6 +45,16 @@ def last_step(ladder: dict) -> int:
     return max(1, ladder["tokens"] // (ladder["batch"] * ladder["context"]))
 
 
+def checkpoints(ladder: dict) -> list[int]:
+    """The steps, before the last, whose weights a ladder's training keeps.
+
+    0, and the others spaced evenly in their logarithms from 1 on; fewer where they would coincide.
+    """
+    count, last = ladder["checkpoints"], last_step(ladder)
+    spaced = [round(last ** (i / (count - 1))) for i in range(count - 1)]
+    return sorted({0, *spaced} - {last})[:count] if count else []
+
+
 def settings(row: dict, config: dict) -> dict | None:
     """Settings of the ladder to which a row of the models table belongs; None where it is none."""
     if row["source"] != "ladder":

@@ -1,0 +1,95 @@
+"""Weights of a ladder model at some steps of its training: kept through kills, then in one file."""
+
+from pathlib import Path
+
+from infogeo.files.artefacts import replacing, sha256_file
+
+NAME = "checkpoints.safetensors"  # of that file, beside the end's weights
+
+
+class Snapshots:
+    """The weights at some steps while a training runs.
+
+    Parameters
+    ----------
+    steps : list of int
+        Updates that have been made then; 0: the initial weights.
+    scratch : Path
+        Folder in which they wait for the end.
+    fingerprint : str
+        Of the training.
+    """
+
+    def __init__(self, steps: list[int], scratch: Path, fingerprint: str):
+        self._files = {step: Path(scratch) / f"{fingerprint}.{step}.safetensors" for step in steps}
+
+    def take(self, step: int, model) -> None:
+        """Keep the model's weights where the step is one of those."""
+        if step in self._files:
+            from safetensors.torch import save
+
+            # named_parameters() yields the tied embedding once, as the input's.
+            weights = {
+                f"{step}/{name}": value.detach().cpu() for name, value in model.named_parameters()
+            }
+            with replacing(self._files[step]) as temporary:
+                temporary.write_bytes(save(weights))
+
+    def are_whole_before(self, step: int) -> bool:
+        """Whether all that were to be taken before a step are there."""
+        return all(file.exists() for of, file in self._files.items() if of < step)
+
+    def gather(self, path) -> None:
+        """Write all of them into one file, in the order of their steps."""
+        from safetensors.torch import load, save
+
+        weights = {}
+        for file in self._files.values():
+            weights |= load(file.read_bytes())
+        with replacing(path) as temporary:
+            temporary.write_bytes(save(weights, metadata={"format": "pt"}))
+
+    def remove(self) -> None:
+        """Remove what waited."""
+        for file in self._files.values():
+            file.unlink(missing_ok=True)
+
+
+def take(end: dict, folder: Path, *, slug: str, step: int, tokens: int, fingerprint: str) -> dict:
+    """Write the directory of a ladder model at a step, from what its training has kept.
+
+    Parameters
+    ----------
+    end : dict
+        model.json of the model at the end of its training.
+    folder : Path
+        Gets model.safetensors, configuration and tokenizer.
+    slug, fingerprint : str
+        Of the model at this step.
+    step, tokens : int
+        Updates made, and tokens seen, by then.
+
+    Returns
+    -------
+    dict
+        Its model.json.
+    """
+    from safetensors import safe_open
+    from safetensors.numpy import save
+
+    of_end = Path(end["directory"])
+    with safe_open(of_end / NAME, framework="numpy") as file:
+        names = [name for name in file.keys() if name.startswith(f"{step}/")]  # noqa: SIM118
+        weights = {name.partition("/")[2]: file.get_tensor(name) for name in names}
+    with replacing(folder / "model.safetensors") as temporary:
+        temporary.write_bytes(save(weights, metadata={"format": "pt"}))
+    for name in end["files"]:
+        if name != "model.safetensors":
+            with replacing(folder / name) as temporary:
+                temporary.write_bytes((of_end / name).read_bytes())
+    files = {
+        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_file(folder / name)}
+        for name in end["files"]
+    }
+    own = {"slug": slug, "directory": str(folder), "files": files, "train_tokens": tokens}
+    return end | own | {"fingerprint": fingerprint}
