@@ -42,3 +42,12 @@ def test_rows_of_a_model_name_its_commit():
     found = cards.with_commits(frame, models)
     assert list(found.columns) == ["corpus", "model", "commit", "y"]
     assert found["commit"].tolist() == ["abc", "", "abc"]
+
+
+def test_what_a_row_says_of_a_model_is_taken_before_its_card(card, tmp_path):
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(card | {"train_tokens": 5, "width": 8}))
+    of_row, of_card = cards.described([path] * 2, ["width", "train_tokens"],
+                                      slug=["a", "b"], train_tokens=[3, None])  # fmt: skip
+    assert of_row == {"slug": "a", "train_tokens": 3, "width": 8}
+    assert of_card == {"slug": "b", "train_tokens": 5, "width": 8}
