@@ -32,6 +32,7 @@ from infogeo.geometry.metrics import CONDITIONAL, all_tokens
 
 ACROSS = 3  # families
 MOST_ROWS = 24  # trajectories in a panel of phases
+LONGEST = 1.5  # what is shown of an interval, in multiples of the range of the exponents
 TWINS = {"marker": "D", "linestyle": "", "markerfacecolor": "white", "markersize": 3.5}
 WORDS = {  # what a phase does: its look, and what is written in it
     "falls": ({"facecolor": "#9ecae1", "edgecolor": INK}, "↓"),
@@ -153,6 +154,7 @@ def draw_trajectories(ax, rows: pd.DataFrame) -> None:
         ends.append((at.iloc[-1], of_all["y"].iloc[-1]))
     ax.set_xscale("log")
     linear_axis(ax.yaxis)
+    ax.autoscale_view()  # labels are placed by the limits
     label_ends(ax, [label for label, _ in sized], np.array(ends))
 
 
@@ -325,6 +327,16 @@ def exponents(table: pd.DataFrame, *, corpus: str) -> Figure:
     return figure
 
 
+def limit_intervals(ax, rows: pd.DataFrame) -> None:
+    """Cut intervals that are many times as long as the exponents are apart."""
+    names = [column for column, _ in EXPONENTS]
+    values = rows[names].to_numpy(float)
+    values = np.append(values[np.isfinite(values)], 0.0)
+    room = LONGEST * max(np.ptp(values), 0.01)
+    low, high = ax.get_ylim()
+    ax.set_ylim(max(low, values.min() - room), min(high, values.max() + room))
+
+
 def draw_exponents(ax, rows: pd.DataFrame) -> None:
     """A line an exponent over training, with intervals; side by side where they would overlap."""
     ax.set_xscale("log")
@@ -337,6 +349,7 @@ def draw_exponents(ax, rows: pd.DataFrame) -> None:
                   linewidth=0.7)  # fmt: skip
         ax.plot(at, part[column], markersize=3, linewidth=0.9, gid=f"{column}", **look)
     linear_axis(ax.yaxis)
+    limit_intervals(ax, rows)
     if not np.isfinite(rows["exponent"]).any():
         reasons = [problem for problem in rows["problems"] if problem]
         leave_empty(ax, reasons[0] if reasons else "no exponent")

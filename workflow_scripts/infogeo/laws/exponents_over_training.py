@@ -6,7 +6,7 @@ import pandas as pd
 from infogeo.laws.columns import KEY
 from infogeo.laws.fit import scaling_laws
 from infogeo.laws.settings import Settings
-from infogeo.laws.trajectories import places
+from infogeo.laws.trajectories import declared, places
 from infogeo.sources import cards
 from infogeo.sources.runs import steps_of_runs
 
@@ -55,12 +55,14 @@ def table(corpus, models, measure, texts, random, spectra, settings: Settings) -
 
     Parameters are those of `infogeo.laws.fit.scaling_laws`, which fits them with every control.
     """
-    laws = []
+    laws, order = [], declared(settings)
     for family in cards.by_family(models):
         most = sizes([run[0] for run in steps_of_runs(family).values()])
         at_steps = common_steps(family)
         for at_step, place in zip(at_steps, _places(at_steps), strict=True):
             fitted, _, _ = scaling_laws(corpus, at_step, measure, texts, random, spectra, settings)
+            keys = zip(*(fitted[name] for name in ("metric", "convention", "first")), strict=True)
+            fitted = fitted.iloc[np.argsort([order.index(key) for key in keys], kind="stable")]
             tokens = at_step[0]["train_tokens"]
             laws.append(fitted.assign(
                 step=at_step[0]["step"], train_tokens=np.nan if tokens is None else tokens,
