@@ -4,6 +4,9 @@
 from infogeo.files.artefacts import sha256_file
 from infogeo.files.fingerprint import digest
 
+# Families of ladders: a run ends with those that a user brought.
+TRAINED_FAMILIES = list(dict.fromkeys(MODELS[model]["family"] for model in LADDER_MODELS))
+
 PUBLISHED_LAWS = recipe(
     "fit_published",
     tables=CONFIG["published"],
@@ -86,6 +89,7 @@ rule write_claims:
     params:
         **({"expected_training": PATHS.fingerprint()} if AT_STEPS else {}),
         alpha=CONFIG["theory"]["alpha"],
+        trained=TRAINED_FAMILIES,
         lacking=list(LACKING.values()),
         no_prediction=WHY_NO_CONTEXT,
         corpora=list(LACKING),

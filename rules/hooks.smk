@@ -92,6 +92,7 @@ def write_front_page() -> None:
     text = front_page.text(
         read_table("results/scaling/profiles.parquet"),
         pd.read_csv("results/tables/claims.csv"),
+        TRAINED_FAMILIES,
         Path("results/figures"),
         (CHECKOUT / "rules/captions/workflow.rst").read_text(),
     )

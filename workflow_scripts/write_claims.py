@@ -41,7 +41,7 @@ def main(files, params, output) -> None:
     table = claim_rows.table(rows)
     tables.write_csv(table, output.table)
     tables.write_text(report.markdown_text(table), output.markdown)
-    tables.write_text(report.terminal_text(table), output.terminal)
+    tables.write_text(report.terminal_text(table, params.trained), output.terminal)
 
 
 if __name__ == "__main__":

@@ -248,7 +248,7 @@ def test_a_verdict_that_is_not_available_has_no_error_rate():
     rows = sentence_claims.of_sentences(trends, RATES)
     assert [row["verdict"] for row in rows] == 4 * ["not available"]
     assert np.isnan([row["false_rate"] for row in rows]).all()
-    assert "% wrong" not in report.terminal_text(claim_rows.table(rows))
+    assert "% wrong" not in report.terminal_text(claim_rows.table(rows), [])
 
 
 @pytest.mark.parametrize(
@@ -403,9 +403,9 @@ def test_measured_claims_come_first_in_the_order_of_the_paper():
 
 def test_the_texts_hold_every_claim_its_verdict_and_its_rate():
     frame = everything()
-    terminal, markdown = report.terminal_text(frame), report.markdown_text(frame)
+    terminal, markdown = report.terminal_text(frame, []), report.markdown_text(frame)
     assert max(map(len, terminal.splitlines())) <= 110
-    for text in (terminal, markdown):
+    for text in (" ".join(terminal.split()), markdown):
         assert "f on c" in text
         assert "nan" not in text
         for _, row in frame.iterrows():
@@ -414,6 +414,20 @@ def test_the_texts_hold_every_claim_its_verdict_and_its_rate():
     assert "p on c, as published (p.csv)" in markdown
     assert "published" not in terminal  # a run ends with its own claims
     assert "to add: labels of the texts" in " ".join(terminal.split())
+
+
+def test_a_run_ends_with_the_families_that_a_user_brought():
+    mine = everything()
+    ladder = mine[mine["source"] == claim_rows.MEASURED].assign(family="a ladder")
+    frame = pd.concat([ladder, mine])
+    text = report.terminal_text(frame, ["a ladder"])
+    assert text.index("f on c") < text.index("a ladder on c")
+    own = report.own_claims(frame, ["a ladder"])
+    assert list(dict.fromkeys(own["family"])) == ["f", "a ladder"]
+    lacking = own.loc[own["family"] == "f", "verdict"] == "not available"
+    assert lacking.is_monotonic_increasing and lacking.any()
+    # What lacks the same is one line.
+    assert text.count("to add: labels of the texts") == 2
 
 
 def test_the_rates_of_every_rule_are_kept_with_their_programs():

@@ -23,10 +23,13 @@ def claims() -> pd.DataFrame:
         "claim": "Lasso", "estimate_of": "exponent", "estimate": -0.25, "low": -0.3, "high": -0.2,
         "control": np.nan, "control_estimate": np.nan, "control_low": np.nan,
         "control_high": np.nan, "verdict": "width artefact",
+        "to_add": np.nan,
     }  # fmt: skip
     simulated = {"source": claim_rows.SIMULATED, "corpus": np.nan, "family": np.nan}
     published = {"source": "p.csv", "claim": "of others"}
-    return pd.DataFrame([row, row | simulated | {"claim": "lemma"}, row | published])
+    unknown = {"claim": "valley", "verdict": "not available", "to_add": "3 blocks"}
+    others = (unknown, simulated | {"claim": "lemma"}, published)
+    return pd.DataFrame([row, *(row | other for other in others)])
 
 
 def profiles() -> pd.DataFrame:
@@ -49,7 +52,7 @@ def figures(tmp_path):
 
 @pytest.fixture
 def page(figures) -> str:
-    source = front_page.text(profiles(), claims(), figures, "Seed {{ seed }}.")
+    source = front_page.text(profiles(), claims(), [], figures, "Seed {{ seed }}.")
     rendered = jinja2.Environment().from_string(source).render(seed=3)
     return publish_parts(rendered, writer="html")["html_body"]
 
@@ -63,7 +66,12 @@ def test_the_page_says_how_many_models_texts_and_tokens_were_measured(page):
 def test_the_page_has_own_claims_with_verdicts_in_words_and_names_as_they_are(page):
     assert ">width artefact</span>" in page and "exponent <b>−0.250 [−0.300, −0.200]</b>" in page
     assert "{{f}} & <g> on c" in html.unescape(page)
-    assert "lemma" in page and "of others" not in page and "nan" not in page
+    assert (
+        "to add: 3 blocks" in page
+        and "lemma" in page
+        and "of others" not in page
+        and "nan" not in page
+    )
 
 
 def test_five_figures_that_exist_are_in_the_page_whole(page):

@@ -127,7 +127,7 @@ def test_the_lead_shown_is_the_one_that_says_least():
 
 def test_claims_on_training_are_written_with_their_units_for_a_terminal():
     rows = training_claims.of_training(*tables({"a": (THREE, THREE)}), RATES)
-    text = report.terminal_text(claim_rows.table(rows))
+    text = report.terminal_text(claim_rows.table(rows), [])
     assert "lead, ln tokens +0.500 [+0.200, +0.800]" in text
     assert "less the twins' +0.000 [−0.100, +0.100]; twins 4.000 [3.900, 4.100]" in text
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from infogeo.claims.claim_rows import MEASURED, SIMULATED
-from infogeo.claims.report import claim_text, estimate_text, groups
+from infogeo.claims.report import NOT_AVAILABLE, claim_text, estimate_text, groups, own_claims
 from infogeo.files.numbers import count, counted
 
 # Figures of a corpus by their names, the first ones first.
@@ -22,7 +21,14 @@ FIGURES = {
     "layer_similarity": "Similarity of layers",
 }
 MOST_FIGURES = 5
-WORDS = ["corpus", "family", "metric", "estimate_of", "control"]  # columns that may be empty
+WORDS = [
+    "corpus",
+    "family",
+    "metric",
+    "estimate_of",
+    "control",
+    "to_add",
+]  # columns that may be empty
 LINE = 8000  # characters
 
 
@@ -31,7 +37,7 @@ def class_of(verdict: str) -> str:
     return f"verdict-{verdict.replace(' ', '-')}"
 
 
-def text(profiles: pd.DataFrame, claims: pd.DataFrame, figures: Path, below: str) -> str:
+def text(profiles, claims: pd.DataFrame, trained, figures: Path, below: str) -> str:
     """The front page in reStructuredText with HTML inside, a template of Jinja.
 
     Parameters
@@ -40,6 +46,8 @@ def text(profiles: pd.DataFrame, claims: pd.DataFrame, figures: Path, below: str
         Means of every model and layer, from `laws.measured`.
     claims : pandas.DataFrame
         claims.csv.
+    trained : collection of str
+        Families of ladders; see `report.own_claims`.
     figures : pathlib.Path
         Folder with a folder a corpus, where the PNG files are.
     below : str
@@ -55,7 +63,7 @@ def text(profiles: pd.DataFrame, claims: pd.DataFrame, figures: Path, below: str
         "<h1>What was measured</h1>",
         _measured(profiles),
         "<h1>Claims</h1>",
-        _claims(claims[claims["source"].isin((MEASURED, SIMULATED))]),
+        _claims(own_claims(claims, trained)),
         "<h1>Figures</h1>",
         *(_figure(path, title) for path, title in _chosen(figures / corpora[0])),
     ]
@@ -88,7 +96,8 @@ def _measured(profiles: pd.DataFrame) -> str:
             f"<b>{escape(family)}</b> on {escape(corpus)}",
             counted(len(models), "model"),
             f"N = {_range(models['N'], count)}, width {_range(models['width'])}, "
-            f"{_range(models['layers'])} layers",
+            f"{_range(models['layers'])} "
+            f"{'layer' if models['layers'].max() == 1 else 'layers'}",
             f"{texts} texts of {of['n'].max()} tokens: {texts * of['n'].max():,} tokens a model",
         ])  # fmt: skip
     return _table(["family", "models", "sizes", "texts"], rows)
@@ -102,7 +111,9 @@ def _claims(claims: pd.DataFrame) -> str:
             [
                 f'<span class="verdict {class_of(row["verdict"])}">{escape(row["verdict"])}</span>',
                 escape(claim_text(row)),
-                _number(row["estimate_of"], estimate_text(row, "")),
+                f"to add: {escape(row['to_add'])}"
+                if row["verdict"] == NOT_AVAILABLE and row["to_add"]
+                else _number(row["estimate_of"], estimate_text(row, "")),
                 _number(row["control"], estimate_text(row, "control_")),
             ]
             for _, row in rows.iterrows()

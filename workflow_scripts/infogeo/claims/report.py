@@ -7,6 +7,7 @@ from infogeo.claims.claim_rows import BEYOND, MEASURED, POWER, SIMULATED
 from infogeo.files import report_table
 from infogeo.files.numbers import interval, number, percent, scientific
 
+NOT_AVAILABLE = "not available"
 # What cannot be negative is written without a sign.
 UNSIGNED = {"share of texts", "equals", "share of tokens for 90 %", "random", "AUC",
             "least mean gain", "least coverage", "nominal", "twins"}  # fmt: skip
@@ -46,20 +47,33 @@ def groups(frame: pd.DataFrame):
         yield title, rows
 
 
-def terminal_text(frame: pd.DataFrame) -> str:
-    """The claims of a run for a terminal, at most 110 columns: two lines a claim.
-
-    Those of published values are left to the other tables.
+def own_claims(frame: pd.DataFrame, trained) -> pd.DataFrame:
+    """The claims of a run without those of published values, in the order in which a reader asks.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         From `table`.
+    trained : collection of str
+        Families of ladders. Other families come first, the theory last; in each part, what is not
+        available comes last.
+    """
+    own = frame[frame["source"].isin((MEASURED, SIMULATED))]
+    part = np.where(own["source"] == SIMULATED, 2, own["family"].isin(trained))
+    order = 2 * part + (own["verdict"] == NOT_AVAILABLE).to_numpy()
+    return own.iloc[np.argsort(order, kind="stable")]
+
+
+def terminal_text(frame: pd.DataFrame, trained) -> str:
+    """The claims of a run for a terminal, at most 110 columns: two lines a claim.
+
+    Parameters are those of `own_claims`.
     """
     lines = ["Claims: verdicts, and how often each is wrong in simulations"]
-    for title, rows in groups(frame[frame["source"].isin((MEASURED, SIMULATED))]):
+    for title, rows in groups(own_claims(frame, trained)):
         lines += ["", title]
-        for _, row in rows.iterrows():
+        missing = rows["verdict"] == NOT_AVAILABLE
+        for _, row in rows[~missing].iterrows():
             rate = f"{percent(row['false_rate'])} wrong" if row["false_rate"] >= 0 else ""
             lines.append(f"{claim_text(row):<70.70} {row['verdict']:<15} {rate}".rstrip())
             parts = [
@@ -70,13 +84,20 @@ def terminal_text(frame: pd.DataFrame) -> str:
             if row["to_add"] and row["verdict"] not in ("supported", "contradicted"):
                 parts.append(f"to add: {row['to_add']}")
             lines += report_table.wrapped("; ".join(parts), first=" " * 4, rest=" " * 4)
+        for to_add, of in rows[missing].groupby("to_add", sort=False):
+            names = "; ".join(claim_text(row) for _, row in of.iterrows())
+            why = f"{NOT_AVAILABLE} (to add: {to_add}): " if to_add else f"{NOT_AVAILABLE}: "
+            lines += report_table.wrapped(why + names, rest=" " * 4)
     return "\n".join([*lines, "", "Rules and error rates: docs/verdicts.md", ""])
 
 
 def markdown_text(frame: pd.DataFrame) -> str:
     """The claims as Markdown: a table per source, corpus and family.
 
-    Parameters are those of `terminal_text`.
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `table`.
     """
     lines = [
         "# Claims",
