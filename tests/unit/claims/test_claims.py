@@ -413,7 +413,7 @@ def test_the_texts_hold_every_claim_its_verdict_and_its_rate():
         assert "3.0 %" in text  # the form's rate
     assert "p on c, as published (p.csv)" in markdown
     assert "published" not in terminal  # a run ends with its own claims
-    assert "to add: labels of the texts" in " ".join(terminal.split())
+    assert "not available (labels of the texts): mean" in " ".join(terminal.split())
 
 
 def test_a_run_ends_with_the_families_that_a_user_brought():
@@ -427,7 +427,7 @@ def test_a_run_ends_with_the_families_that_a_user_brought():
     lacking = own.loc[own["family"] == "f", "verdict"] == "not available"
     assert lacking.is_monotonic_increasing and lacking.any()
     # What lacks the same is one line.
-    assert text.count("to add: labels of the texts") == 2
+    assert text.count("(labels of the texts)") == 2
 
 
 def test_the_rates_of_every_rule_are_kept_with_their_programs():

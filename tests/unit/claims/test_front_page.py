@@ -67,7 +67,7 @@ def test_the_page_has_own_claims_with_verdicts_in_words_and_names_as_they_are(pa
     assert ">width artefact</span>" in page and "exponent <b>−0.250 [−0.300, −0.200]</b>" in page
     assert "{{f}} & <g> on c" in html.unescape(page)
     assert (
-        "to add: 3 blocks" in page
+        "<td>3 blocks</td>" in page
         and "lemma" in page
         and "of others" not in page
         and "nan" not in page

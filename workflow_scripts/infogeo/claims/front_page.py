@@ -65,7 +65,7 @@ def text(profiles, claims: pd.DataFrame, trained, figures: Path, below: str) -> 
         "<h1>Claims</h1>",
         _claims(own_claims(claims, trained)),
         "<h1>Figures</h1>",
-        *(_figure(path, title) for path, title in _chosen(figures / corpora[0])),
+        *(_figure(path, title) for path, title in _chosen(figures.joinpath(*corpora[:1]))),
     ]
     body = "\n".join(['<div class="front">', *parts, "</div>"])
     html = f".. raw:: html\n\n{textwrap.indent(body, '   ')}\n"
@@ -111,7 +111,7 @@ def _claims(claims: pd.DataFrame) -> str:
             [
                 f'<span class="verdict {class_of(row["verdict"])}">{escape(row["verdict"])}</span>',
                 escape(claim_text(row)),
-                f"to add: {escape(row['to_add'])}"
+                escape(row["to_add"])
                 if row["verdict"] == NOT_AVAILABLE and row["to_add"]
                 else _number(row["estimate_of"], estimate_text(row, "")),
                 _number(row["control"], estimate_text(row, "control_")),

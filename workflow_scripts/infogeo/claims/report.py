@@ -86,7 +86,7 @@ def terminal_text(frame: pd.DataFrame, trained) -> str:
             lines += report_table.wrapped("; ".join(parts), first=" " * 4, rest=" " * 4)
         for to_add, of in rows[missing].groupby("to_add", sort=False):
             names = "; ".join(claim_text(row) for _, row in of.iterrows())
-            why = f"{NOT_AVAILABLE} (to add: {to_add}): " if to_add else f"{NOT_AVAILABLE}: "
+            why = f"{NOT_AVAILABLE} ({to_add}): " if to_add else f"{NOT_AVAILABLE}: "
             lines += report_table.wrapped(why + names, rest=" " * 4)
     return "\n".join([*lines, "", "Rules and error rates: docs/verdicts.md", ""])
 
