@@ -639,7 +639,7 @@ def test_the_arrows_of_the_drawing_in_readme_are_those_between_the_rules(every_j
 # and repeats bit for bit by a test of its own.
 APART = {"download_corpus", "download_model", "fetch_model", "measure_states", "sentence_maps"}
 APART |= {"paired_differences", "figure_differences"}  # the models have a law
-APART |= {"training_paths", "figure_training"}  # no run has steps: tests/unit/laws
+APART |= {"training_paths", "figure_training", "take_checkpoint"}  # no run has steps: tests/unit
 APART |= {"describe_states", "import_states"}  # states of other engines: tests/unit/sources
 SCRIPTS = sorted(path.stem for path in (ROOT / "workflow_scripts").glob("*.py"))
 

@@ -65,7 +65,8 @@ def describe(
     dict
         As documented in results/README.md. `params_padding` are the parameters of embedding rows
         that no token has, `params_other` those of parts that see or hear, which no text passes;
-        they are in none of the other counts. `surplus` are the tensors in the files that the model
+        they are in none of the other counts. `config` has the defaults of transformers too, but of
+        models with code of their own. `surplus` are the tensors in the files that the model
         does not run, and how many numbers each has; `buffers` those that it does not load as
         parameters. Neither are in any count.
 
@@ -82,10 +83,14 @@ def describe(
     directory = Path(directory)
     config, weights, tensors = validate_directory(directory, trust_remote_code)
     architecture.check_tokenizer(directory)
+    settings = config
     if is_own_code(config) and trust_remote_code:
         parts = by_names(directory, config, tensors)
     else:
         parts = architecture.of_directory(directory, tensors, kind)
+        # Beside what the file says what it leaves to the library.
+        settings = json.loads(architecture.config_of(directory).to_json_string(use_diff=False))
+        settings.pop("_name_or_path", None)
     counts = count_parameters(directory, config, tensors, parts)
     surplus, buffers = (
         {name: math.prod(tensors[name][2]) for name in sorted(names)}
@@ -127,7 +132,7 @@ def describe(
         "final_width": final_width(config, parts),
         "float32_stream": parts.float32_stream,
         "architecture": config.get("model_type", ""),
-        "config": config,
+        "config": settings,
         "tokenizer_sha256": tokenizer_hash(directory, files),
         "train_tokens": train_tokens,
         "fingerprint": fingerprint,

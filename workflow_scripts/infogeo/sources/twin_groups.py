@@ -9,7 +9,8 @@ from infogeo.sources import ladder_members
 # Keys of config.json that say nothing about the architecture.
 IRRELEVANT = {
     "_name_or_path", "name_or_path", "_commit_hash", "transformers_version", "torch_dtype", "dtype",
-    "use_cache",
+    "architectures", "use_cache", "return_dict", "output_attentions", "output_hidden_states",
+    "bos_token_id", "eos_token_id", "id2label", "label2id", "problem_type",
 }  # fmt: skip
 # Of model.json, beside its `config`.
 SHARED = ("kind", "trust_remote_code", "tokenizer_sha256", "params_total", "vocabulary")
