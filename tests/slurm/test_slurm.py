@@ -24,8 +24,8 @@ GPU_RULES = {
     "token_ablation",
 }  # fmt: skip
 PER_MODEL = GPU_RULES | {
-    "train_ladder", "compute_spectra", "compute_entropy", "information_gain", "token_selection",
-    "sentence_geometry", "layer_similarity", "intrinsic_dimension",
+    "train_ladder", "compute_spectra", "compute_entropy", "untrained_entropy", "information_gain",
+    "token_selection", "sentence_geometry", "layer_similarity", "intrinsic_dimension",
 }  # fmt: skip
 # Over all models; write_tables and write_claims stay with the head.
 SUMMARIES = {
