@@ -246,11 +246,11 @@ def draw_phases(ax, rows: pd.DataFrame, paths: pd.DataFrame, order: list[str]) -
     for place, runs in enumerate(order):
         of_run = select(paths, runs=runs)
         start, end = np.exp(of_run["place"].min()), np.exp(of_run["place"].max())
-        for first, top, height in ((False, -0.36, 0.44), (True, 0.12, 0.22)):
+        for without, top, height in ((False, -0.36, 0.44), (True, 0.12, 0.22)):
             part = select(rows, runs=runs)
-            part = part[(part["first"] == "out") == first].sort_values("phase")
+            part = part[(part["first"] == "out") == without].sort_values("phase")
             if not (part["phase"] > 0).all():
-                if not first:
+                if not without:
                     ax.text(0.5, place, part["problems"].iloc[0], ha="center", va="center",
                             transform=ax.get_yaxis_transform(), fontsize=5.5,
                             color=GREY)  # fmt: skip
@@ -261,12 +261,13 @@ def draw_phases(ax, rows: pd.DataFrame, paths: pd.DataFrame, order: list[str]) -
                 right = end if phase["phase"] == part["phase"].max() else phase["ends"]
                 ax.barh(place + top + height / 2, right - left, height, left, linewidth=0.5,
                         gid=f"{phase['word']}/{runs}", **look)  # fmt: skip
-                if not first:
-                    ax.text(np.sqrt(left * right), place + top + height / 2, sign, ha="center",
+                if not without:
+                    ax.text(np.sqrt(left * right), place + top + 0.4 * height, sign, ha="center",
                             va="center", fontsize=7)  # fmt: skip
             kinks = part[part["phase"] > 1]
-            ax.hlines(np.full(len(kinks), place + top + height / 2), kinks["starts_low"],
-                      kinks["starts_high"], color=INK, linewidth=1.4)  # fmt: skip
+            low = place + top + height * (0.5 if without else 0.82)  # below the signs
+            ax.hlines(np.full(len(kinks), low), kinks["starts_low"], kinks["starts_high"],
+                      color=INK, linewidth=1.4)  # fmt: skip
 
 
 def phase_handles() -> list:
