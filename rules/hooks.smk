@@ -101,9 +101,9 @@ def write_front_page() -> None:
 
 def render_report() -> str:
     """Render the report; what it is, or why it could not be rendered: that does not fail the run."""
-    write_front_page()
     style = CHECKOUT / "rules/captions/report.css"
     try:
+        write_front_page()
         report_page.render(REPORT, workflow.main_snakefile, "results/config.yaml", style)
         return "what was measured, claims, figures and tables, in a browser"
     except InfogeoError as error:
