@@ -75,6 +75,7 @@ rule token_ablation:
     output:
         ablation="results/context/{corpus}/{model}.ablation.parquet",
         status="results/context/{corpus}/{model}.ablation_status.parquet",
+        prediction="results/context/{corpus}/{model}.layer_prediction.parquet",
     log:
         "results/logs/token_ablation/{corpus}/{model}.log",
     benchmark:
@@ -160,6 +161,9 @@ rule summarise_context:
         ablation_status=per_model_and_corpus(
             "results/context/{corpus}/{model}.ablation_status.parquet", models=CONTEXT_MODELS
         ),
+        layer_prediction=per_model_and_corpus(
+            "results/context/{corpus}/{model}.layer_prediction.parquet", models=CONTEXT_MODELS
+        ),
     output:
         gain="results/context/gain.parquet",
         gain_positions="results/context/gain_positions.parquet",
@@ -168,9 +172,15 @@ rule summarise_context:
         selection="results/context/selection.parquet",
         ablation="results/context/ablation.parquet",
         distribution="results/context/distribution.parquet",
+        layer_prediction="results/context/layer_prediction.parquet",
         gain_table=reported("results/tables/information_gain.csv", "information gain"),
         selection_table=reported("results/tables/token_selection.csv", "token selection"),
         ablation_table=reported("results/tables/token_ablation.csv", "token ablation"),
+        layer_prediction_table=report(
+            "results/tables/layer_prediction.csv",
+            category="Tables",
+            labels={"table": "predictions from earlier layers"},
+        ),
         markdown="results/tables/context.md",
         terminal="results/tables/context.txt",
     log:

@@ -38,6 +38,7 @@ PARTS = {
             "information_gain.csv",
             "token_selection.csv",
             "token_ablation.csv",
+            "layer_prediction.csv",
             "context.md",
             "context.txt",
         ],

@@ -37,7 +37,7 @@ def main(files, params, output) -> None:
     made = corpus_tables.joined(corpora, models)
     for name, frame in made.items():
         artefacts.write_table(frame, output[name], params.fingerprint)
-    for name in ("gain", "selection", "ablation"):
+    for name in ("gain", "selection", "ablation", "layer_prediction"):
         of_all = corpus_tables.with_problems(made[name], made["distribution"])
         tables.write_csv(of_all, output[f"{name}_table"])
     shown = (made["gain"], made["selection"], made["distribution"], params.headline_eps2)

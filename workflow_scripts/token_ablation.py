@@ -5,13 +5,14 @@ from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:
-    """Run the model on chosen tokens, and write both tables."""
+    """Run the model on chosen tokens, and write the tables."""
     ablate(
         files.model,
         files.corpus,
         files.states,
         output.ablation,
         output.status,
+        output.prediction,
         n=params.n,
         k=params.k,
         shares=params.shares,

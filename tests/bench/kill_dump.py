@@ -40,7 +40,7 @@ def names(what: str) -> list[str]:
         "dump": ["states"],
         "measure": ["spectra", *measurement.TABLES, "states"],
         "twins": ["spectra-0", "spectra-1", "tokens-0", "tokens-1", *twins.TABLES],
-        "ablate": ["ablation", "status"],
+        "ablate": ["ablation", "status", "prediction"],
     }[what]
 
 
@@ -67,7 +67,7 @@ def work(what: str, folder: Path, outputs: dict, common: dict) -> None:
         for name in ("n", "layers", "attention_texts", "shard_tokens"):
             del common[name]
         token_ablation.ablate(
-            *inputs, states, outputs["ablation"], outputs["status"], n=48, k=[1, 2],
+            *inputs, states, *outputs.values(), n=48, k=[1, 2],
             shares=[0.2, 0.5], draws=2, centred=False, fingerprint="f", **common,
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 import summarise_context
-from infogeo.context import corpus_tables
+from infogeo.context import corpus_tables, layer_prediction
 from infogeo.context.ablation_summary import recovery, summarise_ablation
 from infogeo.context.gain_summary import GAIN_COLUMNS, summarise_gain
 from infogeo.context.selection_summary import summarise_selection
@@ -25,7 +25,8 @@ N, TEXTS, DRAWS, SEED = 21, 12, 199, 3
 SELECTORS = ("lasso", "attention_mean", "recency", "random")
 SHAPES = [("a-small", "a", 8, 1), ("a-large", "a", 16, 2), ("b-only", "b", 8, 2)]
 LAYERS = ("0", "1", "final")
-OUTPUTS = ("gain", "selection", "ablation", "distribution", *corpus_tables.AT_FINAL)
+FOR_READERS = ("gain", "selection", "ablation", "layer_prediction")
+OUTPUTS = (*FOR_READERS, "distribution", *corpus_tables.AT_FINAL)
 REGULARISERS = (("lambda=0.1", 0.1), ("eps2=0.5", 1.3))
 
 
@@ -81,6 +82,9 @@ def tables_of(slug, rng):
                          "participation_share"),
         "ablation": ablated(documents, rng),
         "ablation_status": pd.DataFrame({"gap_residual": [1e-7], "problem": [""]}),
+        "layer_prediction": uniform(
+            crossed(documents, layer=("0", "final")), "nll", "predictive_entropy", "correlation"
+        ).assign(n=N, problem=""),
     }  # fmt: skip
 
 
@@ -417,6 +421,8 @@ def run(read, tmp_path_factory):
         for corpus, (slug, frame) in product(("c1", "c2"), read[name].items()):
             if (corpus, slug) == ("c2", "b-only") and rule == "ablation":
                 frame = problem if name == "ablation_status" else frame.iloc[:0]
+                if name == "layer_prediction":
+                    frame = layer_prediction.none("its window counts kept tokens")
             files[name].append(folder / f"{corpus}.{slug}.{name}.parquet")
             artefacts.write_table(frame, files[name][-1], f"{rule} {slug}")
     expected = {
@@ -431,7 +437,7 @@ def run(read, tmp_path_factory):
         draws=DRAWS, seed=SEED, fingerprint="f", expected_null="null", **expected,
     )  # fmt: skip
     names = {name: f"{name}.parquet" for name in OUTPUTS}
-    names |= {f"{name}_table": f"{name}.csv" for name in ("gain", "selection", "ablation")}
+    names |= {f"{name}_table": f"{name}.csv" for name in FOR_READERS}
     names |= {"markdown": "context.md", "terminal": "context.txt"}
     output = Outputs({name: folder / file for name, file in names.items()})
     summarise_context.main(SimpleNamespace(**files), params, output)
@@ -463,7 +469,7 @@ def test_an_encoder_is_in_every_table_for_readers_with_the_reason_and_moves_no_o
     output = Outputs({name: tmp_path / path.name for name, path in run.output.items()})
     params = SimpleNamespace(**vars(run.params) | lists)
     summarise_context.main(SimpleNamespace(**files), params, output)
-    for name in ("gain", "selection", "ablation"):
+    for name in FOR_READERS:
         table, usual = (pd.read_csv(out[f"{name}_table"]) for out in (output, run.output))
         of_bert = table[table["model"] == "bert"]
         assert of_bert["problem"].tolist() == [NO_PREDICTION] * 2  # of each corpus one

@@ -34,11 +34,11 @@ def run(tmp_path, tiny_model_dir, tiny_corpus):
                 attention_texts=attention_texts, shard_tokens=10**5, scratch=tmp_path / "s",
                 **COMMON,
             )  # fmt: skip
-        paths = tmp_path / f"{name}.parquet", tmp_path / f"{name}.status.parquet"
+        paths = [tmp_path / f"{name}{part}.parquet" for part in ("", ".status", ".prediction")]
         settings = {"n": N, "k": [1, 2], "shares": [0.2, 0.5], "draws": 2, "centred": False}
         settings |= {"fingerprint": "f", "scratch": tmp_path / "scratch", **COMMON}
         token_ablation.ablate(card, corpus, states, *paths, **settings | changed)
-        return *paths, states
+        return *paths[:2], states
 
     return call
 
@@ -72,6 +72,11 @@ def test_measures_equal_one_forward_pass_at_a_time(run, tiny_model_dir, tiny_cor
     def shift(a, b):
         return 1 - float(torch.cosine_similarity(a, b, dim=0))
 
+    predicted = read_table(table.with_name("a.prediction.parquet"), "f")
+    assert set(predicted["layer"]) == {*map(str, range(model.depth + 1)), "final"}
+    assert set(predicted["doc_id"]) == set(doc_ids) and not predicted["problem"].any()
+    last = predicted[predicted["layer"].isin([str(model.depth), "final"])]
+    assert last.groupby("doc_id")["nll"].agg(np.ptp).max() < 1e-6
     checked = set()
     with torch.inference_mode():
         full = {doc_id: alone(doc_id, list(range(N))) for doc_id in doc_ids}

@@ -384,13 +384,14 @@ def test_a_store_without_attention_rows_says_why_and_so_does_the_ablation(
     with open_store(path) as store:
         assert store.attention_texts == []
         assert "'mamba': no attention weights of all 2 layers" in store.attrs["attention_problem"]
-    tables = tmp_path / "ablation.parquet", tmp_path / "status.parquet"
+    tables = [tmp_path / f"{name}.parquet" for name in ("ablation", "status", "prediction")]
     token_ablation.ablate(
         card, tiny_corpus, path, *tables, n=16, k=[1], shares=[0.5], draws=1, centred=False,
         fingerprint="a", scratch=tmp_path, **RUN,
     )  # fmt: skip
     assert len(read_table(tables[0])) == 0
-    assert "no attention weights" in read_table(tables[1]).iloc[0]["problem"]
+    for table in tables[1:]:
+        assert "no attention weights" in read_table(table).iloc[0]["problem"]
 
 
 def test_a_store_keeps_the_precision_of_the_states_where_weights_have_less(built, dumped):

@@ -4,6 +4,7 @@ from itertools import chain
 
 import pandas as pd
 
+from infogeo.context import layer_prediction
 from infogeo.context.ablation_summary import summarise_ablation
 from infogeo.context.distribution import distribution
 from infogeo.context.gain_summary import at_final, summarise_gain
@@ -19,6 +20,7 @@ MAKERS = {  # the part of the study that makes each table of a model
     "gain_surprisal": "gain", "untrained_gain": "untrained", "untrained_relations": "untrained",
     "crossed_relations": "crossed", "selection": "selection", "ridge": "selection",
     "ablation": "ablation", "ablation_status": "ablation",
+    "layer_prediction": "ablation",
 }  # fmt: skip
 OF_CONTEXT = ("selection", "ablation")  # parts in which models of the study of gains may lack
 MODEL_COLUMNS = ("corpus", "family", "model", "commit", "N", "width", "layers", "replicate")
@@ -58,8 +60,8 @@ def tables_of_corpus(
     Returns
     -------
     dict
-        A DataFrame for gain, selection, ablation and distribution, and for each of AT_FINAL an
-        iterable of DataFrames, read when it is consumed.
+        A DataFrame for gain, selection, ablation, layer_prediction and distribution, and for
+        each of AT_FINAL an iterable of DataFrames, read when it is consumed.
     """
     causal = [model for model in models if not cards.no_prediction(model)]
     in_context = [model for model in models if "context" in model["studies"]]
@@ -77,6 +79,9 @@ def tables_of_corpus(
         "gain": summarise_gain(corpus, causal, of_models, random, **settings),
         "selection": summarise_selection(corpus, both, of_models["selection"], **settings),
         "ablation": summarise_ablation(corpus, both, of_models["ablation"], **settings),
+        "layer_prediction": layer_prediction.summarise(
+            corpus, both, of_models["layer_prediction"], **settings
+        ),
         "distribution": distribution(
             corpus, in_context, of_models, n=n, headline_eps2=headline_eps2, **settings
         ),
@@ -89,14 +94,15 @@ def with_problems(frame: pd.DataFrame, distribution: pd.DataFrame) -> pd.DataFra
     Parameters
     ----------
     frame : DataFrame
-        gain, selection or ablation.
+        gain, selection, ablation or layer_prediction.
     distribution : DataFrame
         With a row for each model.
     """
     others = distribution[distribution["problem"].isin(REASONS)]
     lacking = others[[name for name in frame.columns if name in MODEL_COLUMNS]]
-    rows = [frame.assign(problem=""), lacking.assign(problem=others["problem"])]
-    return tables.joined(rows).reindex(columns=[*frame.columns, "problem"])
+    own = frame if "problem" in frame else frame.assign(problem="")
+    rows = [own, lacking.assign(problem=others["problem"])]
+    return tables.joined(rows).reindex(columns=own.columns)
 
 
 def joined(corpora: list[dict], models: list[dict]) -> dict:

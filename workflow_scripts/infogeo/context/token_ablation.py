@@ -15,13 +15,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from infogeo.context import layer_prediction, predicted_texts
 from infogeo.context.selectors import supports
 from infogeo.files.artefacts import read_table, write_table
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import digest
+from infogeo.files.tables import joined
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sources import cards
 from infogeo.states import gaps, likelihoods
+from infogeo.states.layer_prediction import find_norm
 from infogeo.states.out_of_memory import run_halving_on_oom
 from infogeo.states.store import open_store
 from infogeo.states.tokens import load_tokenizer
@@ -77,6 +80,7 @@ def ablate(
     states_path,
     ablation_path,
     status_path,
+    prediction_path,
     *,
     n: int,
     k: list[int],
@@ -91,15 +95,16 @@ def ablate(
     expected=(None, None, None),
     **launched,
 ) -> None:
-    """Ablate tokens of the texts of n tokens whose attention rows are stored; write both tables.
+    """Ablate tokens of the texts of n tokens whose attention rows are stored; write the tables.
 
     Parameters
     ----------
     card_path, corpus_path, states_path : path
         model.json, the corpus's table and the store.
-    ablation_path, status_path : path
-        Tables to make: one row per text, selector, sink, mode, share and draw; and one row that
-        says how it was done, or why it could not be.
+    ablation_path, status_path, prediction_path : path
+        Tables to make: one row per text, selector, sink, mode, share and draw; one row that
+        says how it was done, or why it could not be; and, since the model is there and runs on
+        these texts, what earlier layers predict (`layer_prediction`).
     n : int
         Tokens of a text.
     k : list of int
@@ -117,7 +122,7 @@ def ablate(
     trust_remote_code : bool
     seed : int
     fingerprint : str
-        Of both tables.
+        Of the tables.
     expected : (str, str, str)
         Fingerprints that model, corpus and store must carry.
     **launched
@@ -149,7 +154,8 @@ def ablate(
         texts = [text for text in store.attention_texts if store.lengths[text] == n > 1]
         states, no_attention = store.attrs["fingerprint"], store.attrs.get("attention_problem")
         next_tokens = _next_tokens(store, texts, corpus, card, trust_remote_code)
-    work, parts, status = None, [], _status(card, dtype, _problem(n, no_attention, texts))
+    work, parts, predicted = None, [], []
+    status = _status(card, dtype, _problem(n, no_attention, texts))
     if not status["problem"]:
         model = ModelRun.of(card, trust_remote_code, dtype, launched)
         settings = {
@@ -170,11 +176,13 @@ def ablate(
         key = digest([sources, settings | {"model": vars(model)}])
         work = Work("token_ablation", key, card["slug"], launched)
         task = AblationTask(folder=str(work.folder), key=key, **settings)
-        parts, outcome = _make_parts(work, task)
+        parts, predicted, outcome = _make_parts(work, task)
         status |= outcome
     if status["problem"]:
         print(f"{card['slug']}: no token ablation: {status['problem']}", flush=True)
     _write(parts, status, ablation_path, status_path, fingerprint)
+    predictions = predicted or [layer_prediction.none(status["problem"])]
+    write_table(joined(predictions).drop_duplicates(), prediction_path, fingerprint)
     if work is not None:
         work.close()
 
@@ -204,8 +212,8 @@ def _status(card, dtype: str, problem: str) -> dict:
     }
 
 
-def _make_parts(work: Work, task: AblationTask) -> tuple[list, dict]:
-    """The tables of all shards, made by workers where they are missing, and what goes into the row.
+def _make_parts(work: Work, task: AblationTask) -> tuple[list, list, dict]:
+    """Both tables of all shards, made by workers where they are missing, and the row's content.
 
     There are none where the model cannot be run on some of its tokens.
     """
@@ -216,11 +224,17 @@ def _make_parts(work: Work, task: AblationTask) -> tuple[list, dict]:
     missing = sorted({0, *files.missing()})
     outcome = work.start(make_shards, task, files, missing, "token ablation")[0]
     if outcome["problem"]:
-        return [], outcome
+        return [], [], outcome
     work.await_files(files.absent, "shards")
     outcome["texts"] = len(task.texts)
     outcome["texts_without_next"] = sum(token is None for token in task.next_tokens)
-    return [read_table(files.path(shard), task.key) for shard in range(len(sizes))], outcome
+    parts = [read_table(files.path(shard), task.key) for shard in range(len(sizes))]
+    predicted = [read_table(_prediction_path(task, shard), task.key) for shard in range(len(sizes))]
+    return parts, predicted, outcome
+
+
+def _prediction_path(task: AblationTask, shard: int) -> Path:
+    return shard_path(task.folder, shard, "prediction.parquet")
 
 
 def _next_tokens(store, texts, corpus, card, trust_remote_code) -> list:
@@ -285,18 +299,23 @@ def make_shards(task: AblationTask) -> dict:
             paths = {shard: shard_path(task.folder, shard, "parquet") for shard in task.shards}
             missing = [shard for shard, path in paths.items() if not path.exists()]
             heartbeat = Heartbeat(f"{task.model.name}: ablations", len(missing), "shards")
+            norm = find_norm(model)
             for done, shard in enumerate(missing):
                 heartbeat.update(done)
-                _make_shard(task, shard, model, store, tokens)
+                _make_shard(task, shard, model, norm, store, tokens)
     return {"gap_residual": residual, "problem": problem}
 
 
-def _make_shard(task: AblationTask, shard: int, model, store, tokens) -> None:
-    """Ablate a few texts, and write the rows of their table."""
+def _make_shard(task: AblationTask, shard: int, model, norm, store, tokens) -> None:
+    """Ablate a few texts, and write the rows of their tables; that of the ablation last."""
     import pandas as pd
 
     places = _shards(task)[shard]
     texts = [task.texts[place] for place in places]
+    names = ([of[text] for text in texts] for of in (store.doc_ids, store.sources))
+    of_texts = [tokens[text] for text in texts]
+    predicted = predicted_texts.measure(model, norm, of_texts, *names, task.batch_tokens)
+    write_table(predicted, _prediction_path(task, shard), task.key)
     plans = [plan(task, store, text) for text in texts]
     # What several rows keep is run once.
     unique = [np.unique(sets, axis=0, return_inverse=True) for _, sets in plans]
