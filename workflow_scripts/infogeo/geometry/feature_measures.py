@@ -41,39 +41,43 @@ def alpha_req(eigenvalues, d, rank):
 
     NaN where fewer than 5 ranks, or an eigenvalue that is 0, lie in the range.
     """
-    return _alpha(eigenvalues, rank, FIT_FROM[0], FIT_TO[0])
+    return _slopes(eigenvalues, rank, FIT_FROM[:1], FIT_TO[:1])[0]
 
 
 def alpha_req_low(eigenvalues, d, rank):
     """The least α over nine ranges of ranks, from r/40, r/20 or r/10 to r/4, r/2 or 3r/4."""
-    return np.min(_over_ranges(eigenvalues, rank), axis=0)
+    return _slopes(eigenvalues, rank, FIT_FROM, FIT_TO).min(axis=0)
 
 
 def alpha_req_high(eigenvalues, d, rank):
     """The largest α over nine ranges of ranks."""
-    return np.max(_over_ranges(eigenvalues, rank), axis=0)
+    return _slopes(eigenvalues, rank, FIT_FROM, FIT_TO).max(axis=0)
 
 
-def _over_ranges(eigenvalues, rank):
-    return [_alpha(eigenvalues, rank, *ends) for ends in itertools.product(FIT_FROM, FIT_TO)]
-
-
-def _alpha(eigenvalues, rank, start, stop):
+def _slopes(eigenvalues, rank, starts, stops):
+    """α over the ranges from each start to each stop, (ranges, ...), from sums up to each rank."""
     eigenvalues = np.asarray(eigenvalues, float)
-    ranks = np.arange(1, eigenvalues.shape[-1] + 1)
-    rank = np.asarray(rank)[..., None]
-    chosen = (ranks >= np.maximum(np.floor(start * rank), 1)) & (ranks <= np.floor(stop * rank))
-    eigenvalues, chosen = np.broadcast_arrays(eigenvalues, chosen)
-    count = chosen.sum(axis=-1)
-    positive = np.where(chosen, eigenvalues, 1.0) > 0
-    y = np.log(np.where(chosen & positive, eigenvalues, 1.0))
-    x = np.where(chosen, np.log(ranks), 0.0)
-    many = np.maximum(count, 1)
-    x = np.where(chosen, x - (x.sum(axis=-1) / many)[..., None], 0.0)
-    squares = (x**2).sum(axis=-1)
-    fitted = (count >= LEAST_RANKS) & positive.all(axis=-1)
-    slope = (x * y).sum(axis=-1) / np.where(squares > 0, squares, 1.0)
-    return np.where(fitted, -slope, np.nan)
+    ranks = eigenvalues.shape[-1]
+    rank = np.broadcast_to(np.asarray(rank), eigenvalues.shape[:-1])
+    x = np.log(np.arange(1, ranks + 1))
+    y = np.log(np.where(eigenvalues > 0, eigenvalues, 1.0))
+    terms = np.stack(np.broadcast_arrays(x, x * x, y, x * y, eigenvalues <= 0))
+    sums = np.cumsum(terms, axis=-1)
+    sums = np.concatenate([np.zeros_like(sums[..., :1]), sums], axis=-1)  # (5, ..., ranks + 1)
+    slopes = []
+    for start, stop in itertools.product(starts, stops):
+        before = np.maximum(np.floor(start * rank), 1).astype(int) - 1
+        last = np.clip(np.floor(stop * rank).astype(int), before, ranks)
+        of_x, of_xx, of_y, of_xy, zeros = (
+            np.take_along_axis(sums, last[None, ..., None], -1)[..., 0]
+            - np.take_along_axis(sums, before[None, ..., None], -1)[..., 0]
+        )
+        count = np.maximum(last - before, 1)
+        squares = of_xx - of_x**2 / count
+        slope = (of_xy - of_x * of_y / count) / np.where(squares > 0, squares, 1.0)
+        fitted = (last - before >= LEAST_RANKS) & (zeros == 0)
+        slopes.append(np.where(fitted, -slope, np.nan))
+    return np.stack(slopes)
 
 
 def renyi(eigenvalues, d, rank, order):
