@@ -189,6 +189,28 @@ rule figure_token_ablation:
         "../workflow_scripts/figure_token_ablation.py"
 
 
+rule figure_layer_prediction:
+    """Draw what each layer predicts through the model's own final norm and head."""
+    input:
+        "results/context/layer_prediction.parquet",
+    output:
+        **figure_outputs("layer_prediction", "what each layer predicts"),
+    log:
+        "results/logs/figure_layer_prediction/{corpus}.log",
+    benchmark:
+        "results/benchmarks/figure_layer_prediction/{corpus}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(1000),
+    params:
+        **CONTEXT_CAPTION_PARAMS | {"expected": [CONTEXT.fingerprint()]},
+        logic=logic("figure_layer_prediction"),
+    script:
+        "../workflow_scripts/figure_layer_prediction.py"
+
+
 rule figure_dimension:
     """Draw intrinsic dimension against depth and scale, beside random rows and untrained twins."""
     input:

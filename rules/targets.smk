@@ -42,7 +42,9 @@ PARTS = {
             "context.md",
             "context.txt",
         ],
-        "figures": per_corpus("information_gain", "token_selection", "token_ablation"),
+        "figures": per_corpus(
+            "information_gain", "token_selection", "token_ablation", "layer_prediction"
+        ),
         "pages": per_corpus("text_view"),
     },
     "dimension": {

@@ -36,7 +36,8 @@ DRAWN = {
     "figure_entropy", "figure_conditional_entropy", "figure_depth", "figure_width_pairs",
     "figure_information_gain", "figure_token_selection", "figure_token_ablation",
     "figure_sentence_maps", "figure_sentence_distances", "sentence_maps", "sentence_view",
-    "figure_which_layer", "text_view", "figure_layer_similarity", "figure_model_similarity",
+    "figure_which_layer", "figure_layer_prediction", "text_view", "figure_layer_similarity",
+    "figure_model_similarity",
     "figure_dimension",
 }  # fmt: skip
 OF_PAIRS = {"paired_differences"}  # two sizes have no law; three have one

@@ -33,7 +33,10 @@ FIGURES = {
     "figure_depth",
     "figure_width_pairs",
 }
-CONTEXT_FIGURES = {"figure_information_gain", "figure_token_selection", "figure_token_ablation"}
+CONTEXT_FIGURES = {
+    "figure_information_gain", "figure_token_selection", "figure_token_ablation",
+    "figure_layer_prediction",
+}  # fmt: skip
 CONTEXT = {"summarise_context"} | CONTEXT_FIGURES
 DIMENSION = {"summarise_dimension", "figure_dimension"}
 SENTENCE_FIGURES = {"figure_sentence_maps", "figure_sentence_distances", "figure_which_layer"}

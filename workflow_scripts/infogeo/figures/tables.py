@@ -58,6 +58,10 @@ NEEDED = {
             *MODEL, "selector", "sink", "mode", "share",
             "recovery", "recovery_low", "recovery_high",
         ],
+        "layer_prediction": [
+            *MODEL, "layer", "relative_depth", "nll", "nll_low", "nll_high",
+            "predictive_entropy", "correlation", "problem",
+        ],
         "distribution": [
             *MODEL, "width", "replicate", "share90", "share90_low", "share90_high", "censored",
             "share90_random", "share90_random_low", "share90_random_high",
