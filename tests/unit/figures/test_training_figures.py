@@ -102,6 +102,13 @@ def test_every_exponent_is_a_line_over_training():
     assert set(lines["depth_exponent"].get_ydata()) == {0.4}
 
 
+def test_an_interval_much_longer_than_exponents_are_apart_is_cut():
+    (ax,) = training.exponents(exponent_rows(exponent_high=50.0), corpus="c").axes
+    low, high = ax.get_ylim()
+    assert 1 < high / (0.4 + training.LONGEST * 0.4) < 1.1
+    assert -0.1 < low < -0.01  # where nothing is long, nothing is cut
+
+
 @pytest.mark.parametrize(
     ("draw", "words"),
     [(lambda: training.trajectories(paths(), corpus="d"), "no run with two steps on d"),

@@ -76,6 +76,8 @@ def test_the_exponents_are_the_laws_of_the_models_at_that_step(made):
     assert rows["falls_verdict"].tolist() == laws["falls_verdict"].tolist()
     assert (rows["train_tokens"] == 800).all()
     assert (exponents["sizes_left_out"] == 0).all()
+    declared_order = [("entropy", "in"), ("entropy", "out"), ("nll", "")]
+    assert list(zip(rows["metric"], rows["first"], strict=True)) == declared_order
 
 
 def test_every_table_has_a_row_for_what_it_is_of(made):

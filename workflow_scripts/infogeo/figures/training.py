@@ -330,12 +330,16 @@ def exponents(table: pd.DataFrame, *, corpus: str) -> Figure:
 
 def limit_intervals(ax, rows: pd.DataFrame) -> None:
     """Cut intervals that are many times as long as the exponents are apart."""
-    names = [column for column, _ in EXPONENTS]
-    values = rows[names].to_numpy(float)
-    values = np.append(values[np.isfinite(values)], 0.0)
+    values, low, high = (
+        np.append(part[np.isfinite(part)], 0.0)
+        for end in ("", "_low", "_high")
+        for part in [rows[[f"{column}{end}" for column, _ in EXPONENTS]].to_numpy(float)]
+    )
     room = LONGEST * max(np.ptp(values), 0.01)
-    low, high = ax.get_ylim()
-    ax.set_ylim(max(low, values.min() - room), min(high, values.max() + room))
+    bottom = max(low.min(), values.min() - room)
+    top = min(high.max(), values.max() + room)
+    margin = 0.05 * (top - bottom)
+    ax.set_ylim(bottom - margin, top + margin)
 
 
 def draw_exponents(ax, rows: pd.DataFrame) -> None:

@@ -88,6 +88,10 @@ def segmented(course: Course, x, *, draws: int, seed: int) -> Segmentation:
     x : (steps,) array
         ln of what was seen; see `Trajectory.places`.
     draws, seed : int
+
+    Notes
+    -----
+    Verified against: tests/bench/phases.py, numbers of phases and coverage on planted courses.
     """
     average = averaging(x)  # (places, steps)
     x, y = average @ x, average @ course.mean()
