@@ -278,7 +278,8 @@ def test_a_seed_shares_the_twins_of_its_shape(checkout):
     with checkout.path("config/models.tsv").open("a") as table:
         table.write("a-seed\ttiny\tladder\ttiny/w16-d1-s1\t\tfloat32\t\t\n")
     own = set(PER_MODEL) - {"untrained_twins", "untrained_entropy", "untrained_sentences"}
-    assert checkout.planned() == jobs("train_ladder", *own, models=["a-seed"]) | AGGREGATES
+    expected = jobs("train_ladder", *own, models=["a-seed"]) | AGGREGATES | {"compare_weights"}
+    assert checkout.planned() == expected
 
 
 def test_a_row_with_steps_is_a_model_a_step_of_which_each_has_four_jobs(unrun):
@@ -303,7 +304,6 @@ def test_checkpoints_of_a_ladder_are_taken_from_its_training_and_share_its_twins
     planned = checkout.planned()
     assert of_steps == {job for job in planned if " " in job}
     assert {"fit_scaling_laws", "training_paths"} <= planned
-    assert not {"summarise_context", "summarise_sentences", "summarise_dimension"} & planned
 
     run = checkout.snakemake("results/entropy/stories/at@0.parquet")
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
