@@ -554,6 +554,18 @@ def test_laws_over_training_hold_the_texts_of_one_corpus_and_take_longer_for_eac
     assert few["minutes"] < long["minutes"] < more["minutes"] < corpora["minutes"]
 
 
+def test_steps_of_runs_are_read_by_the_job_of_the_laws_and_are_in_none_of_them(config, tmp_path):
+    def asked_with(rows):
+        return demand.summary(
+            "fit_scaling_laws", rows, [corpus_row(texts=10**6)], config, tmp_path, ["f"] * len(rows)
+        )
+
+    steps = [ladder_row(f"m@{step}", run="m", step=step) for step in range(200)]
+    (one, many), others = map(asked_with, (steps[:1], steps)), asked_with([ladder_row()] * 200)
+    assert one["megabytes"] < many["megabytes"] < others["megabytes"] / 10
+    assert one["minutes"] < many["minutes"] <= others["minutes"]
+
+
 def test_the_memory_for_token_frequencies_follows_the_texts(config, tmp_path):
     def asked(texts):
         corpora = [corpus_row("c", texts)]

@@ -9,7 +9,7 @@ from infogeo.geometry.depths import choose_layers
 from infogeo.planning import costs
 from infogeo.planning.job_costs import Job, Summary
 from infogeo.planning.known import describe_model, sampled_texts_of, texts_of
-from infogeo.sources import cards, ladder_members
+from infogeo.sources import cards, ladder_members, runs
 
 # The least that is asked for.
 LEAST_MEGABYTES = 1500
@@ -99,15 +99,16 @@ def summary(rule: str, models, corpora, config: dict, results, expected_models) 
     dict
         `megabytes` and `minutes`.
     """
-    families, layers = {}, [1]
+    last, layers = runs.last_of_runs(models), [1]
+    families = [len(of_family) for of_family in cards.by_family(last)]
     for model, expected in zip(models, expected_models, strict=True):
-        families[model["family"]] = families.get(model["family"], 0) + 1
         with contextlib.suppress(InfogeoError):  # its own job reports it
             blocks = describe_model(model, config, Path(results), expected)["layers"]
             layers.append(len(choose_layers(config["states"]["layers"], blocks)))
     texts = [texts_of(results, corpus) for corpus in corpora]
     sampled = [sampled_texts_of(results, corpus["slug"]) for corpus in corpora]
-    of_all = Summary(list(families.values()), texts, sampled, max(layers), config)
+    steps = len(models) - len(last)
+    of_all = Summary(families, texts, sampled, max(layers), config, steps)
     needed, seconds = getattr(of_all, rule)()
     return {
         "megabytes": max(LEAST_MEGABYTES, ceil(needed / 1e6)),

@@ -232,7 +232,7 @@ class Summary:
     Attributes
     ----------
     families : list of int
-        Models of each.
+        Models of each that are in its laws.
     corpora : list of int
         Texts of each; 0 where their number is not known.
     sampled : list of int
@@ -240,6 +240,8 @@ class Summary:
     layers : int
         Of the deepest model, as far as known.
     config : dict
+    steps : int
+        Models beside those: steps of runs before the last.
     """
 
     families: list[int]
@@ -247,10 +249,11 @@ class Summary:
     sampled: list[int]
     layers: int
     config: dict
+    steps: int = 0
 
     @property
     def models(self) -> int:
-        return sum(self.families)
+        return sum(self.families) + self.steps
 
     @property
     def pairs(self) -> int:
