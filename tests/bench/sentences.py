@@ -23,7 +23,7 @@ import numpy as np
 import timing
 
 from infogeo.geometry.metrics import CONVENTIONS
-from infogeo.sentences.distances import bures, jensen_shannon
+from infogeo.sentences.distances import bures, covariance_distances, jensen_shannon
 
 TEXTS, WIDTH = 200, 768
 CASES = (64, 32)  # tokens
@@ -82,6 +82,16 @@ def floor(Z, convention: str) -> tuple[float, float]:
     return products * pairs / BLOCK**2, of_pairs * pairs / BLOCK + of_texts * TEXTS / BLOCK
 
 
+def with_and_without(Z) -> float:
+    """Time of what the study takes with the first tokens and without, over that with them."""
+    within = {(convention, "in"): ("js", "bures") for convention in CONVENTIONS}
+    both = within | {(convention, "out"): ("js",) for convention in CONVENTIONS}
+    texts = Z[:BLOCK]
+    return timing.median(lambda: covariance_distances(texts, both)) / timing.median(
+        lambda: covariance_distances(texts, within)
+    )
+
+
 def peak_memory(function) -> float:
     """Largest memory in MB that a call holds beyond what stood before."""
     tracemalloc.start()
@@ -114,6 +124,7 @@ def bench(n: int) -> None:
         print(f"{'  ours ÷ floor':36}{elapsed / (products + eigenvalues):9.2f}", flush=True)
     elapsed, _ = timing.once(lambda: bures(Z, "centred"))
     print(f"{'Bures distances, centred':36}{elapsed:9.2f}{pairs / elapsed:11,.0f}")
+    print(f"{'  all, first tokens in and out ÷ in':36}{with_and_without(Z):9.2f}")
     memory = peak_memory(lambda: jensen_shannon(Z, "centred"))
     print(f"peak memory of the divergences: {memory:.0f} MB (states: {Z.nbytes / 2**20:.0f} MB)")
 
