@@ -190,4 +190,5 @@ def test_work_that_another_process_has_claimed_is_left_to_it(run, monkeypatch, t
     monkeypatch.setattr(token_ablation, "_write", written)
     with pytest.raises(TakenOver):
         run()
-    assert len(list((tmp_path / "scratch").rglob("shard-*.parquet"))) == 2  # it needs them
+    shards = {path.name for path in (tmp_path / "scratch").rglob("shard-*.parquet")}
+    assert shards >= {"shard-000000.parquet", "shard-000001.parquet"}  # it needs them

@@ -19,6 +19,8 @@ from infogeo.files.artefacts import read_table, write_table
 from infogeo.geometry.depths import layer_names
 from infogeo.geometry.spectra import text_spectra
 from infogeo.geometry.spectra_file import SpectraFile
+from infogeo.geometry.token_gains import TokenGains
+from infogeo.geometry.twin_relations import crossed_relations
 from infogeo.sentences.model_distances import of_store
 from infogeo.sources import models
 from infogeo.sources.cards import NO_PREDICTION
@@ -181,11 +183,11 @@ def test_spectra_of_the_corpus_are_of_the_passes_of_their_own_length(stored):
 
 
 def test_entropies_have_no_likelihoods_and_no_nan(stored, tmp_path):
-    output = SimpleNamespace(trained=tmp_path / "a.parquet", untrained=tmp_path / "b.parquet")
-    files = SimpleNamespace(trained=stored[1], untrained=[stored[1]])
-    params = {"expected": ["spectra"] * 2, "eps2": [0.5], "lambdas": [0.1], "orders": [3]}
+    output = SimpleNamespace(entropy=tmp_path / "a.parquet", crossed=tmp_path / "b.parquet")
+    files = SimpleNamespace(spectra=stored[1], twins=[])
+    params = {"expected": ["spectra", *[None] * 3], "eps2": [0.5], "lambdas": [0.1], "orders": [3]}
     compute_entropy.main(files, SimpleNamespace(**params, fingerprint="e"), output)
-    table = read_table(output.trained)
+    table = read_table(output.entropy)
     assert set(table["n"]) == set(N) and table["value"].notna().all()
     assert not {"nll", "predictive_entropy", "bits_per_byte"} & set(table["metric"])
     of_text = table[(table["scope"] == "text") & (table["metric"] == "entropy")]
@@ -230,10 +232,10 @@ def test_the_command_measures_an_encoder_at_one_length_in_passes_of_it(stored, c
 
 
 def test_twins_have_passes_of_their_own_length_and_no_gains(stored, card, tiny_corpus, tmp_path):
-    outputs = {"spectra": [tmp_path / "0.h5"]}
+    outputs = {"spectra": [tmp_path / "0.h5"], "tokens": [tmp_path / "tokens.h5"]}
     outputs |= {name: tmp_path / f"{name}.parquet" for name in twins.TABLES}
     twins.measure_twins(
-        card, tiny_corpus, stored[0], outputs, **COMMON, lambdas=[0.1], eps2=[0.5],
+        card, tiny_corpus, outputs, **COMMON, lambdas=[0.1], eps2=[0.5],
         neighbours=3, sampled_rows=20, fingerprint="twins", scratch=tmp_path / "scratch",
     )  # fmt: skip
     ours, trained = SpectraFile(outputs["spectra"][0], "twins"), SpectraFile(stored[1])
@@ -241,3 +243,5 @@ def test_twins_have_passes_of_their_own_length_and_no_gains(stored, card, tiny_c
     np.testing.assert_array_equal(ours.documents.texts[8], trained.documents.texts[8])
     for name in twins.GAINS:
         assert read_table(outputs[name], "twins")["problem"].tolist() == [NO_PREDICTION]
+    tokens = TokenGains(outputs["tokens"][0], "twins")
+    assert crossed_relations(trained, [tokens]).empty

@@ -58,7 +58,8 @@ def _slopes(eigenvalues, rank, starts, stops):
     """α over the ranges from each start to each stop, (ranges, ...), from sums up to each rank."""
     eigenvalues = np.asarray(eigenvalues, float)
     ranks = eigenvalues.shape[-1]
-    rank = np.broadcast_to(np.asarray(rank), eigenvalues.shape[:-1])
+    batch = np.broadcast_shapes(np.shape(rank), eigenvalues.shape[:-1])
+    rank, eigenvalues = np.broadcast_to(rank, batch), np.broadcast_to(eigenvalues, (*batch, ranks))
     x = np.log(np.arange(1, ranks + 1))
     y = np.log(np.where(eigenvalues > 0, eigenvalues, 1.0))
     terms = np.stack(np.broadcast_arrays(x, x * x, y, x * y, eigenvalues <= 0))

@@ -4,6 +4,7 @@
 and nothing else.
 """
 
+import contextlib
 import math
 import time
 from pathlib import Path
@@ -156,6 +157,9 @@ def train(
     snapshots.gather(folder / NAME)
     checkpoint.unlink(missing_ok=True)
     snapshots.remove()
+    for empty in (Path(scratch), Path(scratch).parent):
+        with contextlib.suppress(OSError):  # others are still at work there, or nothing was saved
+            empty.rmdir()
     heartbeat.close(f"held-out {nll:.4f} nats/token")
     return {"tokens": steps * per_step, "heldout_nll": nll}
 
