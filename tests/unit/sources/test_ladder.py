@@ -239,8 +239,8 @@ def test_a_kill_changes_no_bit_of_the_result(train, tmp_path, monkeypatch, at):
     with pytest.raises(KeyboardInterrupt):
         train("killed", checkpoints=chosen)
     assert not (tmp_path / "killed").exists()
-    waiting = {path.name for path in (tmp_path / "scratch").iterdir()}
-    assert waiting >= {"model.pt", "model.0.safetensors", "model.1.safetensors"}
+    waiting = {path.name for path in (tmp_path / "scratch/model").iterdir()}
+    assert waiting >= {"training.pt", "0.safetensors", "1.safetensors"}
     train("killed", checkpoints=chosen)
     assert len(steps) == 32 + 1  # resumed where it was killed
     for name in ("model.safetensors", "training.csv", "config.json", "checkpoints.safetensors"):
@@ -283,7 +283,7 @@ def test_without_the_weights_that_wait_a_training_begins_anew(train, tmp_path, m
     monkeypatch.setattr(ladder, "_gradients", killed)
     with pytest.raises(KeyboardInterrupt):
         train("killed", checkpoints=[0, 2])
-    (tmp_path / "scratch/model.2.safetensors").unlink()
+    (tmp_path / "scratch/model/2.safetensors").unlink()
     folder = train("killed", checkpoints=[0, 2])
     assert len(steps) == 5 + 32
     name = "checkpoints.safetensors"

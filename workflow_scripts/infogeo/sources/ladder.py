@@ -6,6 +6,7 @@ and nothing else.
 
 import contextlib
 import math
+import shutil
 import time
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def train(
         since the row before, heldout_nll: nats per token of the held-out block, at the end), and
         `checkpoints.safetensors`, the weights at each of `checkpoints`, as {step}/{name}.
     scratch : path
-        Folder for the checkpoint, which is removed at the end.
+        Folder for the checkpoint and the weights to keep, which are removed at the end.
     width, depth, seed : int
         Of the member; the seed is that of the initial weights.
     batch : int
@@ -120,9 +121,10 @@ def train(
     model = new_model(width, depth, seed, shared["vocabulary"], context, head_width, init_std)
     model.to(device)
     optimizer = _optimizer(model, width, peak, beta2)
-    checkpoint = Path(scratch) / f"{fingerprint}.pt"
+    waiting = Path(scratch) / fingerprint  # of its own: one that others use could vanish under them
+    checkpoint = waiting / "training.pt"
     losses = torch.zeros((), device=device)  # read only now and then: reading waits for a GPU
-    snapshots = Snapshots(checkpoints, Path(scratch), fingerprint)
+    snapshots = Snapshots(checkpoints, waiting)
     first, curve = _resume(checkpoint, snapshots, model, optimizer, losses)
 
     heartbeat = Heartbeat(folder.name, steps * per_step, "tokens")
@@ -155,11 +157,7 @@ def train(
     nll = heldout_nll(model, np.load(prepared / "heldout.npy"), batch)
     _save(folder, prepared, model, curve, nll)
     snapshots.gather(folder / NAME)
-    checkpoint.unlink(missing_ok=True)
-    snapshots.remove()
-    for empty in (Path(scratch), Path(scratch).parent):
-        with contextlib.suppress(OSError):  # others are still at work there, or nothing was saved
-            empty.rmdir()
+    _remove(waiting)
     heartbeat.close(f"held-out {nll:.4f} nats/token")
     return {"tokens": steps * per_step, "heldout_nll": nll}
 
@@ -292,6 +290,14 @@ def _save(folder: Path, prepared: Path, model, curve: list, nll: float) -> None:
         rows[-1] += f"{nll:.10g}"
         header = "step,tokens,learning_rate,loss,heldout_nll"
         path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+
+
+def _remove(waiting: Path) -> None:
+    """Remove what waited for the end, and the folders around it where others use them no more."""
+    shutil.rmtree(waiting, ignore_errors=True)
+    for parent in (waiting.parent, waiting.parent.parent):
+        with contextlib.suppress(OSError):
+            parent.rmdir()
 
 
 def _checkpoint(path: Path, step: int, model, optimizer, losses, curve) -> None:

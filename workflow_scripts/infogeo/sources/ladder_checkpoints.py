@@ -14,14 +14,12 @@ class Snapshots:
     ----------
     steps : list of int
         Updates that have been made then; 0: the initial weights.
-    scratch : Path
-        Folder in which they wait for the end.
-    fingerprint : str
-        Of the training.
+    folder : Path
+        In which they wait for the end.
     """
 
-    def __init__(self, steps: list[int], scratch: Path, fingerprint: str):
-        self._files = {step: Path(scratch) / f"{fingerprint}.{step}.safetensors" for step in steps}
+    def __init__(self, steps: list[int], folder: Path):
+        self._files = {step: folder / f"{step}.safetensors" for step in steps}
 
     def take(self, step: int, model) -> None:
         """Keep the model's weights where the step is one of those."""
@@ -48,11 +46,6 @@ class Snapshots:
             weights |= load(file.read_bytes())
         with replacing(path) as temporary:
             temporary.write_bytes(save(weights, metadata={"format": "pt"}))
-
-    def remove(self) -> None:
-        """Remove what waited."""
-        for file in self._files.values():
-            file.unlink(missing_ok=True)
 
 
 def take(end: dict, folder: Path, *, slug: str, step: int, tokens: int, fingerprint: str) -> dict:
