@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PAGE = Path(__file__).parents[2] / "docs/clusters.md"
 SCHEDULER = """#!/bin/bash
 echo "$*" >> {asked}
@@ -15,6 +17,7 @@ echo "Job <$!> is submitted"
 """
 
 
+@pytest.mark.long
 def test_the_command_of_the_page_submits_jobs_with_what_they_ask_for(unrun, tmp_path):
     scheduler = tmp_path / "bin/bsub"
     scheduler.parent.mkdir()

@@ -379,6 +379,7 @@ def test_changing_a_dtype_runs_that_model_from_its_dump_on_and_the_aggregates(ch
     assert checkout.planned() == expected
 
 
+@pytest.mark.long
 def test_layers_side_by_side_make_the_same_bytes(checkout, finished):
     files = ["results/spectra/stories/w32-d2.h5"]
     files += [f"results/context/stories/w32-d2.{name}.parquet" for name in GAIN_TABLES]

@@ -382,6 +382,7 @@ def test_a_model_with_curves_of_ablation_is_not_called_not_ablated():
 # ---------------------------------------------------------------- style and files
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FIGURES)
 def test_files_repeat_byte_for_byte(name, tmp_path):
     tables = frames({"few": SHAPES[:2]})

@@ -451,6 +451,7 @@ def test_a_family_without_pairs_says_so():
 # ---------------------------------------------------------------- style and files
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("entropy", "png"), ("conditional", "png"), ("depth", "png"), ("pairs", "pdf")],

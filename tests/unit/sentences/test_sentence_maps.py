@@ -57,6 +57,7 @@ def placed():
     return means, ours, theirs
 
 
+@pytest.mark.long
 def test_umap_repeats_bit_for_bit_here_and_in_another_process(placed):
     means, ours, theirs = placed
     assert (ours.shape, ours.dtype) == ((60, 2), np.float32)
