@@ -326,6 +326,7 @@ def test_an_encoder_has_every_job_but_those_that_need_a_prediction(unrun):
     }  # fmt: skip
 
 
+@pytest.mark.long  # tests/unit/states/test_measurement.py compares every number bit for bit
 def test_without_stored_states_one_job_takes_the_place_of_four_and_all_numbers_stay(
     checkout, finished
 ):
