@@ -48,18 +48,15 @@ def check_weights_on_hub() -> None:
     }
     if not downloads:
         return
-    from infogeo.sources import distinct, hub
+    from infogeo.sources import hub
 
-    paths = {model: Path(f"results/models/{model}/model.json") for model in HUB_MODELS}
+    paths = {model: Path(f"{RESULTS}/models/{model}/model.json") for model in HUB_MODELS}
     fetched = {
         model: path for model, path in paths.items() if model not in downloads and path.exists()
     }
     rows = [MODELS[model] for model in HUB_MODELS if model in downloads or model in fetched]
     try:
-        listed = hub.list_weights(rows, fetched)
-        distinct.require(
-            row | {"weights": weights} for row, weights in zip(rows, listed, strict=True)
-        )
+        hub.check_weights(rows, fetched)
     except InfogeoError as error:
         raise WorkflowError(str(error)) from None
 

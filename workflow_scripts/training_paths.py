@@ -2,45 +2,16 @@
 
 from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
+from infogeo.laws import asked
 from infogeo.laws.corpus_tables import reference_spectra
-from infogeo.laws.settings import Settings
 from infogeo.laws.training_tables import TABLES, tables_of_corpus
 from infogeo.sources import cards
-
-FIELDS = (
-    "params_total",
-    "params_non_embedding",
-    "width",
-    "final_width",
-    "layers",
-    "tokenizer_sha256",
-    "kind",
-    "source",
-)
-HEADLINE = ("n", "eps2", "depth", "axis", "metrics")
 
 
 def main(files, params, output) -> None:
     """Read one corpus after the other, and write the tables."""
-    settings = Settings(
-        depths=(params.headline_depth,),
-        depth_tolerance=params.depth_tolerance,
-        axes=(params.headline_axis,),
-        draws=params.draws,
-        seed=params.seed,
-        headline={name: getattr(params, f"headline_{name}") for name in HEADLINE},
-    )
-    models = cards.described(
-        files.models,
-        FIELDS,
-        slug=params.models,
-        family=params.families,
-        replicate=params.replicates,
-        dtype=params.dtypes,
-        run=params.runs,
-        step=params.steps,
-        train_tokens=params.train_tokens,
-    )
+    settings = asked.settings(params, [params.headline_depth], [params.headline_axis])
+    models = asked.models(files.models, params)
     random = artefacts.read_table(files.null, params.expected_null)
     slugs = [model["slug"] for model in models]
     with_twins = [model["slug"] for model in models if cards.has_model(model)]

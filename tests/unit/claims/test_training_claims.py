@@ -141,9 +141,3 @@ def test_what_lacks_is_named():
     lacking = {row["claim"]: row["to_add"] for row in rows}
     assert lacking.pop(START) == "step 0 of a run"
     assert set(lacking.values()) == {"5 steps: 6 are needed"}
-
-
-def test_another_entropy_stands_in_where_that_of_centred_rows_is_not_declared():
-    paces = pd.DataFrame({"metric": ["nll", "coding_rate_rank[eps2=0.5]"],
-                          "convention": ["", "unit"]})  # fmt: skip
-    assert training_claims.leading(paces) == ("coding_rate_rank[eps2=0.5]", "unit")

@@ -125,3 +125,11 @@ def code(path):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             node.value.value = ""
     return ast.unparse(tree)
+
+
+def test_the_entropy_of_centred_rows_leads_or_the_first_declared_of_a_spectrum():
+    loss, entropy = ("nll", ""), ("entropy", "centred")
+    rate = ("coding_rate_rank[eps2=0.5]", "unit")
+    assert metrics.leading([loss, rate, entropy]) == entropy
+    assert metrics.leading([loss, rate]) == rate
+    assert metrics.leading([loss]) == loss

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from infogeo.inference.rank_correlation import partial_spearman, within_levels
+from infogeo.inference.rank_correlation import partial_spearman, spearman, within_levels
 
 TEXTS, LENGTH = 12, 15
 OF_TEXT = np.repeat(np.arange(TEXTS), LENGTH)
@@ -116,3 +116,13 @@ def test_a_control_that_says_nothing_new_changes_nothing(extra):
     found = partial_spearman(x, y, [*controls, extra], OF_TEXT, ONCE)
     expected = partial_spearman(x, y, controls, OF_TEXT, ONCE)
     np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
+def test_without_resamples_it_is_one_draw_and_scipy_s():
+    rng = np.random.default_rng(5)
+    x, y, z = rng.integers(0, 30, (3, 200)).astype(float)
+    x += z
+    y += z
+    assert spearman(x, y).item() == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-14)
+    once = partial_spearman(x, y, [z], np.zeros(200, int), np.ones((1, 1), int))[0]
+    np.testing.assert_allclose(spearman(x, y, [z]), once, atol=1e-14)

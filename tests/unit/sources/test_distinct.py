@@ -48,6 +48,13 @@ def test_a_copy_under_another_name_stops_the_run_and_names_both(tmp_path):
     assert compared(tmp_path, rows, {"copy": "m"})["same_as"].tolist() == ["", "m", ""]
 
 
+def test_two_rows_may_be_the_same_as_one_that_is_not_among_them(tmp_path):
+    rows = {name: ("hub", "o/m", name, one("a")) for name in ("m1", "m2")}
+    assert len(compared(tmp_path, rows, dict.fromkeys(rows, "of another source"))) == 2
+    with pytest.raises(InfogeoError, match="m1, m2: the same"):
+        compared(tmp_path, rows, {"m1": "one", "m2": "other"})
+
+
 def test_one_model_in_two_types_needs_no_word(tmp_path):
     rows = {name: ("hub", "o/m", "v1", one("a")) for name in ("m-float32", "m-bfloat16")}
     assert len(compared(tmp_path, rows)) == 2

@@ -269,6 +269,16 @@ def test_weights_that_are_kept_are_those_that_an_undisturbed_training_has_then(
             assert torch.equal(of_steps[f"{step}/{name}"], value), (step, name)
 
 
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_weights_that_were_kept_and_are_damaged_are_named_with_the_remedy(tmp_path, damage):
+    path = tmp_path / "checkpoints.safetensors"
+    if damage == "cut":
+        path.write_bytes(b"cut")
+    end = {"slug": "end", "directory": str(tmp_path), "files": {}}
+    with pytest.raises(InfogeoError, match=r"checkpoints.*: not the whole .*snakemake -R"):
+        ladder_checkpoints.take(end, tmp_path, slug="m", step=1, tokens=1, fingerprint="f")
+
+
 def test_without_the_weights_that_wait_a_training_begins_anew(train, tmp_path, monkeypatch):
     undisturbed = train("undisturbed", checkpoints=[0, 2])
     monkeypatch.setattr(ladder, "CHECKPOINT_SECONDS", 0.0)

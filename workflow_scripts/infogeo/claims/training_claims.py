@@ -20,7 +20,7 @@ from infogeo.claims.claim_rows import (
     rate_of,
     row_of,
 )
-from infogeo.geometry.metrics import CONDITIONAL
+from infogeo.geometry.metrics import leading
 from infogeo.laws.phases import FALLS, RISES, UNDECIDED
 
 SAME = 0.05  # of the twins' value: less is no difference
@@ -101,7 +101,9 @@ def of_training(
     rows = []
     for (corpus, family), of_family in pace.groupby(["corpus", "family"], sort=False):
         about = MEASURED, corpus, family
-        metric, convention = leading(of_family)
+        metric, convention = leading(
+            list(dict.fromkeys(zip(of_family["metric"], of_family["convention"], strict=True)))
+        )
 
         def of_metric(frame, key=(corpus, family, metric, convention)):
             names = ("corpus", "family", "metric", "convention")
@@ -117,13 +119,6 @@ def of_training(
         rows.append(_earlier(about, name, paces, loss, rates))
         rows.append(_start(about, name, of_metric(trajectories), rates))
     return rows
-
-
-def leading(pace: pd.DataFrame) -> tuple[str, str]:
-    """The metric that stands for the entropy: that of centred rows, or the first of a spectrum."""
-    keys = list(dict.fromkeys(zip(pace["metric"], pace["convention"], strict=True)))
-    spectral = [key for key in keys if key[0] not in CONDITIONAL]
-    return ("entropy", "centred") if ("entropy", "centred") in spectral else (spectral or keys)[0]
 
 
 def _beside(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -41,7 +41,7 @@ def of_texts(scores: dict, doc_ids, sources) -> pd.DataFrame:
             "doc_id": doc_id, "source": source, "layer": layer, "n": len(nll),
             "nll": nll[1:].mean(dtype=float), "problem": "",
             "predictive_entropy": entropy[1:].mean(dtype=float),
-            "correlation": _spearman(nll[1:], surprisal),
+            "correlation": rank_correlation.spearman(nll[1:], surprisal)[0, 0],
         }
         for layer, (nlls, entropies) in scores.items()
         for doc_id, source, nll, entropy, surprisal in zip(
@@ -49,11 +49,6 @@ def of_texts(scores: dict, doc_ids, sources) -> pd.DataFrame:
         )
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _spearman(one, other) -> float:
-    nothing, one_level = np.empty((0, len(one))), np.zeros(len(one), int)
-    return rank_correlation.within_levels(one[None], other[None], nothing, one_level)[0, 0]
 
 
 def none(problem: str) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Figure of entropies and exponents against relative depth."""
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -17,6 +16,7 @@ from infogeo.figures.style import (
     linear_axis,
     log_axis,
     remark,
+    shades,
     styled,
 )
 from infogeo.figures.tables import check_columns, select
@@ -112,15 +112,15 @@ def draw_profiles(ax, profiles: pd.DataFrame, styles: dict, size: str) -> None:
     """A line per model over its layers, coloured by its size (a column), labelled at its end."""
     log_axis(ax, "y")
     models = profiles.drop_duplicates("model").sort_values([size, "width", "model"])
-    shade = matplotlib.colormaps["viridis_r"]
     sizes = sorted(models[size].unique())
+    colours = dict(zip(sizes, shades(len(sizes)), strict=True))
     ends = {}
     for _, model in models.iterrows():
         of_model = profiles[profiles["model"] == model["model"]]
         at = np.where(of_model["layer"] == "final", FINAL, of_model["relative_depth"])
         of_model = of_model.assign(at=at).sort_values("at")
         rows, without = (of_model[of_model["first"] == first] for first in ("in", "out"))
-        colour = shade(0.12 + 0.88 * sizes.index(model[size]) / max(len(sizes) - 1, 1))
+        colour = colours[model[size]]
         look = {
             "color": colour,
             "marker": styles[model["family"]][1],

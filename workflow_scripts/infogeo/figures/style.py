@@ -188,3 +188,9 @@ def reason_empty(rows: pd.DataFrame, column: str, what: str) -> str:
     if not len(rows):
         return f"no {what}"
     return "" if np.isfinite(rows[column]).any() else f"none of {len(rows)} rows has {what}"
+
+
+def shades(number: int) -> list:
+    """Colours from light (small) to dark (large), which also differ in grey."""
+    shade = matplotlib.colormaps["viridis_r"]
+    return [shade(0.12 + 0.88 * i / max(number - 1, 1)) for i in range(number)]

@@ -4,7 +4,6 @@ Nothing is computed here: values, intervals, phases and exponents are columns of
 results/training.
 """
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -24,11 +23,12 @@ from infogeo.figures.style import (
     linear_axis,
     log_axis,
     remark,
+    shades,
     styled,
 )
 from infogeo.figures.tables import check_columns, select
 from infogeo.files.numbers import count
-from infogeo.geometry.metrics import CONDITIONAL, all_tokens
+from infogeo.geometry.metrics import CONDITIONAL, all_tokens, leading
 
 ACROSS = 3  # families
 MOST_ROWS = 24  # trajectories in a panel of phases
@@ -121,12 +121,6 @@ def by_size(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     ]  # fmt: skip
 
 
-def shades(number: int) -> list:
-    """Colours from light (small) to dark (large), which also differ in grey."""
-    shade = matplotlib.colormaps["viridis_r"]
-    return [shade(0.15 + 0.85 * i / max(number - 1, 1)) for i in range(number)]
-
-
 def draw_trajectories(ax, rows: pd.DataFrame) -> None:
     """A line a trajectory with intervals, the same without the first token, twins at step 0."""
     if not np.isfinite(rows["y"]).any():
@@ -204,7 +198,7 @@ def phases_by_size(table: pd.DataFrame, paths: pd.DataFrame, *, corpus: str) -> 
     check_columns(paths, "training", "trajectories")
     rows, paths = select(table, corpus=corpus), select(paths, corpus=corpus)
     keys = metric_rows(rows)
-    keys = list(dict.fromkeys([entropy_of(keys), keys[-1]])) if keys else []
+    keys = list(dict.fromkeys([leading(keys), keys[-1]])) if keys else []
     labelled = [f"{family}  " if rows["family"].nunique() > 1 else "" for family in rows["family"]]
     rows = rows.assign(prefix=labelled)
     trajectories_of = [
@@ -233,11 +227,6 @@ def phases_by_size(table: pd.DataFrame, paths: pd.DataFrame, *, corpus: str) -> 
         axes[0].set_ylim(len(shown) - 0.4, -0.6)
         legend_below(figure, phase_handles(), 5)
     return figure
-
-
-def entropy_of(keys: list[tuple[str, str]]) -> tuple[str, str]:
-    """The metric whose phases are drawn: the entropy of centred rows, or the first declared."""
-    return ("entropy", "centred") if ("entropy", "centred") in keys else keys[0]
 
 
 def draw_phases(ax, rows: pd.DataFrame, paths: pd.DataFrame, order: list[str]) -> None:

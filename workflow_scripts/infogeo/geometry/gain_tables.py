@@ -160,11 +160,8 @@ def relation_table(
     """
     gain = gains.gain[..., 1:].reshape(len(gains.gain), -1)
     targets = np.stack([values.ravel() for values in scores.values()])
-    position = np.tile(np.arange(1, texts.n), len(texts))
-    frequency = texts.frequency[:, 1:].ravel()
     of_text = np.repeat(np.arange(len(texts)), texts.n - 1)
-    since = texts.since_last[:, 1:].ravel()
-    controls, once = [position, frequency, since], np.ones((1, len(texts)), np.int16)
+    controls, once = texts.controls, np.ones((1, len(texts)), np.int16)
     drawn = once if copies is None else np.concatenate([once, copies])
     partial = partial_spearman(gain, targets, controls, of_text, drawn)
     low = high = np.full(partial.shape[1:], np.nan)
@@ -174,7 +171,7 @@ def relation_table(
         "partial_spearman": partial[0],
         "low": low,
         "high": high,
-        "within_position": within_levels(gain, targets, [frequency, since], position),
+        "within_position": within_levels(gain, targets, controls[1:], controls[0]),
         "with_repetition": partial_spearman(gain, targets, controls[:2], of_text, once)[0],
         "spearman": partial_spearman(gain, targets, controls[:0], of_text, once)[0],
         "types_partial": np.full(partial.shape[1:], np.nan),
@@ -188,7 +185,7 @@ def relation_table(
     of_kinds = [
         {"n": texts.n, "relation": list(scores),
          **{name: values[kind] for name, values in columns.items()},
-         "tokens": len(position), "texts": len(texts)}
+         "tokens": gain.shape[1], "texts": len(texts)}
         for kind in range(len(gain))
     ]  # fmt: skip
     return _long(gains, of_kinds)

@@ -81,6 +81,17 @@ class FullTexts:
         return since_last(self.tokens)
 
     @property
+    def controls(self) -> np.ndarray:
+        """What is held fixed in relations of tokens 2 … n: (3, tokens) float64.
+
+        Their position, the frequency of the token, and how long ago it came before.
+        """
+        position = np.tile(np.arange(1, self.n), len(self))
+        return np.stack(
+            [position, self.frequency[:, 1:].ravel(), self.since_last[:, 1:].ravel()]
+        ).astype(float)
+
+    @property
     def clusters(self) -> np.ndarray:
         """What is resampled together. (texts,)"""
         return resampling.clusters(self.doc_ids, self.sources)

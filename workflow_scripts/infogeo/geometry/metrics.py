@@ -240,3 +240,12 @@ def regularisers(
     chosen = [Regulariser(LAMBDA, value) for value in lambdas]
     chosen += [Regulariser(EPS2, value) for value in eps2]
     return [(str(regulariser), regulariser.of(n, d)) for regulariser in chosen]
+
+
+def leading(keys: list[tuple[str, str]]) -> tuple[str, str]:
+    """Of (metric, convention), what stands for the entropy: that of centred rows, or the first.
+
+    The first of those of a spectrum, if there is one.
+    """
+    spectral = [key for key in keys if key[0] not in CONDITIONAL]
+    return ("entropy", "centred") if ("entropy", "centred") in spectral else (spectral or keys)[0]

@@ -6,7 +6,7 @@ import pandas as pd
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.spectra_file import SpectraFile
 from infogeo.geometry.token_gains import TokenGains
-from infogeo.inference.rank_correlation import within_levels
+from infogeo.inference.rank_correlation import spearman
 
 COLUMNS = "layer regulariser lam n relation draw partial_spearman tokens texts".split()
 
@@ -41,13 +41,12 @@ def crossed_relations(spectra: SpectraFile, twins: list[TokenGains]) -> pd.DataF
     rows, layers_of_twins = [], twins[0].layers if twins else []
     if layers_of_twins:
         texts = twins[0].texts
-        targets, controls = _targets(spectra, twins[0]), _controls(texts)
+        targets = _targets(spectra, twins[0])
     for name in layers_of_twins:
         layers = [twin.layer(name) for twin in twins]
         gain = np.concatenate([layer.gain[..., 1:] for layer in layers])
         gain = gain.reshape(len(gain), -1)  # (draws · regularisers, tokens)
-        one_level = np.zeros(gain.shape[1], int)
-        partial = within_levels(gain, list(targets.values()), controls, one_level)
+        partial = spearman(gain, list(targets.values()), texts.controls)
         kinds = [(draw, *kind) for draw, layer in enumerate(layers) for kind in layer.regularisers]
         rows += [
             {
@@ -59,12 +58,6 @@ def crossed_relations(spectra: SpectraFile, twins: list[TokenGains]) -> pd.DataF
             for relation, value in zip(targets, values, strict=True)
         ]  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _controls(texts) -> list[np.ndarray]:
-    """Position, frequency and repetition of tokens 2 … n."""
-    position = np.tile(np.arange(1, texts.n), len(texts))
-    return [position, texts.frequency[:, 1:].ravel(), texts.since_last[:, 1:].ravel()]
 
 
 def _targets(spectra: SpectraFile, twin: TokenGains) -> dict[str, np.ndarray]:

@@ -80,8 +80,7 @@ class SegmentedLine:
 
     def _bases(self, kinks) -> np.ndarray:
         """Hat functions at the ends and kinks (curves, kinks) → (curves, places, nodes)."""
-        ends = np.ones((len(kinks), 1))
-        knots = np.hstack([self.x[0] * ends, kinks, self.x[-1] * ends])
+        knots = self._knots(kinks)
         width = np.diff(knots)
         rise = (self.x[None, :, None] - knots[:, None, :-1]) / width[:, None]  # in each segment
         inside = np.clip(rise, 0, 1)

@@ -46,7 +46,9 @@ def require(models: Iterable[dict]) -> None:
             holders.setdefault(sha256, []).append(row)
     shared: dict[tuple, list[str]] = {}  # slugs → hashes
     for sha256, rows in holders.items():
-        if len({origins.get(row["same_as"], origins[row["slug"]]) for row in rows}) > 1:
+        # What a row is the same as need not be among these.
+        named = (row["same_as"] or row["slug"] for row in rows)
+        if len({origins.get(slug, slug) for slug in named}) > 1:
             shared.setdefault(tuple(row["slug"] for row in rows), []).append(sha256)
     stop_at(
         [_line(slugs, hashes, models) for slugs, hashes in shared.items()],

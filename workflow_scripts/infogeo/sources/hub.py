@@ -87,6 +87,25 @@ def fetch_model(name: str, revision: str = "", trust_remote_code: bool = False, 
     return repository, folder, facts | more
 
 
+def check_weights(rows: list[dict], fetched: dict) -> None:
+    """Stop, before models are downloaded, where revisions are missing or models share weights.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of the table of models: slug, source, where, revision, same_as.
+    fetched : dict of str to path
+        See `list_weights`.
+
+    Raises
+    ------
+    InfogeoError
+        As `list_weights` and `distinct.require`.
+    """
+    listed = zip(rows, list_weights(rows, fetched), strict=True)
+    distinct.require(row | {"weights": weights} for row, weights in listed)
+
+
 def list_weights(rows: list[dict], fetched: dict) -> list[dict[str, str]]:
     """The SHA-256 of the files of weights of models, by name, before they are downloaded.
 

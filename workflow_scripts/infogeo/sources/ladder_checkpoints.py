@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from infogeo.files.artefacts import replacing, sha256_file
+from infogeo.files.errors import InfogeoError
 
 NAME = "checkpoints.safetensors"  # of that file, beside the end's weights
 
@@ -66,14 +67,25 @@ def take(end: dict, folder: Path, *, slug: str, step: int, tokens: int, fingerpr
     -------
     dict
         Its model.json.
+
+    Raises
+    ------
+    InfogeoError
+        Where what the training has kept is gone or damaged.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
     from safetensors.numpy import save
 
     of_end = Path(end["directory"])
-    with safe_open(of_end / NAME, framework="numpy") as file:
-        names = [name for name in file.keys() if name.startswith(f"{step}/")]  # noqa: SIM118
-        weights = {name.partition("/")[2]: file.get_tensor(name) for name in names}
+    try:
+        with safe_open(of_end / NAME, framework="numpy") as file:
+            names = [name for name in file.keys() if name.startswith(f"{step}/")]  # noqa: SIM118
+            weights = {name.partition("/")[2]: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise InfogeoError(
+            f"{of_end / NAME}: not the whole file of weights that the training of {end['slug']} "
+            f"kept ({error}). Train it anew: snakemake -R {of_end / 'model.json'}"
+        ) from error
     with replacing(folder / "model.safetensors") as temporary:
         temporary.write_bytes(save(weights, metadata={"format": "pt"}))
     for name in end["files"]:
