@@ -870,3 +870,14 @@ def test_tables_are_looked_for_in_the_working_directory_and_then_in_the_checkout
         "published": [str(checkout / "p.csv"), "q.csv"],
         "seed": 3,
     }
+
+
+def test_a_path_of_twins_is_none_of_a_model():
+    def model_of(path: str):
+        found = re.fullmatch(rf"spectra/({input_tables.SLUG})\.h5", path)
+        return found and found[1]
+
+    for slug in ("pythia-1.4b", "pythia-1.4b@143000", "a.b_c-d", "m.untraine"):
+        assert model_of(f"spectra/{slug}.h5") == slug
+    assert model_of("spectra/m.untrained-0.h5") is None
+    assert model_of("spectra/folder/m.h5") is None

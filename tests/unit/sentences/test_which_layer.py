@@ -140,3 +140,11 @@ def test_only_the_headline_has_no_q():
     tables = made(sentences([0, 0.4, 0.9, 1.6, 3]), sentences([0] * 5, seed=1))
     found = which_layer.joined([tables, tables])["measures"]
     assert (found["q"].isna() == found["headline"]).all()
+
+
+def test_an_interval_is_the_hull_of_percentiles_and_of_those_reflected_at_the_value():
+    draws = np.concatenate([np.full(500, 0.2), np.full(500, 0.6)])[None]
+    # Resamples lie below the value, as noise makes correlations smaller.
+    np.testing.assert_allclose(which_layer.interval(np.array([0.8]), draws).ravel(), [0.2, 1.4])
+    # They lie on both sides.
+    np.testing.assert_allclose(which_layer.interval(np.array([0.3]), draws).ravel(), [0.0, 0.6])

@@ -144,8 +144,7 @@ class LayerGains:
     regularisers : list of (str, float)
     gain, rho : (regularisers, texts, n) float64 arrays
     norms : (texts, n) float64 array
-        Squared norms of the scaled rows: 1, or 0 at a zero row. Gains that are read back
-        (`token_gains`) have neither norms nor rho: None.
+        Squared norms of the scaled rows: 1, or 0 at a zero row.
     """
 
     layer: str

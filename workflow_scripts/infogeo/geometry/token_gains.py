@@ -21,8 +21,8 @@ def writing(
     """Yield what adds the gains of a layer to a new file, which is whole at the end.
 
     ``/texts/{n,index,doc_ids,sources,frequency,tokens,end_bytes}``, ``/layers`` (their names in
-    order) and ``/gain/{layer}`` (regularisers, texts, n), float32, with attributes ``width``,
-    ``names`` and ``lam`` (of the regularisers).
+    order) and ``/gain/{layer}`` (regularisers, texts, n), float32, with attributes ``names`` and
+    ``lam`` (of the regularisers).
 
     Parameters
     ----------
@@ -44,7 +44,6 @@ def writing(
         def add(gains: LayerGains) -> None:
             hdf5.put_checked(file, f"gain/{gains.layer}", gains.gain.astype(np.float32))
             of_layer = file[f"gain/{gains.layer}"]
-            of_layer.attrs["width"] = gains.width
             kinds, of_layer.attrs["lam"] = zip(*gains.regularisers, strict=True)
             of_layer.attrs["names"] = list(kinds)
             names.append(gains.layer)
@@ -99,9 +98,10 @@ class TokenGains:
                 tokens=parts["tokens"][:],
             )
 
-    def layer(self, name: str) -> LayerGains:
-        """The gains of one layer, without ρ and norms."""
+    def layer(self, name: str) -> tuple[list[tuple[str, float]], np.ndarray]:
+        """The regularisers of one layer, and its gains (regularisers, texts, n)."""
         with hdf5.opened(self.path, FORMAT) as file, hdf5.reading(self.path, f"gain/{name}"):
             gain = file[f"gain/{name}"]
-            kinds = zip(gain.attrs["names"], map(float, gain.attrs["lam"]), strict=True)
-            return LayerGains(name, int(gain.attrs["width"]), list(kinds), gain[:], None, None)
+            return list(zip(gain.attrs["names"], map(float, gain.attrs["lam"]), strict=True)), gain[
+                :
+            ]

@@ -44,10 +44,10 @@ def crossed_relations(spectra: SpectraFile, twins: list[TokenGains]) -> pd.DataF
         targets = _targets(spectra, twins[0])
     for name in layers_of_twins:
         layers = [twin.layer(name) for twin in twins]
-        gain = np.concatenate([layer.gain[..., 1:] for layer in layers])
+        gain = np.concatenate([gain[..., 1:] for _, gain in layers])
         gain = gain.reshape(len(gain), -1)  # (draws · regularisers, tokens)
         partial = spearman(gain, list(targets.values()), texts.controls)
-        kinds = [(draw, *kind) for draw, layer in enumerate(layers) for kind in layer.regularisers]
+        kinds = [(draw, *kind) for draw, (kinds, _) in enumerate(layers) for kind in kinds]
         rows += [
             {
                 "layer": name, "regulariser": regulariser, "lam": lam, "n": texts.n,
