@@ -58,3 +58,13 @@ def test_without_a_single_module_that_makes_the_final_states_there_is_no_norm(lo
         scale.remove()
         model.base.norm.forward = usual
     assert layer_prediction.find_norm(model) is model.base.norm
+
+
+def test_a_norm_that_hardly_changes_the_last_states_is_found_all_the_same(loaded):
+    model, _ = loaded("llama")
+    usual = model.base.norm.forward
+    model.base.norm.forward = lambda states: 1.001 * states
+    try:
+        assert layer_prediction.find_norm(model) is model.base.norm
+    finally:
+        model.base.norm.forward = usual
