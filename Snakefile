@@ -1,13 +1,45 @@
 """infogeo: the information in the geometry of language-model representations."""
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.27")
 
+
+def checkout_of(folder) -> Path:
+    """Where rules, scripts and the library are, beside this file; of a hosting service's repository a copy."""
+    if folder.is_local:
+        return Path(folder.get_path_or_uri(secret_free=True))
+    if not hasattr(folder, "hosted_repo"):
+        raise WorkflowError(
+            f"infogeo is taken from {folder}, where its library cannot be fetched from. Take it with github(…) "
+            "or gitlab(…), or clone the repository and name the path of its Snakefile (docs/module.md)."
+        )
+    # Snakemake fetches single files, but rules are hashed with the whole library.
+    repository = folder.hosted_repo.repo
+    commit = repository.commit(folder.ref).hexsha
+    checkout = Path(".snakemake/infogeo").absolute() / commit
+    if not checkout.exists():
+        checkout.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=checkout.parent) as partial:
+            archive, tree = Path(partial, "tree.tar"), Path(partial, "tree")
+            with archive.open("wb") as file:
+                repository.archive(file, treeish=commit)
+            shutil.unpack_archive(archive, tree, filter="data")
+            try:
+                tree.rename(checkout)
+            except OSError:  # Another process was first.
+                if not checkout.exists():
+                    raise
+    return checkout
+
+
 # This checkout, wherever the workflow is run or imported from.
-CHECKOUT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+CHECKOUT = checkout_of(workflow.current_basedir)
 
 
 configfile: "config/config.yaml" if Path("config/config.yaml").exists() else f"{CHECKOUT}/config/config.yaml"
@@ -17,29 +49,29 @@ configfile: "config/config.yaml" if Path("config/config.yaml").exists() else f"{
 FRONT_PAGE = Path("results/report.rst").absolute()
 
 
-report: FRONT_PAGE if FRONT_PAGE.exists() else "rules/captions/workflow.rst"
+report: FRONT_PAGE if FRONT_PAGE.exists() else f"{CHECKOUT}/rules/captions/workflow.rst"
 
 
-include: "rules/common.smk"
-include: "rules/fingerprints.smk"
-include: "rules/resources.smk"
-include: "rules/targets.smk"
-include: "rules/corpora.smk"
-include: "rules/models.smk"
-include: "rules/hidden_states.smk" if CONFIG["keep_hidden_states"] else "rules/measurement.smk"
-include: "rules/entropy.smk"
-include: "rules/scaling.smk"
-include: "rules/training.smk"
-include: "rules/differences.smk"
-include: "rules/context.smk"
-include: "rules/dimension.smk"
-include: "rules/sentences.smk"
-include: "rules/similarity.smk"
-include: "rules/theory.smk"
-include: "rules/claims.smk"
-include: "rules/figures.smk"
-include: "rules/plan.smk"
-include: "rules/hooks.smk"
+include: f"{CHECKOUT}/rules/common.smk"
+include: f"{CHECKOUT}/rules/fingerprints.smk"
+include: f"{CHECKOUT}/rules/resources.smk"
+include: f"{CHECKOUT}/rules/targets.smk"
+include: f"{CHECKOUT}/rules/corpora.smk"
+include: f"{CHECKOUT}/rules/models.smk"
+include: f"{CHECKOUT}/rules/{'hidden_states' if CONFIG['keep_hidden_states'] else 'measurement'}.smk"
+include: f"{CHECKOUT}/rules/entropy.smk"
+include: f"{CHECKOUT}/rules/scaling.smk"
+include: f"{CHECKOUT}/rules/training.smk"
+include: f"{CHECKOUT}/rules/differences.smk"
+include: f"{CHECKOUT}/rules/context.smk"
+include: f"{CHECKOUT}/rules/dimension.smk"
+include: f"{CHECKOUT}/rules/sentences.smk"
+include: f"{CHECKOUT}/rules/similarity.smk"
+include: f"{CHECKOUT}/rules/theory.smk"
+include: f"{CHECKOUT}/rules/claims.smk"
+include: f"{CHECKOUT}/rules/figures.smk"
+include: f"{CHECKOUT}/rules/plan.smk"
+include: f"{CHECKOUT}/rules/hooks.smk"
 
 
 rule all:

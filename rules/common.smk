@@ -5,11 +5,6 @@ import sys
 
 from snakemake.exceptions import WorkflowError
 
-if not CHECKOUT.is_dir():
-    raise WorkflowError(
-        f"infogeo is taken from {CHECKOUT}, but needs its library beside its rules. Clone the repository, "
-        "and name the path of its Snakefile (docs/module.md)."
-    )
 SCRIPTS = CHECKOUT / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 

@@ -1,9 +1,14 @@
 """The workflow runs from any working directory, and inside other workflows."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -45,10 +50,11 @@ rule named:
 """
 
 
-def dry_run(folder, *arguments):
+def dry_run(folder, *arguments, **variables):
     """How many jobs of each rule a dry run lists, and all that it says."""
     run = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", *arguments]
-    done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=False)
+    env = os.environ | variables
+    done = subprocess.run(run, cwd=folder, env=env, capture_output=True, text=True, check=False)
     words = [line.split() for line in done.stdout.splitlines()]
     return {w[0]: int(w[1]) for w in words if len(w) == 2 and w[1].isdigit()}, done
 
@@ -81,6 +87,59 @@ def test_two_modules_of_different_configurations_share_a_workflow_with_rules_of_
     # States of another engine are described, imported and measured, and have no twins.
     assert (jobs["other_describe_states"], jobs["other_import_states"]) == (1, 1)
     assert (jobs["other_compute_entropy"], jobs["other_untrained_twins"]) == (2, 1)
+
+
+def hosted(folder: Path) -> dict[str, str]:
+    """Variables by which git takes this checkout for a repository of a hosting service."""
+    tree = folder / "hub/someone/infogeo"
+    for name in ("rules", "workflow_scripts", "config"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "Snakefile", tree)
+    author = ("-c", "user.name=someone", "-c", "user.email=someone@example.org")
+    for command in (("init", "-q"), ("add", "."), ("commit", "-qm", "all"), ("tag", "v1")):
+        subprocess.run(["git", *author, *command], cwd=tree, check=True)
+    return {
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{(folder / 'hub').as_uri()}/.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/",
+    }
+
+
+# What `snakedeploy deploy-workflow` 0.17.1 writes.
+DEPLOYED = """
+configfile: "config/config.yaml"
+
+module infogeo:
+    snakefile: github("someone/infogeo", path="Snakefile", tag="v1")
+    config: config
+
+use rule * from infogeo
+"""
+
+
+def test_a_deployed_workflow_takes_rules_scripts_and_library_of_its_tag(tmp_path):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "workflow").mkdir()
+    (tmp_path / "workflow/Snakefile").write_text(DEPLOYED)
+    jobs, run = dry_run(tmp_path, **hosted(tmp_path))
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert jobs["train_ladder"] == 13
+    (tree,) = (tmp_path / ".snakemake/infogeo").iterdir()
+    assert (tree / "workflow_scripts/infogeo/__init__.py").exists()
+
+
+def test_a_snakefile_of_a_web_page_is_refused_with_the_remedy(tmp_path):
+    pages = partial(SimpleHTTPRequestHandler, directory=ROOT)
+    with ThreadingHTTPServer(("127.0.0.1", 0), pages) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/Snakefile"
+        module = f'module infogeo:\n    snakefile: "{address}"\nuse rule * from infogeo\n'
+        (tmp_path / "Snakefile").write_text(module)
+        _, run = dry_run(tmp_path)
+        server.shutdown()
+    assert run.returncode == 1
+    assert "docs/module.md" in run.stdout + run.stderr
 
 
 @pytest.mark.long
