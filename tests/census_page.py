@@ -41,7 +41,7 @@ def page(rows: list[dict]) -> str:
         "> **Result**: each type of causal model in transformers was run tiny; what is refused has "
         "its reason beside it.",
         f"Made by `tests/bench/architectures.py` {TITLE}every type of its causal mapping, "
-        "and some variants, each as a tiny model with random weights and every kind of layer that "
+        "and some variants. Each is a tiny model with random weights and every kind of layer that "
         "the type has. "
         f"{', '.join(f'{count} {kind}' for kind, count in kinds)}.",
         HEAD,
