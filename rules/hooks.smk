@@ -1,5 +1,5 @@
-# Needs: the lists of final files. Makes: what happens before a run (SLURM's partitions and the hub's models are checked,
-# the configuration is left beside the results) and after it (the report, the claims).
+# Needs: the lists of final files. Makes: what happens before a run and after it. Before: SLURM's partitions and the hub's models
+# are checked, and the configuration is left beside the results. After: the report and the claims.
 import shutil
 from datetime import datetime
 

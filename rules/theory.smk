@@ -1,4 +1,4 @@
-# Needs: nothing for the skills model; the laws and the stored token ids for what stands beside it. Makes:
+# Needs: nothing for the skills model; the laws and the stored token ids for what is beside it. Makes:
 # results/theory/, the model simulated and fitted, and its tables.
 
 
@@ -36,7 +36,7 @@ rule simulate_skills:
         "../workflow_scripts/simulate_skills.py"
 
 
-# A family has one tokenizer: the tokens of its first model stand for it.
+# A family has one tokenizer: the tokens of its first model are those of all.
 FIRST_MODELS = sorted({row["family"]: slug for slug, row in reversed(MODELS.items())}.values())
 
 

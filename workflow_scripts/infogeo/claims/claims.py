@@ -101,7 +101,7 @@ def _beyond(law: pd.Series, about: tuple) -> dict:
         if law["widths"] == 1:
             missing.append("a second width: all models have one")
         elif "depth" not in applied:
-            missing.append("a second depth at two widths: N and width cannot be told apart")
+            missing.append("a second depth at two widths: N and width change together")
     to_add = "; ".join(filter(None, missing))
     return row_of(BEYOND, about, _metric(law), raw, closest, verdict, rate, _points(law), to_add)
 

@@ -99,8 +99,8 @@ def halves(clusters, seed: int) -> list[np.ndarray]:
 def tokens_needed(curves: Curves, clusters, *, seed: int) -> dict:
     """The share of tokens for LEVEL recovery under the best selector, and under random.
 
-    The best (selector, sink), random left out, is the one that needs the fewest tokens on one
-    half of the texts, and is scored on the other half; both halves are scored together. Random is
+    The best (selector, sink) is the one that needs the fewest tokens on one half of the texts,
+    random left out. It is scored on the other half; both halves are scored together. Random is
     scored on the same texts with the same sink.
 
     Parameters
@@ -114,17 +114,17 @@ def tokens_needed(curves: Curves, clusters, *, seed: int) -> dict:
     -------
     dict
         share90, share90_random, gap (random − best) with _low and _high; censored; best_selector
-        and best_sink chosen on all texts. Where the share is not reached on the grid, the
-        estimate is NaN, its lower end counts it as the largest share that was run and its upper
-        end as 1. A selector that was chosen wrongly needs more than the best: so share90_low is
-        the least lower end of any selector on all texts, among which the best one is.
+        and best_sink chosen on all texts. Where the share is not reached on the grid, the estimate
+        is NaN. Its lower end then counts the largest share that was run, its upper end 1. A
+        selector that was chosen wrongly needs more than the best: so share90_low is the least lower
+        end of any selector on all texts, among which the best one is.
 
     Notes
     -----
-    Intervals turn a test around: a share s is too small where mean KL − (1 − LEVEL) mean KL_0 at
-    s, a mean over texts, is above 0 by Student's t over clusters, and enough where it is below.
-    That of the gap is Student's t on the jackknife over clusters, the selectors kept. Rates:
-    tests/bench/distribution.py.
+    Intervals turn a test around: a share s is too small where mean KL − (1 − LEVEL) mean KL_0 at s
+    is above 0, and enough where it is below. The test of that mean over texts is Student's t over
+    clusters. That of the gap is Student's t on the jackknife over clusters, the selectors kept.
+    Rates: tests/bench/distribution.py.
     """
     rivals = np.array([i for i, (name, _) in enumerate(curves.names) if name != "random"])
     random = {sink: i for i, (name, sink) in enumerate(curves.names) if name == "random"}
@@ -201,8 +201,8 @@ def ends(lacking, codes, grid) -> tuple[float, float]:
 def gap(best, random, codes, grid) -> dict:
     """gap, gap_low, gap_high: the share under random less that under the best selector.
 
-    Where either is not reached, the gap is NaN and its ends count the share as the largest that
-    was run or as 1, whichever is further.
+    Where either is not reached, the gap is NaN. Its ends count the share as the largest that was
+    run or as 1, whichever is further.
     """
 
     def apart(keep):

@@ -57,10 +57,10 @@ def selector_scores(
     list of dict
         selector, k, metric, value, draws. Metrics: in_sample, the explained share with all
         coordinates; held_out, its mean over the halves when chosen and fitted on one half and
-        scored on the other (lasso, omp and best head choose on the half, the best head at this k;
-        the others never look at the target); jaccard with the support of lasso, and
-        relative_position, the mean of the chosen (0 the first token, 1 the one before the last),
-        both with all coordinates. random: means over the draws.
+        scored on the other; jaccard with the support of lasso; relative_position, the mean of the
+        chosen (0 the first token, 1 the one before the last). The last two are with all
+        coordinates. Lasso, omp and best head choose on the half, the best head at this k; the
+        others never look at the target. random: means over the draws.
     """
     n, first = len(Z), first_candidate(sink)
     ks = [k for k in ks if k <= n - 1 - first]

@@ -15,8 +15,8 @@ SUMMARY_COLUMNS = [
     *(f"{name}{end}" for name in (*MEASURES, "excess") for end in ("", "_low", "_high")), "problem",
 ]  # fmt: skip
 NO_NORM = (
-    "no single module makes its final states of those of its last block, so that it has no final "
-    "norm that other layers could be read through"
+    "no single module makes its final states of those of its last block: it has no final norm "
+    "through which other layers could be read"
 )
 
 

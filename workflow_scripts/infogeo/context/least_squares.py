@@ -80,8 +80,8 @@ def participation(gram, weights) -> dict:
     Returns
     -------
     dict
-        participation_ratio (Σw²)²/Σw⁴, from 1 to n − 1 (0 where all weights are), the same as a
-        share of n − 1, and the explained share 1 − ‖z − Zᵀw‖²/‖z‖².
+        participation_ratio (Σw²)²/Σw⁴, from 1 to n − 1 (0 where all weights are); the same as a
+        share of n − 1; the explained share 1 − ‖z − Zᵀw‖²/‖z‖².
     """
     fourth = np.sum(weights**4)
     ratio = np.sum(weights**2) ** 2 / fourth if fourth > 0 else 0.0

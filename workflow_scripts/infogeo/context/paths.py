@@ -89,7 +89,7 @@ def lasso(tableau, floor, sizes):
     Notes
     -----
     On a stretch of the path, coefficients and inner products with the residual are linear in the
-    penalty, so that the next candidate to join or leave is read off the tableau. Efron, Hastie,
+    penalty. So the next candidate to join or leave is read off the tableau. Efron, Hastie,
     Johnstone & Tibshirani 2004. Verified against scikit-learn's lars_path_gram.
     """
     rest, most = _rest(tableau, floor), max(sizes, default=0)

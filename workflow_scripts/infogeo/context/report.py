@@ -79,9 +79,9 @@ def _cells(gain: dict, selection: dict, row: pd.Series, k: int) -> list[str]:
 
 
 def markdown_text(gain, selection, distribution, headline_eps2: float) -> str:
-    """The context study as Markdown: the smallest and largest model of each family, the share of
-    texts in which lasso beats mean attention at each k, and one sentence per model.
+    """The context study as Markdown: the smallest and largest model of each family in numbers.
 
+    Then the share of texts in which lasso beats mean attention at each k, and a sentence a model.
     Parameters are those of `terminal_text`.
     """
     regulariser = str(Regulariser(EPS2, headline_eps2))

@@ -12,7 +12,7 @@ from infogeo.geometry.rows import ROUNDING, unit_norm
 
 ATTENTION = ("attention_mean", "attention_best_head", "attention_rollout")
 SELECTORS = ("lasso", "omp", *ATTENTION, "recency", "norm", "random")
-SIZES = (1, 2, 4, 8, 16, 32)  # over which the best head is chosen unless told otherwise
+SIZES = (1, 2, 4, 8, 16, 32)  # over which the best head is chosen by default
 
 
 def supports(
@@ -50,8 +50,8 @@ def supports(
     rng : numpy.random.Generator
         More draws or other sizes leave the first draws as they are.
     head_sizes : sequence of int
-        The best head is the one whose first k tokens explain most in sample, averaged over these
-        k, of which those above d/4 or m are left out (if all are, k = 1).
+        The best head is the one whose first k tokens explain most in sample, averaged over these k.
+        Those above d/4 or m are left out (if all are, k = 1).
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """The texts that models share: their values as arrays, means over them, and intervals.
 
-Every mean is over the texts that all models of a family have (models with no text at all left
-out), every interval a 95 % percentile interval over resampled text clusters.
+Every mean is over the texts that all models of a family have; models with no text at all are left
+out. Every interval is a 95 % percentile interval over resampled text clusters.
 """
 
 import numpy as np

@@ -131,18 +131,18 @@ def ablate(
     Raises
     ------
     InfogeoError
-        Where an input is not what was expected, the store holds no final layer or other tokens
-        than the corpus gives, memory does not suffice for one text, or a worker fails. Finished
+        Where an input is not what was expected; the store holds no final layer, or other tokens
+        than the corpus gives; memory does not suffice for one text; or a worker fails. Finished
         shards stay, and the next call uses them.
 
     Notes
     -----
     keep: the chosen tokens, the last one, and the first where it is forced; drop: all but the
-    chosen. kl is KL(full ‖ ablated) in nats, of the distribution of token n + 1; delta_nll what
-    the NLL of the true one grows by, NaN where the text ends. cosine_mean and cosine_last are
-    1 − cosine between ablated and full run, of the mean over the tokens of the final states, and
-    of the last token's. Where the architecture cannot be run on some of its tokens, the table has
-    no rows and the status says why.
+    chosen. kl is KL(full ‖ ablated) in nats, of the distribution of token n + 1; delta_nll what the
+    NLL of the true one grows by, NaN where the text ends. cosine_mean and cosine_last are 1 −
+    cosine between ablated and full run: of the mean over the tokens of the final states, and of the
+    last token's. Where the architecture cannot be run on some of its tokens, the table has no rows
+    and the status says why.
 
     Verified against one forward pass at a time through the model's own logits.
     """

@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser(
         "export", help="a store of the workflow as files for other tools",
         description="A store of hidden states as safetensors, or as .npy files that NumPy maps "
-        "into memory, with the states.json by which a row of source `states` reads them.",
+        "into memory. Beside them a states.json, by which a row of source `states` reads them.",
     )  # fmt: skip
     one.add_argument("store", type=Path, help="results/hidden_states/CORPUS/MODEL.h5")
     one.add_argument("folder", type=Path, help="where to write; ends in the name of the corpus")

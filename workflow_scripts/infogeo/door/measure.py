@@ -48,9 +48,9 @@ def measure(Z, *, n=None, mask=None, doc_ids=None, corpus=False, eps2=EPS2, lamb
         Names of the texts. Default: "0", "1", ….
     corpus : bool
         Whether to measure the texts together too: scopes ``tokens`` (all rows of all texts),
-        ``means`` and ``last`` (a row a text, its mean or its last token), also without scaling
-        (conventions ``raw`` and ``raw_centred``: RankMe, α, stable rank, top shares). Takes d × d
-        products where rows outnumber d, and one thread.
+        ``means`` and ``last`` (a row a text, its mean or its last token). The last two are taken
+        without scaling too (conventions ``raw`` and ``raw_centred``: RankMe, α, stable rank, top
+        shares). Takes d × d products where rows outnumber d, and one thread.
     eps2 : sequence of float
         ε² of the coding rates.
     lambdas : sequence of float
@@ -114,8 +114,8 @@ def measure(Z, *, n=None, mask=None, doc_ids=None, corpus=False, eps2=EPS2, lamb
 def gains(Z, *, mask=None, doc_ids=None, lambdas=LAMBDAS, eps2: Sequence[float] = (), threads=None):
     """Information gain of every token given the tokens before it.
 
-    ``gain_i = ln det(I + G_i/λ) − ln det(I + G_{i−1}/λ) = ln(1 + ρ_i/λ)`` with G_i the Gram matrix
-    of the first i rows, scaled to unit norm, and ρ_i the optimum of ridge regression of row i on
+    ``gain_i = ln det(I + G_i/λ) − ln det(I + G_{i−1}/λ) = ln(1 + ρ_i/λ)``. G_i is the Gram matrix
+    of the first i rows, scaled to unit norm. ρ_i is the optimum of ridge regression of row i on
     those before it (arXiv 2402.03471).
 
     Parameters

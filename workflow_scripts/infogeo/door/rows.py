@@ -75,9 +75,9 @@ def similarity(representations, *, measure: str = "cka", sources=None, neighbour
     Returns
     -------
     pandas.DataFrame
-        A row for each pair: one, other, measure, value with its 95 % interval over sources (low,
-        high), null and null_high (mean and 95 % quantile of permuted texts), p, and the reason
-        where there is no value.
+        A row for each pair: one, other, measure; value with its 95 % interval over sources (low,
+        high); null and null_high (mean and 95 % quantile of permuted texts); p; the reason where
+        there is no value.
 
     Raises
     ------

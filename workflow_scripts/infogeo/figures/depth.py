@@ -25,7 +25,7 @@ from infogeo.geometry.metrics import at_eps2
 
 DEPTH_PANELS = [ENTROPY_PANELS[0], ENTROPY_PANELS[1], ENTROPY_PANELS[3]]
 WITHOUT_FIRST = {"linestyle": (0, (5, 1.5, 1, 1.5)), "linewidth": 0.8}
-FINAL = 1.5  # where the state after the final norm stands on an axis of relative depth
+FINAL = 1.5  # the place of the state after the final norm on an axis of relative depth
 
 
 def place_of(depth) -> np.ndarray:

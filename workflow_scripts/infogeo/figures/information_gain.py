@@ -65,7 +65,7 @@ def information_gain(gain, positions, checks, surprisal, *, corpus: str, eps2: f
         for table in tables.values()
     )
     with styled():
-        below = len(styles) > BESIDE  # families stand under the panels
+        below = len(styles) > BESIDE  # families are listed under the panels
         more = legend_height(styles, 0, 6) + 0.3 if below else 0
         figure = Figure(figsize=(WIDTH, 6.6 + more), layout="constrained")
         axes = figure.subplots(3, 3).flat

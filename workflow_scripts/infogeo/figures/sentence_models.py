@@ -78,7 +78,7 @@ def note_on_family(scores: pd.DataFrame, corpus: str) -> str:
 def of_model(
     scores: pd.DataFrame, corpus: str, model: str, depth: str, first: str = "in"
 ) -> pd.DataFrame:
-    """AUC of a model at a depth by distance; the baselines stand at every depth."""
+    """AUC of a model at a depth by distance; the baselines are there at every depth."""
     rows = select(scores, corpus=corpus, model=model, score="auc")
     at = (rows["depth"] == depth) & (rows["first"] == first)
     rows = rows[at | rows["distance"].isin(BASELINES)]

@@ -131,7 +131,7 @@ def _by_size(rows: pd.DataFrame) -> list[str]:
 
 
 def _place(layer: str) -> float:
-    """Where a layer stands among others."""
+    """The place of a layer among others."""
     return np.inf if layer == "final" else int(layer)
 
 

@@ -80,7 +80,7 @@ def draw_against_n(
 
 
 def n_axis(ax, rows: pd.DataFrame, least: int = 3) -> None:
-    """A log axis of N; one model alone stands in its middle."""
+    """A log axis of N; one model alone is in its middle."""
     log_axis(ax, "x", count, least)
     if rows["N"].nunique() == 1:
         only = rows["N"].iloc[0]

@@ -57,7 +57,7 @@ def page(models, texts: dict, *, corpus: str, k, most: int) -> str:
     k : list of int
         Numbers of chosen tokens to choose from; the column lasso_{k} may be absent.
     most : int
-        Texts shown per model: those that most models have, else as they stand in the tables.
+        Texts shown per model: those that most models have, else in the order of the tables.
 
     Returns
     -------
@@ -178,12 +178,12 @@ states of the earlier tokens: lasso with k tokens, and ridge with all of them; b
 attention that the last token pays in the last layer, mean of the heads.
 <span class="t up m3">Blue, solid line: positive.</span>
 <span class="t down m3">Orange, dashed line: negative.</span>
-Stronger colour, thicker line, bold: larger, relative to the largest of its panel but for the
-first token, which draws attention whatever it is
+Stronger colour, thicker line, bold: larger, relative to the largest of its panel
 (<span class="t up m1">up to 10 %</span>, <span class="t up m2">30 %</span>,
-<span class="t up m3">60 %</span>, <span class="t up m4">100 %</span>).
+<span class="t up m3">60 %</span>, <span class="t up m4">100 %</span>). The first token does not
+count for that largest: it draws attention whatever it is.
 <span class="t chosen">Framed: one of the k largest.</span>
-␣ is a space, ↵ a line break, ⇥ a tab, � a part of a character, ⟨no text⟩ a token that covers no
+␣ is a space, ↵ a line break, ⇥ a tab, � a part of a character. ⟨no text⟩ is a token that covers no
 byte of the text: a special one, or a prefix. Point at a token to see its values; the table has
 them all.</p>
 <noscript><p>The controls need JavaScript. The same values are in the tables

@@ -12,7 +12,7 @@ from infogeo.files.errors import InfogeoError
 PACKAGE = Path(__file__).parents[1]
 
 # Where a number is computed, what is reported meanwhile and how a file gets to its place do not
-# change the number. A wing's name stands for all of its modules.
+# change the number. A wing's name means all of its modules.
 NOT_LOGIC = frozenset(
     {
         "files.artefacts", "files.errors", "files.fingerprint", "files.hdf5", "files.parts",
@@ -30,10 +30,10 @@ def digest(what) -> str:
 def canonical(node) -> str:
     """An AST as text, the same on every Python from 3.11 on.
 
-    Positions, docstrings and empty fields are left out: so comments, blank lines, formatting
-    and documentation do not count, and fields that newer Pythons add to nodes (empty unless
-    the new syntax is used) do not either. Import statements are left out too: `logic` hashes
-    what is imported.
+    Positions, docstrings and empty fields are left out: so comments, blank lines, formatting and
+    documentation do not count. Fields that newer Pythons add to nodes do not either: they are empty
+    unless the new syntax is used. Import statements are left out too: `logic` hashes what is
+    imported.
     """
     parts: list[str] = []
     _write(node, parts.append)
@@ -222,8 +222,8 @@ def _logic(path: Path) -> str:
 def logic(script: str) -> str:
     """SHA-256 of what a script computes: its AST and, transitively, that of its library modules.
 
-    It changes with a constant or a statement, and not with a comment, a docstring, the time
-    stamp of a file, or code that only decides where work runs and what is logged. Imports of the
+    It changes with a constant or a statement. It does not with a comment, a docstring, the time
+    of a file, or code that only decides where work runs and what is logged. Imports of the
     library count by what is imported and not by where that lies, so that a module may move.
 
     Parameters

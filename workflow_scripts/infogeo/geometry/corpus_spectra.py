@@ -181,8 +181,8 @@ class TextSpectra:
 class Sums:
     """The sums of all tokens of all texts of one layer, for each prefix n.
 
-    Summed in twice the precision of float64 (Knuth's two-sum), so that neither the order of the
-    texts nor their division among workers changes a bit of the mean that follows.
+    Summed in twice the precision of float64 (Knuth's two-sum). So neither the order of the texts
+    nor their division among workers changes a bit of the mean that follows.
 
     Attributes
     ----------

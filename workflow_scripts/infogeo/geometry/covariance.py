@@ -84,7 +84,7 @@ def spectrum_of(*parts: Covariance) -> Spectrum:
     rows, width = sum(part.rows for part in parts), parts[0].width
     count = sum(part.count for part in parts)
     if rows <= width:
-        # Rows left out stand as zeros, so that the length is that of the other spectra.
+        # Rows left out are zeros, so that the length is that of the other spectra.
         block = np.zeros((rows, width))
         block[:count] = np.concatenate([part.block[: part.filled] for part in parts])
         K = block @ block.T

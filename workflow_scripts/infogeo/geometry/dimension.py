@@ -1,9 +1,9 @@
 """Intrinsic dimension from ratios of distances to neighbours: TwoNN and GRIDE.
 
-Around a point of a set of dimension D and locally constant density, μ = r_{n₂}/r_{n₁}, the ratio of
-the distances to its n₂-th and n₁-th neighbour, has a known law in which D is the only unknown. For
-n₁ = 1 and n₂ = 2 it is a Pareto law, P(μ > t) = t^−D (Facco et al. 2017); for others see Denti et
-al. 2022. Larger ranks look at larger scales.
+Let μ = r_{n₂}/r_{n₁} be the ratio of the distances of a point to its n₂-th and n₁-th neighbour. In
+a set of dimension D and locally constant density μ has a known law, in which D is the only unknown.
+For n₁ = 1 and n₂ = 2 it is a Pareto law, P(μ > t) = t^−D (Facco et al. 2017); for others see Denti
+et al. 2022. Larger ranks look at larger scales.
 """
 
 import numpy as np
@@ -57,9 +57,9 @@ def gride(log_ratios, rank: int) -> float:
     rises with D and is concave, so that Newton's steps rise to the root from below. N − 1 in place
     of the N of the likelihood takes the bias out of TwoNN, and is what DADApy has at all ranks.
     Source: Denti, Doimo, Laio, Mira 2022 (Scientific Reports 12, 20005).
-    Verified against DADApy 0.3.4, `return_id_scaling_gride(eps=1e-13)`, to 1e-10, where that leaves
-    out no ratio (it drops those beyond 20 (q95 − q50) + q50, which matters below dimension 3); and
-    against a root by bisection.
+    Verified against a root by bisection, and to 1e-10 against DADApy 0.3.4,
+    `return_id_scaling_gride(eps=1e-13)`, where that leaves out no ratio. (It drops those beyond
+    20 (q95 − q50) + q50, which matters below dimension 3.)
     """
     ratios = np.asarray(log_ratios, float)
     estimate = (rank * len(ratios) - 1) / ((3 * rank - 1) / 2 * ratios.sum())  # from 0, a step

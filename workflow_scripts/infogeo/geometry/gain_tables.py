@@ -30,8 +30,8 @@ def text_table(gains: LayerGains, texts: FullTexts):
     -------
     pandas.DataFrame
         doc_id, source, layer, n, regulariser, lam, metric, value: gain_mean (nats per token) and
-        rho_mean over all n tokens; ridge_share, the share of the squared norm of tokens 2 … n
-        that ridge on the earlier ones explains, 1 − Σρ/Σ‖z‖² (NaN where all are zero rows).
+        rho_mean over all n tokens; ridge_share, the share of the squared norm of tokens 2 … n that
+        ridge on the earlier ones explains: 1 − Σρ/Σ‖z‖² (NaN where all are zero rows).
     """
     import pandas as pd
 
@@ -152,11 +152,11 @@ def relation_table(
     Returns
     -------
     pandas.DataFrame
-        layer, regulariser, lam, n, relation, partial_spearman, low, high,
-        within_position (the same with a level per position in place of its rank),
-        with_repetition (repetition not held fixed), spearman (nothing held fixed); and of random
-        vectors for each type of token types_partial and types_spearman (NaN without); tokens,
-        texts. NaN where a variable is constant.
+        layer, regulariser, lam, n, relation; partial_spearman, low, high; within_position (the same
+        with a level per position in place of its rank), with_repetition (repetition not held
+        fixed), spearman (nothing held fixed); and of random vectors for each type of token
+        types_partial and types_spearman (NaN without); tokens, texts. NaN where a variable is
+        constant.
     """
     gain = gains.gain[..., 1:].reshape(len(gains.gain), -1)
     targets = np.stack([values.ravel() for values in scores.values()])
@@ -212,9 +212,9 @@ def layer_tables(
     -------
     dict
         texts, positions, relations, checks, surprisal → pandas.DataFrame; see the functions of
-        those names, and for checks `Checks`: doc_id, layer, regulariser, lam, position, gain,
-        rho, rho_ridge, gain_ridge = ln(1 + rho_ridge/λ), gain_slogdet (NaN where it would cost too
-        much), and the absolute differences residual_ridge and residual_slogdet, nats.
+        those names, and for checks `Checks`: doc_id, layer, regulariser, lam, position, gain, rho;
+        rho_ridge, gain_ridge = ln(1 + rho_ridge/λ), gain_slogdet (NaN where it would cost too
+        much); the absolute differences residual_ridge and residual_slogdet, nats.
     """
     import pandas as pd
 

@@ -97,7 +97,7 @@ class Metric(NamedTuple):
 
 
 def is_beside(scope: str, convention: str, first: str) -> bool:
-    """Whether such spectra stand beside those of all tokens: their laws have one N axis alone."""
+    """Whether such spectra accompany those of all tokens: their laws have one N axis alone."""
     return first == "out" or scope == "last" or convention in RAW_CONVENTIONS
 
 
@@ -243,7 +243,7 @@ def regularisers(
 
 
 def leading(keys: list[tuple[str, str]]) -> tuple[str, str]:
-    """Of (metric, convention), what stands for the entropy: that of centred rows, or the first.
+    """Of (metric, convention), what represents the entropy: that of centred rows, or the first.
 
     The first of those of a spectrum, if there is one.
     """

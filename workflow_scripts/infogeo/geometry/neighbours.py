@@ -73,10 +73,10 @@ def nearest_neighbours(points: np.ndarray, ranks, groups=None) -> tuple[np.ndarr
 
     Notes
     -----
-    Memory is that of a few blocks of 2,048 × 2,048 numbers and of O(N (d + largest rank)). The
-    error of a squared distance from products in a precision of unit roundoff u is at most
-    (d + 8) u (‖x‖² + ‖y‖²) of the centred rows (Higham, Accuracy and Stability of Numerical
-    Algorithms, section 3.1).
+    Memory is that of a few blocks of 2,048 × 2,048 numbers and of O(N (d + largest rank)). Products
+    of centred rows with unit roundoff u give a squared distance an error of at most
+    (d + 8) u (‖x‖² + ‖y‖²). Source: Higham, Accuracy and Stability of Numerical Algorithms,
+    section 3.1.
 
     Verified against a float64 brute force to the last bits: with large common means, with rows of
     very different norms, ties, and groups.

@@ -1,8 +1,8 @@
 """What repetition alone does to information gains: repeated tokens are redundant and predictable.
 
 The gain of a token goes with its surprisal even where states know nothing but the token's type. So
-the correlation of the two holds fixed how long ago the token came before, and beside it stands that
-of one random vector for every type.
+the correlation of the two holds fixed how long ago the token came before. Beside it is that of one
+random vector for every type.
 """
 
 from threading import Lock

@@ -1,8 +1,8 @@
 """The rows of a text as they are: who carries the attention sink, and how the path of tokens bends.
 
-In many models the state of the first token has a hundred times the norm of the others, or a single
-coordinate holds most of each row's norm. Either decides the entropies of a layer (2510.06477), so
-these numbers are in the tables beside them.
+In many models the state of the first token has a hundred times the norm of the others. In some a
+single coordinate holds most of each row's norm. Either decides the entropies of a layer
+(2510.06477), so these numbers are in the tables beside them.
 """
 
 import numpy as np

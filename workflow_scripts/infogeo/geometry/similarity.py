@@ -29,7 +29,7 @@ class NotAvailable(Exception):
 class CentredGram:
     """The Gram of rows, centred so that products of two are unbiased.
 
-    With K̃ = Z Zᵀ without its diagonal, r its row sums and t their sum, the entry of i ≠ j is
+    K̃ is Z Zᵀ without its diagonal, r its row sums and t their sum. The entry of i ≠ j is
     ``K̃_ij − r_i/(n − 2) − r_j/(n − 2) + t/((n − 1)(n − 2))``; the diagonal is 0. The sum of the
     entrywise product of two such matrices is n (n − 3) times the unbiased HSIC_1.
 

@@ -16,9 +16,9 @@ EQUAL = 1e-6  # similarities under permutations are float32
 def without_each_source(compared: Compared) -> np.ndarray:
     """The similarities without the texts of each source in turn, (sources, count, count).
 
-    CKA is that of the remaining texts, centred anew. The graphs of mutual neighbours lose the
-    texts of the source both as those that have neighbours and as neighbours, and are compared by
-    the cosine of what is left: a similarity of 1 stays 1. NaN where too few texts are left for CKA.
+    CKA is that of the remaining texts, centred anew. The graphs of mutual neighbours lose the texts
+    of the source both as those that have neighbours and as neighbours. They are compared by the
+    cosine of what is left: a similarity of 1 stays 1. NaN where too few texts are left for CKA.
 
     Notes
     -----

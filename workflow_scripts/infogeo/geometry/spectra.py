@@ -5,11 +5,11 @@ A spectrum is that of the covariance ``Σ = ẐᵀẐ/n`` of the normalised rows
 small one of the two; the d × d covariance and its SVD are never formed.
 
 Two conventions: ``unit`` (each row scaled to unit norm) and ``centred`` (the mean over the tokens
-removed, then each row scaled to unit norm). Four scopes: ``text`` (the tokens of one text),
-``tokens`` (all tokens of all texts), ``means`` (the mean state of every text) and ``last`` (the
-last state of every text); all but the first are taken in `corpus_spectra`. Each is taken with the
-first token of the texts (``in``) and without it (``out``): in many models it is an attention sink
-whose norm is a hundred times that of the others, and the centred spectrum is that of one row.
+removed, then each row scaled to unit norm). Four scopes: ``text`` (the tokens of one text);
+``tokens`` (all tokens of all texts); ``means`` (the mean state of every text); ``last`` (the last
+state of every text). All but the first are taken in `corpus_spectra`. Each is taken with the first
+token of the texts (``in``) and without it (``out``). In many models that token is an attention sink
+whose norm is a hundred times that of the others: the centred spectrum is then that of one row.
 """
 
 from dataclasses import dataclass
@@ -85,9 +85,9 @@ def text_spectra(Z, lengths, where: str = "hidden states") -> dict:
     Notes
     -----
     Prefixes of at most d tokens, and their rows but the first, are blocks of one Gram ``G = ZZᵀ``;
-    the centred Gram is G minus its row and column means, unless cancellation would bite (max G_ii
-    > 10⁴ × the smallest centred diagonal), where it is formed from centred rows. Prefixes of more
-    than d tokens take one d × d product for each convention.
+    the centred Gram is G minus its row and column means. Where cancellation would bite (max G_ii >
+    10⁴ × the smallest centred diagonal) it is formed from centred rows. Prefixes of more than d
+    tokens take one d × d product for each convention.
 
     Verified against the direct d × d covariance in float64: every entropy to 1e-9 relative on
     random states, low rank, float32 states with a large common mean, and n below, at and above d.

@@ -50,11 +50,11 @@ def write_spectra_file(
 ) -> None:
     """Write spectra as HDF5, layer by layer as they come; the same spectra give the same bytes.
 
-    ``/documents/{doc_id,source}``, ``/texts/{n}`` (int32: which texts the rows of n belong to),
-    ``/tokens/{offsets,nll,predictive_entropy,token_end_byte}`` (as in the store, so that all
-    entropies follow from this file alone), ``/layers`` (their names in order) and
+    ``/documents/{doc_id,source}``; ``/texts/{n}`` (int32: which texts the rows of n belong to);
+    ``/tokens/{offsets,nll,predictive_entropy,token_end_byte}``, as in the store, so that all
+    entropies follow from this file alone; ``/layers``, their names in order;
     ``/spectra/{layer}/{scope}-{convention}-{first}-{n}/{eigenvalues,zero_rows}`` with attribute
-    ``rows``, and ``/norms/{layer}/{first}-{n}/{name}`` (see `row_norms`); attribute ``width`` on
+    ``rows``; ``/norms/{layer}/{first}-{n}/{name}`` (see `row_norms`). Attribute ``width`` is on
     each layer, ``format``, ``format_version`` and ``fingerprint`` on ``/``.
 
     Raises

@@ -42,8 +42,8 @@ def sample(
 ) -> np.ndarray:
     """The texts of at least n tokens, or `most` of them, as rising indices.
 
-    A hash of its name decides on a text, so that two models with different texts of n tokens have
-    as many in common as there can be.
+    A hash of its name decides on a text. So two models with different texts of n tokens have as
+    many in common as there can be.
 
     Parameters
     ----------

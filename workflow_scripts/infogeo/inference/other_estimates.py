@@ -1,4 +1,4 @@
-"""Other estimates of an exponent, which stand beside the headline's for comparison: none decides.
+"""Other estimates of an exponent, given beside the headline's for comparison: none decides.
 
 Ordinary least squares with equal noise, bootstraps, a robust fit, fits without a point, and a fit
 on width beside N.
@@ -181,7 +181,7 @@ def joint(x, z, y) -> dict:
     Returns
     -------
     dict
-        n_exponent, width_exponent, inflation. NaN where the two cannot be told apart.
+        n_exponent, width_exponent, inflation. NaN where the two cannot be separated.
     """
     if len(x) < 4 or np.ptp(z) == 0:
         return dict.fromkeys(("n_exponent", "width_exponent", "inflation"), np.nan)

@@ -43,7 +43,7 @@ def partial_spearman(x, y, controls, texts, copies) -> np.ndarray:
     x, y, controls = (np.atleast_2d(np.asarray(part, float)) for part in (x, y, controls))
     texts, copies = np.asarray(texts), np.asarray(copies)
     controls = controls.reshape(-1, len(texts))
-    # In the order of one variable, ranks of others like it stand near each other in memory.
+    # In the order of one variable, ranks of others like it are near each other in memory.
     order = np.argsort(x[len(x) // 2], kind="stable")
     texts = texts[order]
     fixed, variables = len(y) + len(controls), len(y) + len(controls) + len(x)

@@ -16,7 +16,7 @@ def midranks(texts, last, places, copies, total, middle, ranks) -> float:
     last : (tokens,) bool array
         Whether a token is the last of those that are tied with it, in that order.
     places : (tokens,) int32 array
-        For each token, where its value stands among the different ones.
+        For each token, the place of its value among the different ones.
     copies : (texts,) int array
         How often each text is there.
     total : int

@@ -107,9 +107,9 @@ class Robust(NamedTuple):
 def robust_design(X) -> Robust | None:
     """What the robust interval needs of a design, so that many curves can share it.
 
-    HC2 standard errors (unbiased where the noise is equal, and nearly so where it differs from
-    point to point) with the degrees of freedom of Bell & McCaffrey (2002), after Imbens & Kolesár
-    (2016).
+    HC2 standard errors are unbiased where the noise is equal, and nearly so where it differs from
+    point to point. Their degrees of freedom are those of Bell & McCaffrey (2002), after Imbens &
+    Kolesár (2016).
 
     Parameters
     ----------

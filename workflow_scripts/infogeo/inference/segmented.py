@@ -1,8 +1,8 @@
 """Segmented regression: a continuous line with kinks, how many of them, and noise like its own.
 
 The least squares line with so many kinks is sought on a grid of the observed places (Lerman 1980,
-Applied Statistics 29) and then between them (Muggeo 2003, Statistics in Medicine 22). How many
-kinks there are follows from an information criterion that counts `PARAMETERS` a kink.
+Applied Statistics 29). Then it is sought between them (Muggeo 2003, Statistics in Medicine 22). How
+many kinks there are follows from an information criterion that counts `PARAMETERS` a kink.
 """
 
 from itertools import combinations, pairwise

@@ -31,8 +31,8 @@ def spread(
     tasks : list
         One argument each, of plain values or a dataclass of them, and one worker each.
     placement : {'debug', 'local', 'slurm'}
-        'debug' runs the tasks one after another in this process, 'local' at once, each in a
-        process of its own, 'slurm' as an array of jobs; see `job_array`.
+        'debug' runs the tasks one after another in this process. 'local' runs them at once, each in
+        a process of its own. 'slurm' submits an array of jobs; see `job_array`.
     folder : path
         For submitit's own files; the caller removes it.
     gpus : int
@@ -98,9 +98,9 @@ class _Call:
 class _Worker(submitit.helpers.Checkpointable):
     """In the worker: ('ok', result) or ('error', exception); submitit reports nothing.
 
-    (submitit would open a debugger on an exception in this process, and bury the message of
-    another process in its own.) That a time limit comes near makes submitit put the job back into
-    SLURM's queue, with the same call.
+    Submitit would open a debugger on an exception in this process, and bury the message of another
+    process in its own. When a time limit comes near, it puts the job back into SLURM's queue, with
+    the same call.
     """
 
     def __call__(self, call):

@@ -20,7 +20,7 @@ CONTROLS = {
 
 
 class Curve(NamedTuple):
-    """The points of a law and what stands beside them.
+    """The points of a law, and the controls beside them.
 
     Attributes
     ----------
@@ -30,8 +30,8 @@ class Curve(NamedTuple):
     names : list of str
         Of the points' models.
     nulls : dict
-        width, random, untrained, those that apply → ln of the control (points,), NaN where it was
-        not measured, and what resampling the texts does to it (draws, points) or None.
+        width, random, untrained, those that apply → two arrays: ln of the control (points,), NaN
+        where it was not measured; what resampling the texts does to it (draws, points) or None.
     shifts : (draws, points) array or None
         What resampling the texts does to y.
     shifts_df : float

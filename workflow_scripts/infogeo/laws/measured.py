@@ -31,7 +31,7 @@ class Texts:
         return np.array([self.position[doc_id] for doc_id in doc_ids], dtype=np.int64)
 
     def rows(self, doc_ids, used) -> np.ndarray:
-        """Where the texts at the positions `used` (texts,) stand in `doc_ids`; −1: nowhere."""
+        """Where the texts at the positions `used` (texts,) are in `doc_ids`; −1: nowhere."""
         place = np.full(len(self.sources), -1)
         for row, doc_id in enumerate(doc_ids):
             if doc_id in self.position:

@@ -31,7 +31,7 @@ class Settings:
     headline: dict = field(default_factory=dict)
 
     def axes_of(self, key: dict) -> tuple:
-        """The counts N of the laws of a key: of what stands beside others the headline's alone."""
+        """The counts N of the laws of a key: of what accompanies others the headline's alone."""
         if metrics.is_beside(key["scope"], key["convention"], key["first"]):
             return (self.headline.get("axis", self.axes[0]),)
         return self.axes

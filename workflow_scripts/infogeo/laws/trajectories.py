@@ -19,7 +19,7 @@ from infogeo.sources import cards, replicates
 from infogeo.sources.runs import steps_of_runs
 
 LOSS = "nll"
-# What stands for a run at one step, whatever the metric.
+# What identifies a run at one step, whatever the metric.
 ABOUT = ["corpus", "family", "runs", "replicates", "N", "width", "layers"]
 KEY = ["metric", "convention", "first", "depth", "n"]
 COLUMNS = [
@@ -57,7 +57,7 @@ class Trajectory(NamedTuple):
         return self.tokens if np.isfinite(self.tokens).all() else self.steps.astype(float)
 
     def places(self) -> np.ndarray:
-        """ln of what was seen; step 0 stands as far before the first as others lie apart."""
+        """ln of what was seen; step 0 is as far before the first as others lie apart."""
         return places(self.seen)
 
     def about(self, corpus: str) -> dict:
@@ -71,7 +71,7 @@ class Trajectory(NamedTuple):
 
 
 def places(seen) -> np.ndarray:
-    """ln of tokens (or steps), ascending; 0 stands a median gap before the first above 0."""
+    """ln of tokens (or steps), ascending; 0 is placed a median gap before the first above 0."""
     seen = np.asarray(seen, float)
     later = np.log(seen[seen > 0])
     if not len(later):

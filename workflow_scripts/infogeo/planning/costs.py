@@ -1,10 +1,10 @@
 """What the work of a job takes: operations, bytes, seconds.
 
-A multiply-add counts as two floating-point operations. With d the width, L the blocks, V the
-vocabulary, n the tokens of a text and N the non-embedding parameters, a forward pass takes per
-token 2 N (weights) + 4 n d L (scores and weighted sums of attention, over all n positions as they
-are computed, without the half that a causal mask would spare) + 2 d V (logits); training takes
-three times that. See Kaplan et al. 2020 (2001.08361), section 2.1.
+A multiply-add counts as two floating-point operations. Let d be the width, L the blocks, V the
+vocabulary, n the tokens of a text and N the non-embedding parameters. A forward pass takes per
+token 2 N (weights) + 4 n d L (attention) + 2 d V (logits). Attention is its scores and weighted
+sums over all n positions as they are computed, without the half that a causal mask would spare.
+Training takes three times that. See Kaplan et al. 2020 (2001.08361), section 2.1.
 """
 
 from math import ceil
@@ -20,9 +20,9 @@ ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 SHARD_BYTES = 2**29  # most hidden states in a shard of a dump, of which two are in memory at once
 # Bytes of a process that has imported PyTorch, transformers and pandas; and, in multiples of d
-# numbers per token of a batch, what one block works with. Against the peak resident memory of real
-# dumps on a CPU (GPT-NeoX of 1, 29 and 124 million parameters, the last in bfloat16, 320 texts of
-# 128 tokens) `memory_bytes` came out between 3 % below and 23 % above.
+# numbers per token of a batch, what one block works with. `memory_bytes` was compared with the peak
+# resident memory of real dumps on a CPU: it came out between 3 % below and 23 % above. They were
+# GPT-NeoX of 1, 29 and 124 million parameters, the last in bfloat16, over 320 texts of 128 tokens.
 PROCESS_BYTES = 520_000_000
 BLOCK_BUFFERS = 16
 # Logits and what is made of them are worked on in pieces of about 2²² numbers in float32.
@@ -35,9 +35,9 @@ CUDA_BYTES = 1_500_000_000
 GPU_SHARE = 0.75
 # Bytes of a token in a store beside its hidden states: see store.TOKEN_ARRAYS.
 TOKEN_BYTES = 17
-# What one core sustains in spectra and gains of texts (9 to 35 GFLOP/s for d of 64 to 4096 at n of
-# 32 and 128: the operations of `spectra_seconds` and `gain_seconds` over the
-# seconds of tests/bench/cost.py), and in d × d products for the corpus (12 to 71).
+# What one core sustains in spectra and gains of texts, and in d × d products for the corpus. The
+# first, operations of `spectra_seconds` and `gain_seconds` over seconds of tests/bench/cost.py:
+# 9 to 35 GFLOP/s for d of 64 to 4096 at n of 32 and 128. The second: 12 to 71.
 TEXT_FLOPS, CORPUS_FLOPS = 1e10, 2.5e10
 
 
@@ -64,8 +64,8 @@ def forward_flops(model: dict, tokens: int, n: int) -> int:
 def ablation_flops(model: dict, config: dict, texts: int) -> int:
     """Floating-point operations of the token ablation of a model, at most.
 
-    Of every share a text is run on the tokens kept and on the tokens left, which together are its
-    n tokens, for each selector, with and without the first token; logits are made of one token.
+    Of every share a text is run on the tokens kept and on the tokens left, which together are its n
+    tokens. Each selector does so with and without the first token; logits are made of one token.
     """
     n, context = max(config["spectra"]["n"]), config["context"]
     # Every selector has one order, but the random one.
@@ -82,9 +82,9 @@ def hidden_states_bytes(model: dict, tokens: int, layers: int, dtype: str) -> in
 def reduced_states_bytes(model: dict, config: dict, labelled: bool, texts, tokens, dtype) -> int:
     """Bytes of a store without most hidden states (`keep_hidden_states: false`), at most.
 
-    Kept are the last layer of the texts whose attention is stored, and of corpora with labels the
-    first tokens of the other texts, all of which may be in the sample, at the depths at which
-    sentences are compared.
+    The store keeps the last layer of the texts whose attention is stored. Of corpora with labels it
+    keeps the first tokens of the other texts, at the depths at which sentences are compared; all of
+    them may be in the sample.
     """
     attended, chosen = min(texts, config["states"]["attention_texts"]), {"final"}
     stored = attended * max(config["spectra"]["n"])
@@ -147,9 +147,9 @@ def _dimension_counts(config: dict, texts: int) -> list[int]:
 def dimension_seconds(model: dict, config: dict, texts: int, layers: int, draws: int) -> float:
     """Seconds of one core in the intrinsic dimensions of so many layers, at most.
 
-    Of N rows: products in float32 and what is made of them (2 N² (d + 60) at 40 GFLOP/s), and
-    where there are draws the same of random rows, eigenvalues of their spectrum (2 min(N, d)³),
-    and 0.12 µs a row and draw.
+    Of N rows: products in float32 and what is made of them (2 N² (d + 60) at 40 GFLOP/s). Where
+    there are draws: the same of random rows, eigenvalues of their spectrum (2 min(N, d)³), and 0.12
+    µs a row and draw.
     """
     seconds = 0.0
     for count in _dimension_counts(config, texts):
@@ -199,7 +199,7 @@ def pair_seconds(n: int, width: int) -> float:
     """Seconds of one core in one distance between two texts of n tokens, at most.
 
     A product of rows (2 n² d) and a spectrum of order 2 n, at rates of tests/bench/sentences.py and
-    cost.py (0.27 to 0.87 of this for n of 32 to 512 and d of 256 to 4096).
+    cost.py. These took 0.27 to 0.87 of this for n of 32 to 512 and d of 256 to 4096.
     """
     return 5e-5 + 2e-10 * (2 * n) ** 3 + 1.6e-10 * n**2 * width
 

@@ -16,7 +16,7 @@ from infogeo.sources.text_files import text_paths
 
 # Names in results/ that a slug would collide with: {corpus}.train.parquet, {model}.untrained-0.h5.
 RESERVED = {"models": r".*(\.untrained)", "corpora": r".*(\.train)$"}
-# Slugs of models in paths, as a regular expression: what stands before a reserved name.
+# Slugs of models in paths, as a regular expression: what comes before a reserved name.
 SLUG = r"[A-Za-z0-9](?:[A-Za-z0-9_@-]|\.(?!untrained))*"
 # Files of texts, by the ends of their names: tables, and an object a line.
 TEXT_FILES = re.compile(r".*\.(parquet|jsonl|json|jsonl\.gz|json\.gz)", re.IGNORECASE)

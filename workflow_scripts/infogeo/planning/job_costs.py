@@ -326,7 +326,8 @@ class Summary:
         """Fitted to 100 and 200 models of the default's size and to 2 of 36 layers, 10,000 texts.
 
         Seconds: 0.65 a model and corpus, 65 µs a text and layer. Bytes: half a megabyte a model and
-        corpus, and of the model at hand 35 a row of the gains of its twins (21 a text and layer).
+        corpus. Of the model at hand 35 more a row of the gains of its twins (21 rows a text and
+        layer).
         """
         of_texts = 35 * 21 * self.draws * self.texts * self.layers + 8000 * self.texts
         seconds = 10 + self.pairs * 0.65 + 6.5e-5 * self.models * sum(self.corpora) * self.layers
@@ -338,8 +339,9 @@ class Summary:
         return NUMPY_BYTES + TABLE_BYTES + 1000 * (1 + self.draws) * rows, 10 + 2e-5 * rows
 
     def summarise_sentences(self):
-        """Fitted to 13 models of 174 sampled texts (3.2 s a model of 7 distances a depth, of which
-        there are 12 now), and to tests/bench/sample.py.
+        """Fitted to 13 models of 174 sampled texts, and to tests/bench/sample.py.
+
+        A model took 3.2 s with 7 distances a depth, of which there are 12 now.
 
         The distances of a model and of its twins are held at once (1.64 of their bytes measured).
         """

@@ -26,7 +26,7 @@ def read(name: str) -> dict:
 def coerced(value, schema: dict):
     """A copy of `value` in which what YAML 1.1 or a text cell cannot express has its type.
 
-    PyYAML reads 5e10 as text and 1.0e+6 as a float, `--config key=false` arrives as text, and a
+    PyYAML reads 5e10 as text and 1.0e+6 as a float; `--config key=false` arrives as text. A
     relative depth 0.5 may be written with or without quotes. Whatever does not fit is left alone,
     for the schema to refuse.
     """
@@ -166,7 +166,7 @@ def suggestion(key, known, root: dict) -> str:
 
 
 def paths(schema: dict, prefix: str = "") -> list[str]:
-    """The dotted path of every key that a schema knows; <name> stands for a free name."""
+    """The dotted path of every key that a schema knows; <name> means a free name."""
     dotted = []
     inner = dict(schema.get("properties", {}))
     if isinstance(schema.get("additionalProperties"), dict):

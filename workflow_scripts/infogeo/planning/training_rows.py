@@ -33,8 +33,8 @@ def expanded(rows: Numbered) -> tuple[Numbered, Problems]:
     Returns
     -------
     rows, problems
-        Of a row with `steps` the slug becomes slug@step, the step takes its place in `where` and
-        `revision`, `run` is the slug where it is empty, and `train_tokens` of the last step is
+        Of a row with `steps` the slug becomes slug@step, and the step takes its place in `where`
+        and `revision`. `run` is the slug where it is empty. `train_tokens` of the last step is
         divided in proportion. `studies` is a tuple of names.
     """
     made, problems = [], []

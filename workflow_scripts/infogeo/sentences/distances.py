@@ -5,9 +5,9 @@ Z (m, n, d) holds the first n tokens of m texts. The density matrix of a text is
 norm) and ``centred`` (the token mean removed first). The centred one knows nothing of the mean
 embedding, so that it alone can show that covariance says more than the mean.
 
-Rows without a direction are left out. A text of which no row is left has ρ = 0: it lies at
-JS = ½ ln 2 and Bures distance 1 from every text that has one, and at 0 from its like, which is
-what both formulas say of matrices of any trace.
+Rows without a direction are left out. A text of which no row is left has ρ = 0: it lies at JS = ½
+ln 2 and Bures distance 1 from every text that has one, and at 0 from its like. Both formulas give
+this for matrices of any trace.
 """
 
 import math
@@ -121,9 +121,9 @@ def covariance_distances(Z, kinds: dict) -> dict[tuple[str, str, str], np.ndarra
 
     Notes
     -----
-    Where n ≤ d, two blocks of texts are multiplied once for all: the product without the first
-    rows is a block of it, and centring takes the means of its rows and columns away, unless
-    cancellation would bite (as in `infogeo.geometry.spectra`).
+    Where n ≤ d, two blocks of texts are multiplied once for all: the product without the first rows
+    is a block of it. Centring takes the means of its rows and columns away, unless cancellation
+    would bite (as in `infogeo.geometry.spectra`).
     """
     Z = np.asarray(Z)
     check_finite(Z, "hidden states")

@@ -107,9 +107,9 @@ def maps(model: str, sentences, *, neighbours: int, seed: int):
     Returns
     -------
     pandas.DataFrame
-        A row per depth and text: model, depth, doc_id, label, source, pca_1, pca_2, umap_1, umap_2
-        (float64), explained_1, explained_2 (the shares of variance of the two principal
-        components, the same in all rows of a depth). None of fewer than 4 texts.
+        A row per depth and text: model, depth, doc_id, label, source; pca_1, pca_2, umap_1, umap_2
+        (float64); explained_1, explained_2 (the shares of variance of the two principal components,
+        the same in all rows of a depth). None of fewer than 4 texts.
     """
     import pandas as pd
 

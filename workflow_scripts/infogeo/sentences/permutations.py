@@ -32,11 +32,11 @@ class Permutations:
     def labellings(self) -> np.ndarray:
         """Labels of the texts, observed first and then permuted: (1 + count, m).
 
-        Sources exchange their labels with sources of about as many texts (1, 2–3, 4–7, …), so
-        that the labels keep about their numbers of texts and of sources: else silhouettes of
-        meaningless labels come out significant (tests/bench/separation.py). A source takes the
-        labels of another one in random order, cut or repeated to its own number of texts. Where
-        each has one label, the labels of sources are permuted and nothing else.
+        Sources exchange their labels with sources of about as many texts (1, 2–3, 4–7, …). So
+        labels keep about their numbers of texts and of sources: else silhouettes of meaningless
+        labels come out significant (tests/bench/separation.py). A source takes the labels of
+        another one in random order, cut or repeated to its own number of texts. Where each has one
+        label, the labels of sources are permuted and nothing else.
         """
         rng = np.random.default_rng(self.seed)
         texts = self.texts

@@ -113,10 +113,10 @@ class SampledTexts:
         sample : pandas.DataFrame
             From `balanced_sample`. Those that are not among all texts were too short to be stored.
         n : int
-            Tokens to which texts are cut. Left out, beside what the sample leaves out, are texts
-            ``too short`` (fewer than n tokens), of ``one token`` (n times the same one, whose
-            states differ by rounding alone), ``duplicate`` (the n tokens of an earlier text), and
-            the ``only text`` where no other is left.
+            Tokens to which texts are cut. Beside what the sample leaves out, texts are left out as
+            ``too short`` (fewer than n tokens); ``one token`` (n times the same one, whose states
+            differ by rounding alone); ``duplicate`` (the n tokens of an earlier text); ``only
+            text`` (no other is left).
         nested : bool
             Whether the first n tokens of a longer text are a text of n; else those of exactly n
             tokens alone count, see `infogeo.states.store`.

@@ -2,7 +2,7 @@
 
 Intervals are Student's t on the jackknife over sources, stratified by label: a source is left out
 both as query and as neighbour, so that all of its influence counts. A bootstrap lets the shares of
-the labels vary, which the design fixes, and makes intervals of the AUC 1.4 to 2.3 times as wide
+the labels vary, which the design fixes. It makes intervals of the AUC 1.4 to 2.3 times as wide
 (tests/bench/separation.py).
 """
 

@@ -237,7 +237,7 @@ def _correlated(measured: pd.DataFrame, aucs: LayerAucs, draws: int, seed: int) 
     frames = []
     firsts = measured.index.get_level_values("first")
     for first in FIRST:
-        # A row a text, the last token's, has no first token: it stands beside the AUC of all.
+        # A row a text, the last token's, has no first token: it goes with the AUC of all.
         of_first = measured[(firsts == first) | ((firsts == "") & (first == "in"))]
         if not len(of_first):
             continue

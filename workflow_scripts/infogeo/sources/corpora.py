@@ -1,8 +1,8 @@
 """Texts to measure on: docstrings of installed packages, a user's own files, or a hub's data set.
 
-A corpus is a series of documents. Exact duplicates are left out, a hash of the text decides whether
-a document may be trained on, and the evaluation texts are a seeded sample of the rest. Nothing
-depends on the order in which a file system lists its files.
+A corpus is a series of documents. Exact duplicates are left out. A hash of the text decides whether
+a document may be trained on; the evaluation texts are a seeded sample of the rest. Nothing depends
+on the order in which a file system lists its files.
 """
 
 from collections import Counter

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One text: `source`, the file or module it stands in, is the cluster of the bootstrap."""
+    """One text: `source`, the file or module it is from, is the cluster of the bootstrap."""
 
     doc_id: str
     text: str
@@ -34,8 +34,8 @@ def select(
 ) -> Selection:
     """Split documents into those to train on and a seeded sample of the others, in one pass.
 
-    Of documents whose texts are equal up to white space only the first counts; a hash of the text
-    decides whether it may be trained on, so that a text never changes sides, and another one
+    Of documents whose texts are equal up to white space only the first counts. A hash of the text
+    decides whether it may be trained on, so that a text never changes sides. Another one decides
     whether it is in the sample. In memory are the sample, the texts to train on, and a short hash
     of every text: a corpus may be much larger than that.
 

@@ -57,8 +57,8 @@ def open_repository(name: str, kind: str, revision: str = "") -> Repository:
     Raises
     ------
     InfogeoError
-        Where there is no such repository or revision, access is denied, the hub cannot be reached,
-        the client is offline and the cache knows no commit, or a path climbs out of its folder.
+        Where there is no such repository or revision; access is denied; the hub cannot be reached;
+        the client is offline and the cache knows no commit; or a path climbs out of its folder.
     """
     from huggingface_hub import get_cached_repo_tree, is_offline_mode, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
@@ -79,8 +79,8 @@ def open_repository(name: str, kind: str, revision: str = "") -> Repository:
         else:
             commit = _resolved(name, kind, revision)
             listed = _listed(name, kind, commit)
-            # Downloads nothing: it leaves the list of files in the cache, by which a download that
-            # was broken off is known as such when there is no network.
+            # Downloads nothing: it leaves the list of files in the cache. Without network, a
+            # download that was broken off is known as such by that list.
             where = {"repo_type": kind, "revision": commit}
             patiently(lambda: snapshot_download(name, **where, allow_patterns=[]))
     files = {file.path: file for file in listed if isinstance(file, RepoFile)}

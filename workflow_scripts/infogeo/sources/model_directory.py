@@ -49,8 +49,8 @@ def validate_directory(directory, trust_remote_code: bool = False):
     Raises
     ------
     InfogeoError
-        Where the directory, config or tokenizer is missing, weights are pickled, truncated,
-        corrupt or not all there, or code of its own is needed and not allowed.
+        Where the directory, config or tokenizer is missing; weights are pickled, truncated, corrupt
+        or not all there; or code of its own is needed and not allowed.
     """
     directory = Path(directory)
     if directory.suffix.lower() == ".gguf":

@@ -7,8 +7,8 @@ SHAPE = ("width", "layers", "params_total", "params_non_embedding")
 NAMED = 3  # slugs of a shape, and shapes, that a problem names; of the others it says how many
 
 REMEDY = (
-    "Give each its own family, number those that differ in seed alone in the column replicate of "
-    "the table of models, or give the steps of one training a run"
+    "Give each its own family; or number those that differ in seed alone in the column replicate "
+    "of the table of models; or give the steps of one training a run"
 )
 
 

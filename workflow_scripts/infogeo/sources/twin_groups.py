@@ -28,9 +28,9 @@ def architectures(rows: list[dict]) -> dict[str, str]:
     Returns
     -------
     dict
-        Slug → slug of the first row of its group. Members of a ladder with one width and depth are
-        a group, and so are the rows of a run, and models of one family and of equal `params` that
-        are numbered in `replicate`. Others, and those of another dtype, are on their own; those of
+        Slug → slug of the first row of its group. A group is: the members of a ladder with one
+        width and depth; the rows of a run; models of one family and of equal `params` that are
+        numbered in `replicate`. Others, and those of another dtype, are on their own; those of
         which only the states are there ("") have no twins.
     """
     first: dict[tuple, str] = {}

@@ -26,8 +26,8 @@ LEMMA_REACHES = ((1, 100), (1, 10**9), (100, 10**9))
 def recovery(*, laws: int, seed: int) -> pd.DataFrame:
     """Known exponents fitted by `regression.robust_t`, as the exponents of real models are.
 
-    Each simulated table has `points` models whose n is spaced evenly in ln n over a range, H by
-    the skills model with H_∞ = 0 and Δ = 1 nat, times lognormal noise.
+    Each simulated table has `points` models whose n is spaced evenly in ln n over a range. H is
+    that of the skills model with H_∞ = 0 and Δ = 1 nat, times lognormal noise.
 
     Parameters
     ----------

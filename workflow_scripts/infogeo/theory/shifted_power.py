@@ -35,9 +35,9 @@ def fit(x, y) -> Shifted:
     Returns
     -------
     Shifted
-        The interval of b holds each b whose best curve has a residual sum of squares of at most
-        (1 + F/(points − 3)) times the least, F the 95 % point of F(1, points − 3) (Bates & Watts
-        1988, §6.1); likewise c. An end that the data do not give is 0 or inf. NaN with a
+        The interval of b holds each b whose best curve has a residual sum of squares of at most (1
+        + F/(points − 3)) times the least; likewise c. F is the 95 % point of F(1, points − 3)
+        (Bates & Watts 1988, §6.1). An end that the data do not give is 0 or inf. NaN with a
         `problem` below 5 points, or where y does not fall with N.
 
     Notes
@@ -109,7 +109,7 @@ class _Curve:
     """Best curves through ln y for a given b, or a given c.
 
     c + a N^−b is written c (1 + exp(u − bz)), z = ln N less its mean: at small u a constant, at
-    large u the power law c = 0, and for a given (b, u) the scale is a mean of ln y.
+    large u the power law c = 0. For a given (b, u) the scale is a mean of ln y.
     """
 
     def __init__(self, x, y):

@@ -1,9 +1,9 @@
 """The skills model: conditional entropy as a power law of the number of skills comprehended.
 
-Skill k = 1, 2, … has the Zipf weight p_k = k^−(1+α)/ζ(1+α), and a model comprehends the first n.
-A text has `skills_per_text` skills drawn from that law, and is understood when a share of them (all
-by default) is comprehended. What it says, X, has the law `true` (P); a model that understands it
-predicts P and pays h₁ = H(P) nats, one that does not predicts `background` (Q) and pays the
+Skill k = 1, 2, … has the Zipf weight p_k = k^−(1+α)/ζ(1+α), and a model comprehends the first n. A
+text has `skills_per_text` skills drawn from that law, and is understood when a share of them (all
+by default) is comprehended. Its content X has the law `true` (P). A model that understands it
+predicts P and pays h₁ = H(P) nats. One that does not predicts `background` (Q) and pays the
 cross-entropy h₀ = h₁ + Δ, Δ = KL(P ‖ Q). docs/theory.md derives what is computed here.
 """
 
@@ -146,8 +146,8 @@ def conditional_entropy(
     2402.03471, Lemma 3.6 (one skill per text; docs/theory.md). Strictly a cross-entropy where a
     text is not understood: the code length that a model pays, not what could be known.
 
-    Verified against mpmath at 50 digits and direct sums; the slope of ln(H − h₁) on ln(n + ½) is
-    −α to 1 % for α ≤ 1 over n = 1, 2, 4, …, 64 (on ln n it is −0.91 for α = 1).
+    Verified against mpmath at 50 digits and direct sums; the slope of ln(H − h₁) on ln(n + ½) is −α
+    to 1 % for α ≤ 1 over n = 1, 2, 4, …, 64. On ln n it is −0.91 for α = 1.
     """
     for name, value in (("h1", h1), ("delta", delta)):
         if not (np.isfinite(value) and value >= 0):

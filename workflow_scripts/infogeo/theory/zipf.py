@@ -1,9 +1,9 @@
 """Zipf's law of a corpus's own tokens: p_r ∝ r^−s over ranks, with the noise of ranking undone.
 
-One exponent, not the two parameters of Zipf-Mandelbrot: the skills law that s is set beside,
-p_k ∝ k^−(1+α), has one, and over the few hundred ranks that a corpus can tell apart the shift of
-Mandelbrot and s stand for each other. Whether one exponent is enough is said by fitting the first
-and the last ranks apart.
+One exponent, not the two parameters of Zipf-Mandelbrot: the skills law that s is set beside, p_k ∝
+k^−(1+α), has one. Over the few hundred ranks that a corpus can separate, the shift of Mandelbrot
+and s replace each other. Separate fits of the first and the last ranks show whether one exponent is
+enough.
 """
 
 from typing import NamedTuple
@@ -61,13 +61,13 @@ def exponent(token_ids, offsets, doc_ids, sources, special, *, draws: int, seed:
 
     Notes
     -----
-    Ranks from the same counts that are then fitted are biased: among rare types the luckiest stand
+    Ranks from the same counts that are then fitted are biased: among rare types the luckiest come
     first, the counts of the ranks come out too high and s too low. Ranks from one half of the
-    sources and counts from the other are biased as much the other way, because the types that were
-    lucky regress to their mean (for Poisson counts c the other half expects c − 1/s, while the law
-    has c − 1/(2s) at that rank). To first order in the variance of the noise, whatever its form,
-    the two biases are equal. So the types are ranked by one half (those with 10 occurrences there)
-    and counted over both, and s is the mean of the two ways.
+    sources and counts from the other are biased as much the other way: lucky types regress to
+    their mean. For Poisson counts c the other half expects c − 1/s, while the law has c − 1/(2s)
+    at that rank. To first order in the variance of the noise, whatever its form, the two biases are
+    equal. So the types with 10 occurrences in one half are ranked by it and counted over both. s is
+    the mean of the two ways.
 
     The model is an exponential family with the mean of ln r as its statistic: s solves
     Σ_r r^−s ln r / Σ_r r^−s = mean of ln r (Clauset, Shalizi & Newman 2009, eq. 3.5, with an upper
