@@ -78,7 +78,8 @@ def config_of(directory, trust_remote_code: bool = False):
     except Exception as error:  # transformers and the checks of its configurations raise many kinds
         raise InfogeoError(
             f"{directory}/config.json: transformers {transformers.__version__} cannot read it "
-            f"({_one_line(error)}). Its type may be newer than this version, or the file damaged."
+            f"({_one_line(error)}). Install a transformers that knows its type, or "
+            "copy the file anew if it is damaged."
         ) from error
     for part in parts.values():
         part.return_dict = True
@@ -136,7 +137,7 @@ def blank(directory, kind: str):
     except Exception as error:
         raise InfogeoError(
             f"{place}: transformers {transformers.__version__} cannot build this model "
-            f"({_one_line(error)})."
+            f"({_one_line(error)}). Correct config.json, or install what it asks for."
         ) from error
     layers = _sizes(directory, config)["layers"]
     lengths = {
@@ -170,7 +171,7 @@ def _no_causal_model(config) -> str:
             "transformers has no causal language model of this type. If its states depend on "
             "all tokens of a text, set `kind` to encoder in its row."
         )
-    return "transformers has no language model of this type."
+    return "transformers has no language model of this type. Give a language model's directory."
 
 
 def of_directory(directory, tensors: dict, kind: str = "causal") -> Architecture:
@@ -212,7 +213,7 @@ def of_directory(directory, tensors: dict, kind: str = "causal") -> Architecture
     if misfits:
         raise InfogeoError(
             f"{directory}: {len(misfits)} tensors have another shape than config.json says: "
-            f"{misfits[0]}. Config and weights are of different models."
+            f"{misfits[0]}. Config and weights are of different models: copy both from one."
         )
     head = model.get_output_embeddings() if kind == "causal" else None
     if not converted:  # else a stored tensor may become several

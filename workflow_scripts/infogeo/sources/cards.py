@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from infogeo.files.errors import InfogeoError
-from infogeo.files.fingerprint import check
+from infogeo.files.fingerprint import check, make_anew
 from infogeo.sources.foreign import NO_MODEL
 
 # Why an encoder lacks likelihoods, information gain, token selection and token ablation.
@@ -26,7 +26,7 @@ def read(path, expected: str | None = None) -> dict:
     except FileNotFoundError as error:
         raise InfogeoError(f"{path}: no such file. Run the workflow to make it.") from error
     except ValueError as error:
-        raise InfogeoError(f"{path}: not JSON ({error}). snakemake -R {path}") from error
+        raise InfogeoError(f"{path}: not JSON ({error}). {make_anew(path)}") from error
     check(path, card.get("fingerprint"), expected)
     return card
 

@@ -78,7 +78,9 @@ def fetch(
         raise InfogeoError(f"corpus source {source!r}: it must be `docstrings`, `local` or `hub`.")
     chosen = select(documents, texts, min_characters, train_share, seed)
     if chosen.total == chosen.empty:
-        raise InfogeoError(f"{where or source}: the corpus is empty: no text in it.")
+        raise InfogeoError(
+            f"{where or source}: the corpus is empty: no text in it. Correct `where` or `files`."
+        )
     if not chosen.evaluation:
         raise InfogeoError(
             f"corpus {where or source}: none of the {chosen.held_out} evaluation texts has "

@@ -170,7 +170,10 @@ def _check(stream, in_stream: int, batch, context, width, head_width) -> None:
             f"{batch} × {context} + 1. Give its corpus more text, or lower `batch`."
         )
     if width % head_width:
-        raise InfogeoError(f"ladder: head_width {head_width} does not divide the width {width}.")
+        raise InfogeoError(
+            f"ladder: head_width {head_width} does not divide the width {width}. Choose widths "
+            "that are multiples of it."
+        )
 
 
 def new_model(width, depth, seed, vocabulary, context, head_width, init_std):

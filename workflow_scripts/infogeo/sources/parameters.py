@@ -142,13 +142,14 @@ def count_parameters(directory, config: dict, tensors: dict, architecture: Archi
         raise InfogeoError(
             f"{directory}: cannot tell which weight is the input embedding (found "
             f"{', '.join(inputs) or 'none'}; known endings: {', '.join(INPUT_EMBEDDINGS)}), so "
-            "parameters cannot be counted."
+            "parameters cannot be counted. Save the model anew with save_pretrained()."
         )
     rows = tensors[inputs[0]][2][0]
     if rows != architecture.vocabulary:
         raise InfogeoError(
             f"{directory}: the input embedding has {rows:,} rows, but config.json says vocab_size "
-            f"= {architecture.vocabulary:,}. Config and weights are of different models."
+            f"= {architecture.vocabulary:,}. Config and weights are of different models: copy both "
+            "from one."
         )
     if architecture.lacks_head:
         raise InfogeoError(
@@ -237,4 +238,6 @@ def _first(directory: Path, config: dict, keys) -> int:
     for key in keys:
         if isinstance(config.get(key), int):
             return config[key]
-    raise InfogeoError(f"{directory}/config.json: none of {', '.join(keys)} is there.")
+    raise InfogeoError(
+        f"{directory}/config.json: none of {', '.join(keys)} is there. Add the one that holds."
+    )

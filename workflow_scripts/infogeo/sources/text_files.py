@@ -187,7 +187,7 @@ def _lines(path: Path):
                 yield number, text.removeprefix("\ufeff") if number == 1 else text
                 offset += len(line)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InfogeoError(f"{path}: not a whole gzip file ({error}).") from error
+        raise InfogeoError(f"{path}: not a whole gzip file ({error}). Copy it anew.") from error
 
 
 def _json_lines(path: Path, text_column: str, label_column: str):
@@ -202,10 +202,12 @@ def _json_lines(path: Path, text_column: str, label_column: str):
         except json.JSONDecodeError as error:
             raise InfogeoError(
                 f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}). "
-                "The file must hold one object a line."
+                "Write one object a line."
             ) from error
         if not isinstance(row, dict):
-            raise InfogeoError(f"{path}, line {number}: not a JSON object.")
+            raise InfogeoError(
+                f"{path}, line {number}: not a JSON object. Write one object a line."
+            )
         first = row if first is None else first
         missing = [name for name in missing if name not in row]
         yield _row(path, number, row.get(text_column), row.get(label_column))
@@ -230,7 +232,9 @@ def _parquet(path: Path, text_column: str, label_column: str):
                     number += 1
                     yield _row(path, number, *row)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InfogeoError(f"{path}: not a readable parquet file ({error}).") from error
+        raise InfogeoError(
+            f"{path}: not a readable parquet file ({error}). Write it anew."
+        ) from error
 
 
 def _require(where: str, names, columns) -> None:
@@ -246,7 +250,8 @@ def _row(path: Path, number: int, text, label) -> Document:
     text = "" if text is None else text
     if not isinstance(text, str):
         raise InfogeoError(
-            f"{path}, row {number}: the text is {type(text).__name__}, not a string."
+            f"{path}, row {number}: the text is {type(text).__name__}, not a string. "
+            "Name a column of strings in `text_column`."
         )
     label = label_of(label)
     try:
