@@ -2,7 +2,7 @@
 # make test      set up and run the tests, but for the long ones (make test ARGS="-m long" runs those)
 # make test-package   install the package in a clean environment and measure a file with it
 # make test-slurm   run the workflow on a private SLURM (Debian: slurm-wlm slurmdbd munge mariadb-server)
-# make front-page   write README's table of verdicts and its picture from results/
+# make front-page   write README's table of verdicts and its picture, and numbers in docs/, from results/
 # make real      measure a pretrained model with an attention sink, and write docs/first_token.md
 # make bench     run the benches of speed and write docs/benchmarks.md
 PYTHON ?= python3

@@ -1,10 +1,10 @@
-"""README's table of verdicts and its picture, from the results of the built-in example.
+"""README's table of verdicts, its picture and numbers in docs/, from results of the example.
 
 Usage: python tests/bench/front_page.py [--check] [results]
 
-Writes both. With --check nothing is written: the program ends with 1, and names the rows, where
-README differs from the results. `make results` ends with that check. Nothing is compared where the
-results lack a claim of the table.
+Writes all of them. With --check nothing is written: the program ends with 1, and names the rows and
+sentences, where a page differs from the results. `make results` ends with that check. What the
+results do not have is not compared.
 """
 
 import shutil
@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "workflow_scripts")]
+sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests/bench")]
 
+import page_numbers
 import pandas as pd
 
 from infogeo.claims.report import estimate_text
@@ -91,4 +92,6 @@ if __name__ == "__main__":
     arguments = sys.argv[1:]
     check = "--check" in arguments
     folders = [Path(name) for name in arguments if name != "--check"]
-    sys.exit(main(folders[0] if folders else ROOT / "results", ROOT / "README.md", check))
+    results = folders[0] if folders else ROOT / "results"
+    status = main(results, ROOT / "README.md", check)
+    sys.exit(page_numbers.main(results, ROOT / "docs", check) or status)

@@ -3,6 +3,7 @@
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 FRONT_PAGE = runpy.run_path(str(ROOT / "tests/bench/front_page.py"))
+page_numbers = FRONT_PAGE["page_numbers"]
 
 
 def blocks(language: str) -> str:
@@ -138,3 +140,38 @@ def test_the_number_of_architectures_in_readme_is_that_of_the_census():
     page = (ROOT / "docs/architectures.md").read_text()
     measured = re.search(r"(\d+) measured", page)[1]
     assert f"of {measured} architectures" in README
+
+
+@pytest.mark.parametrize("page, template", [row[:2] for row in page_numbers.SENTENCES])
+def test_a_sentence_whose_numbers_are_from_results_is_on_its_page_once(page, template):
+    page_numbers.places((ROOT / "docs" / page).read_text(), template)
+
+
+@pytest.fixture
+def in_docs(tmp_path):
+    """Pages with an old number in a sentence, and results that have a new one and no more."""
+    shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("*.png"))
+    row = {"family": "ladder", "corpus": "docstrings", "quantity": "alpha_tokens"}
+    (tmp_path / "results/tables").mkdir(parents=True)
+    frame = pd.DataFrame([row | {"value": 0.5, "low": 0.25, "high": np.inf}])
+    frame.to_csv(tmp_path / "results/tables/theory.csv", index=False)
+    return tmp_path / "results", tmp_path / "docs"
+
+
+def test_a_number_of_a_page_is_written_from_the_results_and_the_rest_stays(in_docs):
+    results, docs = in_docs
+    before = (docs / "reading.md").read_text()
+    assert page_numbers.main(results, docs, check=False) == 0
+    after = (docs / "reading.md").read_text()
+    old, new = (page_numbers.places(text, "need an α of {}, which") for text in (before, after))
+    assert new[1] == "0.500 [0.250, ∞)"
+    assert after == before[: old.start(1)] + new[1] + before[old.end(1) :]
+    assert page_numbers.main(results, docs, check=True) == 0
+
+
+def test_a_number_of_a_page_that_differs_from_the_results_is_named(in_docs, capsys):
+    results, docs = in_docs
+    before = (docs / "reading.md").read_text()
+    assert page_numbers.main(results, docs, check=True) == 1
+    assert (docs / "reading.md").read_text() == before
+    assert "docs/reading.md: … need an α of 0.500 [0.250, ∞), which …" in capsys.readouterr().out
