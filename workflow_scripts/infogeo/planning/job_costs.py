@@ -16,7 +16,7 @@ TABLE_BYTES = 200_000_000
 GAIN_COPIES = 5
 # Seconds of a law, with all its controls and intervals (0.015 to 0.03 of up to 20 models).
 LAW_SECONDS = 0.03
-# Bytes of a block of texts whose distances are taken, and of what is made of it.
+# Bytes of a block of texts whose distances are taken, of what is made of it, and of compiled loops.
 DISTANCE_BYTES = 300_000_000
 # Bytes of a row of the means of every model and layer, while they are gathered and written (300
 # measured with 104 and 208 models).

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry.eigenvalues import for_stacks
 from infogeo.geometry.rows import ROUNDING, check_finite, squared_norms, unit_norm, unit_scale
 from infogeo.geometry.spectra import CANCELLATION
 from infogeo.jobs.progress import Heartbeat
@@ -28,7 +29,8 @@ DISTANCES = (
 CHEAPER = tuple(name for name in DISTANCES if not name.startswith("bures"))
 BASELINES = ("length", "bag_of_words")
 
-BLOCK_BYTES = 2**27  # float64 of two blocks of texts, their products and the matrices of a row
+STACK_BYTES = 2**23  # of the matrices whose eigenvalues are taken together, or those of one text
+BLOCK_BYTES = 2**26  # float64 of two blocks of texts, their products and the matrices of a row
 
 
 # ---------------------------------------------------------------- covariances
@@ -137,7 +139,10 @@ def covariance_distances(Z, kinds: dict) -> dict[tuple[str, str, str], np.ndarra
 
     own = [texts(start).entropies() for start in starts]
     entropies = {view: np.concatenate([part[view] for part in own]) for view in own[0]}  # (m,)
-    beat, done = Heartbeat("distances of covariances", m * (m - 1) // 2, "pairs"), 0
+    pairs, done = m * (m - 1) // 2, 0
+    views = sum("js" in some for some in kinds.values())
+    eigenvalues = for_stacks(views * pairs, min(2 * n, d))
+    beat = Heartbeat("distances of covariances", pairs, "pairs")
     for start in starts:
         left = texts(start)
         for other in starts[start // step :]:
@@ -151,7 +156,9 @@ def covariance_distances(Z, kinds: dict) -> dict[tuple[str, str, str], np.ndarra
                 if "js" in some:
                     own = entropies[view]
                     mean = (own[block[0], None] + own[block[1]]) / 2
-                    whole["js", *view][block] = _mixed_entropies(ours, theirs, cross, same) - mean
+                    whole["js", *view][block] = (
+                        _mixed_entropies(ours, theirs, cross, same, eigenvalues) - mean
+                    )
                 if "bures" in some:
                     whole["bures", *view][block] = _bures(ours, theirs, cross, same)
             done += len(left) * (len(left) - 1) // 2 if same else len(left) * len(right)
@@ -189,7 +196,8 @@ def distance_of_two(one, other, convention: str, kind: str) -> float:
     if kind == "bures":
         return float(_bures(left, right, cross, same=False)[0, 0])
     mean = (_entropy(left.own) + _entropy(right.own)) / 2
-    return float(np.maximum(_mixed_entropies(left, right, cross, same=False)[0] - mean, 0)[0])
+    mixed = _mixed_entropies(left, right, cross, False, np.linalg.eigvalsh)
+    return float(np.maximum(mixed[0] - mean, 0)[0])
 
 
 def _texts_per_block(n: int, d: int, views: int) -> int:
@@ -349,21 +357,29 @@ def _product(rows, others):
     return (rows.reshape(m * r, d) @ others.reshape(k * r, d).T).reshape(m, r, k, r)
 
 
-def _mixed_entropies(left, right, cross, same: bool):
+def _mixed_entropies(left, right, cross, same: bool, eigenvalues):
     """S((ρ₁ + ρ₂)/2) of the texts of two blocks, (left, right); of one block above the diagonal."""
     mixed = np.zeros((len(left.rows), len(right.rows)))
-    for i in range(len(left.rows)):
-        first = i + 1 if same else 0
-        if not left.dual:
-            mixed[i, first:] = _entropy(left.own[i] + right.own[first:], 0.5)
-            continue
-        pairs = cross(i, first)  # (texts, n, n)
-        n = pairs.shape[-1]
-        both = np.zeros((len(pairs), 2 * n, 2 * n))  # its lower triangle alone is read
-        both[:, :n, :n] = left.own[i]
-        both[:, n:, :n] = pairs
-        both[:, n:, n:] = right.own[first:]
-        mixed[i, first:] = _entropy(both, 0.5)
+    order = (2 if left.dual else 1) * left.own.shape[-1]
+    together = max(1, STACK_BYTES // (8 * order**2) // len(right.rows))
+    for start in range(0, len(left.rows), together):
+        rows = range(start, min(start + together, len(left.rows)))
+        firsts = [i + 1 if same else 0 for i in rows]
+        sizes = [len(right.rows) - first for first in firsts]
+        ends = np.cumsum(sizes)
+        both = np.zeros((ends[-1], order, order))  # the lower triangles alone are read
+        for i, first, end, size in zip(rows, firsts, ends, sizes, strict=True):
+            part = both[end - size : end]
+            if not left.dual:
+                np.add(left.own[i], right.own[first:], out=part)
+                continue
+            n = order // 2
+            part[:, :n, :n] = left.own[i]
+            part[:, n:, :n] = cross(i, first)
+            part[:, n:, n:] = right.own[first:]
+        entropies = _entropy(both, 0.5, eigenvalues)
+        for i, first, end, size in zip(rows, firsts, ends, sizes, strict=True):
+            mixed[i, first:] = entropies[end - size : end]
     return mixed
 
 
@@ -378,12 +394,15 @@ def _bures(left, right, cross, same: bool):
     return distance
 
 
-def _entropy(matrices, weight=1.0):
-    """Von Neumann entropy (...) of symmetric matrices (..., r, r) times a weight, nats."""
-    eigenvalues = weight * np.linalg.eigvalsh(matrices)
+def _entropy(matrices, weight=1.0, eigenvalues=None):
+    """Von Neumann entropy (k,) of symmetric matrices (k, r, r) times a weight, nats.
+
+    By LAPACK, or another function that takes eigenvalues.
+    """
+    spectra = weight * (eigenvalues or np.linalg.eigvalsh)(matrices)
     # Below 0 by rounding alone; 0 ln 0 = 0.
-    logs = np.log(np.where(eigenvalues > 0, eigenvalues, 1.0))
-    return -np.sum(eigenvalues * logs, axis=-1)
+    logs = np.log(np.where(spectra > 0, spectra, 1.0))
+    return -np.sum(spectra * logs, axis=-1)
 
 
 # ---------------------------------------------------------------- means, and no model

@@ -1,0 +1,69 @@
+"""Eigenvalues of many matrices side by side: LAPACK's, whatever the matrices are."""
+
+import builtins
+
+import numpy as np
+import pytest
+
+from infogeo.geometry import eigenvalues
+from infogeo.geometry.eigenvalues import for_stacks, side_by_side
+
+EPSILON = np.finfo(float).eps
+
+
+def grams(n, rank, seed=0, count=70):
+    rows = np.random.default_rng(seed).normal(size=(count, n, rank))
+    return rows @ rows.swapaxes(1, 2)
+
+
+def awkward(n):
+    """Matrices on which QL has nothing to rotate, equal eigenvalues, or too few of them."""
+    half, rng = n // 2, np.random.default_rng(1)
+    blocks = grams(n, 2 * n, count=1)[0]
+    blocks[:half, half:] = blocks[half:, :half] = 0
+    arrow = np.diag(rng.normal(size=n))
+    arrow[0] = arrow[:, 0] = rng.normal(size=n)
+    small = grams(n, n, count=1)[0] * 1e-140
+    path = np.diag(np.ones(n - 1), 1) + np.diag(np.ones(n - 1), -1)
+    equal = [np.zeros((n, n)), np.eye(n), np.full((n, n), 1 / n), np.diag(rng.normal(size=n))]
+    return np.stack([*equal, blocks, arrow, small, path, -blocks])
+
+
+@pytest.mark.parametrize("n", [*range(1, 10), 33, 64])
+def test_eigenvalues_are_those_of_lapack(n):
+    matrices = np.concatenate([grams(n, 2 * n), grams(n, max(1, n // 3)), awkward(n)])
+    expected = np.linalg.eigvalsh(matrices)
+    largest = np.abs(expected).max(axis=1, keepdims=True)
+    off = np.abs(side_by_side(matrices) - expected)
+    assert (off <= 60 * EPSILON * largest).all()
+
+
+def test_the_lower_triangle_alone_is_read():
+    matrices = grams(6, 6)
+    lower = matrices + np.triu(np.full((6, 6), np.nan), 1)
+    assert np.array_equal(side_by_side(lower), side_by_side(matrices))
+
+
+def test_a_matrix_has_the_same_eigenvalues_in_every_stack():
+    matrices = np.concatenate([grams(8, 3), awkward(8)])
+    whole = side_by_side(matrices)
+    backwards = side_by_side(matrices[::-1])[::-1]
+    parts = [side_by_side(matrices[start : start + 7]) for start in range(0, len(matrices), 7)]
+    assert np.array_equal(backwards, whole)
+    assert np.array_equal(np.concatenate(parts), whole)
+
+
+def test_few_or_large_matrices_and_those_without_numba_go_to_lapack(monkeypatch):
+    many, small = eigenvalues.FEW, eigenvalues.LARGEST
+    assert for_stacks(many, small) is side_by_side
+    assert for_stacks(many - 1, small) is np.linalg.eigvalsh
+    assert for_stacks(many, small + 1) is np.linalg.eigvalsh
+    real = builtins.__import__
+
+    def without_numba(name, *others):
+        if name == "numba":
+            raise ImportError(name)
+        return real(name, *others)
+
+    monkeypatch.setattr(builtins, "__import__", without_numba)
+    assert for_stacks(many, small) is np.linalg.eigvalsh
