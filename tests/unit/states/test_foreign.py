@@ -127,8 +127,9 @@ def test_answers_of_llama_cpp_and_sglang_are_texts_of_one_layer(tmp_path):
     assert np.array_equal(text.layers["final"], Z[0])
 
 
-def test_answers_of_several_requests_that_all_have_index_0_are_all_read(tmp_path):
-    answers = [{"index": 0, "embedding": text.tolist()} for text in Z]
+@pytest.mark.parametrize("form", [lambda answer: answer, lambda answer: [answer]])
+def test_answers_of_several_requests_that_all_have_index_0_are_all_read(tmp_path, form):
+    answers = [form({"index": 0, "embedding": text.tolist()}) for text in Z]
     (tmp_path / "llama.json").write_text(json.dumps(answers))
     texts = texts_of_file(tmp_path / "llama.json")
     assert [text.doc_id for text in texts] == ["0", "1", "2"]
@@ -207,8 +208,9 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, suffix):
 )
 def test_answers_without_a_state_a_token_are_refused(tmp_path, answer, message):
     (tmp_path / "a.json").write_text(json.dumps(answer))
-    with pytest.raises(InfogeoError, match=message):
+    with pytest.raises(InfogeoError, match=message) as error:
         texts_of_file(tmp_path / "a.json")
+    assert "not a whole" not in str(error.value)
 
 
 def test_files_that_are_not_there_or_of_no_known_kind_are_refused(tmp_path):

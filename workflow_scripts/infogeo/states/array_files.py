@@ -90,16 +90,22 @@ def read(path) -> dict[str, StoredArray]:
         )
     try:
         return READERS[path.suffix](path)
+    except _Unusable as error:
+        raise InfogeoError(f"{path}: {error}.") from None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise InfogeoError(
             f"{path}: not a whole {path.suffix} file ({error}). Write or copy it anew."
         ) from error
 
 
+class _Unusable(Exception):
+    """What a whole file holds that is no state, and the remedy."""
+
+
 def _plain(array) -> StoredArray:
     array = np.asarray(array) if not isinstance(array, np.memmap) else array
     if array.dtype.kind not in "fiubOSU":
-        raise ValueError(
+        raise _Unusable(
             f"an array of {array.dtype}, which names no numbers; of bfloat16 save float32, or "
             "safetensors"
         )
@@ -110,7 +116,7 @@ def _of_safetensors(path: Path) -> dict:
     arrays = {}
     for name, (_, dtype, shape, first, _) in tensor_files.read_header(path).items():
         if dtype not in TENSORS:
-            raise ValueError(f"tensor {name} is of {dtype}, which is not read; save it as BF16")
+            raise _Unusable(f"tensor {name} is of {dtype}, which is not read; save it as BF16")
         kind = "bfloat16" if dtype == "BF16" else np.dtype(TENSORS[dtype]).name
         if 0 in shape:
             values = np.empty(shape, TENSORS[dtype])
@@ -148,13 +154,16 @@ def _of_parquet(path: Path) -> dict:
     for name, column in zip((table := pq.read_table(path)).column_names, table, strict=True):
         column = column.combine_chunks()
         if column.null_count:
-            raise ValueError(f"column {name} has {column.null_count} empty cells")
+            raise _Unusable(f"column {name} has {column.null_count} empty cells; fill them")
         if not (pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type)):
             arrays[name] = _plain(column.to_numpy(zero_copy_only=False))
             continue
         lengths = set(column.value_lengths().to_pylist()) if len(column) else {0}
         if len(lengths) != 1:
-            raise ValueError(f"column {name} has lists of different lengths, {sorted(lengths)[:3]}")
+            raise _Unusable(
+                f"column {name} has lists of different lengths, {sorted(lengths)[:3]}; a row is a "
+                "token, and its list as long as the width"
+            )
         values = column.flatten().to_numpy(zero_copy_only=False)
         arrays[name] = _plain(values.reshape(len(column), lengths.pop()))
     return arrays
@@ -163,13 +172,16 @@ def _of_parquet(path: Path) -> dict:
 def _of_json(path: Path) -> dict:
     """States in answers of servers, one text or several, named by the place of the answer.
 
-    llama.cpp's ``/embedding`` with pooling ``none``: a list of {index, embedding: [token][width]}.
-    The index is the place where it tells the answers apart; those of several requests all have 0.
+    llama.cpp's ``/embedding`` with pooling ``none``: a list of {index, embedding: [token][width]} a
+    request, and one such list or several. The index is the place where it tells all answers apart;
+    it begins at 0 in each request.
     SGLang's ``/generate`` with ``return_hidden_states``: meta_info.hidden_states, the tokens of the
     prompt first, then one state for each that was generated, of the last layer after its norm.
     """
     answers = json.loads(path.read_text(encoding="utf-8"))
     answers = answers if isinstance(answers, list) else [answers]
+    # llama.cpp answers each request with a list.
+    answers = [a for one in answers for a in (one if isinstance(one, list) else [one])]
     places = range(len(answers))
     indices = {answer.get("index") for answer in answers if isinstance(answer, dict)}
     if len(indices) == len(answers) and None not in indices:
@@ -181,7 +193,7 @@ def _of_json(path: Path) -> dict:
         except (TypeError, AttributeError):  # of another form
             matrix = np.empty(0)
         if matrix.ndim != 2:
-            raise ValueError(
+            raise _Unusable(
                 f"answer {place} has no state a token; ask llama.cpp's /embedding with --pooling "
                 "none, or SGLang's /generate with return_hidden_states"
             )
