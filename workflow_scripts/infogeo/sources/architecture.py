@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from infogeo.files.errors import InfogeoError
+from infogeo.sources import narrow_imports
 from infogeo.sources.model_directory import is_own_code, read_json
 from infogeo.sources.parameters import FLOAT32_STREAM, Architecture
 from infogeo.sources.tensor_files import tensor_hash
@@ -102,6 +103,7 @@ def auto_class(config, kind: str):
     """
     import transformers
 
+    narrow_imports.narrow()
     causal = type(config) in transformers.MODEL_FOR_CAUSAL_LM_MAPPING
     if kind == "encoder" and not causal:
         return transformers.AutoModel

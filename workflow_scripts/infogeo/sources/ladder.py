@@ -15,6 +15,7 @@ import numpy as np
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.jobs.progress import Heartbeat
+from infogeo.sources import narrow_imports
 from infogeo.sources.ladder_checkpoints import NAME, Snapshots
 from infogeo.sources.ladder_data import read_prepared
 
@@ -179,6 +180,8 @@ def _check(stream, in_stream: int, batch, context, width, head_width) -> None:
 def new_model(width, depth, seed, vocabulary, context, head_width, init_std):
     """A GPTNeoXForCausalLM in evaluation mode (there is no dropout) with seeded weights."""
     import torch
+
+    narrow_imports.narrow()
     from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
     config = GPTNeoXConfig(

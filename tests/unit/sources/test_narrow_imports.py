@@ -1,0 +1,79 @@
+"""Models without what only compilers and clusters need: less is imported, and nothing is lost."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infogeo.sources import narrow_imports
+
+
+@pytest.fixture
+def deferred(tmp_path, monkeypatch):
+    """A package whose submodule `compiler` is deferred, and where that has been when it ran."""
+    package = tmp_path / "deferred_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "compiler.py").write_text("answer = 42\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    name = "deferred_package.compiler"
+    import deferred_package
+
+    deferred_package.compiler = sys.modules[name] = narrow_imports.Deferred(name)
+    yield deferred_package
+    for module in ("deferred_package", name):
+        sys.modules.pop(module, None)
+
+
+def test_marks_leave_functions_as_they_are_and_import_nothing(deferred):
+    def function():
+        return 1
+
+    compiler = deferred.compiler
+    assert compiler.disable(function) is function
+    assert compiler.disable(recursive=False)(function) is function
+    assert compiler.allow_in_graph(function) is compiler.assume_constant_result(function)
+    assert sys.modules["deferred_package.compiler"] is compiler
+
+
+def test_who_asks_for_more_than_marks_gets_the_module_itself(deferred):
+    placeholder = deferred.compiler
+    assert placeholder.answer == 42
+    assert deferred.compiler is sys.modules["deferred_package.compiler"] is not placeholder
+    assert placeholder.answer == 42  # also to those who hold the placeholder
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = placeholder.nothing
+
+
+PROGRAM = """
+import sys
+import torch
+from infogeo.sources import ladder, narrow_imports
+if sys.argv[1] == "everything":
+    narrow_imports.narrow = lambda: None
+ids = torch.arange(6)[None]
+model = ladder.new_model(16, 2, 0, 64, 8, 8, 0.1)
+with torch.inference_mode():
+    states = model(ids, output_hidden_states=True).hidden_states
+heavy = ("torch._dynamo.symbolic_convert", "torch.distributed.tensor", "scipy.optimize")
+print([state.sum().item().hex() for state in states])
+print(sum(name in sys.modules for name in heavy))
+print(torch.compile(lambda x: x + 1, backend="eager")(torch.ones(1)).item())
+"""
+
+
+@pytest.mark.long
+def test_states_are_those_of_a_model_that_was_imported_with_everything():
+    states, heavy, compiled = zip(*map(_lines, ("narrow", "everything")), strict=True)
+    assert states[0] == states[1]
+    assert heavy == ("0", "3")
+    assert compiled == ("2.0", "2.0")
+
+
+def _lines(how: str) -> list[str]:
+    command = [sys.executable, "-c", PROGRAM, how]
+    env = os.environ | {"PYTHONPATH": str(Path(narrow_imports.__file__).parents[2])}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    return run.stdout.splitlines()
