@@ -112,8 +112,8 @@ TEXT = """# The first token decides the middle layers
 
 > **What**: the centred entropy of a real model over its layers, with the first token and without.
 > **Read it** before you interpret a mid-layer number of any pretrained model.
-> **Result**: with that token the entropy of layers 12 to 27 is 0.1 to 0.8 nats, as if a text had one
-> or two rows. Without it that entropy is 3 nats: no valley. `make real` makes this page in minutes.
+> **Result**: with that token the entropy of layers 12 to 27 is 0.1 to 0.8 nats, as if a text had
+> one or two rows. Without it that entropy is 3 nats: no valley. `make real` makes this page.
 
 SmolLM2-135M-Instruct (30 layers, unpacked from 4-bit weights) on 60 docstrings, the first n = {n}
 tokens of each. From layer 12 on the state of the first token, whatever token it is, has about a
