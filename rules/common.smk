@@ -56,6 +56,9 @@ RUN_MODELS = [slug for slug, row in MODELS.items() if cards.has_model(row)]
 GIVEN_STATES = [slug for slug in MODELS if slug not in RUN_MODELS]
 # The models under whose names the untrained twins of their architectures are.
 ARCHITECTURES = list(dict.fromkeys(MODELS[slug]["architecture"] for slug in RUN_MODELS))
+# Models whose weights do not stay on the disk, with their places from 0 to below 1 in the order of the table.
+REMOVED = [slug for slug, row in MODELS.items() if not row["keep_weights"]]
+REMOVED = {slug: place / len(REMOVED) for place, slug in enumerate(REMOVED)}
 HUB_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "hub"]
 HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
 # What each corpus lacks for the study of sentences, and the corpora of the study.

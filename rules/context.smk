@@ -80,6 +80,7 @@ rule token_ablation:
         "results/logs/token_ablation/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/token_ablation/{corpus}/{model}.tsv"
+    priority: turn
     localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"
@@ -91,6 +92,8 @@ rule token_ablation:
         arrays=int(CONFIG["launch"]["placement"] == "slurm"),
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
+        checkpoints=checkpoints,
+        checkpoints_at_once=checkpoints_at_once,
     params:
         **ABLATION.params,
     script:

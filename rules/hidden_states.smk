@@ -32,6 +32,7 @@ rule dump_hidden_states:
         "results/benchmarks/dump_hidden_states/{corpus}/{model}.tsv"
     wildcard_constraints:
         model=one_of(RUN_MODELS) if GIVEN_STATES else input_tables.SLUG,
+    priority: turn
     localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"
@@ -43,6 +44,8 @@ rule dump_hidden_states:
         arrays=int(CONFIG["launch"]["placement"] == "slurm"),
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
+        checkpoints=checkpoints,
+        checkpoints_at_once=checkpoints_at_once,
     params:
         **STATES.params,
     script:

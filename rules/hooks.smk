@@ -6,6 +6,7 @@ from datetime import datetime
 import yaml
 
 from infogeo.jobs import ending, report_page, slurm
+from infogeo.sources import borrowed
 
 REPORT = Path("results/report.html")
 
@@ -59,6 +60,21 @@ def check_weights_on_hub() -> None:
         hub.check_weights(rows, fetched)
     except InfogeoError as error:
         raise WorkflowError(str(error)) from None
+
+
+def note_readers() -> None:
+    """Note which jobs read weights that do not stay: after the last of them the weights are removed."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.resources.get("checkpoints")]
+    if workflow.executor_plugin.name == "slurm" and not all(job.is_local for job in jobs):
+        raise WorkflowError(
+            f"{CONFIG['models']}: weights with keep_weights false are downloaded by the jobs that run the model, and "
+            "on SLURM nodes may have no network. Set launch to {placement: slurm}: these jobs then run here, and "
+            "their arrays on the nodes."
+        )
+    readers = {}
+    for job in jobs:
+        readers.setdefault(job.wildcards.model, []).append(str(job.output[0]))
+    borrowed.begin(readers, set(MODELS) - set(REMOVED))
 
 
 def write_used_configuration() -> None:
@@ -132,14 +148,17 @@ if workflow.is_main_process:
 onstart:
     check_partitions()
     check_weights_on_hub()
+    note_readers()
     write_used_configuration()
 
 
 onsuccess:
+    borrowed.end()
     show_results()
 
 
 onerror:
+    borrowed.end()
     refused = slurm.refusals("".join(Path(file).read_text() for file in log))
     print(
         *([refused] if refused else []),

@@ -51,6 +51,7 @@ rule measure_states:
         "results/logs/measure_states/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/measure_states/{corpus}/{model}.tsv"
+    priority: turn
     localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"
@@ -62,6 +63,8 @@ rule measure_states:
         arrays=int(CONFIG["launch"]["placement"] == "slurm"),
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
+        checkpoints=checkpoints,
+        checkpoints_at_once=checkpoints_at_once,
     params:
         **STATES.params,
     script:

@@ -220,6 +220,7 @@ rule download_model:
     resources:
         mem_mb=rising(1000),
         downloads=1,
+        checkpoints_at_once=checkpoints_at_once,
     params:
         **DOWNLOADED.params,
     script:

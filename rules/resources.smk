@@ -74,5 +74,25 @@ def rising(least: int):
     return lambda wildcards, attempt: attempt * least
 
 
+# ---------------------------------------------------------------- weights that are removed once they are read
+# No more jobs that read such weights run at once.
+workflow.register_resource("checkpoints", CONFIG["checkpoints_at_once"])
+
+
+def checkpoints(wildcards) -> int:
+    """For `checkpoints`: whether the job of a model reads weights that do not stay."""
+    return int(wildcards.model in REMOVED)
+
+
+def checkpoints_at_once(wildcards) -> int:
+    """For `checkpoints_at_once`: of how many models such weights are on the disk at most; 0 for others."""
+    return CONFIG["checkpoints_at_once"] if wildcards.model in REMOVED else 0
+
+
+def turn(wildcards) -> float:
+    """For `priority`: jobs that read the same weights run one after another, before those of the next model."""
+    return 2 - REMOVED[wildcards.model] if wildcards.model in REMOVED else 0
+
+
 # Workers that share one job's GPUs.
 LOCAL_WORKERS = CONFIG["launch"]["workers"] if CONFIG["launch"]["placement"] == "local" else 1

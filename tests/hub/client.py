@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 
@@ -49,19 +50,36 @@ class Client:
             return json.loads(Path(f"{folder}/answer").read_text())
 
     def model(
-        self, name: str, revision: str = "", trust: bool = False, kind: str = "", **more
+        self, name: str, revision="", trust: bool = False, kind="", stand_in=None, **more
     ) -> dict:
         """A model; judged by its configuration and tokenizer where its kind is stated."""
-        judge = [partial(architecture.judge, kind=kind)] if kind else []
-        return self.call("fetch_model", name, revision, trust, *judge, **more)
+        judge = partial(architecture.judge, kind=kind) if kind else None
+        if stand_in:
+            stand_in.mkdir()
+        return self.call("fetch_model", name, revision, trust, judge, stand_in, **more)
 
     def weights(self, rows: list[tuple], fetched=None, **more) -> dict:
         """What is listed of models by (slug, where, revision), before they are downloaded."""
         rows = [dict(zip(("slug", "where", "revision"), row, strict=True)) for row in rows]
         return self.call("list_weights", rows, fetched or {}, **more)
 
+    def borrow(self, card, at_once: int, scratch, output: str = "x", **more) -> dict:
+        """Read the weights of a model, and be done."""
+        return self.call("borrow", card, at_once, scratch, output, **more)
+
     def dataset(self, name: str, revision: str, pattern: str, **more) -> dict:
         return self.call("fetch_dataset", name, revision, pattern, **more)
+
+
+def _borrow(card, at_once: int, scratch, output: str) -> None:
+    from infogeo.sources import borrowed
+
+    with borrowed.weights(card, output, at_once=at_once, scratch=scratch):
+        directory = json.loads(Path(card).read_text())["directory"]
+        weights = sorted(path.name for path in Path(directory).glob("*.safetensors"))
+        print("reads", *weights, flush=True)
+        while (Path(scratch) / f"hold-{output}").exists():
+            time.sleep(0.02)
 
 
 def _run(function: str, arguments: tuple, tries: int, beat: float, env: dict, answer: str) -> None:
@@ -77,12 +95,14 @@ def _run(function: str, arguments: tuple, tries: int, beat: float, env: dict, an
     hub_client.TRIES = tries
     Heartbeat.every = beat
     try:
-        answered = getattr(hub, function)(*arguments)
+        answered = (_borrow if function == "borrow" else getattr(hub, function))(*arguments)
     except InfogeoError as error:
         found = {"error": str(error)}
     else:
         if function == "list_weights":
             found = {"listed": answered}
+        elif function == "borrow":
+            found = {}
         else:
             repository, folder, facts = answered
             found = {"commit": repository.commit, "folder": str(folder), "facts": facts}

@@ -242,15 +242,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send(200, data, {"Content-Type": "application/json", **(headers or {})})
 
     def data(self, data: bytes, headers: dict, fault: Fault | None) -> None:
-        first = 0
-        if match := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
-            first = int(match[1])
-            headers["Content-Range"] = f"bytes {first}-{len(data) - 1}/{len(data)}"
+        first, end = 0, len(data)
+        if match := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+            first, end = int(match[1]), min(end, int(match[2] or end) + 1)
+            headers["Content-Range"] = f"bytes {first}-{end - 1}/{len(data)}"
         if fault and fault.damage:
             data = bytes(byte ^ 1 for byte in data)
         headers["Accept-Ranges"] = "bytes"
         cut = fault.cut if fault else 0
-        self.send(206 if first else 200, data[first:], headers, cut)
+        self.send(206 if first or end < len(data) else 200, data[first:end], headers, cut)
 
     def send(self, status: int, data: bytes = b"", headers: dict | None = None, cut: int = 0):
         self.send_response(status)

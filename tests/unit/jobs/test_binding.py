@@ -39,6 +39,11 @@ def test_where_a_job_runs_is_one_value_of_rules_with_a_placement(tmp_path):
     assert params.launch == expected
 
 
+def test_how_many_weights_are_on_the_disk_is_no_param_so_that_it_reruns_nothing(tmp_path):
+    params = parameters(job(tmp_path, {}, resources={"checkpoints_at_once": 2}))
+    assert params.checkpoints_at_once == 2
+
+
 def test_a_param_named_like_a_wildcard_is_refused(tmp_path):
     with pytest.raises(TypeError, match="corpus"):
         parameters(job(tmp_path, {"corpus": "a"}, {"corpus": "b"}))

@@ -423,13 +423,13 @@ def test_models_are_completed_converted_and_sorted(models, directory):
          "params_non_embedding": None, "replicate": None, "pair_with": "",
          "same_as": "", "trust_remote_code": False, "architecture": "a", "run": None,
          "step": None, "steps": "", "train_tokens": 999_936, "studies": list(STUDIES),
-         "checkpoint_of": ""},
+         "checkpoint_of": "", "keep_weights": True},
         {"slug": "b", "family": "B, the second", "source": "local", "where": str(directory),
          "revision": "", "dtype": "float32", "kind": "causal",
          "params": 70000, "params_non_embedding": None, "replicate": None, "pair_with": "",
          "same_as": "", "trust_remote_code": True, "architecture": "b", "run": None,
          "step": None, "steps": "", "train_tokens": None, "studies": list(STUDIES),
-         "checkpoint_of": ""},
+         "checkpoint_of": "", "keep_weights": True},
     ]  # fmt: skip
 
 
@@ -684,6 +684,25 @@ def test_a_model_is_the_same_as_another_one_that_is_none_itself(models, director
     assert [row["same_as"] for row in read] == ["", "a", "a"]
     with pytest.raises(InfogeoError, match="b, same_as: 'a' is itself the same as 'b'"):
         models.write(f"a\tA\tlocal\t{directory}\tb", rows[1], header=header).read()
+
+
+def test_only_weights_from_the_hub_are_removed_and_none_that_two_rows_read(models, directory):
+    header = f"{MODEL_HEADER}\trevision\tsame_as\tkeep_weights"
+    hub = "{}\tA\thub\torg/m\t{}\t{}\t{}"
+    rows = [hub.format("a", "v1", "", "false"), hub.format("b", "v2", "", "false"),
+            hub.format("c", "v3", "", ""), hub.format("d", "v3", "", "true")]  # fmt: skip
+    read = models.write(*rows, header=header).read()
+    assert [row["keep_weights"] for row in read] == [False, False, True, True]
+    rows = [f"l\tA\tlocal\t{directory}\t\t\tfalse", hub.format("a", "v1", "", "false"),
+            hub.format("b", "v1", "", ""), hub.format("c", "v2", "a", "true"),
+            hub.format("e", "v9", "", "no")]  # fmt: skip
+    with pytest.raises(InfogeoError) as error:
+        models.write(*rows, header=header).read()
+    said = str(error.value)
+    assert "line 2, keep_weights: false, but only weights from the hub are removed" in said
+    assert "line 4, keep_weights: b and a have the same weights" in said
+    assert "line 5, keep_weights: c and a have the same weights" in said
+    assert "line 6, keep_weights: " in said
 
 
 def test_replicates_are_members_of_a_ladder_and_rows_that_say_so(models, directory):

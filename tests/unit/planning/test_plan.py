@@ -51,7 +51,7 @@ def config():
 def ladder_row(slug="small", where="tiny/w16-d1-s0", **other):
     return {"slug": slug, "family": "tiny", "source": "ladder", "where": where,
             "dtype": "float32", "architecture": slug, "studies": list(STUDIES), "checkpoint_of": "",
-            **other}  # fmt: skip
+            "keep_weights": True, **other}  # fmt: skip
 
 
 def corpus_row(slug="stories", texts=100, label_column=""):
@@ -425,6 +425,29 @@ def test_the_printed_table_sums_up_and_counts_training_once(config, tmp_path):
     assert total.startswith("all")
     assert " 480 " in total  # (5 + 15) texts × 24 tokens
     assert total.endswith(plan._time(rows[0]["training_hours"]))
+
+
+def test_the_plan_says_what_is_downloaded_and_what_lies_on_the_disk_at_once(config, tmp_path):
+    assert "Downloads" not in plan.rendered(planned(config, tmp_path), config)
+    sizes = {"stays": 1000, "a": 100, "b": 300, "c": 200}
+    models = [
+        ladder_row(slug, "org/model", source="hub", params=size, params_non_embedding=size,
+                   keep_weights=slug == "stays")
+        for slug, size in sizes.items()
+    ]  # fmt: skip
+    card = {"slug": "c", "fingerprint": "fm", "params_total": 200, "params_non_embedding": 150,
+            "width": 16, "layers": 2, "vocabulary": 30, "directory": str(tmp_path),
+            "files": {"model.safetensors": {"bytes": 444}, "a": {"bytes": 7}}}  # fmt: skip
+    (tmp_path / "models/c").mkdir(parents=True)
+    (tmp_path / "models/c/model.json").write_text(json.dumps(card))
+    rows = planned(config, tmp_path, models, [corpus_row("x", 5), corpus_row("y", 5)])
+    assert [row["weights_bytes"] for row in rows[:4]] == [4000, 400, 1200, 444]
+    text = plan.rendered(rows, config)
+    assert "Downloads: 6.04 kB of weights at most." in text
+    assert "Of them 2.04 kB do not stay (keep_weights: false): at most 1.64 kB are on" in text
+    for row in rows:
+        row["hidden_states_bytes"] = 500
+    assert "With states they take at most 9.64 kB of disk" in plan.rendered(rows, config)
 
 
 def test_the_printed_table_says_what_is_not_exact(config, tmp_path, fetched):

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1]
 NOT_LOGIC = frozenset(
     {
         "files.artefacts", "files.errors", "files.fingerprint", "files.hdf5", "files.parts",
-        "jobs", "sources.hub",
+        "jobs", "sources.borrowed", "sources.hub",
     }
 )  # fmt: skip
 

@@ -17,14 +17,17 @@ def parameters(snakemake) -> SimpleNamespace:
     -------
     types.SimpleNamespace
         The params, the wildcards, and `threads`. Where the rule states a placement also
-        `launch`: placement, workers, threads and resources; see `work.Launch`.
+        `launch`: placement, workers, threads and resources; see `work.Launch`. Where it states
+        `checkpoints_at_once`, that too; see `borrowed.weights`.
     """
+    resources = dict(snakemake.resources.items())
     bound = SimpleNamespace(
         **dict(snakemake.params.items()),
         **dict(snakemake.wildcards.items()),
         threads=snakemake.threads,
     )
-    resources = dict(snakemake.resources.items())
+    if "checkpoints_at_once" in resources:
+        bound.checkpoints_at_once = resources["checkpoints_at_once"]
     if "placement" in resources:
         bound.launch = {
             "placement": resources["placement"],

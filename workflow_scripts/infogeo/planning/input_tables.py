@@ -183,6 +183,8 @@ def _models(path, config: dict) -> tuple[list[dict], list[str]]:
     }
     for number, row in rows:
         problems += [(number, problem) for problem in checks[row["source"]](row, config)]
+        problems += [(number, problem) for problem in _removal_problems(row)]
+    problems += _shared_and_removed(rows)
     if not problems:
         rows, problems = training_rows.with_ladder_runs(rows, config)
         problems += training_rows.run_problems(rows)
@@ -222,6 +224,33 @@ def _hub_corpus_problems(row: dict) -> list[str]:
 
 def _hub_model_problems(row: dict, config: dict) -> list[str]:
     return _repository_problems(row["where"])
+
+
+def _removal_problems(row: dict) -> list[str]:
+    """Weights that are to be removed, though no download brings them back."""
+    if row["keep_weights"] or row["source"] == "hub":
+        return []
+    return [
+        f"keep_weights: false, but only weights from the hub are removed, and source is "
+        f"{row['source']}; write true or nothing"
+    ]
+
+
+def _shared_and_removed(rows) -> list[tuple[int, str]]:
+    """Weights that are to be removed, though another row reads them too."""
+    first, problems = {}, []
+    names = {row["slug"]: (row["where"], row["revision"]) for _, row in rows}
+    for number, row in rows:
+        if row["source"] != "hub":
+            continue
+        same = first.setdefault(names.get(row["same_as"], names[row["slug"]]), row)
+        if same is not row and not (same["keep_weights"] and row["keep_weights"]):
+            problems.append(
+                (number, f"keep_weights: {row['slug']} and {same['slug']} have the same weights, "
+                "which are removed when one of them is measured; write true in both rows, or "
+                "leave one out")
+            )  # fmt: skip
+    return problems
 
 
 def _repository_problems(where: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from infogeo.files.artefacts import read_table, replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.jobs.progress import duration
-from infogeo.planning import costliest
+from infogeo.planning import costliest, disk
 from infogeo.planning.costs import hidden_states_bytes, reduced_states_bytes
 from infogeo.planning.demand import demand
 from infogeo.planning.job_costs import Job
@@ -48,6 +48,8 @@ COLUMNS = (
     "forward_flops",
     "hidden_states_bytes",
     "reduced_states_bytes",
+    "weights_bytes",
+    "weights_stay",
     "memory_bytes",
     "memory_rule",
     *(f"{work}_hours" for work in WORKS),
@@ -238,6 +240,8 @@ def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
         "forward_flops": forward,
         "hidden_states_bytes": stored,
         "reduced_states_bytes": reduced,
+        "weights_bytes": disk.weights_bytes(row, model),
+        "weights_stay": row["keep_weights"],
         "memory_bytes": memory,
         "memory_rule": memory_rule,
         **{f"{work}_hours": hours.get(work) for work in WORKS},
@@ -295,6 +299,7 @@ def rendered(rows: list[dict], config: dict) -> str:
     notes = [
         f"All hidden states take {whole}; without (keep_hidden_states: false) at most {reduced}.",
         f"These are {stored} in this run.",
+        *disk.notes(rows, config, human),
         f"Times are h:mm:ss of one worker at {speed} (plan.flops_per_second), without the seconds",
         "that each job takes to start.",
         *costliest.notes(rows, rules_of(config), human),

@@ -53,7 +53,7 @@ def of_twins(
     SampledTexts, Sentences
         The texts of at least n tokens, and what was measured of them.
     """
-    cards.require_files(card)
+    cards.require_files(card, weights=False)
     corpus = corpus[(sample["left_out"] == "").to_numpy()]
     if corpus.empty:
         none = SampledTexts.of([], [], [], [0], [], [], sample=sample, n=n)

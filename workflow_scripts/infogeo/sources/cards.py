@@ -5,6 +5,7 @@ from pathlib import Path
 
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import check, make_anew
+from infogeo.sources import distinct
 from infogeo.sources.foreign import NO_MODEL
 
 # Why an encoder lacks likelihoods, information gain, token selection and token ablation.
@@ -31,15 +32,24 @@ def read(path, expected: str | None = None) -> dict:
     return card
 
 
-def require_files(card: dict) -> None:
+def require_files(card: dict, weights: bool = True) -> None:
     """See that the files of a model are still where its card says, before it is run.
+
+    Parameters
+    ----------
+    card : dict
+    weights : bool
+        Whether its weights are read too; an untrained twin needs none.
 
     Raises
     ------
     InfogeoError
         Where one is gone or of another size, naming the command that fetches it anew.
     """
+    of_weights = distinct.weights(dict.fromkeys(card["files"], ""))
     for name, facts in card["files"].items():
+        if name in of_weights and not weights:
+            continue
         file = Path(card["directory"], name)
         if not file.is_file() or file.stat().st_size != facts["bytes"]:
             raise InfogeoError(

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import PurePosixPath
 
 from infogeo.files.errors import InfogeoError, stop_at
-from infogeo.sources import cards, distinct
+from infogeo.sources import cards, distinct, hub_headers
 from infogeo.sources.hub_client import NoRevision, api, not_cached, page_of
 from infogeo.sources.hub_download import download
 from infogeo.sources.hub_repository import Repository, list_files, open_repository
@@ -28,7 +28,9 @@ PART = re.compile(r"(.*)-\d+-of-(\d+)(.*)")
 MOST_PROPOSALS = 20
 
 
-def fetch_model(name: str, revision: str = "", trust_remote_code: bool = False, judge=None):
+def fetch_model(
+    name: str, revision: str = "", trust_remote_code: bool = False, judge=None, stand_in=None
+):
     """Download what running a model takes: configuration, tokenizer, safetensors.
 
     Parameters
@@ -41,12 +43,15 @@ def fetch_model(name: str, revision: str = "", trust_remote_code: bool = False, 
     judge : callable, optional
         Called with the folder of configuration and tokenizer, before weights are downloaded: it
         raises where the model cannot be measured.
+    stand_in : Path, optional
+        An empty folder: weights are not downloaded, and it is filled with what describing the
+        model takes; see `hub_headers.stand_in`.
 
     Returns
     -------
     repository : Repository
     folder : Path
-        A directory in Hugging Face format.
+        A directory in Hugging Face format; without the weights where there is a stand-in.
     facts : dict
         path -> {'bytes', 'sha256'}.
 
@@ -83,7 +88,10 @@ def fetch_model(name: str, revision: str = "", trust_remote_code: bool = False, 
                 f"{len(missing)} are not in the repository ({', '.join(missing[:3])}). Choose "
                 "another revision."
             )
-    folder, more = download(repository, weights)
+    if stand_in is None:
+        folder, more = download(repository, weights)
+    else:
+        more = hub_headers.stand_in(folder, repository, weights, stand_in)
     return repository, folder, facts | more
 
 

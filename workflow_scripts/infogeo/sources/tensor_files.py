@@ -1,4 +1,7 @@
-"""Safetensors files: their headers, read and checked, and hashes of single tensors."""
+"""Safetensors files: their headers, read and checked, and hashes of single tensors.
+
+Of a file that is on the hub alone a stand-in can have its place: its header and its size.
+"""
 
 import hashlib
 import json
@@ -70,8 +73,34 @@ def read_header(path) -> dict:
     }
 
 
+def write_stand_in(path, start: bytes, size: int) -> None:
+    """Write a file of so many bytes, of which only the first are known: the others take no disk."""
+    path = Path(path)
+    _stand_in_mark(path).touch()
+    with path.open("wb") as file:
+        file.write(start)
+        file.truncate(size)
+
+
+def _stand_in_mark(path: Path) -> Path:
+    return path.with_name(f"{path.name}.header-only")
+
+
 def tensor_hash(directory: Path, tensor) -> str:
+    """The SHA-256 of a tensor's bytes.
+
+    Raises
+    ------
+    InfogeoError
+        Where the file is a stand-in, which has none.
+    """
     name, _, _, first, last = tensor
+    if _stand_in_mark(directory / name).exists():
+        raise InfogeoError(
+            f"{name}: which of its tensors are the same is seen from their bytes alone, and with "
+            "keep_weights false only its header is read before it is run. Set keep_weights to true "
+            "in the row of this model."
+        )
     hashed = hashlib.sha256()
     with (directory / name).open("rb") as file:
         file.seek(first)

@@ -161,7 +161,7 @@ def begin(
     """
     launched = Launch(**launched)
     card = cards.read(card_path, expected[0])
-    cards.require_files(card)
+    cards.require_files(card, weights=twin is None)
     corpus = read_table(corpus_path, expected[1])
     if cards.is_encoder(card):
         attention_texts = 0  # nothing is predicted from its last token
