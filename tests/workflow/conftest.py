@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from warm import dry_run
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (
@@ -130,8 +131,11 @@ class Checkout:
         self.path(name).write_text(text.replace(old, new, 1))
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+        arguments = ("--cores", "2", *arguments)
+        if "--dry-run" in arguments:
+            return dry_run(self.folder, *arguments)
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            [sys.executable, "-m", "snakemake", *arguments],
             cwd=self.folder,
             capture_output=True,
             text=True,

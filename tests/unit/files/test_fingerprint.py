@@ -67,19 +67,21 @@ class Project:
             path.write_text(text)
 
     def logic(self):
-        for cached in (fingerprint._tree, fingerprint._names):
-            cached.cache_clear()
-        fingerprint._parsed.cache_clear()
-        fingerprint._logic.cache_clear()
+        forget()
         return fingerprint.logic(str(self.path("script")))
+
+
+def forget() -> None:
+    """Read source files anew."""
+    for cached in (fingerprint._walked, fingerprint._parsed, fingerprint._logic):
+        cached.cache_clear()
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.setattr(fingerprint, "PACKAGE", tmp_path / "infogeo")
     yield Project(tmp_path)
-    for cached in (fingerprint._tree, fingerprint._names, fingerprint._parsed, fingerprint._logic):
-        cached.cache_clear()
+    forget()
 
 
 @pytest.mark.parametrize(

@@ -41,46 +41,41 @@ def sentences_of(means):
 
 @pytest.fixture(scope="module")
 def placed():
-    """UMAP in this process, and at the same time in another one: (means, ours, theirs)."""
+    """UMAP of some means: (means, places)."""
     means = means_of()
-    other = subprocess.Popen(
-        [sys.executable, "-c", AGAIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(LIBRARY), "PYTHONHASHSEED": "7"},
-    )  # fmt: skip
-    other.stdin.write(means.tobytes())
-    other.stdin.close()
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        ours = sentence_maps.umap(means, neighbours=10, seed=5)
-    theirs = other.stdout.read()
-    assert other.wait() == 0
-    return means, ours, theirs
+        return means, sentence_maps.umap(means, neighbours=10, seed=5)
 
 
 @pytest.mark.long
 def test_umap_repeats_bit_for_bit_here_and_in_another_process(placed):
-    means, ours, theirs = placed
+    means, ours = placed
+    theirs = subprocess.run(
+        [sys.executable, "-c", AGAIN], input=means.tobytes(), stdout=subprocess.PIPE, check=True,
+        env=os.environ | {"PYTHONPATH": str(LIBRARY), "PYTHONHASHSEED": "7"},
+    ).stdout  # fmt: skip
     assert (ours.shape, ours.dtype) == ((60, 2), np.float32)
     assert ours.tobytes() == theirs
     assert sentence_maps.umap(means, neighbours=10, seed=5).tobytes() == theirs
 
 
 def test_umap_changes_with_the_seed_and_the_neighbours(placed):
-    means, ours, _ = placed
+    means, ours = placed
     for neighbours, seed in ((10, 6), (20, 5)):
         other = sentence_maps.umap(means, neighbours=neighbours, seed=seed)
         assert not np.allclose(other, ours)
 
 
 def test_texts_of_one_label_lie_together(placed):
-    _, ours, _ = placed
+    _, ours = placed
     apart = np.linalg.norm(ours[:, None] - ours, axis=-1)
     np.fill_diagonal(apart, np.inf)
     assert (LABELS[apart.argmin(axis=1)] == LABELS).all()
 
 
 def test_near_is_the_cosine_the_length_of_a_mean_does_not_count(placed):
-    means, ours, _ = placed
+    means, ours = placed
     lengths = 2.0 ** np.random.default_rng(1).integers(-3, 4, size=(60, 1))
     scaled = sentence_maps.umap(means * lengths, neighbours=10, seed=5)
     np.testing.assert_array_equal(scaled, ours)
@@ -110,7 +105,7 @@ def test_too_few_texts_are_refused_with_what_to_do(texts):
 
 
 def test_maps_have_a_row_for_every_depth_and_text_with_both_maps(placed):
-    means, ours, _ = placed
+    means, ours = placed
     by_depth = {(0, "0.5"): means_of(1, width=8), (0, "final"): means}
     sentences = sentences_of(by_depth)
     frame = sentence_maps.maps("ladder/w8", sentences, neighbours=10, seed=5)

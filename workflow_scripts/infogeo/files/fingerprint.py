@@ -36,13 +36,22 @@ def canonical(node) -> str:
     imported.
     """
     parts: list[str] = []
-    _write(node, parts.append)
+    _write(node, parts.append, [])
     return "".join(parts)
 
 
-def _write(node, add) -> None:
-    """See `canonical`; every job walks the whole library once, so that this is kept fast."""
+IMPORTS = (ast.Import, ast.ImportFrom)
+BINDING = {*IMPORTS, ast.Name, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}
+
+
+def _write(node, add, binding: list) -> None:
+    """See `canonical`; `binding` takes the nodes that may bind a name.
+
+    Every start of Snakemake walks the whole library once, so that this is kept fast.
+    """
     if isinstance(node, ast.AST):
+        if type(node) in BINDING:
+            binding.append(node)
         add(type(node).__name__)
         mark = "("
         for name in node._fields:
@@ -52,16 +61,16 @@ def _write(node, add) -> None:
             if value is None or value == [] or name == "type_comment":
                 continue
             add(f"{mark}{name}=")
-            _write(value, add)
+            _write(value, add, binding)
             mark = ","
         add(")" if mark == "," else "()")
     elif isinstance(node, list):
+        binding += (item for item in node if isinstance(item, IMPORTS))
         add("[")
-        items = (item for item in node if not isinstance(item, ast.Import | ast.ImportFrom))
-        for place, item in enumerate(items):
+        for place, item in enumerate(item for item in node if not isinstance(item, IMPORTS)):
             if place:
                 add(",")
-            _write(item, add)
+            _write(item, add, binding)
         add("]")
     else:
         add(repr(node))
@@ -142,7 +151,7 @@ def _imports(path: Path, node: ast.Import | ast.ImportFrom) -> list[Imported]:
             taken.append(Imported(bound, module, ""))
             continue
         owner = _source_file(_resolved(path, node.lineno, below))
-        if alias.name not in _names(owner):
+        if alias.name not in _walked(owner).names:
             raise InfogeoError(
                 f"{path}, line {node.lineno}: imports {alias.name} from {node.module}, which has "
                 f"no such module or name ({owner}). Correct the import."
@@ -151,26 +160,30 @@ def _imports(path: Path, node: ast.Import | ast.ImportFrom) -> list[Imported]:
     return taken
 
 
+class Walked(NamedTuple):
+    """What one walk over a source file finds."""
+
+    text: str  # canonical
+    imports: list[ast.Import | ast.ImportFrom]
+    names: set[str]  # that it binds, at whatever level
+
+
 @cache
-def _tree(path: Path) -> ast.Module:
+def _walked(path: Path) -> Walked:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     except SyntaxError as error:
         raise InfogeoError(f"{path}, line {error.lineno}: {error.msg}") from error
-
-
-@cache
-def _names(path: Path) -> frozenset[str]:
-    """The names that a source file binds, at whatever level."""
-    names = set()
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    parts, binding = [], []
+    _write(tree, parts.append, binding)
+    imports = [node for node in binding if isinstance(node, IMPORTS)]
+    names = {alias.asname or alias.name for node in imports for alias in node.names}
+    for node in binding:
+        if isinstance(node, ast.Name):
+            names |= {node.id} if isinstance(node.ctx, ast.Store) else set()
+        elif not isinstance(node, IMPORTS):
             names.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names.update(alias.asname or alias.name for alias in node.names)
-    return frozenset(names)
+    return Walked("".join(parts), imports, names)
 
 
 def _foreign(node: ast.Import | ast.ImportFrom) -> list[tuple[str, str, str]]:
@@ -186,11 +199,10 @@ def _foreign(node: ast.Import | ast.ImportFrom) -> list[tuple[str, str, str]]:
 @cache
 def _parsed(path: Path) -> Source:
     """What a source file says, its imports apart."""
-    tree = _tree(path)
-    statements = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
-    imported = [name for node in statements for name in _imports(path, node)]
-    foreign = [name for node in statements for name in _foreign(node)]
-    return Source(canonical(tree), tuple(sorted(foreign)), tuple(imported))
+    walked = _walked(path)
+    imported = [name for node in walked.imports for name in _imports(path, node)]
+    foreign = [name for node in walked.imports for name in _foreign(node)]
+    return Source(walked.text, tuple(sorted(foreign)), tuple(imported))
 
 
 def _is_logic(module: str) -> bool:

@@ -1,0 +1,33 @@
+"""Dry runs of Snakemake in forks of a process that has imported it: half of one is that import."""
+
+import multiprocessing
+import os
+import subprocess
+import tempfile
+from multiprocessing.reduction import DupFd
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["snakemake.cli"])
+
+
+def dry_run(folder, *arguments: str) -> subprocess.CompletedProcess:
+    """What snakemake does in a folder, given arguments with --dry-run."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        files = DupFd(out.fileno()), DupFd(err.fileno())
+        fork = FORKS.Process(target=_run, args=(str(folder), arguments, *files))
+        fork.start()
+        fork.join()
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode())
+    return subprocess.CompletedProcess(arguments, fork.exitcode, *texts)
+
+
+def _run(folder: str, arguments: tuple[str, ...], out, err) -> None:
+    from snakemake.cli import main
+
+    os.dup2(out.detach(), 1)
+    os.dup2(err.detach(), 2)
+    os.chdir(folder)
+    main(list(arguments))
