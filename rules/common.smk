@@ -44,6 +44,10 @@ GAIN_MODELS, CONTEXT_MODELS = (
     [slug for slug in STUDIED[study] if not cards.no_prediction(MODELS[slug])]
     for study in ("gain", "context")
 )
+# Those of which a page shows texts: of a run its last step.
+VIEWED_MODELS = [
+    row["slug"] for row in runs.last_of_runs([MODELS[slug] for slug in CONTEXT_MODELS])
+]
 WHY_NO_CONTEXT = "; ".join(
     dict.fromkeys(
         cards.no_prediction(row)

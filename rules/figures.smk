@@ -238,7 +238,7 @@ rule text_view:
     """Write a page in which the tokens of a few texts are coloured by what selectors say of them."""
     input:
         tokens=per_model(
-            "results/context/{{corpus}}/{model}.selection_tokens.parquet", CONTEXT_MODELS
+            "results/context/{{corpus}}/{model}.selection_tokens.parquet", VIEWED_MODELS
         ),
         corpus="results/corpora/{corpus}.parquet",
     output:
@@ -262,10 +262,10 @@ rule text_view:
         **CONTEXT_CAPTION_PARAMS
         | {
             "expected": lambda w: [
-                SELECTION.fingerprint(pair) for pair in pairs([w.corpus], CONTEXT_MODELS)
+                SELECTION.fingerprint(pair) for pair in pairs([w.corpus], VIEWED_MODELS)
             ]
         },
-        models=CONTEXT_MODELS,
+        models=VIEWED_MODELS,
         view_texts=CONFIG["context"]["view_texts"],
         expected_corpus=lambda w: CORPUS.fingerprint(w),
         logic=logic("text_view"),

@@ -14,7 +14,7 @@ FIELDS = (
 def main(files, params, output) -> None:
     """Read one corpus after the other, one model at a time, summarise, and write the tables."""
     rows = {"slug": params.models, "family": params.families, "replicate": params.replicates}
-    rows["studies"] = params.studies
+    rows |= {"studies": params.studies, "run": params.runs, "step": params.steps}
     models = cards.described(files.models, FIELDS, **rows)
     random = artefacts.read_table(files.null, params.expected_null)
     of_models = {

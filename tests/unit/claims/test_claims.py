@@ -137,8 +137,9 @@ def test_a_family_without_a_headline_law_says_which_metrics_would_make_one():
 
 
 def context(residual=1e-13, wins=((0.8, 0.6, 32), (0.9, 0.7, 32)),
-            shares=((0.7, 0.55, 0.8), (0.8, 0.6, 0.9))):  # fmt: skip
-    about = {"corpus": "c", "family": "f"}
+            shares=((0.7, 0.55, 0.8), (0.8, 0.6, 0.9)), steps=None):  # fmt: skip
+    about = {"corpus": "c", "family": "f", "run": "", "step": pd.NA}
+    at = [{"run": "r", "step": step} for step in steps or ()] or [{}] * 9
     gain = pd.DataFrame([
         about | {"metric": metric, "y": 0.5, "checked_tokens": 40,
                  "largest_residual_ridge": residual, "largest_residual_slogdet": np.nan}
@@ -147,7 +148,7 @@ def context(residual=1e-13, wins=((0.8, 0.6, 32), (0.9, 0.7, 32)),
     selection = pd.DataFrame([
         about | {"selector": "attention_mean", "sink": "free", "k": 8, "model": f"m{i}",
                  "lasso_wins": share, "lasso_wins_low": low, "lasso_wins_high": 1.0, "texts": n,
-                 "sources": n}
+                 "sources": n} | at[i]
         for i, (share, low, n) in enumerate(wins)
     ])  # fmt: skip
     distribution = pd.DataFrame([
@@ -155,7 +156,8 @@ def context(residual=1e-13, wins=((0.8, 0.6, 32), (0.9, 0.7, 32)),
                  "share90_random": 0.95, "share90_random_low": 0.9, "share90_random_high": 1.0,
                  "texts": 32, "problem": "3 texts" if np.isnan(low) else "",
                  "verdict": "not available" if np.isnan(low) else
-                 "distributed" if low > 0.5 else "concentrated" if high < 0.5 else "inconclusive"}
+                 "distributed" if low > 0.5 else "concentrated" if high < 0.5 else "inconclusive"
+                 } | at[i]
         for i, (value, low, high) in enumerate(shares)
     ])  # fmt: skip
     rows = claims.of_context(gain, selection, distribution, RATES)
@@ -165,10 +167,10 @@ def context(residual=1e-13, wins=((0.8, 0.6, 32), (0.9, 0.7, 32)),
 @pytest.mark.parametrize("reason", REASONS)
 def test_claims_that_need_a_prediction_are_not_available_without_one_with_the_reason(reason):
     models = pd.DataFrame([
-        {"corpus": "c", "family": "e", "model": "bert", "problem": reason,
+        {"corpus": "c", "family": "e", "model": "bert", "problem": reason, "run": "", "step": None,
          "verdict": "not available"},
     ])  # fmt: skip
-    nothing = pd.DataFrame(columns=["corpus", "family", "k"])
+    nothing = pd.DataFrame(columns=["corpus", "family", "k", "run", "step"])
     rows = claims.of_context(nothing, nothing, models, RATES)
     assert rows == claims.without_prediction([("c", "e")], reason)
     assert [row["claim"] for row in rows] == [
@@ -177,6 +179,18 @@ def test_claims_that_need_a_prediction_are_not_available_without_one_with_the_re
         DISTRIBUTED,
     ]
     assert {(row["verdict"], row["to_add"]) for row in rows} == {("not available", reason)}
+
+
+def test_of_a_run_the_last_step_alone_is_judged():
+    wins, shares = ((0.1, 0.0, 32), (0.9, 0.7, 32)), ((0.2, 0.1, 0.3), (0.8, 0.6, 0.9))
+    both = context(wins=wins, shares=shares)
+    assert both[LASSO]["verdict"] != "supported" and both[DISTRIBUTED]["verdict"] != "supported"
+    of_run = context(wins=wins, shares=shares, steps=[0, 1000])
+    last = context(wins=wins[1:], shares=shares[1:])
+    assert of_run[LASSO]["verdict"] == last[LASSO]["verdict"] == "supported"
+    for claim in (LASSO, DISTRIBUTED):
+        assert of_run[claim]["estimate"] == last[claim]["estimate"]
+        assert of_run[claim]["verdict"] == last[claim]["verdict"]
 
 
 def test_an_identity_holds_to_rounding_or_not():

@@ -434,6 +434,7 @@ def run(read, tmp_path_factory):
         families=[family for _, family, *_ in SHAPES], headline_eps2=0.5, n=N,
         replicates=[model["replicate"] for model in MODELS],
         studies=[["gain", "context"]] * len(MODELS),
+        runs=[None, None, "b"], steps=[None, None, 1000],
         draws=DRAWS, seed=SEED, fingerprint="f", expected_null="null", **expected,
     )  # fmt: skip
     names = {name: f"{name}.parquet" for name in OUTPUTS}
@@ -449,11 +450,14 @@ def test_the_script_writes_every_corpus_and_model_of_every_table(run, gain):
         found = artefacts.read_table(run.output[name], "f")
         pairs = set(zip(found["corpus"], found["model"], strict=True))
         assert len(pairs) == (5 if name == "ablation" else 6), name
+        steps = found.groupby("model")[["run", "step"]].first()
+        assert list(steps["run"]) == ["", "", "b"] and steps.loc["b-only", "step"] == 1000, name
+        assert found.loc[found["model"] != "b-only", "step"].isna().all(), name
     found = artefacts.read_table(run.output.gain)
     assert (found.pop("commit") == "commit of " + found["model"]).all()
     assert list(found.columns) == GAIN_COLUMNS
     assert set(found.loc[found["model"] == "a-large", "replicate"]) == {"small/3"}
-    first = found[found["corpus"] == "c1"].assign(corpus="c")
+    first = found[found["corpus"] == "c1"].assign(corpus="c", run="", step=gain["step"])
     pd.testing.assert_frame_equal(first, gain, check_dtype=False)
 
 
@@ -466,6 +470,7 @@ def test_an_encoder_is_in_every_table_for_readers_with_the_reason_and_moves_no_o
     lists = {"models": [*run.params.models, "bert"], "families": [*run.params.families, "e"]}
     lists["replicates"] = [*run.params.replicates, None]
     lists["studies"] = [*run.params.studies, ["gain", "context"]]
+    lists |= {"runs": [*run.params.runs, None], "steps": [*run.params.steps, None]}
     output = Outputs({name: tmp_path / path.name for name, path in run.output.items()})
     params = SimpleNamespace(**vars(run.params) | lists)
     summarise_context.main(SimpleNamespace(**files), params, output)

@@ -36,7 +36,7 @@ def frames(families=None):
             model = {
                 "corpus": "docs", "family": family, "model": name, "width": width,
                 "N": 12 * width**2 * layers + 13 * width * layers,
-                "replicate": f"{family}/{seed}",
+                "replicate": f"{family}/{seed}", "run": "", "step": pd.NA,
             }  # fmt: skip
             parts = gain_rows(width, rng), selection_rows(width, rng), ablation_rows(layers, rng)
             for part in parts:
@@ -397,6 +397,22 @@ def test_selectors_differ_in_grey_and_three_stand_out():
     assert len({look["marker"] for look in looks}) == len(SELECTORS) == 8
     bold = [s for s, look in zip(SELECTORS, looks, strict=True) if look["linewidth"] > 1.5]
     assert sorted(bold) == ["attention_mean", "lasso", "random"]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_of_a_run_the_last_step_alone_is_drawn(name, tmp_path):
+    tables, _ = usual("ladder")
+    with_steps = {
+        key: pd.concat([
+            table.assign(run=table["model"], step=8),
+            table.assign(run=table["model"], step=0, model=table["model"] + "@0"),
+        ])
+        for key, table in tables.items() if len(table)
+    }  # fmt: skip
+    drawn = [draw(name, made) for made in (tables, with_steps)]
+    for place, figure in enumerate(drawn):
+        save(figure, [tmp_path / f"{place}.pdf", tmp_path / f"{place}.png"])
+    assert (tmp_path / "0.png").read_bytes() == (tmp_path / "1.png").read_bytes()
 
 
 def test_of_models_of_one_size_the_first_by_name_is_taken():

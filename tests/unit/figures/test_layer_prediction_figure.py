@@ -16,6 +16,7 @@ def table(problem=""):
     for model, N in (("small", 10), ("large", 20)):
         for at, layer in enumerate(LAYERS):
             row = {"corpus": "docs", "family": "f", "model": model, "N": N, "layer": layer,
+                   "run": "", "step": pd.NA,
                    "relative_depth": min(at / 2, 1), "problem": problem}  # fmt: skip
             for name in PANELS:
                 value = np.nan if problem else rng.uniform(0.2, 0.8)

@@ -8,7 +8,8 @@ from infogeo.inference import resampling
 from infogeo.sources.cards import by_family, model_columns
 
 ABLATION_COLUMNS = [
-    "corpus", "family", "model", "N", "width", "layers", "selector", "sink", "mode", "share", "k",
+    "corpus", "family", "model", "N", "width", "layers", "run", "step",
+    "selector", "sink", "mode", "share", "k",
     "kl", "kl_low", "kl_high", "recovery", "recovery_low", "recovery_high",
     "delta_nll", "delta_nll_low", "delta_nll_high", "cosine_mean", "cosine_last", "texts",
 ]  # fmt: skip

@@ -23,7 +23,9 @@ MAKERS = {  # the part of the study that makes each table of a model
     "layer_prediction": "ablation",
 }  # fmt: skip
 OF_CONTEXT = ("selection", "ablation")  # parts in which models of the study of gains may lack
-MODEL_COLUMNS = ("corpus", "family", "model", "commit", "N", "width", "layers", "replicate")
+MODEL_COLUMNS = (
+    "corpus", "family", "model", "commit", "N", "width", "layers", "replicate", "run", "step",
+)  # fmt: skip
 PER_TEXT = ("gain", "untrained_gain")  # a row for each text: read in parts
 AT_FINAL = ("gain_positions", "gain_checks", "gain_surprisal")
 

@@ -19,7 +19,7 @@ HALF = 0.5  # share of the earlier tokens that divides "distributed" from "conce
 MIN_TEXTS, MIN_CLUSTERS = 8, 4
 STEPS = 1001  # shares at which the test behind an interval is made
 COLUMNS = [
-    "corpus", "family", "model", "N", "width", "layers", "replicate", "n", "texts",
+    "corpus", "family", "model", "N", "width", "layers", "replicate", "run", "step", "n", "texts",
     "best_selector", "best_sink", "share90", "share90_low", "share90_high", "censored",
     "share90_random", "share90_random_low", "share90_random_high", "gap", "gap_low", "gap_high",
     "participation_share", "participation_low", "participation_high",
@@ -371,7 +371,7 @@ def distribution(
     rows = [by_model[model["slug"]] | model_columns(corpus, model) for model in models]
     for row in rows:
         row["sentence"] = sentence(row)
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+    return pd.DataFrame(rows).reindex(columns=COLUMNS).astype({"step": "Int64"})
 
 
 def _participation(shared: SharedTexts, frame: pd.DataFrame, regulariser: str) -> dict:

@@ -13,6 +13,7 @@ from infogeo.sources.cards import by_family, model_columns
 
 GAIN_COLUMNS = [
     "corpus", "family", "model", "N", "params_total", "width", "layers", "replicate",
+    "run", "step",
     "layer", "relative_depth", "n", "regulariser", "lam", "metric", "y", "low", "high",
     "untrained", "untrained_low", "untrained_high", "untrained_on_trained",
     "random", "random_low", "random_high",
@@ -33,7 +34,8 @@ def summarise_gain(corpus: str, models: list[dict], tables: dict, random, *, dra
     ----------
     corpus : str
     models : list of dict
-        slug, family, params_non_embedding, params_total, width, layers.
+        slug, family, params_non_embedding, params_total, width, layers; run and step, if it has
+        them.
     tables : dict
         GAIN_TABLES: slug → table; gain and untrained_gain may be infogeo.files.parts.Parts.
     random : pandas.DataFrame
@@ -133,9 +135,9 @@ def _residuals(checks: pd.DataFrame) -> pd.DataFrame:
 
 def at_final(corpus: str, models: list[dict], frames: dict) -> Iterator[pd.DataFrame]:
     """The table of each model (slug → table) at layer `final`, the model's columns before it."""
-    names = ["corpus", "family", "model", "N", "width"]
+    names = ["corpus", "family", "model", "N", "width", "run", "step"]
     for model in models:
         frame = frames[model["slug"]]
         row = model_columns(corpus, model)
         part = frame[frame["layer"] == "final"].assign(**{name: row[name] for name in names})
-        yield part[[*names, *frame.columns]]
+        yield part[[*names, *frame.columns]].astype({"step": "Int64"})

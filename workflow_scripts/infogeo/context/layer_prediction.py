@@ -11,7 +11,8 @@ from infogeo.sources.cards import by_family, model_columns
 COLUMNS = ["doc_id", "source", "layer", "n", "nll", "predictive_entropy", "correlation", "problem"]
 MEASURES = ("nll", "predictive_entropy", "correlation")
 SUMMARY_COLUMNS = [
-    "corpus", "family", "model", "N", "width", "layers", "layer", "relative_depth", "n", "texts",
+    "corpus", "family", "model", "N", "width", "layers", "run", "step",
+    "layer", "relative_depth", "n", "texts",
     *(f"{name}{end}" for name in (*MEASURES, "excess") for end in ("", "_low", "_high")), "problem",
 ]  # fmt: skip
 NO_NORM = (

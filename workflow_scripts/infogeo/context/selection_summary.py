@@ -8,7 +8,7 @@ from infogeo.context.shared_texts import SharedTexts, joined
 from infogeo.sources.cards import by_family, model_columns
 
 SELECTION_COLUMNS = [
-    "corpus", "family", "model", "N", "width", "layers", "selector", "sink", "k",
+    "corpus", "family", "model", "N", "width", "layers", "run", "step", "selector", "sink", "k",
     "held_out", "held_out_low", "held_out_high", "in_sample", "in_sample_low", "in_sample_high",
     "jaccard", "relative_position", "texts", "sources",
     "lasso_wins", "lasso_wins_low", "lasso_wins_high",

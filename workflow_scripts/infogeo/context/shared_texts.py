@@ -136,7 +136,7 @@ def _places(index: pd.DataFrame | None, keys: pd.DataFrame):
 
 def joined(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     """Parts below each other; a column that no part has is NaN."""
-    parts = [part for part in parts if len(part)]
+    parts = [part.astype({"step": "Int64"}) for part in parts if len(part)]
     if not parts:
         return pd.DataFrame(columns=columns)
     return pd.concat(parts, ignore_index=True).reindex(columns=columns)

@@ -7,6 +7,7 @@ from infogeo.files.errors import InfogeoError
 
 KEY = ["corpus", "family", "scope", "metric", "depth", "convention", "first", "n", "axis"]
 MODEL = ["corpus", "family", "model", "N"]
+IN_RUN = [*MODEL, "run", "step"]
 EXPONENTS = ["exponent", "excess_width", "excess_random", "excess_untrained", "depth_exponent"]
 
 # Folder of results → table → what it must have. One that lacks a column is another version's.
@@ -39,31 +40,31 @@ NEEDED = {
     },
     "context": {
         "gain": [
-            *MODEL, "width", "replicate", "layer", "regulariser", "metric", "y", "low", "high",
+            *IN_RUN, "width", "replicate", "layer", "regulariser", "metric", "y", "low", "high",
             "untrained", "untrained_low", "untrained_high", "untrained_on_trained", "types_partial",
             "random", "random_low", "random_high",
             "largest_residual_ridge", "largest_residual_slogdet", "checked_tokens",
         ],
         "gain_positions": [
-            *MODEL, "layer", "regulariser", "position", "quantity", "mean", "low", "high",
+            *IN_RUN, "layer", "regulariser", "position", "quantity", "mean", "low", "high",
         ],
-        "gain_checks": [*MODEL, "layer", "regulariser", "gain", "gain_ridge"],
-        "gain_surprisal": [*MODEL, "layer", "regulariser", "surprisal", "gain", "low", "high"],
+        "gain_checks": [*IN_RUN, "layer", "regulariser", "gain", "gain_ridge"],
+        "gain_surprisal": [*IN_RUN, "layer", "regulariser", "surprisal", "gain", "low", "high"],
         "selection": [
-            *MODEL, "selector", "sink", "k", "held_out", "held_out_low", "held_out_high",
+            *IN_RUN, "selector", "sink", "k", "held_out", "held_out_low", "held_out_high",
             "in_sample", "in_sample_low", "in_sample_high",
             "lasso_wins", "lasso_wins_low", "lasso_wins_high", "wilcoxon_p_holm",
         ],
         "ablation": [
-            *MODEL, "selector", "sink", "mode", "share",
+            *IN_RUN, "selector", "sink", "mode", "share",
             "recovery", "recovery_low", "recovery_high",
         ],
         "layer_prediction": [
-            *MODEL, "layer", "relative_depth", "nll", "nll_low", "nll_high",
+            *IN_RUN, "layer", "relative_depth", "nll", "nll_low", "nll_high",
             "predictive_entropy", "correlation", "problem",
         ],
         "distribution": [
-            *MODEL, "width", "replicate", "share90", "share90_low", "share90_high", "censored",
+            *IN_RUN, "width", "replicate", "share90", "share90_low", "share90_high", "censored",
             "share90_random", "share90_random_low", "share90_random_high",
             "gap", "gap_low", "gap_high",
             "participation_share", "participation_low", "participation_high", "problem",

@@ -22,6 +22,7 @@ from infogeo.figures.selectors import SELECTORS, SINKS, draw_selectors, selector
 from infogeo.figures.size import crowding, n_axis, pale
 from infogeo.figures.style import INK, NARROW, WIDTH, leave_empty, remark, styled
 from infogeo.figures.tables import check_columns, select
+from infogeo.files.tables import ends_of_runs
 
 ATTENTION = ["attention_mean", "attention_best_head", "attention_rollout"]
 SIGNIFICANT = 0.05
@@ -47,6 +48,7 @@ def token_selection(selection, *, corpus: str) -> Figure:
         Where the table lacks a column.
     """
     check_columns(selection, "context", "selection")
+    selection = ends_of_runs(selection)
     rows = select(selection, corpus=corpus)
     styles = family_styles(selection, corpus)
     with styled():

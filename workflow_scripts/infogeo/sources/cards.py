@@ -144,4 +144,5 @@ def model_columns(corpus: str, model: dict) -> dict:
         "N": model["params_non_embedding"], "params_total": model["params_total"],
         "width": model["width"], "layers": model["layers"],
         "replicate": replicate_name(model.get("replicate")),
+        "run": model.get("run") or "", "step": model.get("step"),
     }  # fmt: skip
