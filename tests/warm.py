@@ -14,7 +14,7 @@ def dry_run(folder, *arguments: str) -> subprocess.CompletedProcess:
     """What snakemake does in a folder, given arguments with --dry-run."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         files = DupFd(out.fileno()), DupFd(err.fileno())
-        fork = FORKS.Process(target=_run, args=(str(folder), arguments, *files))
+        fork = FORKS.Process(target=_run, args=(str(folder), arguments, dict(os.environ), *files))
         fork.start()
         fork.join()
         texts = []
@@ -24,9 +24,11 @@ def dry_run(folder, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.CompletedProcess(arguments, fork.exitcode, *texts)
 
 
-def _run(folder: str, arguments: tuple[str, ...], out, err) -> None:
+def _run(folder: str, arguments: tuple[str, ...], environment: dict[str, str], out, err) -> None:
     from snakemake.cli import main
 
+    os.environ.clear()
+    os.environ.update(environment)  # of the test, and not of the first
     os.dup2(out.detach(), 1)
     os.dup2(err.detach(), 2)
     os.chdir(folder)
