@@ -21,10 +21,11 @@ from infogeo.geometry.token_gains import TokenGains
 from infogeo.geometry.twin_relations import crossed_relations
 from infogeo.inference import resampling
 from infogeo.sources import cards, ladder
-from infogeo.states import loading, two_passes
+from infogeo.states import loading, shards, two_passes
 from infogeo.states import twins as untrained
 from infogeo.states.dump import dump
 from infogeo.states.store import open_store
+from infogeo.states.tokens import encode
 from infogeo.states.twins import measure_twins
 
 N, LAMBDAS, EPS2, SEED, DRAWS = [16, 24], [0.1], [0.5], 7, 2
@@ -210,3 +211,11 @@ def test_a_ladder_starts_where_its_twins_are(tmp_path):
         else:
             assert weights[name].std().item() == pytest.approx(value.std().item(), rel=0.05), name
             assert abs(weights[name].mean().item()) < 0.01, name
+
+
+def test_texts_are_tokenised_once_for_all_draws_and_no_gain_is_checked(run, monkeypatch):
+    calls = []
+    monkeypatch.setattr(shards, "encode", lambda *given: calls.append(1) or encode(*given))
+    monkeypatch.setattr(layer_gains.Checks, "check_text", lambda *given: calls.append("checked"))
+    run()
+    assert calls == [1]

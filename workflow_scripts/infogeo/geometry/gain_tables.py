@@ -5,7 +5,7 @@ import numpy as np
 from infogeo.geometry.layer_gains import FullTexts, LayerGains
 from infogeo.geometry.repetition import TypeGains
 from infogeo.inference import resampling
-from infogeo.inference.rank_correlation import partial_spearman, within_levels
+from infogeo.inference.rank_correlation import midranks, of_ranks, partial_spearman
 
 BINS = 20  # of surprisal, with equally many tokens
 
@@ -161,27 +161,28 @@ def relation_table(
     gain = gains.gain[..., 1:].reshape(len(gains.gain), -1)
     targets = np.stack([values.ravel() for values in scores.values()])
     of_text = np.repeat(np.arange(len(texts)), texts.n - 1)
-    controls, once = texts.controls, np.ones((1, len(texts)), np.int16)
-    drawn = once if copies is None else np.concatenate([once, copies])
-    partial = partial_spearman(gain, targets, controls, of_text, drawn)
-    low = high = np.full(partial.shape[1:], np.nan)
+    controls = texts.controls
+    ranks = [midranks(rows) for rows in (gain, targets, controls)]
+    low = high = np.full((len(gain), len(targets)), np.nan)
     if copies is not None:
-        low, high = resampling.interval(partial[1:])
+        drawn = partial_spearman(gain, targets, controls, of_text, copies)
+        low, high = resampling.interval(drawn)
+    of_gain, of_targets, of_controls = ranks
     columns = {
-        "partial_spearman": partial[0],
+        "partial_spearman": of_ranks(*ranks),
         "low": low,
         "high": high,
-        "within_position": within_levels(gain, targets, controls[1:], controls[0]),
-        "with_repetition": partial_spearman(gain, targets, controls[:2], of_text, once)[0],
-        "spearman": partial_spearman(gain, targets, controls[:0], of_text, once)[0],
-        "types_partial": np.full(partial.shape[1:], np.nan),
-        "types_spearman": np.full(partial.shape[1:], np.nan),
+        "within_position": of_ranks(of_gain, of_targets, of_controls[1:], controls[0]),
+        "with_repetition": of_ranks(of_gain, of_targets, of_controls[:2]),
+        "spearman": of_ranks(of_gain, of_targets, of_controls[:0]),
+        "types_partial": np.full(low.shape, np.nan),
+        "types_spearman": np.full(low.shape, np.nan),
     }  # (kinds, targets) each
     if types is not None:
         of_types = types.of(gains.width, [lam for _, lam in gains.regularisers])
-        of_types = of_types[..., 1:].reshape(gain.shape)
-        for name, fixed in (("types_partial", controls), ("types_spearman", controls[:0])):
-            columns[name] = partial_spearman(of_types, targets, fixed, of_text, once)[0]
+        of_types = midranks(of_types[..., 1:].reshape(gain.shape))
+        columns["types_partial"] = of_ranks(of_types, of_targets, of_controls)
+        columns["types_spearman"] = of_ranks(of_types, of_targets, of_controls[:0])
     of_kinds = [
         {"n": texts.n, "relation": list(scores),
          **{name: values[kind] for name, values in columns.items()},

@@ -90,8 +90,8 @@ def spearman(x, y, controls=()) -> np.ndarray:
     The same as one draw of `partial_spearman`, without the time in which its loop is compiled.
     Verified against scipy.stats.spearmanr.
     """
-    tokens = np.shape(x)[-1]
-    return within_levels(x, y, np.reshape(controls, (-1, tokens)), np.zeros(tokens, int))
+    controls = np.reshape(controls, (-1, np.shape(x)[-1]))
+    return of_ranks(midranks(x), midranks(y), midranks(controls))
 
 
 def within_levels(x, y, controls, levels) -> np.ndarray:
@@ -113,28 +113,46 @@ def within_levels(x, y, controls, levels) -> np.ndarray:
     -----
     Verified against an explicit regression of ranks on one dummy per level.
     """
-    y = np.atleast_2d(y)
-    levels = np.unique(levels, return_inverse=True)[1]
+    return of_ranks(midranks(x), midranks(y), midranks(controls), levels)
+
+
+def midranks(rows) -> np.ndarray:
+    """Ranks of the tokens in each variable as shares of their number, ties with their mean.
+
+    Parameters
+    ----------
+    rows : (tokens,) or (variables, tokens) array
+
+    Returns
+    -------
+    (variables, tokens) float64 array
+        In (0, 1].
+    """
+    return np.array([_midranks(row) for row in np.atleast_2d(rows)]).reshape(-1, np.shape(rows)[-1])
+
+
+def of_ranks(x, y, controls, levels=None) -> np.ndarray:
+    """`spearman`, or `within_levels`, of variables whose `midranks` are there."""
+    tokens = x.shape[1]
+    levels = np.zeros(tokens, int) if levels is None else np.unique(levels, return_inverse=True)[1]
     counts = np.bincount(levels)
 
-    def residuals(row):
-        ranks = _midranks(row) / len(levels)
+    def residuals(ranks):
         return ranks - (np.bincount(levels, ranks) / counts)[levels]
 
-    others = np.array([residuals(row) for row in (*y, *np.atleast_2d(controls))])
-    among = others @ others.T / len(levels)
+    others = np.array([residuals(ranks) for ranks in (*y, *controls)])
+    among = others @ others.T / tokens
     variance_x, crossed = [], []
-    for row in np.atleast_2d(x):
+    for row in x:
         ranks = residuals(row)
-        variance_x.append(ranks @ ranks / len(levels))
-        crossed.append(others @ ranks / len(levels))
+        variance_x.append(ranks @ ranks / tokens)
+        crossed.append(others @ ranks / tokens)
     return _partial(np.array(variance_x), np.array(crossed), np.diagonal(among), among, len(y))
 
 
 def _midranks(values) -> np.ndarray:
-    """Ranks from 1 on, ties with the mean of theirs."""
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return ((np.cumsum(counts) - (counts - 1) / 2) / len(places))[places]
 
 
 def _sorted(values, texts):

@@ -1,6 +1,8 @@
 """How much memory this job may use: the least of what machine, cgroups and SLURM allow."""
 
 import contextlib
+import ctypes
+import gc
 import os
 from pathlib import Path
 
@@ -19,6 +21,16 @@ def limit_bytes(environment=os.environ, root="/") -> int:
     """
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return min([machine, *_cgroup_limits(Path(root)), *_slurm_limits(environment)])
+
+
+def give_back() -> None:
+    """Return memory that nothing uses any more to the system.
+
+    glibc keeps what threads have freed, for threads that may be gone. Nothing where there is none.
+    """
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _cgroup_limits(root: Path):

@@ -93,13 +93,24 @@ class Reducer:
         The rows of which the intrinsic dimension is measured.
     nested : bool
         See `corpus_spectra.Documents`.
+    checked : bool
+        Whether gains of sampled tokens are computed in other ways too.
     """
 
     def __init__(
-        self, lengths, doc_ids, prefixes, lambdas, eps2, seed: int, choice: RowChoice, nested: bool
+        self,
+        lengths,
+        doc_ids,
+        prefixes,
+        lambdas,
+        eps2,
+        seed: int,
+        choice: RowChoice,
+        nested: bool,
+        checked: bool = True,
     ):
         self.lengths, self.doc_ids, self.prefixes = np.asarray(lengths), doc_ids, sorted(prefixes)
-        self.nested = nested
+        self.nested, self.checked = nested, checked
         self.lambdas, self.eps2, self.seed, self.choice = lambdas, eps2, seed, choice
         self.whole = np.flatnonzero(self.lengths == self.prefixes[-1])
         self.whole_ids = [doc_ids[text] for text in self.whole]
@@ -146,7 +157,7 @@ class Reducer:
             squares[:, places] = of_stack
             norms[places] = np.einsum("tnd,tnd->tn", rows, rows)
             gain, rho = of_pivots(of_stack, values)
-            for at, place in enumerate(places.tolist()):
+            for at, place in enumerate(places.tolist() if self.checked else ()):
                 checks.check_text(layer, first + place, of_width, rows[at], gain[:, at], rho[:, at])
 
         stacks, chosen_rows = Stacks(width, work), Rows(self.choice)

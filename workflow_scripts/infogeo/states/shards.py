@@ -4,6 +4,7 @@ A shard is a small store of its own. Batches depend on the shard alone. See `wor
 """
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from infogeo.states.work import (
     stop_if_abandoned,
 )
 
+PLAN = "plan.npz"  # in the folder of a work: its texts as tokens, and the shards
 SHARD_BYTES = 1 << 29  # most hidden states in a shard; two shards are in memory at once
 
 
@@ -120,6 +122,7 @@ def begin(
     states_dtype: str = "computed",
     expected=(None, None),
     twin: int | None = None,
+    like: CorpusWork | None = None,
     **launched,
 ) -> CorpusWork:
     """Read a model's card and a corpus, claim their folder, and cut the texts into shards.
@@ -151,6 +154,8 @@ def begin(
         Fingerprints that the model and the corpus must carry.
     twin : int, optional
         The draw of the untrained twin that takes the model's place; see `loading.twin`.
+    like : CorpusWork, optional
+        Work on the same texts, cut in the same way, which then need not be tokenised again.
     **launched
         See `work.Launch`.
 
@@ -175,6 +180,9 @@ def begin(
     key = digest([determined_by, cut, attrs, vars(model), card["files"]])
     work = Work(kind, key, card["slug"], launched)
     most = min(shard_tokens, SHARD_BYTES // _bytes_per_token(card, chosen, stored))
+    if like is not None and not (plan := work.folder / PLAN).exists():
+        with replacing(plan) as temporary:
+            shutil.copyfile(like.work.folder / PLAN, temporary)
     encoded, shards = _planned(work.folder, card, corpus, n, most, trust_remote_code)
     whole = np.flatnonzero(encoded.lengths == max(n))
     task = PassesTask(
@@ -209,7 +217,7 @@ def _origin(card: dict, corpus_path, seed: int) -> dict:
 
 def _planned(folder, card, corpus, n, most_tokens: int, trust_remote_code: bool):
     """The texts as tokens and the shards: made once, and then left for the workers."""
-    path = folder / "plan.npz"
+    path = folder / PLAN
     if not path.exists():
         tokenizer = load_tokenizer(card["directory"], trust_remote_code)
         encoded = encode(tokenizer, corpus["text"], max(n), min(n), "spectra.n")
@@ -225,7 +233,7 @@ def _planned(folder, card, corpus, n, most_tokens: int, trust_remote_code: bool)
 
 def read_plan(folder) -> tuple[Encoded, list[range], list[str]]:
     """The texts as tokens, the shards as ranges of texts, and the texts' doc_ids."""
-    with np.load(Path(folder) / "plan.npz") as saved:
+    with np.load(Path(folder) / PLAN) as saved:
         arrays = dict(saved)
     bounds, doc_ids = arrays.pop("bounds").tolist(), arrays.pop("doc_ids").tolist()
     shards = [range(*pair) for pair in pairwise(bounds)]

@@ -14,6 +14,7 @@ from infogeo.files.artefacts import read_table, remove_partial, write_table
 from infogeo.files.parts import Parts, in_parts, write_pieces
 from infogeo.geometry import gain_tables, layer_gains, token_gains
 from infogeo.inference import resampling
+from infogeo.jobs import memory
 from infogeo.jobs.threads import side_by_side
 from infogeo.states import shards
 from infogeo.states.shard_results import (
@@ -84,6 +85,7 @@ def measure_twins(
             determined_by=[fingerprint],
             expected=expected,
             twin=draw,
+            like=runs[0] if runs else None,
             **settings,
         )
         task = measure_task(run, lambdas, eps2, sampled_rows)
@@ -97,6 +99,7 @@ def measure_twins(
             fingerprint=fingerprint,
         )
         run.work.spread(assemble, [assembly])
+        memory.give_back()
         # Until all draws are there, each can be put together anew.
         runs.append(run)
     for name in TABLES:

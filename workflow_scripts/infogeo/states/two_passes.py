@@ -210,7 +210,9 @@ def make_shards(task: MeasureTask) -> None:
         return
     encoded, _, doc_ids = shards.read_plan(task.folder)
     settings = task.n, task.lambdas, task.eps2, task.seed, task.row_choice(encoded.lengths)
-    reducer = Reducer(encoded.lengths, doc_ids, *settings, task.nested)
+    # Of twins nothing reads the checks.
+    checked = task.model.twin is None
+    reducer = Reducer(encoded.lengths, doc_ids, *settings, task.nested, checked)
     with side_by_side(task.model.threads) as each:
         shards.overlap(
             shards.passes(task, indices),
