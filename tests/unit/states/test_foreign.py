@@ -217,7 +217,7 @@ def test_files_that_are_not_there_or_of_no_known_kind_are_refused(tmp_path):
     with pytest.raises(InfogeoError, match="no such file"):
         texts_in(tmp_path / "a.npz")
     (tmp_path / "a.pt").touch()
-    with pytest.raises(InfogeoError, match="told apart by the end"):
+    with pytest.raises(InfogeoError, match="by the end of the name"):
         texts_in(tmp_path / "a.pt")
     with pytest.raises(InfogeoError, match="no file of arrays"):
         texts_in(tmp_path)

@@ -33,17 +33,17 @@ def partial_spearman(x, y, controls, texts, copies) -> np.ndarray:
 
     Notes
     -----
-    Each variable is sorted once; a draw is then one cumulative sum of integers, which is exact, and
-    so are sums of products of the ranks of up to 10⁵ tokens. Memory holds 13 bytes for each token
-    of a variable, target or control. Verified against scipy.stats.spearmanr, residuals of an
-    explicit regression of ranks, and a loop that repeats the tokens of the drawn texts.
+    Each variable is sorted once; a draw is then one cumulative sum of integers, which is exact. So
+    are sums of products of the ranks of up to 10⁵ tokens. Memory holds 13 bytes for each token of a
+    variable, target or control. Verified against scipy.stats.spearmanr, residuals of an explicit
+    regression of ranks, and a loop that repeats the tokens of the drawn texts.
     """
     from infogeo.inference import rank_kernels as kernels  # numba takes half a second to load
 
     x, y, controls = (np.atleast_2d(np.asarray(part, float)) for part in (x, y, controls))
     texts, copies = np.asarray(texts), np.asarray(copies)
     controls = controls.reshape(-1, len(texts))
-    # In the order of one variable, ranks of others like it stand near each other in memory.
+    # In the order of one variable, ranks of others like it are near each other in memory.
     order = np.argsort(x[len(x) // 2], kind="stable")
     texts = texts[order].astype(np.uint32)
     fixed, variables = len(y) + len(controls), len(y) + len(controls) + len(x)

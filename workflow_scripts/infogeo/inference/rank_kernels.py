@@ -60,7 +60,7 @@ def products(texts, places, copies, middle, fixed, ranks, crossed) -> None:
     ----------
     texts : (tokens,) uint32 array
     places : (variables, tokens) uint32 array
-        For each token, where its value stands among the different ones of a variable.
+        For each token, the place of its value among the different ones of a variable.
     copies : (texts,) int array
     middle : (variables, values) int32 array
         See `midranks`.

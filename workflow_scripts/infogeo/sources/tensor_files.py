@@ -97,8 +97,8 @@ def tensor_hash(directory: Path, tensor) -> str:
     name, _, _, first, last = tensor
     if _stand_in_mark(directory / name).exists():
         raise InfogeoError(
-            f"{name}: which of its tensors are the same is seen from their bytes alone, and with "
-            "keep_weights false only its header is read before it is run. Set keep_weights to true "
+            f"{name}: only their bytes show which of its tensors are the same; with keep_weights "
+            "false only its header is read before it is run. Set keep_weights to true "
             "in the row of this model."
         )
     hashed = hashlib.sha256()

@@ -85,8 +85,8 @@ def read(path) -> dict[str, StoredArray]:
         raise InfogeoError(f"{path}: no such file.")
     if path.suffix not in READERS:
         raise InfogeoError(
-            f"{path}: arrays are read from {', '.join(READERS)}, told apart by the end of the "
-            "name. Save it as one of these (of torch: safetensors.torch.save_file)."
+            f"{path}: arrays are read from {', '.join(READERS)}, by the end of the name. "
+            "Save it as one of these (of torch: safetensors.torch.save_file)."
         )
     try:
         return READERS[path.suffix](path)

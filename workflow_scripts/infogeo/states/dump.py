@@ -28,8 +28,8 @@ def dump(card_path, corpus_path, output, *, fingerprint: str, **settings) -> Non
     Raises
     ------
     InfogeoError
-        Where an input is not what was expected, a disk is too small, a text or layer cannot be
-        computed or stored, or a worker fails. Finished shards stay, and the next call uses them.
+        Where an input is not what was expected; a disk is too small; a text or layer cannot be
+        computed or stored; or a worker fails. Finished shards stay, and the next call uses them.
     """
     output = Path(output)
     run = shards.begin(

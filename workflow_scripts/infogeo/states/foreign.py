@@ -99,7 +99,10 @@ def texts_in(path, form: Form | None = None) -> list[Text]:
         files = sorted(file for file in path.iterdir() if file.suffix in array_files.READERS
                        and file.name != DESCRIPTION)  # fmt: skip
     if not files:
-        raise InfogeoError(f"{path}: no file of arrays ({', '.join(array_files.READERS)}).")
+        raise InfogeoError(
+            f"{path}: no file of arrays. Save the states as one of "
+            f"{', '.join(array_files.READERS)}."
+        )
     return texts_of_files(files, path, form)
 
 
@@ -170,7 +173,8 @@ class _File:
         if not layers:
             raise InfogeoError(
                 f"{path}: no array of floats with two axes (tokens, width) or three (texts, "
-                f"tokens, width); it has {', '.join(arrays) or 'none'}."
+                f"tokens, width); it has {', '.join(arrays) or 'none'}. Name the layers' arrays in "
+                "states.json (layers)."
             )
         self.states = {name: self._layer(name, place) for name, place in layers.items()}
 
@@ -180,7 +184,7 @@ class _File:
         if key is not None and key not in self.arrays:
             raise InfogeoError(
                 f"{self.path}: no array {key!r}, which states.json names for {name}; it has "
-                f"{', '.join(self.arrays)}."
+                f"{', '.join(self.arrays)}. Name one of these."
             )
         return self.arrays.get(key or name)
 
@@ -189,20 +193,22 @@ class _File:
         array = self.arrays.get(key)
         if array is None:
             raise InfogeoError(
-                f"{self.path}: no array {key!r} for layer {name}; it has {', '.join(self.arrays)}."
+                f"{self.path}: no array {key!r} for layer {name}; it has "
+                f"{', '.join(self.arrays)}. Name one of these in states.json (layers)."
             )
         if index is None:
             if array.is_float and len(array.shape) in (2, 3):
                 return array
             raise InfogeoError(
                 f"{self.path}: array {key!r} of layer {name} has shape {array.shape} and type "
-                f"{array.kind}; states are floats (tokens, width) or (texts, tokens, width)."
+                f"{array.kind}. Give floats (tokens, width) or (texts, tokens, width)."
             )
         axis = self.form.axes.split().index("layer")
         if not array.is_float or len(array.shape) != 3 or not index < array.shape[axis]:
             raise InfogeoError(
                 f"{self.path}: array {key!r} has shape {array.shape} and type {array.kind}, but "
-                f"layer {name} is number {index} (from 0) of its axes {self.form.axes!r}."
+                f"layer {name} is number {index} (from 0) of its axes {self.form.axes!r}. Correct "
+                "axes or layers in states.json."
             )
         shape = tuple(size for at, size in enumerate(array.shape) if at != axis)
         return Part(array, (slice(None),) * axis + (index,), shape)
@@ -218,8 +224,8 @@ class _File:
         heads = {name: states.shape[:-1] for name, states in self.states.items()}
         if len(set(heads.values())) > 1:
             raise InfogeoError(
-                f"{self.path}: layers differ in their tokens: {heads}. Every layer must hold the "
-                "same tokens."
+                f"{self.path}: layers differ in their tokens: {heads}. Save every layer "
+                "of the same tokens."
             )
         batch = len(next(iter(heads.values()))) == 2
         pieces = self._of_batch() if batch else self._one_after_another()
@@ -237,7 +243,9 @@ class _File:
         else:
             names = [x.decode() if isinstance(x, bytes) else str(x) for x in stored[...].tolist()]
         if len(names) != count:
-            raise InfogeoError(f"{self.path}: {len(names)} doc_ids for {count} texts.")
+            raise InfogeoError(
+                f"{self.path}: {len(names)} doc_ids for {count} texts. Give one name a text."
+            )
         return names
 
     def _tokens(self) -> dict[str, np.ndarray]:
@@ -248,7 +256,7 @@ class _File:
         if array.shape != shape:
             raise InfogeoError(
                 f"{self.path}: {name} has shape {array.shape}, but the states are of "
-                f"{' × '.join(map(str, shape))} tokens."
+                f"{' × '.join(map(str, shape))} tokens. Give one number a token."
             )
 
     def _of_batch(self) -> list[tuple[dict, dict]]:

@@ -86,9 +86,9 @@ def _predict_next(model, ids, mask, positions):
 def gapped_problem(model: LanguageModel, n: int) -> str:
     """Why a configuration rules out runs on some of n tokens at their positions; '' if it does not.
 
-    A model that counts the tokens it is given, in its positions or in a window over which it
-    looks back, would see the kept tokens nearer together than they are. Windows of the kinds
-    of attention that transformers masks are given as masks made from positions.
+    Some models count the tokens that they are given, in their positions or in a window over which
+    they look back. They would see the kept tokens nearer together than they are. Windows of the
+    kinds of attention that transformers masks are given as masks made from positions.
     """
     config, name = model.model.config.get_text_config(), type(model.model).__name__
     if not model.causal:

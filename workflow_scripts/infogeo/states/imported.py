@@ -49,7 +49,8 @@ def import_states(described: Description, corpus, output, *, n: list[int], attrs
     if not taken:
         raise InfogeoError(
             f"{described.folder}: no text has {min(n)} tokens (spectra.n); the longest has "
-            f"{max((text.length for text in texts), default=0)}."
+            f"{max((text.length for text in texts), default=0)}. Lower spectra.n, or save the "
+            "states of more tokens."
         )
     rows = corpus.set_index("doc_id").loc[[text.doc_id for text in taken]]
     lengths = [min(text.length, max(n)) for text in taken]
@@ -93,11 +94,11 @@ def _matched(texts: list[Text], corpus, described: Description) -> list[Text]:
         where = f"{folder}, text {text.doc_id!r}"
         for name in NEEDED:
             if name not in text.tokens:
-                raise InfogeoError(f"{where}: no array {name}, one number a token.")
+                raise InfogeoError(f"{where}: no array {name}. Give one number a token.")
         if set(text.layers) != set(matched[0].layers):
             raise InfogeoError(
                 f"{where}: layers {', '.join(text.layers)}, but text {matched[0].doc_id!r} has "
-                f"{', '.join(matched[0].layers)}. All texts need the same layers."
+                f"{', '.join(matched[0].layers)}. Save the same layers of all texts."
             )
         for name, states in text.layers.items():
             if problem := descriptions.layer_problem(name, model["layers"]):
@@ -107,7 +108,8 @@ def _matched(texts: list[Text], corpus, described: Description) -> list[Text]:
                 width = model.get("final_width", width)
             if states.shape[1] != width:
                 raise InfogeoError(
-                    f"{where}, layer {name}: width {states.shape[1]}, but states.json says {width}."
+                    f"{where}, layer {name}: width {states.shape[1]}, but states.json says "
+                    f"{width}. Correct model.width or final_width."
                 )
     return matched
 

@@ -1,8 +1,8 @@
 """Predictions from the states of earlier layers, through a model's own final norm and head.
 
 The model reads the next token off its last states by a norm and a matrix. What these two make of an
-earlier layer's states says how far the prediction stands there (the "logit lens" of nostalgebraist
-2020).
+earlier layer's states shows how far the prediction has come there (the "logit lens" of
+nostalgebraist 2020).
 """
 
 import torch

@@ -59,7 +59,7 @@ def score(model, rows, targets):
 def score_logits(logits, targets, out) -> None:
     """Negative log-likelihood and entropy of predictions, without a second copy of the logits.
 
-    With x the logits less their maximum and s = Σ eˣ, the NLL is ln s − x_target and the entropy
+    Let x be the logits less their maximum and s = Σ eˣ. The NLL is ln s − x_target and the entropy
     ln s − Σ x eˣ / s.
 
     Parameters

@@ -129,8 +129,8 @@ def untrained_model(
 ) -> LanguageModel:
     """The same architecture with random weights, drawn as the architecture itself initialises them.
 
-    The draw is made in float32 on the CPU, so that it depends on the seed alone, and PyTorch's
-    own generator is left as it was.
+    The draw is made in float32 on the CPU, so that it depends on the seed alone. PyTorch's own
+    generator is left as it was.
     """
     config = config_of(directory, trust_remote_code)
     auto = auto_class(config, kind)

@@ -23,7 +23,7 @@ class Encoded:
         Tokens that the tokenizer added.
     token_end_byte : (T,) int32 ndarray
         UTF-8 byte offset in the text at which each token ends; that of the token before where a
-        token stands for no text.
+        token covers no text.
     """
 
     corpus_rows: np.ndarray
@@ -65,7 +65,7 @@ def load_tokenizer(directory, trust_remote_code: bool = False):
     Raises
     ------
     InfogeoError
-        Where there is none, or one that cannot say which bytes a token stands for.
+        Where there is none, or one that cannot say which bytes a token covers.
     """
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(

@@ -51,8 +51,8 @@ def measure_twins(
         model.json and the corpus's table.
     outputs : dict
         Paths: `spectra` and `tokens` (see `token_gains`), one per draw; `gain`, the means over the
-        tokens of each text (`gain_tables.text_table`), and `relations`, of the gains with the
-        likelihoods of the twin itself, both with a column draw; `dimension`, likewise.
+        tokens of each text (`gain_tables.text_table`); `relations`, of the gains with the
+        likelihoods of the twin itself; both with a column draw; `dimension`, likewise.
     lambdas, eps2 : lists of float
         See `layer_gains.gains_of_layer`.
     neighbours, sampled_rows : int

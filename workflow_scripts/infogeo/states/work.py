@@ -1,9 +1,9 @@
 """Work in shards that survive a kill: the task of a worker, the shards, and their folder.
 
 A shard is a file of its own, written under another name and moved into place when whole; to resume
-is to make the shards that are missing. What a shard holds depends on the task alone, so that it
-comes out the same, byte for byte, however often the work was interrupted and by however many
-workers it was done (on equal hardware, versions and threads).
+is to make the shards that are missing. What a shard holds depends on the task alone. So it comes
+out the same, byte for byte, however often the work was interrupted and by however many workers it
+was done. That is so on equal hardware, versions and threads.
 """
 
 import contextlib
