@@ -129,8 +129,8 @@ def dimension(results: Results, scope: str) -> list[str]:
 
 def embeddings(results: Results) -> list[str]:
     row = dimensions(results, "0", "tokens")
-    every = int(row["rows"] + row["duplicates"])
-    return [number(row["value"], 0), f"{int(row['duplicates']):,}", f"{every:,}"]
+    counts = (f"{int(row[name]):,}" for name in ("duplicates", "rows"))
+    return [number(row["value"], 0), *counts]
 
 
 # Page, template, and the numbers in the places of its {}.
