@@ -141,3 +141,13 @@ def test_what_lacks_is_named():
     lacking = {row["claim"]: row["to_add"] for row in rows}
     assert lacking.pop(START) == "step 0 of a run"
     assert set(lacking.values()) == {"5 steps: 6 are needed"}
+
+
+def test_a_run_that_lacks_what_others_have_is_named():
+    trajectories, phases, paces = tables({"a": (THREE, THREE), "b": (THREE, THREE)})
+    of_b = paces["runs"] == "b"
+    paces.loc[of_b, ["lead", "lead_low", "lead_high"]] = np.nan
+    paces.loc[of_b, "problems"] = "no phase changes"
+    rows = training_claims.of_training(trajectories, phases, paces, RATES)
+    (row,) = (row for row in rows if row["claim"] == LEADS)
+    assert row["to_add"] == "b: no phase changes"

@@ -86,7 +86,7 @@ def of_layers(which_layer: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
         weakest = judged.loc[size.idxmax() if verdict == "contradicted" else size.idxmin()]
         twins = Estimate("untrained twins", weakest["untrained"])
         rests_on = (
-            f"{weakest['layers']} layers, {weakest['texts']} texts, {weakest['model']}, least of "
+            f"{weakest['layers']} layers, {weakest['texts']:.0f} texts, {weakest['model']}, least of "
             f"{len(judged)} of {len(models)} models with enough layers"
         )
         rows.append(row_of(

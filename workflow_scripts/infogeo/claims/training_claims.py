@@ -127,9 +127,12 @@ def _beside(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _reason(rows: pd.DataFrame) -> str:
-    """The first problem of rows."""
-    problems = [problem for problem in rows["problems"] if problem]
-    return problems[0] if problems else ""
+    """The first problem of rows, and whose it is where others have none."""
+    troubled = rows[rows["problems"] != ""]
+    if troubled.empty:
+        return ""
+    problem, run = troubled[["problems", "runs"]].iloc[0]
+    return problem if len(troubled) == len(rows) else f"{run}: {problem}"
 
 
 def _size(rows: pd.DataFrame) -> str:

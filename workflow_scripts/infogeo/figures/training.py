@@ -312,7 +312,8 @@ def exponents(table: pd.DataFrame, *, corpus: str) -> Figure:
         for ax in axes[:, 0]:
             ax.set_ylabel("exponent of N")
         handles = [Line2D([], [], markersize=3, linewidth=0.9, label=name, **look)
-                   for (_, name), look in zip(EXPONENTS, EXPONENT_LOOKS, strict=True)]  # fmt: skip
+                   for (column, name), look in zip(EXPONENTS, EXPONENT_LOOKS, strict=True)
+                   if np.isfinite(shown[column]).any()]  # fmt: skip
         legend_below(figure, [*handles, interval_mark(GREY)], 6)
     return figure
 
