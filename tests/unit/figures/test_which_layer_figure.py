@@ -73,3 +73,13 @@ def test_a_corpus_or_model_without_numbers_says_why():
     assert words(figure).count("not available: 3 layers: 5 are needed") == 2
     figure = which_layer(layers.iloc[:0], measures, profiles, corpus="docs", n=8)
     assert "not available: 3 layers: 5 are needed" in words(figure)
+
+
+@pytest.mark.parametrize("without", [[], ["small"]])
+def test_measures_are_named_beside_the_first_panel_that_shows_them(without):
+    layers, measures, profiles = tables()
+    measures.loc[measures["model"].isin(without), ["rho", "problems"]] = np.nan, "3 layers"
+    figure = which_layer(layers, measures, profiles, corpus="docs", n=8)
+    first = next(ax for ax in figure.axes if ax.axison and ax.get_xlabel() == "Spearman's ρ")
+    labels = [label.get_text() for label in first.get_yticklabels() if label.get_visible()]
+    assert labels == list(MEASURES)

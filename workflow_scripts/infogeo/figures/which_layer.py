@@ -82,7 +82,7 @@ def which_layer(layers, measures, profiles, *, corpus: str, n: int) -> Figure:
             *above.subplots(2, len(models), squeeze=False),
             below.subplots(1, len(models), sharey=True, squeeze=False)[0],
         ]
-        columns = zip(*axes, strict=True)
+        columns, drawn = zip(*axes, strict=True), []
         for letters, column, (role, model) in zip(
             ("ace", "bdf"), columns, models.items(), strict=False
         ):
@@ -100,6 +100,9 @@ def which_layer(layers, measures, profiles, *, corpus: str, n: int) -> Figure:
             reason = "" if np.isfinite(rows["rho"]).any() else why_empty(rows)
             if titled(column[2], letters[2], "rank correlation with the AUC", reason):
                 draw_correlations(column[2], rows)
+                drawn.append(column[2])
+        if drawn:  # the left one may be empty
+            drawn[0].tick_params(axis="y", labelleft=True)
         legend_below(below, handles(), 3)
     return figure
 
