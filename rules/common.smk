@@ -63,6 +63,12 @@ ARCHITECTURES = list(dict.fromkeys(MODELS[slug]["architecture"] for slug in RUN_
 # Models whose weights do not stay on the disk, with their places from 0 to below 1 in the order of the table.
 REMOVED = [slug for slug, row in MODELS.items() if not row["keep_weights"]]
 REMOVED = {slug: place / len(REMOVED) for place, slug in enumerate(REMOVED)}
+# The models that read their texts with the words in random order too: those that laws over N compare.
+SHUFFLED = [
+    row["slug"]
+    for row in runs.last_of_runs([MODELS[slug] for slug in RUN_MODELS])
+    if CONFIG["controls"]["shuffled"]
+]
 HUB_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "hub"]
 HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
 # What each corpus lacks for the study of sentences, and the corpora of the study.
@@ -128,6 +134,17 @@ def gains_of_twins(wildcards) -> list[str]:
         return []
     (path,) = twins_per_model(TOKENS_OF_TWINS, [wildcards.corpus], [wildcards.model])
     return per_draw(path)
+
+
+def spectra_of_shuffled(wildcards) -> str | list[str]:
+    """The spectra of a model on texts whose words are in random order, where it reads these too."""
+    corpus, model = wildcards.corpus, wildcards.model
+    return f"results/spectra/{corpus}/{model}.shuffled.h5" if model in SHUFFLED else []
+
+
+def of_shuffled(models) -> list[str]:
+    """Those of some models that read their texts with the words in random order too."""
+    return [slug for slug in models if slug in SHUFFLED]
 
 
 def model_of_twins(wildcards) -> str:

@@ -1,4 +1,4 @@
-# Needs: entropies of models and of their untrained twins. Makes: the paired differences between two models over the same
+# Needs: entropies of models, of their untrained twins and of shuffled words. Makes: the paired differences between two models over the same
 # texts, where no law needs them: pairs that the table of models names, and families of fewer sizes than a law needs.
 
 
@@ -17,6 +17,10 @@ DIFFERENCES = recipe(
         TWIN_ENTROPY.fingerprint(pair_of_twins(pair))
         for pair in pairs(models=with_twins(PAIRED_MODELS))
     ],
+    shuffled=of_shuffled(PAIRED_MODELS),
+    expected_shuffled=[
+        ENTROPY.fingerprint(pair) for pair in pairs(models=of_shuffled(PAIRED_MODELS))
+    ],
 )
 
 
@@ -29,6 +33,9 @@ rule paired_differences:
         ),
         untrained=twins_per_model(
             "results/entropy/{corpus}/{model}.untrained.parquet", models=with_twins(PAIRED_MODELS)
+        ),
+        shuffled=per_model_and_corpus(
+            "results/entropy/{corpus}/{model}.shuffled.parquet", models=of_shuffled(PAIRED_MODELS)
         ),
     output:
         differences="results/scaling/differences.parquet",

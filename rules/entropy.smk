@@ -1,5 +1,6 @@
 # Needs: spectra; for the controls an architecture, or no model at all. Makes: spectra, information gains and dimensions
-# of the untrained twins, once for all models of an architecture, and every entropy from spectra.
+# of the untrained twins, once for all models of an architecture; spectra of texts with their words in random order; and
+# every entropy from spectra.
 
 TOKENS_OF_TWINS = "results/context/{corpus}/{model}.untrained-{{draw}}.h5"
 
@@ -58,6 +59,56 @@ rule untrained_twins:
         "../workflow_scripts/untrained_twins.py"
 
 
+SHUFFLED_WORDS = recipe(
+    "shuffled_words",
+    "model",
+    "corpus",
+    n=CONFIG["spectra"]["n"],
+    layers=CONFIG["states"]["layers"],
+    depths=CONFIG["scaling"]["depths"],
+    depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
+    batch_tokens=CONFIG["states"]["batch_tokens"],
+    shard_tokens=CONFIG["states"]["shard_tokens"],
+    dtype=lambda w: MODELS[w.model]["dtype"],
+    trust_remote_code=lambda w: MODELS[w.model]["trust_remote_code"],
+    seed=CONFIG["seed"],
+    expected=lambda w: [fingerprint_of_model(w), CORPUS.fingerprint(w)],
+)
+
+
+rule shuffled_words:
+    """Spectra and likelihoods of a model on the same texts with their words in random order."""
+    input:
+        model="results/models/{model}/model.json",
+        corpus="results/corpora/{corpus}.parquet",
+    output:
+        "results/spectra/{corpus}/{model}.shuffled.h5",
+    log:
+        "results/logs/shuffled_words/{corpus}/{model}.log",
+    benchmark:
+        "results/benchmarks/shuffled_words/{corpus}/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(SHUFFLED),
+    priority: turn
+    localrule: CONFIG["launch"]["placement"] == "slurm"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("shuffled_words", LOCAL_WORKERS),
+        runtime=minutes("shuffled_words"),
+        gpu=gpus(LOCAL_WORKERS),
+        arrays=int(CONFIG["launch"]["placement"] == "slurm"),
+        placement=CONFIG["launch"]["placement"],
+        workers=CONFIG["launch"]["workers"],
+        checkpoints=checkpoints,
+        checkpoints_at_once=checkpoints_at_once,
+    params:
+        **SHUFFLED_WORDS.params,
+    script:
+        "../workflow_scripts/shuffled_words.py"
+
+
 ENTROPY = recipe(
     "compute_entropy",
     "model",
@@ -73,6 +124,7 @@ ENTROPY = recipe(
             if w.model in RUN_MODELS
             else ("", "")
         ),
+        SHUFFLED_WORDS.fingerprint(w) if w.model in SHUFFLED else "",
     ],
 )
 
@@ -84,8 +136,10 @@ rule compute_entropy:
         model_of_twins=model_of_twins,
         spectra="results/spectra/{corpus}/{model}.h5",
         twins=gains_of_twins,
+        shuffled=spectra_of_shuffled,
     output:
         entropy="results/entropy/{corpus}/{model}.parquet",
+        shuffled="results/entropy/{corpus}/{model}.shuffled.parquet",
         crossed="results/context/{corpus}/{model}.crossed_relations.parquet",
     log:
         "results/logs/compute_entropy/{corpus}/{model}.log",

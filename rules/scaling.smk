@@ -27,6 +27,8 @@ LAWS = recipe(
         TWIN_ENTROPY.fingerprint(pair_of_twins(pair)) for pair in pairs(models=RUN_MODELS)
     ],
     expected_spectra=[SPECTRA.fingerprint(pair) for pair in pairs()],
+    shuffled=SHUFFLED,
+    expected_shuffled=[ENTROPY.fingerprint(pair) for pair in pairs(models=SHUFFLED)],
     expected_null=NULL.fingerprint(),
 )
 
@@ -39,6 +41,9 @@ rule fit_scaling_laws:
         entropy=per_model_and_corpus("results/entropy/{corpus}/{model}.parquet"),
         untrained=twins_per_model("results/entropy/{corpus}/{model}.untrained.parquet"),
         spectra=per_model_and_corpus("results/spectra/{corpus}/{model}.h5"),
+        shuffled=per_model_and_corpus(
+            "results/entropy/{corpus}/{model}.shuffled.parquet", models=SHUFFLED
+        ),
         null="results/nulls/random.parquet",
     output:
         laws="results/scaling/laws.parquet",

@@ -13,12 +13,16 @@ def main(files, params, output) -> None:
     entropies = zip(files.entropy, params.expected, strict=True)
     untrained = zip(files.untrained, params.expected_untrained, strict=True)
     spectra = zip(files.spectra, params.expected_spectra, strict=True)
+    shuffled = zip(files.shuffled, params.expected_shuffled, strict=True)
     corpora = [
-        corpus_tables.tables_of_corpus(corpus, models, *of_corpus, random, settings)
-        for corpus, *of_corpus in binding.of_each_corpus(
-            params.corpora, entropies, untrained, spectra
+        corpus_tables.tables_of_corpus(
+            corpus, models, *of_corpus, dict(zip(params.shuffled, of_shuffled, strict=True)),
+            random, settings,
         )
-    ]
+        for corpus, *of_corpus, of_shuffled in binding.of_each_corpus(
+            params.corpora, entropies, untrained, spectra, shuffled
+        )
+    ]  # fmt: skip
     for name, frame in corpus_tables.joined(corpora).items():
         artefacts.write_table(frame, output[name], params.fingerprint)
 

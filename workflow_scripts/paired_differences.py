@@ -18,15 +18,21 @@ def main(files, params, output) -> None:
     with_twins = [slug for slug, model in by_slug.items() if cards.has_model(model)]
     entropies = zip(files.entropy, params.expected, strict=True)
     untrained = zip(files.untrained, params.expected_untrained, strict=True)
+    shuffled = zip(files.shuffled, params.expected_shuffled, strict=True)
     corpora = []
-    for corpus, of_models, of_twins in binding.of_each_corpus(params.corpora, entropies, untrained):
-        trained = dict(zip(params.models, of_models, strict=True))
-        twins = dict(zip(with_twins, of_twins, strict=True))
+    for corpus, *of_corpus in binding.of_each_corpus(
+        params.corpora, entropies, untrained, shuffled
+    ):
+        by_kind = [
+            dict(zip(slugs, parts, strict=True))
+            for slugs, parts in zip(
+                (params.models, with_twins, params.shuffled), of_corpus, strict=True
+            )
+        ]
 
-        def read(slug, texts, trained=trained, twins=twins):
+        def read(slug, texts, by_kind=by_kind):
             return [
-                Measured(Parts(*files[slug]) if slug in files else (), texts)
-                for files in (trained, twins)
+                Measured(Parts(*files[slug]) if slug in files else (), texts) for files in by_kind
             ]
 
         corpora.append((corpus, pairs, read))

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 GPU_RULES = {
-    "dump_hidden_states", "untrained_twins", "untrained_sentences",
+    "dump_hidden_states", "untrained_twins", "untrained_sentences", "shuffled_words",
     "token_ablation",
 }  # fmt: skip
 PER_MODEL = GPU_RULES | {

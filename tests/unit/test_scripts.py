@@ -10,6 +10,7 @@ SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
 WITH_TORCH = {
     "dump_hidden_states",
     "measure_states",
+    "shuffled_words",
     "token_ablation",
     "train_ladder",
     "untrained_sentences",

@@ -48,7 +48,9 @@ SKILLS = {"simulate_skills", "figure_skills"}
 AGGREGATES = {"random_null", "text_view", "compare_theory", "write_claims"}
 AGGREGATES |= LAWS | FIGURES | CONTEXT | DIMENSION | SENTENCES | SIMILARITIES
 MODELS = ("w16-d1", "w16-d2", "w32-d1", "w32-d2")
-ENTROPY = ("compute_spectra", "untrained_twins", "untrained_entropy", "compute_entropy")
+ENTROPY = (
+    "compute_spectra", "untrained_twins", "untrained_entropy", "shuffled_words", "compute_entropy",
+)  # fmt: skip
 GAIN_TABLES = ("gain", "gain_positions", "gain_relations", "gain_checks", "gain_surprisal")
 GAIN_AND_SELECTION = ("information_gain", "token_selection")
 GEOMETRY = ("sentence_geometry", "untrained_sentences")
@@ -291,7 +293,7 @@ def test_a_row_with_steps_is_a_model_a_step_of_which_each_has_four_jobs(unrun):
     steps = {m: {rule for rule, model in planned if model == m} for m in ("p@0", "p@8", "p@64")}
     own = {"download_model", "dump_hidden_states", "compute_spectra", "compute_entropy"}
     assert steps["p@0"] == steps["p@8"] == own
-    assert steps["p@64"] == own | {"untrained_twins", "untrained_entropy"}
+    assert steps["p@64"] == own | {"untrained_twins", "untrained_entropy", "shuffled_words"}
     assert {"training_paths", "figure_training"} <= announced
 
 
@@ -335,7 +337,7 @@ def test_without_stored_states_one_job_takes_the_place_of_four_and_all_numbers_s
     # Twins stay; the rest follows from states of another fingerprint.
     stored = {"dump_hidden_states", "compute_spectra", "information_gain", "intrinsic_dimension"}
     stored |= {"layer_similarity"}  # not available then
-    stored |= {"untrained_twins", "untrained_entropy", "untrained_sentences"}
+    stored |= {"untrained_twins", "untrained_entropy", "untrained_sentences", "shuffled_words"}
     rules = set(PER_MODEL) - stored | {"measure_states"}
     assert checkout.planned() == jobs(*rules) | AGGREGATES - {"random_null"} - SIMILARITIES
     run = checkout.snakemake("--dry-run", "similarity")
@@ -402,6 +404,13 @@ def test_changing_an_eps2_computes_entropies_again_from_the_stored_spectra(check
     of_entropies = {"which_layer", "figure_which_layer"}
     expected = jobs(*again) | AGGREGATES - (SENTENCES - of_entropies) - SIMILARITIES
     assert checkout.planned() == expected
+
+
+def test_without_the_control_no_model_reads_shuffled_words(checkout):
+    checkout.edit("config/config.yaml", "controls: {", "controls: {shuffled: false, ")
+    planned = checkout.planned()
+    assert jobs("compute_entropy") | {"fit_scaling_laws"} <= planned
+    assert not jobs(*(set(PER_MODEL) - {"compute_entropy"})) & planned
 
 
 def test_the_number_of_draws_changes_intervals_and_nothing_else(checkout):

@@ -18,7 +18,10 @@ def row(model="a", layer="final", metric="entropy", **columns) -> dict:
         "relative_depth": np.nan if conditional else {"final": 1.0}.get(layer, float(layer == "2")),
         "scope": "text", "convention": "" if conditional else "centred", "first": "in", "n": 8,
         "metric": metric, "other_value": -4.0, "difference": 1.0, "low": 0.5, "high": 1.5,
-        "untrained_difference": np.nan if conditional else 2.0, **columns,
+        "untrained_difference": np.nan if conditional else 2.0,
+        "equal_difference": np.nan if conditional else 0.4,
+        "equal_low": np.nan if conditional else 0.2, "equal_high": np.nan if conditional else 0.8,
+        **columns,
     }  # fmt: skip
 
 
@@ -37,6 +40,10 @@ def test_differences_are_in_per_cent_of_the_second_model_at_the_depth_of_the_hea
     ])  # fmt: skip
     figure = paired_differences(table, **SETTINGS)
     assert drawn(figure) == {"pair/entropy": 25.0, "pair/nll": 50.0}
+    equal = [line for line in figure.axes[0].lines if line.get_gid() == "equal/entropy"]
+    assert [line.get_xdata()[0] for line in equal] == [10.0]
+    ends = [part.get_segments()[0][:, 0].tolist() for part in figure.axes[0].collections]
+    assert [5.0, 20.0] in ends
     twins = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "D"]
     assert twins == [50.0]
     assert figure.axes[0].get_title(loc="left") == "a − b"

@@ -12,7 +12,7 @@ from infogeo.figures.conditional_entropy import conditional_entropy
 from infogeo.figures.depth import FINAL, depth_profiles
 from infogeo.figures.entropy import entropy_scaling
 from infogeo.figures.families import family_styles
-from infogeo.figures.law_panels import CONTROLS, EXPONENTS, exponent_of
+from infogeo.figures.law_panels import CONTROLS, EXPONENTS_OF_SIZE, exponent_of
 from infogeo.figures.style import LogTicks, save
 from infogeo.figures.tables import NEEDED, select
 from infogeo.figures.width_pairs import width_pairs
@@ -82,8 +82,8 @@ def a_law(metric, points, numbers, rng):
         "points": points, "models": points + 2, "texts": 300, "problems": "",
         "falls_verdict": "width artefact" if metric.endswith("ln_d") else "inconclusive",
     }  # fmt: skip
-    values = slope, slope - width_slope / 2, slope / 2, slope / 3, slope / 2
-    for (name, _), value in zip(EXPONENTS, values, strict=True):
+    values = slope, slope - width_slope / 2, slope / 2, slope / 3, slope / 2, slope / 5
+    for (name, _), value in zip(EXPONENTS_OF_SIZE, values, strict=True):
         half = 0.01 + 0.02 * rng.random()
         law |= {name: value, f"{name}_low": value - half, f"{name}_high": value + half}
     return law
@@ -273,7 +273,7 @@ def test_exponents_are_drawn_with_their_intervals_and_the_raw_one_is_printed(fam
     for i, metric in enumerate(list(LEVELS)[:4]):
         law = rows_of(tables["laws"], *metric, family).iloc[0]
         assert f"{family}: {exponent_of(law)}" in texts(figure)
-        for column, _ in EXPONENTS:
+        for column, _ in EXPONENTS_OF_SIZE:
             drawn = intervals(artists(figure, f"{column}/{family}")[i])
             assert drawn.tolist() == [[law[f"{column}_low"], law[f"{column}_high"]]]
 
@@ -349,7 +349,7 @@ def test_profiles_are_labelled_by_the_count_of_the_chosen_axis():
     assert count(profiles["N"].max()) not in texts(figure)
 
 
-@pytest.mark.parametrize("column", [column for column, _ in EXPONENTS])
+@pytest.mark.parametrize("column", [column for column, _ in EXPONENTS_OF_SIZE[:-1]])
 def test_exponents_against_depth_have_their_intervals(column):
     tables, figures = usual("ladder")
     metric, convention = next(iter(LEVELS))
@@ -427,7 +427,7 @@ def test_a_control_that_is_nan_is_named_in_the_panel(control):
 @pytest.mark.parametrize("name", FIGURES)
 def test_missing_estimates_are_marked_and_the_figure_is_drawn(name):
     tables = frames()
-    numbers = [f"{c}{end}" for c, _ in EXPONENTS for end in ("", "_low", "_high")]
+    numbers = [f"{c}{end}" for c, _ in EXPONENTS_OF_SIZE for end in ("", "_low", "_high")]
     tables["laws"][numbers] = np.nan
     tables["laws"][["problems", "texts"]] = ["2 points: a law needs at least 3", pd.NA]
     tables["points"][["fitted", "band_low", "band_high", "y_low", "y_high"]] = np.nan
@@ -515,7 +515,7 @@ def test_figures_grow_with_their_families():
 def alone():
     """The tables of one model: points, and laws without an exponent."""
     tables = frames({"solo": [(64, 2)]})
-    exponents = [f"{name}{end}" for name, _ in EXPONENTS for end in ("", "_low", "_high")]
+    exponents = [f"{name}{end}" for name, _ in EXPONENTS_OF_SIZE for end in ("", "_low", "_high")]
     tables["laws"] = tables["laws"].assign(
         points=1, problems="1 point: a law needs at least 3", **dict.fromkeys(exponents, np.nan)
     )

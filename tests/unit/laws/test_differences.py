@@ -5,12 +5,18 @@ import pandas as pd
 import pytest
 
 from infogeo.inference import multiple_tests, resampling
-from infogeo.laws.differences import ANOTHER_TOKENIZER, COLUMNS, ONE_VALUE, difference_table
+from infogeo.laws.differences import (
+    ANOTHER_TOKENIZER,
+    COLUMNS,
+    ONE_VALUE,
+    difference_table,
+    verdict,
+)
 from infogeo.laws.measured import Measured
 
 SETTINGS = {"depths": ["0", "1", "final"], "depth_tolerance": 0.1, "draws": 199, "seed": 0}
-TEXTS = [f"t{i}" for i in range(24)]
-SOURCES = [f"s{i // 2}" for i in range(24)]
+TEXTS = [f"t{i}" for i in range(48)]
+SOURCES = [f"s{i // 2}" for i in range(48)]
 
 
 def model(slug, layers=2, tokenizer="x", width=8):
@@ -28,7 +34,8 @@ def long(values: dict, draws=None) -> pd.DataFrame:
             place = TEXTS.index(text) if text else 0
             rows.append({
                 "doc_id": text, "source": SOURCES[place] if text else "", "scope": scope,
-                "layer": layer, "convention": "" if layer == "" else "centred", "first": "in",
+                "layer": layer, "convention": "" if layer == "" else "centred",
+                "first": "" if layer == "" else "in",
                 "n": 8, "metric": metric, "value": value,
             })  # fmt: skip
     frame = pd.DataFrame(rows)
@@ -68,7 +75,7 @@ def test_differences_are_over_the_texts_that_both_have_with_intervals_over_sourc
     weights = resampling.text_weights(np.array(SOURCES[4:]), draws=199, seed=0)
     low, high = resampling.percentiles(weights @ by_text)
     assert (row["low"], row["high"]) == pytest.approx((low, high))
-    assert (row["texts"], row["texts_left_out"], row["sources"]) == (20, 4, 10)
+    assert (row["texts"], row["texts_left_out"], row["sources"]) == (44, 4, 22)
     assert (row["model"], row["other_model"], row["other_commit"]) == ("a", "b", "bb")
     # Twins are the models here, one draw as they are and one with 1 more.
     assert row["untrained_difference"] == pytest.approx(by_text.mean())
@@ -119,3 +126,99 @@ def test_two_sources_and_no_shared_text_say_why_there_is_no_interval():
                  values_of(1, texts=TEXTS[4:]))  # fmt: skip
     row = made.query("metric == 'nll'").iloc[0]
     assert row["problems"] == "no text has a finite value in both models"
+
+
+def read_at(loss: float, slope: float, also: float = 0.0, seed: int = 0):
+    """Values of texts and of shuffled words, of a model of this loss: `slope` a nat, and `also`."""
+    rng = np.random.default_rng(seed)
+
+    def of(nll):
+        return {("text", "", "nll"): (nll, TEXTS),
+                ("text", "final", "entropy"): (slope * nll + also + own, TEXTS)}  # fmt: skip
+
+    own = 0.01 * rng.normal(size=len(TEXTS))
+    nll = loss + 0.02 * rng.normal(size=len(TEXTS))
+    return of(nll), of(nll + 3)
+
+
+def at_equal_likelihood(one, other, left_out=()):
+    """The row of the entropies of two models, from what `read_at` gives of each."""
+    tables = {"a": one, "b": other}
+
+    def read(slug, texts):
+        trained, shuffled = (long(of) for of in tables[slug])
+        shuffled = shuffled[~shuffled["doc_id"].isin(left_out)]
+        return [Measured([trained], texts), None, Measured([shuffled], texts)]
+
+    made = difference_table([("c", [(model("a"), model("b"))], read)], **SETTINGS)
+    assert set(made["verdict"]) <= {"supported", "inconclusive", "reading artefact"}
+    return made.query("metric == 'entropy'").iloc[0]
+
+
+@pytest.mark.parametrize("slope", [0.5, -0.5])
+def test_a_difference_that_reading_makes_is_called_so_and_one_beyond_it_is_supported(slope):
+    row = at_equal_likelihood(read_at(2.5, slope), read_at(3.0, slope, seed=1))
+    assert row["difference"] == pytest.approx(-0.5 * slope, abs=0.02)
+    assert row["low"] * row["high"] > 0 and row["equal_low"] < 0.02 and row["equal_high"] > -0.02
+    assert abs(row["equal_difference"]) < 0.02 and row["verdict"] == "reading artefact"
+    assert row["shuffled"] == pytest.approx(row["value"] + 3 * slope)
+    # Twice what reading adds: the difference turns.
+    assert np.sign([row["strict_low"], row["strict_high"]]).tolist() == [np.sign(slope)] * 2
+    beyond = at_equal_likelihood(read_at(2.5, slope, also=1.0), read_at(3.0, slope, seed=1))
+    assert beyond["equal_difference"] == pytest.approx(1.0, abs=0.02)
+    assert beyond["verdict"] == "supported"
+
+
+def test_the_difference_at_equal_likelihood_is_interpolated_over_the_texts_that_have_all():
+    (one, badly), (other, worse) = read_at(2.0, 0.5, 0.1), read_at(2.9, 0.2, seed=1)
+    left_out = TEXTS[3:6]
+    row = at_equal_likelihood((one, badly), (other, worse), left_out)
+    kept = [i for i, text in enumerate(TEXTS) if text not in left_out]
+    nll, value = (("text", "", "nll"), ("text", "final", "entropy"))
+
+    def equal(texts):
+        read, lost = one[nll][0][texts].mean(), badly[nll][0][texts].mean()
+        at = other[nll][0][texts].mean()
+        ends = one[value][0][texts].mean(), badly[value][0][texts].mean()
+        return np.interp(at, [read, lost], ends) - other[value][0][texts].mean()
+
+    assert row["equal_difference"] == pytest.approx(equal(kept))
+    drawn = []
+    for weights in resampling.text_copies(np.array(SOURCES), draws=199, seed=0):
+        drawn.append(equal(np.repeat(np.arange(len(TEXTS)), weights)[
+            np.isin(np.repeat(np.arange(len(TEXTS)), weights), kept)]))  # fmt: skip
+    assert (row["equal_low"], row["equal_high"]) == pytest.approx(
+        tuple(resampling.percentiles(drawn))
+    )
+    assert row["texts"] == len(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("ends", "equal", "strict", "found"),
+    [
+        ((1, 3), (0.1, 2), (0.1, 2), "supported"),
+        ((1, 3), (-0.1, 2), (0.1, 2), "inconclusive"),
+        ((1, 3), (0.1, 2), (-0.1, 2), "inconclusive"),
+        ((1, 3), (0.1, 0.9), (-0.1, 2), "reading artefact"),
+        ((1, 3), (-0.1, 0.9), (-1, 0), "reading artefact"),
+        ((-3, -1), (-0.9, 0.1), (0, 1), "reading artefact"),
+        ((-3, -1), (-2, -0.1), (-2, -0.1), "supported"),
+        ((-3, -1), (0.1, 2), (1, 4), "reading artefact"),
+        ((-1, 3), (1, 2), (1, 2), "inconclusive"),
+        ((1, 3), (np.nan, np.nan), (1, 2), "not available"),
+        ((np.nan, np.nan), (1, 2), (1, 2), "not available"),
+    ],
+)
+def test_the_verdict_follows_the_rule_written_down(ends, equal, strict, found):
+    names = [f"{name}{end}" for name in ("", "equal_", "strict_") for end in ("low", "high")]
+    row = dict(zip(names, (*ends, *equal, *strict), strict=True))
+    assert verdict(row | {"difference": np.mean(ends), "sources": 20}, controlled=True) == found
+    assert verdict(row | {"difference": np.mean(ends), "sources": 19}, True) == "not available"
+
+
+def test_without_shuffled_words_a_difference_of_a_metric_has_no_verdict_and_one_of_loss_has():
+    made = table(model("a"), model("b"), values_of(0), values_of(1))
+    of_texts = made[made["scope"] == "text"].set_index("metric")
+    assert set(of_texts.loc[["entropy"], "verdict"]) == {"not available"}
+    assert set(of_texts.loc[["nll"], "verdict"]) <= {"supported", "inconclusive"}
+    assert of_texts[["shuffled", "equal_low"]].isna().all(axis=None)

@@ -83,21 +83,20 @@ class World:
     def spectra(self, slug, scope, layer, convention, first, n):
         return [f"t{i}" for i in range(TEXTS)], self.spectrum, np.full(TEXTS, 16)
 
-    def fit(self, **settings):
-        def measure(model):
-            frames = (tables.get(model["slug"]) for tables in (self.trained, self.twins))
-            return [
-                None if frame is None else measured.Measured([frame], self.texts)
-                for frame in frames
-            ]
+    def measure(self, model):
+        frames = (tables.get(model["slug"]) for tables in (self.trained, self.twins))
+        return [
+            None if frame is None else measured.Measured([frame], self.texts) for frame in frames
+        ]
 
+    def fit(self, **settings):
         random = pd.DataFrame(
             self.random, columns=["d", "n", "convention", "first", "metric", "draw", "value"]
         ).drop_duplicates(["d", "n", "convention", "metric", "draw"])
         chosen = {"depths": ("final",), "axes": ("non_embedding",), "draws": 199,
                   "headline": HEADLINE} | settings  # fmt: skip
         return scaling_laws(
-            "c", self.models, measure, self.texts, random, self.spectra,
+            "c", self.models, self.measure, self.texts, random, self.spectra,
             Settings(**chosen),
         )  # fmt: skip
 

@@ -40,7 +40,7 @@ def run(tmp_path_factory):
         [f"t{i}" for i in range(TEXTS)], [f"s{i // 2}" for i in range(TEXTS)],
         [TOKENS] * TEXTS, [TOKENS],
     )  # fmt: skip
-    files = {"models": [], "entropy": [], "untrained": [], "spectra": []}
+    files = {"models": [], "entropy": [], "untrained": [], "spectra": [], "shuffled": []}
     slugs = [f"w{width}-d{depth}" for width, depth in SHAPES]
     for slug, (width, depth) in zip(slugs, SHAPES, strict=True):
         N = 12 * width**2 * depth
@@ -91,6 +91,7 @@ def run(tmp_path_factory):
         seed=0, fingerprint="l", expected=["e"] * 4, expected_spectra=["s"] * 4,
         expected_null="n", expected_untrained=["e"] * 4,
         runs=[None] * 4, steps=[None] * 4, train_tokens=[None] * 4,
+        shuffled=[], expected_shuffled=[],
     )  # fmt: skip
     output = Outputs(
         {
@@ -212,7 +213,7 @@ def test_markdown_rows_have_as_many_cells_as_their_head(run):
         line for line in report.markdown_text(run.laws, run.profiles).splitlines() if "|" in line
     ]
     counts = [line.count("|") for line in lines]
-    assert counts == [8] * 5 + [10] * 5
+    assert counts == [9] * 5 + [10] * 5
 
 
 def planted(level: float, without: float) -> pd.DataFrame:

@@ -97,7 +97,9 @@ def test_means_with_intervals_over_clusters_and_the_reach_of_the_twins():
     texts = Texts()
     trained = Measured([table(rows)], texts)
     twins = pd.concat([table([(*r[:3], 7.0 + d) for r in rows], d) for d in range(3)])
-    found = profile("c", MODEL, trained, Measured([twins], texts), texts, draws=999, seed=0).iloc[0]
+    found = profile("c", MODEL, [trained, Measured([twins], texts)], texts, draws=999, seed=0).iloc[
+        0
+    ]
     values = np.array([row[3] for row in rows])
     assert found["y"] == pytest.approx(values.mean())
     assert (found["untrained"], found["untrained_low"], found["untrained_high"]) == (8, 7, 9)
@@ -115,7 +117,7 @@ def test_a_model_without_twins_has_its_means_and_a_gap_beside_them():
     untrained = Measured([table([], draw=0)], texts)  # a table without rows
     model = {"slug": "m", "family": "f", "params_non_embedding": 1, "params_total": 2, "width": 4,
              "final_width": 4, "layers": 2}  # fmt: skip
-    (row,) = profile("c", model, trained, untrained, texts, draws=9, seed=0).to_dict("records")
+    (row,) = profile("c", model, [trained, untrained], texts, draws=9, seed=0).to_dict("records")
     assert (row["metric"], row["y"]) == ("entropy", 1.5)
     assert np.isnan(row["untrained"])
 
@@ -125,7 +127,7 @@ def test_difference_in_effective_rank_is_of_exponentials_of_means():
     texts = Texts()
     trained = Measured([table(rows)], texts)
     twins = Measured([table([(*r[:3], r[3] + 1) for r in rows], 0)], texts)
-    found = profile("c", MODEL, trained, twins, texts, draws=99, seed=0).set_index("metric")
+    found = profile("c", MODEL, [trained, twins], texts, draws=99, seed=0).set_index("metric")
     assert found.loc["diff_effective_rank", "y"] == pytest.approx(np.exp(2.5) - np.exp(1.5))
     assert found.loc["entropy", "relative_depth"] == 1
 
@@ -134,6 +136,6 @@ def test_texts_without_a_finite_value_are_counted():
     texts = Texts()
     rows = [("a1", "0", "h", 1.0), ("a2", "0", "h", np.inf)]
     measured = Measured([table(rows)], texts)
-    found = profile("c", MODEL, measured, None, texts, draws=99, seed=0).iloc[0]
+    found = profile("c", MODEL, [measured, None], texts, draws=99, seed=0).iloc[0]
     assert (found["y"], found["texts"], found["texts_not_finite"]) == (1, 1, 1)
     assert np.isnan(found["untrained"])

@@ -58,7 +58,7 @@ def test_a_single_run_has_the_means_and_intervals_of_the_table_of_entropies():
     rows = pd.DataFrame(trajectories.rows("c", path, of_metric["entropy", "in"]))
     for model in (models[0], models[-1]):
         profile = measured.profile(
-            "c", model, world.measure(model)[0], None, world.texts, draws=SETTINGS.draws, seed=0
+            "c", model, [world.measure(model)[0]], world.texts, draws=SETTINGS.draws, seed=0
         )
         known = profile[(profile["metric"] == "entropy") & (profile["first"] == "in")].iloc[0]
         row = rows[rows["models"] == model["slug"]].iloc[0]

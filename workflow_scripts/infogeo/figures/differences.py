@@ -58,7 +58,7 @@ def paired_differences(
     with styled():
         across = min(max(len(pairs), 1), ACROSS)
         down = -(-min(len(pairs), SHOWN) // across) or 1
-        height = 0.7 + (0.8 + 0.2 * len(metrics)) * down
+        height = 0.7 + (0.8 + 0.25 * len(metrics)) * down
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         if not pairs:
             leave_empty(figure.subplots(), f"no pairs of models on {corpus}")
@@ -78,10 +78,15 @@ def paired_differences(
         handles = [
             Line2D([], [], marker="o", color=COLOURS[0], linestyle="", label="difference"),
             interval_mark(COLOURS[0]),
+            Line2D([], [], **EQUAL, label="at equal likelihood"),
             Line2D([], [], **_twins(), label="that of the untrained twins"),
         ]
         legend_below(figure, handles, len(handles))
     return figure
+
+
+# How a difference at equal likelihood is drawn.
+EQUAL = {"marker": "s", "markersize": 3.5, "color": GREY, "linestyle": ""}
 
 
 def _twins() -> dict:
@@ -90,7 +95,7 @@ def _twins() -> dict:
 
 
 def _draw(ax, rows: pd.DataFrame, depth: str, metrics: list) -> None:
-    """A line per metric: its difference, and that of the twins below it."""
+    """A line per metric: its difference; below it at equal likelihood, and that of the twins."""
     ax.axvline(0, color=INK, linewidth=0.6)
     for place, (metric, convention) in enumerate(metrics):
         of_metric = select(rows, metric=metric, convention=convention)
@@ -102,8 +107,12 @@ def _draw(ax, rows: pd.DataFrame, depth: str, metrics: list) -> None:
         share = 100 / abs(layer["other_value"])
         ax.hlines(place, layer["low"] * share, layer["high"] * share, color=COLOURS[0])
         ax.plot(layer["difference"] * share, place, "o", color=COLOURS[0], gid=f"pair/{metric}")
+        if np.isfinite(layer["equal_low"]):
+            ends = layer["equal_low"] * share, layer["equal_high"] * share
+            ax.hlines(place + 0.2, *ends, color=EQUAL["color"])
+            ax.plot(layer["equal_difference"] * share, place + 0.2, gid=f"equal/{metric}", **EQUAL)
         if np.isfinite(layer["untrained_difference"]):
-            ax.plot(layer["untrained_difference"] * share, place + 0.3, **_twins())
+            ax.plot(layer["untrained_difference"] * share, place + 0.4, **_twins())
     ax.grid(False, axis="y")
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("% of the second model's")

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from infogeo.figures.families import shown_families
 from infogeo.figures.law_panels import (
     CONTROLS,
-    EXPONENTS,
+    EXPONENTS_OF_SIZE,
     axis_label,
     draw_control,
     draw_data,
@@ -59,7 +59,7 @@ def entropy_scaling(laws, points, *, corpus, n, eps2, depth, axis) -> Figure:
     controls = list(CONTROLS)
     with styled():
         tall = 2.35 + heading_height(styles)
-        rows = 0.75 + 0.2 * len(styles)  # inches for a row of exponents
+        rows = 0.8 + 0.24 * len(styles)  # inches for a row of exponents
         figure = Figure(figsize=(WIDTH, 2 * (tall + rows) + 0.4), layout="constrained")
         remark(figure, note)
         grid = figure.add_gridspec(4, 2, height_ratios=[tall, rows, tall, rows])
@@ -83,6 +83,6 @@ def entropy_scaling(laws, points, *, corpus, n, eps2, depth, axis) -> Figure:
             draw_data(top, points_shown, styles)
             note_missing(top, points_shown, controls)
             top.set(xlabel=AXES[axis], ylabel=axis_label(metric))
-            draw_exponents(below, laws_shown, styles, EXPONENTS, labels=i % 2 == 0)
+            draw_exponents(below, laws_shown, styles, EXPONENTS_OF_SIZE, labels=i % 2 == 0)
         law_legend(figure, styles, controls)
     return figure

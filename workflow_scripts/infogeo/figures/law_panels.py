@@ -26,6 +26,8 @@ EXPONENTS = [
     ("excess_untrained", "over untrained"),
     ("depth_exponent", "at fixed width"),
 ]
+# Of laws over N, whose models may have read shuffled words.
+EXPONENTS_OF_SIZE = [*EXPONENTS, ("excess_reading", "over better reading")]
 NAMES = {
     "entropy": ("Matrix entropy", "$H$ (nats)"),
     "entropy_over_ln_d": ("Matrix entropy / ln d", r"$H\,/\,\ln d$"),

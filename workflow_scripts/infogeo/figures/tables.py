@@ -8,6 +8,7 @@ from infogeo.files.errors import InfogeoError
 KEY = ["corpus", "family", "scope", "metric", "depth", "convention", "first", "n", "axis"]
 MODEL = ["corpus", "family", "model", "N"]
 IN_RUN = [*MODEL, "run", "step"]
+ENDS = ("", "_low", "_high")
 EXPONENTS = ["exponent", "excess_width", "excess_random", "excess_untrained", "depth_exponent"]
 
 # Folder of results → table → what it must have. One that lacks a column is another version's.
@@ -15,7 +16,7 @@ NEEDED = {
     "scaling": {
         "laws": [
             *KEY, "points", "models", "texts", "falls_verdict", "problems",
-            *(f"{name}{end}" for name in EXPONENTS for end in ("", "_low", "_high")),
+            *(f"{name}{end}" for name in (*EXPONENTS, "excess_reading") for end in ENDS),
         ],
         "points": [
             *KEY, "N", "width", "layers", "y", "y_low", "y_high", "seed_sd", "replicates",
@@ -31,7 +32,7 @@ NEEDED = {
         "differences": [
             "corpus", "model", "other_model", "layer", "relative_depth", "scope", "convention",
             "first", "n", "metric", "other_value", "difference", "low", "high",
-            "untrained_difference",
+            "untrained_difference", "equal_difference", "equal_low", "equal_high",
         ],
         "pairs": [
             "corpus", "family", "scope", "metric", "depth", "convention", "first", "n",
@@ -115,7 +116,7 @@ NEEDED = {
         ],
         "exponents": [
             "corpus", "family", "metric", "convention", "first", "step", "train_tokens", "place",
-            *(f"{name}{end}" for name in EXPONENTS for end in ("", "_low", "_high")), "problems",
+            *(f"{name}{end}" for name in EXPONENTS for end in ENDS), "problems",
         ],
     },
     "theory": {

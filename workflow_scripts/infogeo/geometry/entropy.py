@@ -205,6 +205,14 @@ def entropies(
     yield conditional.dropna(subset="value", ignore_index=True)
 
 
+def no_entropies():
+    """The table of `entropies` (DataFrame) of a model that was not measured: without a row."""
+    import pandas as pd
+
+    kinds = dict.fromkeys(("doc_id", "source", *metrics.KEYS), object) | {"n": np.int64}
+    return pd.DataFrame({name: [] for name in [*kinds, "value"]}).astype(kinds | {"value": float})
+
+
 def of_layer(layer: LayerSpectra, documents: Documents, eps2, lambdas, orders=()):
     """The part of `entropies` (DataFrame) that belongs to a layer."""
     parts = []

@@ -17,6 +17,9 @@ LAW_COLUMNS = [
     "excess_width", "excess_width_low", "excess_width_high",
     "excess_random", "excess_random_low", "excess_random_high",
     "excess_untrained", "excess_untrained_low", "excess_untrained_high",
+    "excess_reading", "excess_reading_low", "excess_reading_high",
+    "equal_exponent", "equal_exponent_low", "equal_exponent_high",
+    "shuffled_exponent", "shuffled_exponent_low", "shuffled_exponent_high",
     "depth_exponent", "depth_exponent_low", "depth_exponent_high",
     "standard_error", "t_low", "t_high", "p_value", "q_value", "r_squared", "log_prefactor",
     "residual_sd", "seed_sd", "bootstrap_low", "bootstrap_high", "bca_low", "bca_high", "huber",
@@ -38,7 +41,7 @@ POINT_COLUMNS = [
     *KEY, "models", "N", "width", "layers", "layer", "train_tokens", "replicates",
     "y", "y_low", "y_high", "seed_sd", "fitted", "band_low", "band_high",
     "width_law", "random_null", "random_low", "random_high",
-    "untrained", "untrained_low", "untrained_high",
+    "untrained", "untrained_low", "untrained_high", "shuffled", "reading",
 ]  # fmt: skip
 PAIR_COLUMNS = [
     *KEY, "width", "models_low", "models_high", "layers_low", "layers_high", "N_low", "N_high",

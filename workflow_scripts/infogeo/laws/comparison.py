@@ -9,7 +9,8 @@ import numpy as np
 from infogeo.geometry.depths import layer_at
 from infogeo.geometry.metrics import CONDITIONAL, DESCRIPTIVE, PREFIX_BITS
 from infogeo.inference import resampling
-from infogeo.laws.measured import Measured, Texts
+from infogeo.laws import reading
+from infogeo.laws.measured import OfModel, Texts
 from infogeo.laws.settings import Settings
 from infogeo.sources import cards, comparable
 
@@ -103,11 +104,7 @@ class Family:
     def __init__(self, corpus: str, models: list[dict], measure: Callable, texts: Texts,
                  settings: Settings):  # fmt: skip
         self.corpus, self.models, self.settings = corpus, models, settings
-        self.trained: dict[str, Measured] = {}
-        self.untrained: dict[str, Measured | None] = {}
-        for model in models:
-            slug = model["slug"]
-            self.trained[slug], self.untrained[slug] = measure(model)
+        self.measured = {model["slug"]: OfModel(*measure(model)) for model in models}
         self.sources = np.array(texts.sources)
         self._resamples: dict[bytes, np.ndarray] = {}
 
@@ -119,7 +116,7 @@ class Family:
         keys = dict.fromkeys(
             (scope, *key)
             for model in self.models
-            for scope, _, *key in self.trained[model["slug"]].row
+            for scope, _, *key in self.measured[model["slug"]].trained.row
             if key[-1] not in DESCRIPTIVE
         )
         if all(map(cards.no_prediction, self.models)):
@@ -142,7 +139,7 @@ class Family:
         }  # fmt: skip
         chosen, layers, values = [], [], []
         for model in self.models:
-            measured, layer = self.trained[model["slug"]], ""
+            measured, layer = self.measured[model["slug"]].trained, ""
             if depth:
                 tolerance = self.settings.depth_tolerance
                 layer = layer_at(depth, model["layers"], measured.layers, tolerance)
@@ -182,11 +179,34 @@ class Family:
             )
         return self._resamples[name]
 
+    def shuffled(self, compared: Comparison) -> reading.Shuffled | None:
+        """The same models on texts with shuffled words; None where this is no control of the key.
+
+        Over the texts that have both, with the same resamples of them. A metric of a text's
+        probability is itself how well the text is read.
+        """
+        key, tables = compared.key, []
+        if key["scope"] != "text":
+            return None
+        rest = tuple(key[name] for name in ("convention", "first", "n", "metric"))
+        nll = ("text", "", "", "", key["n"], "nll")
+        lacking = np.full(len(compared.used), np.nan)
+        for model, layer, values in zip(
+            compared.models, compared.layers, compared.values, strict=True
+        ):
+            of = self.measured[model["slug"]]
+            names = (of.shuffled, ("text", layer, *rest)), (of.trained, nll), (of.shuffled, nll)
+            others = (where and where.get(name, len(self.sources)) for where, name in names)
+            others = [lacking if row is None else row[0, compared.used] for row in others]
+            tables.append([values, *others])
+        tables = np.array(tables).swapaxes(0, 1)  # (4, models, texts), of `Read`
+        return reading.shuffled(tables, compared.weights)
+
     def twins(self, compared: Comparison):
         """The twins' curve over models and each draw's mean (models, draws), or None."""
         key, tables = compared.key, []
         for model, layer in zip(compared.models, compared.layers, strict=True):
-            twin = self.untrained[model["slug"]]
+            twin = self.measured[model["slug"]].untrained
             rest = (key[name] for name in ("convention", "first", "n", "metric"))
             name = (key["scope"], layer, *rest)
             draws = twin and twin.get(name, len(self.sources))

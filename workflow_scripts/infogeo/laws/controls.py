@@ -1,4 +1,4 @@
-"""The controls beside a law: the width law, random vectors and untrained twins at its points."""
+"""The controls beside a law at its points: width law, random vectors, twins, shuffled words."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from infogeo.geometry.metrics import CONDITIONAL
 from infogeo.inference.regression import t_quantile
 from infogeo.laws.comparison import Comparison, averaged
 from infogeo.laws.measured import Texts
+from infogeo.laws.reading import MARGIN
 
 # A model's spectra: (slug, scope, layer, convention, first, n) → doc_ids (texts,), eigenvalues
 # (texts, rank), rows that each was made of (texts,); one "text" for a dataset scope.
@@ -43,12 +44,20 @@ class Beside(NamedTuple):
         Least and largest draw of the twins; NaN: none.
     reference : int or None
         Position of the model whose spectra give the width law.
+    shuffled, gain : (points,) array and (draws, points) array or None
+        ln of the metric of texts with shuffled words, and of what better reading adds, and what
+        resampling the texts does to it; NaN: none.
+    reasons : dict
+        As in `infogeo.laws.law.Curve`.
     """
 
     nulls: dict
     random: np.ndarray
     reach: np.ndarray
     reference: int | None
+    shuffled: tuple
+    gain: tuple
+    reasons: dict
 
 
 class Controls:
@@ -69,7 +78,7 @@ class Controls:
         by_key = random.groupby(["d", *RANDOM_KEY])["value"]
         self.random = {key: group.to_numpy() for key, group in by_key}
 
-    def beside(self, compared: Comparison, points, widths: list[int], twins) -> Beside:
+    def beside(self, compared: Comparison, points, widths: list[int], twins, shuffled) -> Beside:
         """What each control is at every point.
 
         Parameters
@@ -81,6 +90,8 @@ class Controls:
             Of the points.
         twins
             From `infogeo.laws.comparison.Family.twins`.
+        shuffled
+            From `infogeo.laws.comparison.Family.shuffled`.
         """
         nulls: dict[str, tuple] = {}
         random, reach = np.full((3, len(points)), np.nan), np.full((2, len(points)), np.nan)
@@ -99,7 +110,15 @@ class Controls:
             nulls["untrained"] = averaged(curve, points)
             of_points = [np.concatenate([draws[i] for i in point]) for point in points]
             reach = np.array([(s.min(), s.max()) for s in of_points]).T
-        return Beside(nulls, random, reach, reference)
+        nothing, reasons = (np.full(len(points), np.nan), None), {}
+        of_shuffled = gain = nothing
+        if shuffled is not None:
+            of_shuffled = averaged(shuffled.curve, points)
+        if shuffled is not None and compared.key["metric"] not in CONDITIONAL:
+            gain = averaged(shuffled.gain, points)
+            nulls["reading"] = tuple(None if part is None else MARGIN * part for part in gain)
+            reasons["reading"] = shuffled.problem
+        return Beside(nulls, random, reach, reference, of_shuffled, gain, reasons)
 
     def width_law(self, compared: Comparison, reference: int, widths):
         """ln y_w(d) and its shifts: the reference model's spectra with only d changed."""

@@ -11,7 +11,7 @@ from infogeo.geometry.spectra_file import SpectraFile
 from infogeo.laws import valley
 from infogeo.laws.columns import with_q_values
 from infogeo.laws.fit import scaling_laws
-from infogeo.laws.measured import Measured, Texts, profile
+from infogeo.laws.measured import Measured, OfModel, Texts, profile
 from infogeo.laws.settings import Settings
 from infogeo.sources import cards, runs
 
@@ -48,8 +48,9 @@ class Measurements:
     Parameters
     ----------
     corpus : str
-    files, untrained : dict
-        Slug → entropies of the model, or of its twins if it has any, and their fingerprint.
+    files, untrained, shuffled : dict
+        Slug → entropies of the model, of its twins, or of texts with shuffled words, those that
+        there are, and their fingerprint.
     settings : Settings
 
     Attributes
@@ -63,9 +64,15 @@ class Measurements:
     """
 
     def __init__(
-        self, corpus: str, files: dict[str, tuple], untrained: dict[str, tuple], settings: Settings
+        self,
+        corpus: str,
+        files: dict[str, tuple],
+        untrained: dict[str, tuple],
+        shuffled: dict[str, tuple],
+        settings: Settings,
     ):
         self.corpus, self.files, self.untrained = corpus, files, untrained
+        self.shuffled = shuffled
         self.settings = settings
         self.texts, self.profiles, self.valleys = Texts(), {}, {}
         # Neighbours in the table often share their twins.
@@ -73,22 +80,25 @@ class Measurements:
             lambda *file: Measured(Parts(*file) if file else (), self.texts)
         )
 
-    def of(self, model: dict) -> list[Measured]:
-        """Of a model and of its twins, the layers at the depths of the laws."""
+    def of(self, model: dict) -> OfModel:
+        """Of a model, its twins and shuffled words, the layers at the depths of the laws."""
         settings, slug = self.settings, model["slug"]
         trained = Measured(Parts(*self.files[slug]), self.texts)
-        both = [trained, self._measured(*self.untrained.get(slug, ()))]
+        shuffled = None
+        if slug in self.shuffled:
+            shuffled = Measured(Parts(*self.shuffled[slug]), self.texts)
+        measured = OfModel(trained, self._measured(*self.untrained.get(slug, ())), shuffled)
         self.profiles[slug] = profile(
-            self.corpus, model, *both, self.texts, draws=settings.draws, seed=settings.seed
+            self.corpus, model, measured, self.texts, draws=settings.draws, seed=settings.seed
         )
         self.valleys[slug] = valley.of_model(
-            self.corpus, model, both[0], self.texts,
+            self.corpus, model, trained, self.texts,
             n=settings.headline["n"], seed=settings.seed,
         )  # fmt: skip
         layers = layers_at(
-            settings.depths, model["layers"], both[0].layers, settings.depth_tolerance
-        )
-        return [measured.only(layers.values()) for measured in both]
+            settings.depths, model["layers"], trained.layers, settings.depth_tolerance
+        ).values()
+        return OfModel(*(of and of.only(layers) for of in measured))
 
 
 def tables_of_corpus(
@@ -97,6 +107,7 @@ def tables_of_corpus(
     entropies,
     untrained,
     spectra,
+    shuffled: dict[str, tuple],
     random: pd.DataFrame,
     settings: Settings,
 ) -> dict[str, pd.DataFrame]:
@@ -112,6 +123,9 @@ def tables_of_corpus(
         only the states are there has no twins.
     spectra : iterable of (path, str)
         A model each: its spectra and their fingerprint.
+    shuffled : dict
+        Slug → entropies of texts with shuffled words, of the models that have them, and their
+        fingerprint.
     random : DataFrame
         The random null.
     settings : Settings
@@ -127,7 +141,7 @@ def tables_of_corpus(
         dict(zip(names, of_models, strict=True))
         for names, of_models in ((slugs, entropies), (with_twins, untrained))
     )
-    measurements = Measurements(corpus, *files, settings)
+    measurements = Measurements(corpus, *files, shuffled, settings)
     read = reference_spectra(dict(zip(slugs, spectra, strict=True)))
     fitted = scaling_laws(
         corpus, models, measurements.of, measurements.texts, random, read, settings

@@ -9,10 +9,14 @@ import pandas as pd
 from infogeo.geometry import metrics
 from infogeo.geometry.depths import layers_at, relative_depth
 from infogeo.inference import multiple_tests, resampling
-from infogeo.laws.measured import Measured, Texts
+from infogeo.laws.measured import Measured, OfModel, Texts
+from infogeo.laws.reading import MARGIN, Read, gain_of_reading, reason_not_comparable
 from infogeo.sources import comparable
 
 LEAST_SOURCES = 3
+NO_VERDICT = "not available"
+# Of a verdict: with fewer, intervals are too short (docs/verdicts.md).
+VERDICT_SOURCES = 20
 ONE_VALUE = "one value a corpus: no interval"
 ANOTHER_TOKENIZER = f"models with different tokenizers are compared in {metrics.PREFIX_BITS} only"
 ENDS = ["family", "model", "commit", "N", "width", "layer"]
@@ -20,6 +24,8 @@ COLUMNS = [
     "corpus", *ENDS, *(f"other_{name}" for name in ENDS), "relative_depth",
     "scope", "convention", "first", "n", "metric", "texts", "texts_left_out", "sources",
     "value", "other_value", "difference", "low", "high", "p", "q", "untrained_difference",
+    "shuffled", "other_shuffled", "equal_difference", "equal_low", "equal_high",
+    "strict_low", "strict_high", "verdict",
     "problems",
 ]  # fmt: skip
 
@@ -31,8 +37,8 @@ def difference_table(corpora: list[tuple], **settings) -> pd.DataFrame:
     ----------
     corpora : list of (str, list of (dict, dict), callable)
         Corpus; pairs of models (slug, family, commit, params_non_embedding, width, layers,
-        tokenizer_sha256); and what gives a model by its slug and the `Texts` of the corpus:
-        Measured, and that of its twins.
+        tokenizer_sha256); and what gives a model by its slug and the `Texts` of the corpus: what
+        was measured of it (OfModel).
     **settings
         Of `differences`.
 
@@ -41,12 +47,15 @@ def difference_table(corpora: list[tuple], **settings) -> pd.DataFrame:
     pandas.DataFrame
         COLUMNS. difference: value − other_value, of the mean over the texts that both models have,
         with its 95 % interval and p over resampled sources. untrained_difference: the same of the
-        means of the twins, which differ in width and depth alone.
+        means of the twins, which differ in width and depth alone. shuffled: of the texts with
+        their words in random order. equal_difference: the difference at equal likelihood, see
+        `reading`, likewise; strict: the same with `reading.MARGIN` times what better reading adds
+        taken out. verdict: docs/verdicts.md.
     """
     rows = []
     for corpus, pairs, read in corpora:
         texts = Texts()
-        of = lru_cache(maxsize=4)(lambda slug, read=read, texts=texts: read(slug, texts))
+        of = lru_cache(maxsize=4)(lambda slug, read=read, texts=texts: OfModel(*read(slug, texts)))
         for one, other in pairs:
             both = of(one["slug"]), of(other["slug"])
             of_pair = differences(one, other, *both, texts, **settings)
@@ -58,8 +67,8 @@ def difference_table(corpora: list[tuple], **settings) -> pd.DataFrame:
 def differences(
     one: dict,
     other: dict,
-    measured: tuple[Measured, Measured],
-    other_measured: tuple[Measured, Measured],
+    measured: OfModel,
+    other_measured: OfModel,
     texts: Texts,
     *,
     depths: list[str],
@@ -73,8 +82,7 @@ def differences(
     ----------
     one, other : dict
         See `difference_table`.
-    measured, other_measured : (Measured, Measured)
-        Of each model, and of its twins.
+    measured, other_measured : OfModel
     texts : Texts
     depths, depth_tolerance
         Where models of different numbers of blocks are compared; of equal ones every layer is.
@@ -94,21 +102,32 @@ def differences(
             sources[np.frombuffer(used, np.int64)], draws=draws, seed=seed
         )
     )
-    layers = _layers(one, other, measured[0], other_measured[0], depths, depth_tolerance)
-    for key, other_key in _keys(measured[0], other_measured[0], layers):
+    of_both = measured, other_measured
+    trained = [of.trained for of in of_both]
+    layers = _layers(one, other, *trained, depths, depth_tolerance)
+    for key, other_key in _keys(*trained, layers):
         named = dict(zip(metrics.KEYS, key, strict=True))
         row = ends | named | {
             "other_layer": dict(zip(metrics.KEYS, other_key, strict=True))["layer"],
             "relative_depth": relative_depth(named["layer"], one["layers"]),
         }  # fmt: skip
         if apart and named["metric"] != metrics.PREFIX_BITS:
-            yield row | {"problems": ANOTHER_TOKENIZER}
+            yield row | {"problems": ANOTHER_TOKENIZER, "verdict": NO_VERDICT}
             continue
-        values = [
-            [of.get(name, len(sources)) for of, name in ((first, key), (second, other_key))]
-            for first, second in zip(measured, other_measured, strict=True)
-        ]
-        yield row | _compared(*values, sources, weights, named["scope"] == "text")
+        trained, untrained, shuffled = (
+            [
+                of and of.get(name, len(sources))
+                for of, name in zip(pair, (key, other_key), strict=True)
+            ]
+            for pair in zip(*of_both, strict=True)
+        )
+        row |= _compared(trained, untrained, sources, weights, named["scope"] == "text")
+        if named["scope"] == "text" and named["metric"] not in metrics.CONDITIONAL:
+            tables = _tables(trained, shuffled, of_both, named["n"], len(sources))
+            row |= _at_equal_likelihood(tables, weights)
+            yield row | {"verdict": verdict(row, controlled=True)}
+        else:
+            yield row | {"verdict": verdict(row, controlled=False)}
 
 
 def _layers(one, other, measured, other_measured, depths, tolerance) -> list[tuple[str, str]]:
@@ -160,3 +179,74 @@ def _compared(values, twins, sources, weights: Callable, of_texts: bool) -> dict
     least = min((drawn <= 0).sum(), (drawn >= 0).sum())
     p = min(1.0, 2 * (1 + least) / (1 + len(drawn)))
     return row | {"low": low, "high": high, "p": p, "problems": ""}
+
+
+def _tables(trained, shuffled, of_both, n: int, texts: int) -> np.ndarray | None:
+    """Values and nll of both models, of the texts and of their shuffled words: (4, 2, texts)."""
+    nll = ("text", "", "", "", n, "nll")
+    read = [of.trained.get(nll, texts) for of in of_both]
+    badly = [of.shuffled and of.shuffled.get(nll, texts) for of in of_both]
+    rows = [trained, shuffled, read, badly]
+    if any(row is None for pair in rows for row in pair):
+        return None
+    return np.array(rows)[:, :, 0]
+
+
+def _at_equal_likelihood(tables, weights: Callable) -> dict:
+    """The columns of shuffled words, and of the difference at equal likelihood."""
+    if tables is None:
+        return {}
+    both = np.isfinite(tables).all(axis=(0, 1))
+    if not both.any():
+        return {}
+    used = np.isfinite(tables[0]).all(axis=0)
+    tables = tables[..., both]
+    read = Read(*tables.mean(axis=-1))
+    row = dict(zip(("shuffled", "other_shuffled"), read.shuffled, strict=True))
+    if reason_not_comparable(read):
+        return row
+    W = weights(np.flatnonzero(used).tobytes())[:, both[used]]
+    W = W / W.sum(axis=1, keepdims=True)
+    drawn = Read(*(W @ tables.swapaxes(1, 2)))  # (draws, 2) each
+    row["equal_difference"] = np.subtract(*(read.value - gain_of_reading(read)))
+    for name, times in (("equal", 1.0), ("strict", MARGIN)):
+        less = np.subtract(*(drawn.value - times * gain_of_reading(drawn)).T)
+        row |= dict(zip((f"{name}_low", f"{name}_high"), resampling.percentiles(less), strict=True))
+    return row
+
+
+def verdict(row: dict, controlled: bool) -> str:
+    """Whether two models differ, and by more than by how well they read. Rule: docs/verdicts.md.
+
+    Parameters
+    ----------
+    row : dict
+        sources, low and high; of what is `controlled` also difference, and low and high of equal
+        and strict.
+    controlled : bool
+        Whether the difference has to hold at equal likelihood too.
+
+    Returns
+    -------
+    str
+        "supported", "reading artefact", "inconclusive" or "not available".
+    """
+    low, high = (row.get(name, np.nan) for name in ("low", "high"))
+    equal, strict = (
+        np.array([row.get(f"{name}_{end}", np.nan) for end in ("low", "high")])
+        for name in ("equal", "strict")
+    )
+    if row["sources"] < VERDICT_SOURCES or np.isnan([low, high]).any():
+        return NO_VERDICT
+    if controlled and np.isnan([*equal, *strict]).any():
+        return NO_VERDICT
+    if low <= 0 <= high:
+        return "inconclusive"
+    if not controlled:
+        return "supported"
+    sign = np.sign(low)
+    if (sign * np.array([equal, strict]) > 0).all():
+        return "supported"
+    if (sign * equal < sign * row["difference"] / 2).all():
+        return "reading artefact"
+    return "inconclusive"

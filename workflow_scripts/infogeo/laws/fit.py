@@ -17,8 +17,8 @@ from infogeo.jobs.progress import Heartbeat
 from infogeo.laws.columns import KEY, PAIR_COLUMNS, POINT_COLUMNS, tidy
 from infogeo.laws.comparison import Choice, Comparison, Family, averaged
 from infogeo.laws.controls import Beside, Controls, Spectra
-from infogeo.laws.law import Curve, judge
-from infogeo.laws.measured import Measured, Texts
+from infogeo.laws.law import Curve, columns, judge
+from infogeo.laws.measured import OfModel, Texts
 from infogeo.laws.pairs import same_width
 from infogeo.laws.settings import Settings
 from infogeo.sources import cards, replicates, runs
@@ -102,7 +102,23 @@ def point_columns(compared: Comparison, points: Points, seed_sd, band: dict, bes
         "random_null": beside.random[0], "random_low": beside.random[1],
         "random_high": beside.random[2], "untrained": np.exp(nulls["untrained"][0]),
         "untrained_low": beside.reach[0], "untrained_high": beside.reach[1],
+        "shuffled": np.exp(beside.shuffled[0]),
+        "reading": np.exp(beside.gain[0]),
     }  # fmt: skip
+
+
+def slopes_of_reading(curve: Curve, beside: Beside, reason: str) -> dict:
+    """The exponents of y at equal likelihood, and of the texts with shuffled words, as columns."""
+    gain, gain_shifts = beside.gain
+    both = curve.shifts is not None and gain_shifts is not None
+    equal = curve.y - gain, curve.shifts - gain_shifts if both else None
+    out = {}
+    for name, (values, shifts) in (("equal", equal), ("shuffled", beside.shuffled)):
+        slope = regression.no_slope(reason)
+        if not reason and np.isfinite(values).all():
+            slope = regression.slope(regression.design(curve.x), values, shifts, curve.shifts_df)
+        out |= columns(f"{name}_exponent", slope)
+    return out
 
 
 def spread_of_replicates(curve, members) -> tuple[np.ndarray, float]:
@@ -147,7 +163,8 @@ class CorpusFit:
             if choice.comparison is None:
                 self.add_unfitted(key, choice)
             else:
-                self.fit(choice, family.twins(choice.comparison))
+                compared = choice.comparison
+                self.fit(choice, family.twins(compared), family.shuffled(compared))
             beat.update(done)
         beat.close()
 
@@ -159,7 +176,7 @@ class CorpusFit:
             law["problems"] = "; ".join([choice.problem, *choice.remarks])
             self.laws.append(law | {"headline": self.settings.is_headline(law)})
 
-    def fit(self, choice: Choice, twins) -> None:
+    def fit(self, choice: Choice, twins, shuffled) -> None:
         """The laws of one comparison, one against each N, and its pairs of one width."""
         compared, settings = choice.comparison, self.settings
         curve = compared.curve(compared.values)
@@ -170,25 +187,28 @@ class CorpusFit:
             law = key | {"points": len(points.y)} | choice.counts
             law["headline"] = settings.is_headline(law)
             law["text_resampling"] = points.shifts is not None and not points.reason
-            beside = self.controls.beside(compared, points.members, points.widths.tolist(), twins)
+            beside = self.controls.beside(
+                compared, points.members, points.widths.tolist(), twins, shuffled
+            )
             if beside.reference is not None:
                 law["reference_model"] = compared.models[beside.reference]["slug"]
             x, names = np.log(points.N), [model["slug"] for model in points.first]
             clusters = choice.counts.get("clusters", np.inf)
             fitted = Curve(x, points.y, points.widths, names, beside.nulls, points.shifts,
-                           clusters - 1)  # fmt: skip
+                           clusters - 1, beside.reasons)  # fmt: skip
             judged, band, problems = judge(
                 fitted, points.reason, draws=settings.draws, seed=settings.seed
             )
+            law |= slopes_of_reading(fitted, beside, points.reason)
             remarks = [*choice.remarks, *points.remarks, points.reason, *problems]
             law |= judged | {"problems": "; ".join(filter(None, remarks))}
             seed_sd, law["seed_sd"] = spread_of_replicates(curve, points.members)
             self.laws.append(law)
-            columns = point_columns(compared, points, seed_sd, band, beside)
+            of_points = point_columns(compared, points, seed_sd, band, beside)
             of_key = {name: [value] * len(points.y) for name, value in key.items()}
-            self.points.append(of_key | columns)
+            self.points.append(of_key | of_points)
             if axis == axes[0] and not points.clash and not choice.problem:
-                self.pairs += same_width(key, columns, points.y, points.shifts)
+                self.pairs += same_width(key, of_points, points.y, points.shifts)
             if not points.reason:
                 across = tuple(key[name] for name in KEY if name != "family")
                 tokenizers = {model["tokenizer_sha256"] for model in compared.models}
@@ -216,7 +236,7 @@ class CorpusFit:
 def scaling_laws(
     corpus: str,
     models: list[dict],
-    measure: Callable[[dict], tuple[Measured, Measured | None]],
+    measure: Callable[[dict], OfModel],
     texts: Texts,
     random: pd.DataFrame,
     spectra: Spectra,
@@ -234,8 +254,9 @@ def scaling_laws(
         `infogeo.sources.replicates`), train_tokens (int or None), dtype, tokenizer_sha256 of every
         model; run and step of those that belong to one.
     measure : callable
-        Given a model, what was measured of it at the settings' depths and of its twins, or None: a
-        model may lack twins; its laws then say so. Called once for each, family by family.
+        Given a model, what was measured of it at the settings' depths, of its twins, and of texts
+        with shuffled words: a model may lack these; its laws then say so. Called once for
+        each, family by family.
     texts : Texts
         Those to which it adds the texts.
     random : pandas.DataFrame

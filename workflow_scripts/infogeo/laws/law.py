@@ -15,6 +15,7 @@ CONTROLS = {
     "width": "width law",
     "random": "random vectors",
     "untrained": "untrained twins",
+    "reading": "better reading",
     "depth": "fixed width",
 }
 
@@ -30,12 +31,15 @@ class Curve(NamedTuple):
     names : list of str
         Of the points' models.
     nulls : dict
-        width, random, untrained, those that apply → two arrays: ln of the control (points,), NaN
-        where it was not measured; what resampling the texts does to it (draws, points) or None.
+        width, random, untrained, reading, those that apply → two arrays: ln of the control
+        (points,), NaN where it was not measured; what resampling the texts does to it (draws,
+        points) or None.
     shifts : (draws, points) array or None
         What resampling the texts does to y.
     shifts_df : float
         Text clusters − 1.
+    reasons : dict
+        Name of a control → why it is NaN, where that is not for want of a measurement.
     """
 
     x: np.ndarray
@@ -45,6 +49,7 @@ class Curve(NamedTuple):
     nulls: dict[str, tuple]
     shifts: np.ndarray | None = None
     shifts_df: float = np.inf
+    reasons: dict | None = None
 
 
 def judge(curve: Curve, reason: str, *, draws: int, seed: int) -> tuple[dict, dict, list[str]]:
@@ -73,12 +78,12 @@ def judge(curve: Curve, reason: str, *, draws: int, seed: int) -> tuple[dict, di
     raw = no_slope(reason) if reason else regression.slope(regression.design(x), y, *texts)
     slopes: dict[str, Slope] = {}
     if not reason:
-        slopes = {name: excess(curve, *null) for name, null in curve.nulls.items()}
+        slopes = {name: excess(curve, name) for name in curve.nulls}
         fixed = regression.fixed_width(x, y, widths, *texts)
         if fixed is not None:
             slopes["depth"] = fixed
     out = {"widths": len(np.unique(widths))} | columns("exponent", raw)
-    for name in ("width", "random", "untrained"):
+    for name in ("width", "random", "untrained", "reading"):
         out |= columns(f"excess_{name}", slopes.get(name, no_slope()))
     out |= columns("depth_exponent", slopes.get("depth", no_slope()))
     out["controls_applied"] = ", ".join(CONTROLS[name] for name in slopes)
@@ -94,10 +99,11 @@ def judge(curve: Curve, reason: str, *, draws: int, seed: int) -> tuple[dict, di
     return out, band, problems
 
 
-def excess(curve: Curve, null, null_shifts) -> Slope:
+def excess(curve: Curve, control: str) -> Slope:
     """The slope of ln(y / control) on ln N."""
+    null, null_shifts = curve.nulls[control]
     if not np.isfinite(null).all():
-        return no_slope("not measured for every model")
+        return no_slope((curve.reasons or {}).get(control) or "not measured for every model")
     gap, shifts = curve.y - null, curve.shifts
     if np.ptp(gap) < 1e-12:  # the metric is its control, up to rounding
         return Slope(0.0, 0.0, 0.0, 1.0)

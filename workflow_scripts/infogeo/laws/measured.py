@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -110,6 +111,14 @@ class Measured:
         return np.pad(values, [(0, 0), (0, missing)], constant_values=np.nan) if missing else values
 
 
+class OfModel(NamedTuple):
+    """What was measured of a model on a corpus, of its twins, and of texts with shuffled words."""
+
+    trained: Measured
+    untrained: Measured | None = None
+    shuffled: Measured | None = None
+
+
 def _pieces(frame: pd.DataFrame, texts: Texts, ranks: list[dict]):
     """Yield (key, draw, positions, values) of what a table holds; outside scope text position 0.
 
@@ -147,15 +156,14 @@ PROFILE_COLUMNS = [
     "run", "step", "train_tokens", "replicate",
     "scope", "layer", "relative_depth", "convention", "first", "n", "metric",
     "texts", "texts_not_finite", "y", "y_low", "y_high",
-    "untrained", "untrained_low", "untrained_high",
+    "untrained", "untrained_low", "untrained_high", "shuffled", "shuffled_low", "shuffled_high",
 ]  # fmt: skip
 
 
 def profile(
     corpus: str,
     model: dict,
-    trained: Measured,
-    untrained: Measured | None,
+    measured: OfModel,
     texts: Texts,
     *,
     draws: int,
@@ -169,8 +177,7 @@ def profile(
     model : dict
         slug, family, params_non_embedding, params_total, width, final_width, layers; run, step,
         train_tokens and replicate, where known.
-    trained, untrained : Measured
-        Of the model, and of its twins if it has any.
+    measured : OfModel
     texts : Texts
     draws, seed : int
         Of the bootstrap over text clusters.
@@ -179,7 +186,8 @@ def profile(
     -------
     pandas.DataFrame
         PROFILE_COLUMNS. y with its 95 % percentile interval; untrained: the mean, the least and
-        the largest draw of the twins. Rows of metric diff_effective_rank are
+        the largest draw of the twins; shuffled: as y, of those of the texts that are long enough
+        with their words in random order too. Rows of metric diff_effective_rank are
         exp(mean H untrained) − exp(mean H trained) (Wei, Tan et al. 2024, 2401.17139).
     """
     fixed = {
@@ -189,20 +197,27 @@ def profile(
         "train_tokens": model.get("train_tokens"),
         "replicate": replicate_name(model.get("replicate")),
     }  # fmt: skip
-    means = _means(model["layers"], trained, untrained, np.array(texts.sources), draws, seed)
+    means = _means(model["layers"], OfModel(*measured), np.array(texts.sources), draws, seed)
     rows = [fixed | row | {"width": width_at(row["layer"], model)} for row in means]
     return pd.DataFrame(rows, columns=PROFILE_COLUMNS).astype(
         {"step": "Int64", "train_tokens": "Int64"}
     )
 
 
-def _means(layers: int, measured: Measured, twin: Measured | None, sources, draws, seed):
+def _means(layers: int, measured: OfModel, sources, draws, seed):
     """The rows of one model."""
     weights: dict[bytes, np.ndarray] = {}
-    for key in measured.row:
+
+    def resamples(used):
+        if used.tobytes() not in weights:
+            resampled = resampling.text_weights(sources[used], draws=draws, seed=seed)
+            weights[used.tobytes()] = resampled
+        return weights[used.tobytes()]
+
+    for key in measured.trained.row:
         scope, layer, convention, first, n, metric = key
-        values = measured.get(key, len(sources))[0]  # (texts,)
-        twins = twin.get(key, len(sources)) if twin else None  # (draws, texts)
+        values, twins, shuffled = (of and of.get(key, len(sources)) for of in measured)
+        values = values[0]  # (texts,); of twins (draws, texts)
         used = np.flatnonzero(np.isfinite(values))
         row = {
             "scope": scope, "layer": layer, "relative_depth": relative_depth(layer, layers),
@@ -211,15 +226,25 @@ def _means(layers: int, measured: Measured, twin: Measured | None, sources, draw
         }  # fmt: skip
         values = values[used]
         twins = None if twins is None else twins[:, used]
-        W = None
-        if scope == "text" and len(used):
-            if used.tobytes() not in weights:
-                resampled = resampling.text_weights(sources[used], draws=draws, seed=seed)
-                weights[used.tobytes()] = resampled
-            W = weights[used.tobytes()]
+        W = resamples(used) if scope == "text" and len(used) else None
+        row |= _of_shuffled(shuffled, used, resamples)
         yield row | _summary(values, twins, W)
         if metric == "entropy" and twins is not None and len(used):
+            row = {name: value for name, value in row.items() if "shuffled" not in name}
             yield row | {"metric": "diff_effective_rank"} | _difference(values, twins, W)
+
+
+def _of_shuffled(shuffled, used, resamples) -> dict:
+    """Mean and interval of the texts `used`, as far as they have a value with shuffled words."""
+    names = ("shuffled", "shuffled_low", "shuffled_high")
+    if shuffled is None:
+        return {}
+    both = used[np.isfinite(shuffled[0, used])]
+    if not len(both):
+        return {}
+    values = shuffled[0, both]
+    ends = resampling.percentiles(resamples(both) @ values)
+    return dict(zip(names, (values.mean(), *ends), strict=True))
 
 
 def _summary(values, twins, weights) -> dict:

@@ -14,10 +14,11 @@ from infogeo.sources import cards, foreign, ladder_members, twin_groups
 from infogeo.sources.model_directory import GGUF, REPOSITORY, repository_hint, validate_directory
 from infogeo.sources.text_files import text_paths
 
-# Names in results/ that a slug would collide with: {corpus}.train.parquet, {model}.untrained-0.h5.
-RESERVED = {"models": r".*(\.untrained)", "corpora": r".*(\.train)$"}
+# Names in results/ that a slug would collide with: {corpus}.train.parquet, {model}.untrained-0.h5,
+# {model}.shuffled.h5.
+RESERVED = {"models": r".*(\.untrained|\.shuffled)", "corpora": r".*(\.train)$"}
 # Slugs of models in paths, as a regular expression: what comes before a reserved name.
-SLUG = r"[A-Za-z0-9](?:[A-Za-z0-9_@-]|\.(?!untrained))*"
+SLUG = r"[A-Za-z0-9](?:[A-Za-z0-9_@-]|\.(?!untrained|shuffled))*"
 # Files of texts, by the ends of their names: tables, and an object a line.
 TEXT_FILES = re.compile(r".*\.(parquet|jsonl|json|jsonl\.gz|json\.gz)", re.IGNORECASE)
 

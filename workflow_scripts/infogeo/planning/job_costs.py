@@ -83,11 +83,7 @@ class Job:
         return costs.memory_bytes(self.model, states, tokens, self.layers, self.dtype)
 
     def running_twins(self) -> float:
-        """The same of its twins, which are drawn in float32 before they have the model's dtypes.
-
-        Both are held then: 4.1 bytes a parameter measured in float32, 6.1 in bfloat16 (of 271
-        million).
-        """
+        """The same of its twins, drawn in float32 (4.1 bytes a parameter, 6.1 of bfloat16)."""
         drawn = 0 if self.dtype == "float32" else costs.ITEM_BYTES["float32"]
         return self.running() + drawn * self.model["params_total"]
 
@@ -150,6 +146,10 @@ class Job:
         """One twin after another."""
         memory = self.running_twins() + self.accumulators()
         return memory, self.draws * (self.both_passes() + self.gain_tables() + self.dimensions())
+
+    def shuffled_words(self):
+        share = min(1, len(self.config["scaling"]["depths"]) / self.layers)
+        return self.running(), self.passes(self.forward()) + share * self.spectra() / self.workers
 
     def distances(self, names, draws: int):
         """Bytes and seconds of so many distances between texts at each depth and of each draw."""

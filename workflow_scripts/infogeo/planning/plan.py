@@ -16,7 +16,7 @@ from infogeo.planning.demand import demand
 from infogeo.planning.job_costs import Job
 from infogeo.planning.known import describe_model, sampled_texts_of, texts_at_most
 from infogeo.planning.prospects import lacking_for_sentences
-from infogeo.sources import cards, ladder_members
+from infogeo.sources import cards, ladder_members, runs
 
 # Work of which the hours are planned, and the rule that does it where hidden states are stored.
 WORKS = {
@@ -24,6 +24,7 @@ WORKS = {
     "spectra": "compute_spectra",
     "gains": "information_gain",
     "dimensions": "intrinsic_dimension",
+    "shuffled": "shuffled_words",
     "twins": "untrained_twins",
     "ablation": "token_ablation",
     "entropy": "compute_entropy",
@@ -135,6 +136,10 @@ def rows(models, corpora, config: dict, results, expected_models, expected_corpo
         With the keys of `COLUMNS`; None where something is not known.
     """
     results = Path(results)
+    read_again = {row["slug"] for row in runs.last_of_runs(models)}  # with shuffled words
+    if not config["controls"]["shuffled"]:
+        read_again = set()
+    absent = [_absent(row, row["slug"] in read_again) for row in models]
     known = [
         _known_model(row, config, results, fingerprint)
         for row, fingerprint in zip(models, expected_models, strict=True)
@@ -144,9 +149,9 @@ def rows(models, corpora, config: dict, results, expected_models, expected_corpo
             {
                 work: demand(rule, row, corpus, config, results, fingerprint)
                 for work, rule in rules_of(config).items()
-                if (work != "training" or _trained(row)) and work not in _absent(row)
+                if (work != "training" or _trained(row)) and work not in works
             }
-            for row, fingerprint in zip(models, expected_models, strict=True)
+            for row, fingerprint, works in zip(models, expected_models, absent, strict=True)
         ]
         for corpus in corpora
     ]
@@ -155,10 +160,11 @@ def rows(models, corpora, config: dict, results, expected_models, expected_corpo
         for row, fingerprint in zip(corpora, expected_corpora, strict=True)
     ]
     return [
-        _row(row, model, corpus, texts, config, demands, sampled_texts_of(results, corpus["slug"]))
+        _row(row, model, corpus, texts, config, demands,
+             sampled_texts_of(results, corpus["slug"]), works)
         for corpus, texts, by_model in zip(corpora, fetched, asked, strict=True)
-        for row, model, demands in zip(models, known, by_model, strict=True)
-    ]
+        for row, model, demands, works in zip(models, known, by_model, absent, strict=True)
+    ]  # fmt: skip
 
 
 def _known_model(row, config, results, fingerprint) -> dict:
@@ -187,22 +193,24 @@ def _trained(row: dict) -> bool:
     return row["source"] == "ladder" and not row["checkpoint_of"]
 
 
-def _absent(row: dict) -> tuple[str, ...]:
-    """Works that a model has no job of."""
+def _absent(row: dict, read_again: bool) -> tuple[str, ...]:
+    """Works that a model has no job of; `read_again`: whether it reads shuffled words too."""
     absent = {work for work, study in OF_STUDY.items() if study not in row["studies"]}
     if not cards.has_model(row):
-        absent |= {"dump", "gains", "twins", "ablation"}
+        absent |= {"dump", "gains", "twins", "ablation", "shuffled"}
     elif row["architecture"] != row["slug"]:
         absent.add("twins")
     if cards.is_encoder(row):
         absent |= {"gains", "ablation"}
+    if not read_again:
+        absent.add("shuffled")
     return tuple(work for work in WORKS if work in absent)
 
 
-def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
+def _row(row, model, corpus, texts, config, asked, sampled: int, absent) -> dict:
     own_passes = cards.is_encoder(row)
     texts, tokens, how = count_tokens(texts, model["directory"], config["spectra"]["n"], own_passes)
-    rules = {work: rule for work, rule in rules_of(config).items() if work not in _absent(row)}
+    rules = {work: rule for work, rule in rules_of(config).items() if work not in absent}
     training = ladder_members.settings(row, config) if _trained(row) else None
     judged = not lacking_for_sentences([corpus], config)[corpus["slug"]]
     judged = judged and "sentences" in row["studies"]
@@ -221,7 +229,7 @@ def _row(row, model, corpus, texts, config, asked, sampled: int) -> dict:
         hours = {work: getattr(job, rules[work])()[1] / 3600 for work in known}
         if "twins" in rules and "entropy" in hours:
             hours["entropy"] += job.untrained_entropy()[1] / 3600
-        hours |= dict.fromkeys(_absent(row), 0.0)
+        hours |= dict.fromkeys(absent, 0.0)
         if tokens is not None:
             forward = job.forward() if cards.has_model(row) else 0
             kind = cards.stored_dtype(model, row["dtype"], config["states"]["dtype"])

@@ -20,8 +20,6 @@ from infogeo.states import shards
 from infogeo.states.shard_results import (
     gains,
     no_gains,
-    shard_stores,
-    token_arrays,
     write_dimensions,
     write_spectra,
 )
@@ -172,7 +170,7 @@ def assemble(task: Assembly) -> None:
     attrs = {"fingerprint": task.fingerprints["states"], **task.attrs}
     description = shards.store_description(corpus, encoded, attrs)
     named = description["doc_ids"], description["sources"]
-    arrays = token_arrays(measured)
+    arrays = shards.token_arrays(measured)
     write_spectra(
         measured, task.notes, *named, arrays, outputs["spectra"], task.fingerprints["spectra"]
     )
@@ -210,7 +208,7 @@ def assemble(task: Assembly) -> None:
 def _write_store(task: MeasureTask, output, description, arrays) -> None:
     """The reduced store, read back before it takes its name."""
     gathered, row = Gathered(), 0
-    first = next(shard_stores(task))
+    first = next(shards.shard_stores(task))
     post_norm = [layer for layer, post in first.post_norm.items() if post]
     with replacing(output) as temporary:
         with create_store(
@@ -222,7 +220,7 @@ def _write_store(task: MeasureTask, output, description, arrays) -> None:
             **description,
         ) as target:
             target.write_tokens(0, **arrays)
-            for store in shard_stores(task):
+            for store in shards.shard_stores(task):
                 for layer in task.stored_layers:
                     target.write_hidden(layer, row, store.read_stored(layer, 0, store.state_rows))
                 row += store.state_rows

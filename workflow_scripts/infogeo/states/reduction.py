@@ -26,6 +26,7 @@ from infogeo.geometry.layer_gains import Checks, LayerGains
 from infogeo.geometry.metrics import regularisers
 from infogeo.geometry.rows import unit_norm
 from infogeo.geometry.spectra import Spectrum
+from infogeo.states.shard_spectra import longest_prefix, name_of, save_text_spectra
 
 
 @dataclass(frozen=True)
@@ -58,21 +59,15 @@ class Reduction:
 
     def save(self, group: h5py.Group) -> None:
         """Write everything into an HDF5 group, with checksums."""
-        for key, spectrum in self.spectra.items():
-            part = group.create_group(f"spectra/{_name(key)}")
-            hdf5.put_checked(part, "eigenvalues", spectrum.eigenvalues)
-            hdf5.put_checked(part, "zero_rows", spectrum.zero_rows)
-        for key, norms in self.row_norms.items():
-            for name, values in norms.items():
-                hdf5.put_checked(group, f"row_norms/{_name(key)}/{name}", values)
+        save_text_spectra(group, self.spectra, self.row_norms)
         for key, both in self.sums.items():
-            hdf5.put_checked(group, f"sums/{_name(key)}", both)
+            hdf5.put_checked(group, f"sums/{name_of(key)}", both)
         hdf5.put_checked(group, "pivots", self.pivots)
         hdf5.put_checked(group, "norms", self.norms)
         # JSON gives back every float64 as it was.
         hdf5.put_checked(group, "checks", np.frombuffer(json.dumps(self.checks).encode(), np.uint8))
         for key, chosen in self.rows.items():
-            hdf5.put_checked(group, f"rows/{_name(key)}", chosen)
+            hdf5.put_checked(group, f"rows/{name_of(key)}", chosen)
 
 
 class Reducer:
@@ -177,54 +172,12 @@ class Reducer:
         )
 
 
-def _name(key: tuple) -> str:
-    """The key of a spectrum, of norms, of a sum or of rows as a name in a file."""
-    return "-".join(map(str, key))
-
-
-def longest_prefix(prefixes: list[int], length: int) -> int:
-    """The largest of the rising n for which a text is long enough."""
-    return max(n for n in prefixes if n <= length)
-
-
-def text_spectra(groups: Iterable[h5py.Group], texts: dict[int, np.ndarray], width: int):
-    """Spectra and norms of all texts at a layer, from what `Reduction.save` wrote of each shard.
-
-    Parameters
-    ----------
-    groups : iterable of h5py.Group
-        In the order of the shards.
-    texts : dict of int to ndarray of int
-        For each n the indices of all texts.
-    width : int
-
-    Returns
-    -------
-    TextSpectra
-    """
-    whole = TextSpectra(texts, width)
-    filled = dict.fromkeys(texts, 0)
-    for group in groups:
-        before = dict(filled)
-        for key, spectrum in whole.spectra.items():
-            part, start = group[f"spectra/{_name(key)}"], before[key[-1]]
-            rows = slice(start, start + len(part["zero_rows"]))
-            spectrum.eigenvalues[rows] = part["eigenvalues"][:]
-            spectrum.zero_rows[rows] = part["zero_rows"][:]
-            filled[key[-1]] = rows.stop
-        for key, norms in whole.norms.items():
-            rows = slice(before[key[-1]], filled[key[-1]])
-            for name, values in norms.items():
-                values[rows] = group[f"row_norms/{_name(key)}/{name}"][:]
-    return whole
-
-
 def sums(groups: Iterable[h5py.Group], prefixes, width: int) -> Sums:
     """Sums over all texts at a layer, likewise."""
     total = Sums(prefixes, width)
     for group in groups:
         for key in total.sums:
-            total.merge(key, group[f"sums/{_name(key)}"][:])
+            total.merge(key, group[f"sums/{name_of(key)}"][:])
     return total
 
 
@@ -254,7 +207,7 @@ def chosen_rows(groups: Iterable[h5py.Group], choice: RowChoice) -> dict:
     parts = {key: [] for key in choice.texts}
     for group in groups:
         for key, of_shards in parts.items():
-            of_shards.append(group[f"rows/{_name(key)}"][:])
+            of_shards.append(group[f"rows/{name_of(key)}"][:])
     return {
         key: np.concatenate([part for part in of_shards if len(part)] or of_shards[:1])
         for key, of_shards in parts.items()

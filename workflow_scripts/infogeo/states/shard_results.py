@@ -1,7 +1,6 @@
 """What two passes over a corpus have left in shards and notes, as results of the whole corpus."""
 
 import h5py
-import numpy as np
 import pandas as pd
 
 from infogeo.files.artefacts import write_table
@@ -12,26 +11,9 @@ from infogeo.geometry.spectra_file import Tokens, write_spectra_file
 from infogeo.jobs.threads import side_by_side
 from infogeo.sources.cards import NO_PREDICTION
 from infogeo.states import reduction, shards
-from infogeo.states.layout import TOKEN_ARRAYS
 from infogeo.states.reduction import LayerCorpus
+from infogeo.states.shard_spectra import text_spectra
 from infogeo.states.two_passes import MeasureTask
-from infogeo.states.work import shard_path
-
-
-def shard_stores(task: MeasureTask):
-    """The shards (HiddenStates), one after another."""
-    for index in task.shards:
-        with shards.open_shard(shard_path(task.folder, index), task.key) as store:
-            yield store
-
-
-def token_arrays(task: MeasureTask) -> dict:
-    """The arrays of `layout.TOKEN_ARRAYS` of all shards."""
-    parts = {name: [] for name in TOKEN_ARRAYS}
-    for store in shard_stores(task):
-        for name, values in parts.items():
-            values.append(getattr(store, name)())
-    return {name: np.concatenate(values) for name, values in parts.items()}
 
 
 def gains(task: MeasureTask, layer: str):
@@ -85,7 +67,7 @@ def write_spectra(task: MeasureTask, notes, doc_ids, sources, arrays, path, fing
     def layers():
         for layer, corpus in zip(task.layers, corpora, strict=True):
             width = task.widths[layer]
-            texts = reduction.text_spectra(task.reductions(layer), documents.texts, width)
+            texts = text_spectra(task.reductions(layer), documents.texts, width)
             yield assembled(layer, width, texts.spectra, texts.norms, corpus)
 
     write_spectra_file(path, documents, Tokens(encoded.offsets, **scores), layers(), fingerprint)

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 
+import h5py
 import numpy as np
 import torch
 
@@ -20,16 +21,17 @@ from infogeo.files import hdf5
 from infogeo.files.artefacts import read_table, replacing, sha256_file
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import digest
-from infogeo.geometry.depths import choose_layers
+from infogeo.geometry.depths import choose_layers, layers_at
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sources import cards
 from infogeo.states import attention, batches
-from infogeo.states.layout import STORED
+from infogeo.states.layout import STORED, TOKEN_ARRAYS
 from infogeo.states.model import check_texts
 from infogeo.states.probe import dtype_name
 from infogeo.states.store import AGAIN, open_store
 from infogeo.states.store_writer import create_store
 from infogeo.states.tokens import Encoded, encode, load_tokenizer
+from infogeo.states.word_order import shuffled_texts
 from infogeo.states.work import (
     Launch,
     ModelRun,
@@ -123,6 +125,8 @@ def begin(
     expected=(None, None),
     twin: int | None = None,
     like: CorpusWork | None = None,
+    shuffled: bool = False,
+    at_depths: tuple[list[str], float] | None = None,
     **launched,
 ) -> CorpusWork:
     """Read a model's card and a corpus, claim their folder, and cut the texts into shards.
@@ -156,6 +160,10 @@ def begin(
         The draw of the untrained twin that takes the model's place; see `loading.twin`.
     like : CorpusWork, optional
         Work on the same texts, cut in the same way, which then need not be tokenised again.
+    shuffled : bool
+        Whether the texts have their words in random order; see `word_order`.
+    at_depths : (list of str, float), optional
+        Of these layers only those at some relative depths, and how far one may be from its depth.
     **launched
         See `work.Launch`.
 
@@ -170,20 +178,22 @@ def begin(
     corpus = read_table(corpus_path, expected[1])
     if cards.is_encoder(card):
         attention_texts = 0  # nothing is predicted from its last token
-    chosen = tuple(choose_layers(layers, card["layers"]))
+    chosen = _chosen_layers(layers, card["layers"], at_depths)
     attrs = _origin(card, corpus_path, seed)
     draw = None if twin is None else (twin, seed)
     model = ModelRun.of(card, trust_remote_code, dtype, launched, draw)
     # Whatever could change a byte of a shard is in its key.
     stored = cards.stored_dtype(card, dtype, states_dtype)
     cut = [n, shard_tokens, attention_texts, batch_tokens, chosen, stored]
+    cut += ["shuffled"] * shuffled
     key = digest([determined_by, cut, attrs, vars(model), card["files"]])
     work = Work(kind, key, card["slug"], launched)
     most = min(shard_tokens, SHARD_BYTES // _bytes_per_token(card, chosen, stored))
     if like is not None and not (plan := work.folder / PLAN).exists():
         with replacing(plan) as temporary:
             shutil.copyfile(like.work.folder / PLAN, temporary)
-    encoded, shards = _planned(work.folder, card, corpus, n, most, trust_remote_code)
+    word_seed = seed if shuffled else None
+    encoded, shards = _planned(work.folder, card, corpus, n, most, trust_remote_code, word_seed)
     whole = np.flatnonzero(encoded.lengths == max(n))
     task = PassesTask(
         folder=str(work.folder),
@@ -197,6 +207,16 @@ def begin(
     sizes = [tokens_in(encoded, shard) for shard in shards]
     files = ShardFiles(work.folder, sizes, "tokens", "h5", partial(is_whole, key=key))
     return CorpusWork(card, corpus, encoded, n, seed, attrs, task, files, work)
+
+
+def _chosen_layers(layers, depth: int, at_depths) -> tuple[str, ...]:
+    """The layers of a model of `depth` blocks that are kept."""
+    chosen = choose_layers(layers, depth)
+    if at_depths is not None:
+        depths, tolerance = at_depths
+        compared = set(layers_at(depths, depth, chosen, tolerance).values())
+        chosen = [layer for layer in chosen if layer in compared]
+    return tuple(chosen)
 
 
 def _origin(card: dict, corpus_path, seed: int) -> dict:
@@ -215,12 +235,15 @@ def _origin(card: dict, corpus_path, seed: int) -> dict:
     }
 
 
-def _planned(folder, card, corpus, n, most_tokens: int, trust_remote_code: bool):
+def _planned(folder, card, corpus, n, most_tokens: int, trust_remote_code: bool, word_seed=None):
     """The texts as tokens and the shards: made once, and then left for the workers."""
     path = folder / PLAN
     if not path.exists():
         tokenizer = load_tokenizer(card["directory"], trust_remote_code)
-        encoded = encode(tokenizer, corpus["text"], max(n), min(n), "spectra.n")
+        texts = corpus["text"]
+        if word_seed is not None:
+            texts = shuffled_texts(tokenizer, texts, corpus["doc_id"], n, word_seed)
+        encoded = encode(tokenizer, texts, max(n), min(n), "spectra.n")
         if cards.is_encoder(card):  # the start of a longer pass is no shorter text to it
             encoded = encoded.cut_to_each(n)
         shards = batches.plan_blocks(encoded.lengths, most_tokens)
@@ -417,6 +440,30 @@ def shard_store(task: PassesTask, passed: Passed, widths: dict, **placed):
 
 
 # ---------------------------------------------------------------- one store of all shards
+def shard_stores(task: PassesTask):
+    """The shards (HiddenStates), one after another."""
+    for index in task.shards:
+        with open_shard(shard_path(task.folder, index), task.key) as store:
+            yield store
+
+
+def token_arrays(task: PassesTask) -> dict:
+    """The arrays of `layout.TOKEN_ARRAYS` of all shards."""
+    parts = {name: [] for name in TOKEN_ARRAYS}
+    for store in shard_stores(task):
+        for name, values in parts.items():
+            values.append(getattr(store, name)())
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def shard_groups(task: PassesTask, layer: str) -> Iterator[h5py.Group]:
+    """What is kept of a layer in each shard of a task, one after another."""
+    for index in task.shards:
+        path = shard_path(task.folder, index)
+        with h5py.File(path, "r", locking=False) as file:
+            yield file[f"reductions/{layer}"]
+
+
 def store_description(corpus, encoded: Encoded, attrs: dict) -> dict:
     """What `create_store` takes to describe the texts of a corpus (a DataFrame), all of them."""
     texts = corpus.iloc[encoded.corpus_rows]

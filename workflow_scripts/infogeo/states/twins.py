@@ -20,7 +20,6 @@ from infogeo.states import shards
 from infogeo.states.shard_results import (
     gains,
     no_gains,
-    token_arrays,
     write_dimensions,
     write_spectra,
 )
@@ -152,7 +151,7 @@ def assemble(task: Assembly) -> None:
     encoded = shards.read_plan(measured.folder)[0]
     corpus = read_table(task.corpus, columns=["doc_id", "source"]).iloc[encoded.corpus_rows]
     named = list(corpus["doc_id"]), list(corpus["source"])
-    arrays = token_arrays(measured)
+    arrays = shards.token_arrays(measured)
     write_spectra(measured, task.notes, *named, arrays, task.outputs[0], task.fingerprint)
 
     write_dimensions(

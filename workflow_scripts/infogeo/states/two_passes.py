@@ -27,7 +27,7 @@ from infogeo.states import reduction, shards
 from infogeo.states.layout import STORED, TOKEN_ARRAYS
 from infogeo.states.reduction import LayerCorpus, Reducer
 from infogeo.states.shards import CorpusWork, Passed, PassesTask
-from infogeo.states.work import require_disk, shard_path
+from infogeo.states.work import require_disk
 
 CHECKPOINT_SECONDS = 300  # between the notes of a worker in the second pass
 
@@ -82,10 +82,7 @@ class MeasureTask(PassesTask):
 
     def reductions(self, layer: str) -> Iterator[h5py.Group]:
         """What the first pass left of each shard of this task at a layer, one after another."""
-        for index in self.shards:
-            path = shard_path(self.folder, index)
-            with h5py.File(path, "r", locking=False) as file:
-                yield file[f"reductions/{layer}"]
+        return shards.shard_groups(self, layer)
 
 
 def measure_task(
