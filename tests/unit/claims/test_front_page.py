@@ -35,7 +35,8 @@ def claims() -> pd.DataFrame:
 def profiles() -> pd.DataFrame:
     rows = [
         {"corpus": corpus, "family": "{{f}} & <g>", "model": f"m{width}", "N": 100.0 * width,
-         "width": width, "layers": 2, "scope": "text", "n": n, "texts": 400 if n == 128 else 410}
+         "width": width, "layers": 2, "scope": "text", "n": n, "texts": 400 if n == 128 else 410,
+         "run": ""}
         for corpus in ("c", "e") for width in (16, 32) for n in (32, 128)
     ]  # fmt: skip
     return pd.DataFrame(rows)
@@ -61,6 +62,14 @@ def test_the_page_says_how_many_models_texts_and_tokens_were_measured(page):
     row = page.partition("on c</td>")[2].partition("</tr>")[0]
     assert "2 models" in row and "N = 1.6k – 3.2k, width 16 – 32, 2 layers" in row
     assert "400 texts of 128 tokens: 51,200 tokens a model" in row
+
+
+def test_steps_of_a_run_are_one_model(figures):
+    rows = profiles()
+    steps = rows[rows["model"] == "m32"].assign(run="r", model="m32@1")
+    rows = pd.concat([rows.assign(run=["r" if m == "m32" else "" for m in rows["model"]]), steps])
+    source = front_page.text(rows, claims(), [], figures, "")
+    assert "2 models, and 1 earlier step of them" in source
 
 
 def test_the_page_has_own_claims_with_verdicts_in_words_and_names_as_they_are(page):

@@ -85,6 +85,13 @@ def _range(values, written=str) -> str:
     return " – ".join(dict.fromkeys(ends))
 
 
+def _models(run: pd.Series) -> str:
+    """How many models there are, and at how many earlier steps of their runs; run: that of each."""
+    earlier = int(run[run != ""].duplicated().sum())
+    models = counted(len(run) - earlier, "model")
+    return f"{models}, and {counted(earlier, 'earlier step')} of them" if earlier else models
+
+
 def _measured(profiles: pd.DataFrame) -> str:
     """A row a family and corpus."""
     rows = []
@@ -94,7 +101,7 @@ def _measured(profiles: pd.DataFrame) -> str:
         texts = int(longest["texts"].max()) if len(longest) else 0
         rows.append([
             f"<b>{escape(family)}</b> on {escape(corpus)}",
-            counted(len(models), "model"),
+            _models(models["run"]),
             f"N = {_range(models['N'], count)}, width {_range(models['width'])}, "
             f"{_range(models['layers'])} "
             f"{'layer' if models['layers'].max() == 1 else 'layers'}",
