@@ -67,3 +67,10 @@ def test_few_or_large_matrices_and_those_without_numba_go_to_lapack(monkeypatch)
 
     monkeypatch.setattr(builtins, "__import__", without_numba)
     assert for_stacks(many, small) is np.linalg.eigvalsh
+
+
+def test_a_matrix_that_is_not_finite_ends_as_it_does_in_lapack():
+    matrices = grams(6, 6)
+    matrices[3, 2, 1] = np.nan
+    with pytest.raises(np.linalg.LinAlgError):
+        side_by_side(matrices)

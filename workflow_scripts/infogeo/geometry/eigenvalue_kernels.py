@@ -94,7 +94,7 @@ def tridiagonalise(a, h, row, band) -> None:
 
 
 @compiled()
-def diagonalise(band, top, rows) -> None:
+def diagonalise(band, top, rows) -> bool:
     """Eigenvalues of tridiagonal matrices by QL without roots (LAPACK's dsterf).
 
     Parameters
@@ -105,11 +105,16 @@ def diagonalise(band, top, rows) -> None:
         Room: how many eigenvalues of a matrix are there.
     rows : (6, LANES) array
         Room: shift, cosine, sine, γ and p of dsterf (squares of the former two), and `top`.
+
+    Returns
+    -------
+    bool
+        Whether every eigenvalue was reached, in at most as many sweeps as LAPACK allows.
     """
     n = len(band)
     for m in range(LANES):
         top[m] = 0
-    while True:
+    for _ in range(30 * n):
         least = n - 1
         for m in range(LANES):
             t = top[m]
@@ -128,7 +133,7 @@ def diagonalise(band, top, rows) -> None:
             rows[0, m], rows[1, m], rows[2, m] = shift, 1.0, 0.0
             rows[3, m], rows[4, m], rows[5, m] = gamma, gamma * gamma, t
         if least == n - 1:
-            return
+            return True
         for i in range(n - 2, least - 1, -1):
             place, inside = float(i), i < n - 2
             for m in range(LANES):  # without branches, so that the lanes stay together
@@ -156,3 +161,4 @@ def diagonalise(band, top, rows) -> None:
             if t < n - 1:
                 band[t, 1, m] = rows[2, m] * rows[4, m]
                 band[t, 0, m] = rows[0, m] + rows[3, m]
+    return False

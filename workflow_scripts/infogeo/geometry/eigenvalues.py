@@ -39,6 +39,11 @@ def side_by_side(matrices) -> np.ndarray:
     (k, n) float64 array
         Ascending; those of a matrix do not depend on the others.
 
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        Where an element is not finite.
+
     Notes
     -----
     The reduction and the QL of LAPACK, as exact: to a few ε of the largest. A matrix takes 6 µs at
@@ -57,7 +62,9 @@ def side_by_side(matrices) -> np.ndarray:
         some = matrices[start : start + lanes]
         kernels.fill(a, some)
         kernels.tridiagonalise(a, h, rows[:2], band)
-        kernels.diagonalise(band, top, rows)
-        ascending[start : start + len(some)] = band[:, 0, : len(some)].T
+        if kernels.diagonalise(band, top, rows):
+            ascending[start : start + len(some)] = band[:, 0, : len(some)].T
+        else:  # LAPACK says why, or does it another way
+            ascending[start : start + len(some)] = np.linalg.eigvalsh(some)
     ascending.sort(axis=-1)
     return ascending
