@@ -86,8 +86,8 @@ def of_layers(which_layer: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
         weakest = judged.loc[size.idxmax() if verdict == "contradicted" else size.idxmin()]
         twins = Estimate("untrained twins", weakest["untrained"])
         rests_on = (
-            f"{weakest['layers']} layers, {weakest['texts']:.0f} texts, {weakest['model']}, least of "
-            f"{len(judged)} of {len(models)} models with enough layers"
+            f"{weakest['layers']} layers, {weakest['texts']:.0f} texts, {weakest['model']}, least "
+            f"of {len(judged)} of {len(models)} models with enough layers"
         )
         rows.append(row_of(
             LAYER, about, "entropy centred", ends(weakest, "rho", "rank correlation with the AUC"),
