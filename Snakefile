@@ -59,6 +59,13 @@ include: f"{CHECKOUT}/rules/targets.smk"
 include: f"{CHECKOUT}/rules/corpora.smk"
 include: f"{CHECKOUT}/rules/models.smk"
 include: f"{CHECKOUT}/rules/{'hidden_states' if CONFIG['keep_hidden_states'] else 'measurement'}.smk"
+
+
+if TOGETHER:
+
+    include: f"{CHECKOUT}/rules/checkpoints.smk"
+
+
 include: f"{CHECKOUT}/rules/entropy.smk"
 include: f"{CHECKOUT}/rules/scaling.smk"
 include: f"{CHECKOUT}/rules/training.smk"
@@ -83,9 +90,12 @@ rule all:
 
 
 rule hidden_states:
-    """The hidden states of every model on every corpus."""
+    """The hidden states of every model on every corpus, but for those of which only spectra are kept."""
     input:
-        per_model_and_corpus("results/hidden_states/{corpus}/{model}.h5"),
+        per_model_and_corpus(
+            "results/hidden_states/{corpus}/{model}.h5",
+            models=[slug for slug in MODELS if slug not in OF_ROWS_TOGETHER],
+        ),
 
 
 rule entropy:

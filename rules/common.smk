@@ -30,6 +30,10 @@ except InfogeoError as error:
 RESULTS = workflow.modifier.path_modifier.replace_prefix("results/").rstrip("/")
 LADDERS = CONFIG["ladders"]
 CHECKPOINTS = [slug for slug, row in MODELS.items() if row["checkpoint_of"]]
+# Slugs at steps by the row that they come from, of rows whose steps one job measures; see checkpoints.smk.
+TOGETHER = training_rows.measured_together(list(MODELS.values()))
+OF_ROWS_TOGETHER = {slug for at_steps in TOGETHER.values() for slug in at_steps}
+STEPS_TOGETHER = next(([MODELS[slug]["step"] for slug in at] for at in TOGETHER.values()), [])
 LADDER_MODELS = [
     slug for slug, row in MODELS.items() if row["source"] == "ladder" and slug not in CHECKPOINTS
 ]

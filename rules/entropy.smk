@@ -117,7 +117,7 @@ ENTROPY = recipe(
     lambdas=CONFIG["context"]["lambdas"],
     orders=CONFIG["entropy"]["orders"],
     expected=lambda w: [
-        SPECTRA.fingerprint(w),
+        fingerprint_of_spectra(w),
         fingerprint_of_model(w),
         *(
             (fingerprint_of_model(pair_of_twins(w)), TWINS.fingerprint(pair_of_twins(w)))

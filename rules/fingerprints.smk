@@ -45,6 +45,12 @@ def fingerprint_of_states(wildcards) -> str:
     return maker.fingerprint(wildcards)
 
 
+def fingerprint_of_spectra(wildcards) -> str:
+    """The fingerprint of the spectra of a model, whichever rule makes them."""
+    maker = OF_STEP if wildcards.model in OF_ROWS_TOGETHER else SPECTRA
+    return maker.fingerprint(wildcards)
+
+
 def fingerprints_of_models() -> list[str]:
     """The fingerprints of all models, in their order."""
     return [fingerprint_of_model(SimpleNamespace(model=model)) for model in MODELS]

@@ -6,9 +6,10 @@ def demand(rule: str, wildcards, threads: int) -> dict:
     """What the job of a rule of a model asks for, on a corpus if there is one; see demand.py."""
     from infogeo.planning.demand import demand  # here, since few jobs need it and it imports numpy
 
-    model = wildcards.model
+    at_steps = TOGETHER.get(wildcards.get("run"), ())
+    model = at_steps[0] if at_steps else wildcards.model
     corpus = CORPORA[wildcards.corpus] if "corpus" in wildcards.keys() else None
-    expected = fingerprint_of_model(wildcards)
+    expected = fingerprint_of_model(SimpleNamespace(model=model))
     return demand(rule, MODELS[model], corpus, CONFIG, RESULTS, expected, threads)
 
 

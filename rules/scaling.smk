@@ -26,7 +26,7 @@ LAWS = recipe(
     expected_untrained=[
         TWIN_ENTROPY.fingerprint(pair_of_twins(pair)) for pair in pairs(models=RUN_MODELS)
     ],
-    expected_spectra=[SPECTRA.fingerprint(pair) for pair in pairs()],
+    expected_spectra=[fingerprint_of_spectra(pair) for pair in pairs()],
     shuffled=SHUFFLED,
     expected_shuffled=[ENTROPY.fingerprint(pair) for pair in pairs(models=SHUFFLED)],
     expected_null=NULL.fingerprint(),

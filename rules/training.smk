@@ -24,7 +24,7 @@ PATHS = recipe(
     expected_untrained=[
         TWIN_ENTROPY.fingerprint(pair_of_twins(pair)) for pair in pairs(models=with_twins(AT_STEPS))
     ],
-    expected_spectra=[SPECTRA.fingerprint(pair) for pair in pairs(models=AT_STEPS)],
+    expected_spectra=[fingerprint_of_spectra(pair) for pair in pairs(models=AT_STEPS)],
     expected_null=NULL.fingerprint(),
 )
 

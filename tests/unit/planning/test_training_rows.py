@@ -110,3 +110,37 @@ def test_checkpoints_of_a_ladder_need_the_row_of_the_end():
     _, wrong = training_rows.with_ladder_runs(made, CONFIG)
     assert wrong == [(2, "step: of small/w8-d1-s0, but no row is its end, whose training keeps it; "
                       "add one with an empty step")]  # fmt: skip
+
+
+def of_ladder(name, steps, studies=("entropy",), family="f", dtype="float32"):
+    return [
+        {
+            "slug": f"{name}@{step}", "checkpoint_of": f"end-{name}", "studies": list(studies),
+            "step": step, "family": family, "dtype": dtype,
+        }
+        for step in steps
+    ]  # fmt: skip
+
+
+END = {"slug": "end", "checkpoint_of": "", "studies": ["entropy"], "step": 10, "family": "f",
+       "dtype": "float32"}  # fmt: skip
+
+
+def test_steps_of_a_ladder_are_measured_together_where_only_their_entropy_is_asked_for():
+    rows = [END, *of_ladder("a", (3, 1, 0)), *of_ladder("b", (3, 1, 0)), *of_ladder("c", (3, 0))]
+    rows += of_ladder("d", (3, 1, 0), studies=("entropy", "gain")) + of_ladder("e", (3,))
+    assert training_rows.measured_together(rows) == {
+        "a": ["a@3", "a@1", "a@0"], "b": ["b@3", "b@1", "b@0"],
+    }  # fmt: skip
+    assert training_rows.measured_together([END, *of_ladder("c", (3, 0))]) == {"c": ["c@3", "c@0"]}
+    assert training_rows.measured_together([END]) == {}
+
+
+def test_the_first_model_of_a_family_is_measured_alone_since_its_states_are_read():
+    rows = [END, *of_ladder("a", (3, 0), family="other"), *of_ladder("b", (3, 0))]
+    assert list(training_rows.measured_together(rows)) == ["b"]
+
+
+def test_rows_that_only_share_a_name_are_not_measured_together():
+    rows = [END, *of_ladder("a", (3,)), *of_ladder("a", (0,), dtype="bfloat16")]
+    assert training_rows.measured_together(rows) == {}

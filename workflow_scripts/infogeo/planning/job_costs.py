@@ -142,6 +142,11 @@ class Job:
         draws = self.config["scaling"]["draws"]
         return memory, self.both_passes() + self.gain_tables(draws) + self.dimensions(draws)
 
+    def measure_checkpoints(self):
+        """One step after another: a dump, and its spectra."""
+        (running, dumped), (needed, spectra) = self.dump_hidden_states(), self.compute_spectra()
+        return running + needed, self.training["checkpoints"] * (dumped + spectra)
+
     def untrained_twins(self):
         """One twin after another."""
         memory = self.running_twins() + self.accumulators()

@@ -4,6 +4,7 @@ The Snakefile imports this module, so it needs nothing beyond the standard libra
 """
 
 import re
+from collections import Counter
 from itertools import pairwise
 
 from infogeo.sources import ladder_members
@@ -145,6 +146,32 @@ def _of_ladder(row: dict, ladder: dict, of_run: bool) -> dict:
     step = ladder_members.last_step(ladder) if row["step"] is None else row["step"]
     seen = row | {"train_tokens": step * ladder["batch"] * ladder["context"]}
     return seen | {"run": row["run"] or row["where"], "step": step} if of_run else seen
+
+
+def measured_together(rows: list[dict]) -> dict[str, list[str]]:
+    """Rows of ladders whose steps one job measures: slug of the row → those of its models at steps.
+
+    These take part in the entropy study alone, at two steps or more. One rule has one list of
+    steps: that of most rows. The steps of others are measured one by one, as models of any source,
+    and so are rows with the first model of a family, whose states the theory reads.
+    """
+    firsts = {row["family"]: row["slug"] for row in reversed(rows)}
+    of_rows: dict[str, list[dict]] = {}
+    for row in rows:
+        name, _, step = row["slug"].rpartition("@")
+        if row["checkpoint_of"] and row["studies"] == ["entropy"] and step == str(row["step"]):
+            of_rows.setdefault(name, []).append(row)
+    lists = {
+        name: tuple(row["step"] for row in at_steps)
+        for name, at_steps in of_rows.items()
+        if len(at_steps) > 1
+        and len({(row["checkpoint_of"], row["dtype"]) for row in at_steps}) == 1
+        and not any(row["slug"] == firsts[row["family"]] for row in at_steps)
+    }
+    if not lists:
+        return {}
+    [(steps, _)] = Counter(lists.values()).most_common(1)
+    return {name: [row["slug"] for row in of_rows[name]] for name in lists if lists[name] == steps}
 
 
 def run_problems(rows: Numbered) -> Problems:
