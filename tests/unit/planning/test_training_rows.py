@@ -136,8 +136,8 @@ def test_steps_of_a_ladder_are_measured_together_where_only_their_entropy_is_ask
     assert training_rows.measured_together([END]) == {}
 
 
-def test_the_first_model_of_a_family_is_measured_alone_since_its_states_are_read():
-    rows = [END, *of_ladder("a", (3, 0), family="other"), *of_ladder("b", (3, 0))]
+def test_steps_of_a_family_that_has_nothing_else_are_measured_alone_since_states_are_read():
+    rows = [*of_ladder("a", (3, 0), family="other"), *of_ladder("b", (3, 0)), END]
     assert list(training_rows.measured_together(rows)) == ["b"]
 
 

@@ -153,9 +153,9 @@ def measured_together(rows: list[dict]) -> dict[str, list[str]]:
 
     These take part in the entropy study alone, at two steps or more. One rule has one list of
     steps: that of most rows. The steps of others are measured one by one, as models of any source,
-    and so are rows with the first model of a family, whose states the theory reads.
+    and so are those of a family that has nothing else: the theory reads states of each family.
     """
-    firsts = {row["family"]: row["slug"] for row in reversed(rows)}
+    families = {row["family"] for row in rows if not row["checkpoint_of"]}
     of_rows: dict[str, list[dict]] = {}
     for row in rows:
         name, _, step = row["slug"].rpartition("@")
@@ -165,8 +165,8 @@ def measured_together(rows: list[dict]) -> dict[str, list[str]]:
         name: tuple(row["step"] for row in at_steps)
         for name, at_steps in of_rows.items()
         if len(at_steps) > 1
-        and len({(row["checkpoint_of"], row["dtype"]) for row in at_steps}) == 1
-        and not any(row["slug"] == firsts[row["family"]] for row in at_steps)
+        and len({(row["checkpoint_of"], row["family"], row["dtype"]) for row in at_steps}) == 1
+        and at_steps[0]["family"] in families
     }
     if not lists:
         return {}
