@@ -143,12 +143,10 @@ class Job:
         return memory, self.both_passes() + self.gain_tables(draws) + self.dimensions(draws)
 
     def measure_checkpoints(self):
-        """One step after another: a dump, and its spectra."""
         (running, dumped), (needed, spectra) = self.dump_hidden_states(), self.compute_spectra()
         return running + needed, self.training["checkpoints"] * (dumped + spectra)
 
     def untrained_twins(self):
-        """One twin after another."""
         memory = self.running_twins() + self.accumulators()
         return memory, self.draws * (self.both_passes() + self.gain_tables() + self.dimensions())
 
@@ -177,8 +175,7 @@ class Job:
     def layer_similarity(self):
         """Rows of all layers in float64, three of a text; matrices of pairs of texts in float32.
 
-        These lie in memory twice while they are permuted. A permutation takes a nanosecond a pair
-        of texts and layer.
+        These lie in memory twice while permuted, a nanosecond a pair of texts and layer.
         """
         settings = self.config["similarity"]
         texts = min(self.texts, settings["texts"])
