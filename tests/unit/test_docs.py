@@ -42,6 +42,9 @@ def test_links_to_files_lead_somewhere(document):
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
+EMPTY = re.compile(r"\b(told|said|stands)\b|there is of")
+
+
 def sentences(text: str) -> list[str]:
     """Sentences and parts of them between colons and semicolons, outside blocks of code."""
     for pattern in (r"```.*?```", r"<!--.*?-->", r"\{%.*?%\}"):
@@ -64,8 +67,18 @@ def sentences(text: str) -> list[str]:
 def test_sentences_have_at_most_25_words_and_none_of_those_that_say_nothing(path):
     lines = sentences(path.read_text())
     long = {text: words for text in lines if (words := len(re.findall(r"\w\S*", text))) > 25}
-    empty = [text for text in lines if re.search(r"\b(told|said|stands)\b|there is of", text)]
+    empty = [text for text in lines if EMPTY.search(text)]
     assert (long, empty) == ({}, [])
+
+
+def test_no_source_uses_the_words_that_say_nothing():
+    sources = [
+        path
+        for folder, kind in (("workflow_scripts", "py"), ("rules", "smk"), ("config", "yaml"))
+        for path in (ROOT / folder).rglob(f"*.{kind}")
+    ]
+    assert len(sources) > 200
+    assert [path.name for path in sources if EMPTY.search(path.read_text())] == []
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.name)

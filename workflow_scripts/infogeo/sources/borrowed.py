@@ -95,15 +95,15 @@ class Shelf:
     @contextlib.contextmanager
     def read_by_this_process(self, card: dict, at_once: int):
         """Weights of a model that nobody removes: a place for them, without their files."""
-        since, told = time.monotonic(), False
+        since, reported = time.monotonic(), False
         while True:
             with self._locked("lock"):
                 if self._has_place(card, at_once, patient=time.monotonic() - since < WAIT_SECONDS):
                     reading = _lock(self._path(card["slug"], "reading"), fcntl.LOCK_SH)
                     break
-            if not told:
+            if not reported:
                 print(f"{card['slug']}: waits until weights of others are read", flush=True)
-                told = True
+                reported = True
             time.sleep(0.5)
         with reading:
             yield

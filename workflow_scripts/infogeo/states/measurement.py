@@ -1,8 +1,9 @@
 """Spectra, gains and a reduced store straight from forward passes: hidden states are not stored.
 
-After two passes over the texts of a corpus, in shards as a dump has them, everything is put
-together that a dump and the jobs that read it would have made of the same shards: bit for bit, but
-for the spectra of the corpus where several workers have summed them, each over its own shards.
+Two passes run over the texts of a corpus, in shards as a dump has them. Then everything is put
+together that a dump and the jobs that read it would have made of the same shards. It is equal bit
+for bit, but for the spectra of the corpus where several workers have summed them, each over its own
+shards.
 """
 
 from dataclasses import dataclass

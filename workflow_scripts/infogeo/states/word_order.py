@@ -1,7 +1,7 @@
 """Texts with their words in random order, which a model reads badly.
 
 Words are what white space separates. They change places; the white space stays where it is, and so
-does the number of bytes. Words move among those that stand within the same prefix of n tokens: each
+does the number of bytes. Words move among those within the same prefix of n tokens: each
 prefix then holds the words that it held before.
 """
 
