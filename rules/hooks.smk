@@ -5,7 +5,7 @@ from datetime import datetime
 
 import yaml
 
-from infogeo.jobs import ending, report_page, slurm
+from infogeo.jobs import ending, report_page, scheduling, slurm
 from infogeo.sources import borrowed
 
 REPORT = Path("results/report.html")
@@ -146,6 +146,7 @@ if workflow.is_main_process:
 
 
 onstart:
+    scheduling.look_again_only_when_limited(workflow.scheduler)
     check_partitions()
     check_weights_on_hub()
     note_readers()
