@@ -228,7 +228,7 @@ rule download_model:
 
 
 rule compare_weights:
-    """Stop where two models have the same weights, and write which weights each has."""
+    """Stop where two models have the same weights, or a run has two shapes; write which weights each has."""
     input:
         models=per_model("results/models/{model}/model.json"),
     output:
@@ -247,6 +247,7 @@ rule compare_weights:
     params:
         models=list(MODELS),
         same_as=[row["same_as"] for row in MODELS.values()],
+        architectures=[row["architecture"] for row in MODELS.values()],
         logic=logic("compare_weights"),
     script:
         "../workflow_scripts/compare_weights.py"

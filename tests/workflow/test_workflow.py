@@ -284,6 +284,27 @@ def test_a_seed_shares_the_twins_of_its_shape(checkout):
     assert checkout.planned() == expected
 
 
+def test_without_the_first_row_of_a_group_the_next_one_s_twins_are_measured_and_no_more(checkout):
+    checkout.edit("config/config.yaml", "seeds: [0]", "seeds: [0, 1]")
+    table, first = checkout.path("config/models.tsv"), "w16-d1\ttiny\tladder\ttiny/w16-d1-s0"
+    table.write_text(table.read_text() + "seed\ttiny\tladder\ttiny/w16-d1-s1\t\tfloat32\t\t\n")
+    # As if the seed had been measured: its files are those of the first row, which has its twins.
+    for path in sorted(checkout.path("results").rglob("*w16-d1*")):
+        if not path.name.startswith("w16-d1.untrained") and "figures" not in path.parts:
+            new = path.with_name(path.name.replace("w16-d1", "seed"))
+            subprocess.run(["cp", "-a", "--", str(path), str(new)], check=True)
+
+    def of_models():
+        return {job for job in checkout.planned() if " " in job}
+
+    assert of_models() == set()
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(row for row in rows if not row.startswith(first)))
+    # Trainings, dumps and spectra stay; gains of the twins are set against its likelihoods.
+    twins = ("untrained_twins", "untrained_entropy", "untrained_sentences")
+    assert of_models() == jobs(*twins, "compute_entropy", models=["seed"])
+
+
 def test_a_row_with_steps_is_a_model_a_step_of_which_each_has_four_jobs(unrun):
     unrun.edit("config/models.tsv", "trust_remote_code", "trust_remote_code\tsteps")
     with unrun.path("config/models.tsv").open("a") as table:

@@ -29,7 +29,8 @@ def job(folder, params, wildcards=None, resources=None) -> SimpleNamespace:
 
 def test_parameters_are_params_wildcards_and_threads(tmp_path):
     params = parameters(job(tmp_path, {"n": [8], "seed": 0}, {"corpus": "stories"}))
-    assert vars(params) == {"n": [8], "seed": 0, "corpus": "stories", "threads": 3}
+    stated = {"n": [8], "seed": 0, "corpus": "stories"}
+    assert vars(params) == stated | {"threads": 3, "checkpoints_at_once": 0}
 
 
 def test_where_a_job_runs_is_one_value_of_rules_with_a_placement(tmp_path):

@@ -20,7 +20,9 @@ def compared(folder, rows: dict, same_as: dict | None = None):
                 "commit": "", "files": files}  # fmt: skip
         cards.append(folder / f"{slug}.json")
         cards[-1].write_text(json.dumps(card))
-    params = SimpleNamespace(same_as=[(same_as or {}).get(slug, "") for slug in rows])
+    params = SimpleNamespace(
+        same_as=[(same_as or {}).get(slug, "") for slug in rows], architectures=list(rows)
+    )
     output = folder / "weights.csv"
     compare_weights.main(SimpleNamespace(models=cards), params, [output])
     return pd.read_csv(output, keep_default_na=False).set_index("model")

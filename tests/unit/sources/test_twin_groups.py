@@ -1,7 +1,11 @@
 """Which models share untrained twins, and whether they may."""
 
+import json
+from types import SimpleNamespace
+
 import pytest
 
+import compare_weights
 from infogeo.files.errors import InfogeoError
 from infogeo.sources import twin_groups
 
@@ -77,6 +81,23 @@ def test_a_row_at_the_end_changes_no_group():
 
 def test_cards_of_one_architecture_may_differ_in_what_says_nothing_about_it():
     twin_groups.require_same(card("a"), card("b", config={"torch_dtype": "float16"}))
+
+
+def test_all_steps_of_a_run_with_another_tokenizer_or_shape_are_named_at_once(tmp_path):
+    steps = [card("r@9"), card("r@4"), card("r@1", tokenizer_sha256="u"), card("other"),
+             card("r@0", config={"hidden_size": 16})]  # fmt: skip
+    paths = [tmp_path / f"{step['slug']}.json" for step in steps]
+    for step, path in zip(steps, paths, strict=True):
+        path.write_text(json.dumps(step))
+    of = ["r@9", "r@9", "r@9", "other", "r@9"]
+    params = SimpleNamespace(architectures=of, same_as=[""] * 5)
+    with pytest.raises(InfogeoError) as raised:
+        compare_weights.main(SimpleNamespace(models=paths), params, [tmp_path / "weights.csv"])
+    _, *lines = str(raised.value).splitlines()
+    assert [line.split(" share")[0] for line in lines] == [
+        "  - models r@1 and r@9", "  - models r@0 and r@9"
+    ]  # fmt: skip
+    assert "tokenizer_sha256 (u and t)" in lines[0] and "hidden_size (16 and 8)" in lines[1]
 
 
 def test_what_differs_between_models_that_share_twins_is_named():

@@ -16,18 +16,17 @@ def parameters(snakemake) -> SimpleNamespace:
     Returns
     -------
     types.SimpleNamespace
-        The params, the wildcards, and `threads`. Where the rule states a placement also
-        `launch`: placement, workers, threads and resources; see `work.Launch`. Where it states
-        `checkpoints_at_once`, that too; see `borrowed.weights`.
+        The params, the wildcards, `threads` and `checkpoints_at_once`; see `borrowed.weights`.
+        Where the rule states a placement also `launch`: placement, workers, threads and
+        resources; see `work.Launch`.
     """
     resources = dict(snakemake.resources.items())
     bound = SimpleNamespace(
         **dict(snakemake.params.items()),
         **dict(snakemake.wildcards.items()),
         threads=snakemake.threads,
+        checkpoints_at_once=resources.get("checkpoints_at_once", 0),
     )
-    if "checkpoints_at_once" in resources:
-        bound.checkpoints_at_once = resources["checkpoints_at_once"]
     if "placement" in resources:
         bound.launch = {
             "placement": resources["placement"],

@@ -3,7 +3,7 @@
 The Snakefile imports this module, so it needs nothing beyond the standard library.
 """
 
-from infogeo.files.errors import InfogeoError
+from infogeo.files.errors import InfogeoError, stop_at
 from infogeo.sources import ladder_members
 
 # Keys of config.json that say nothing about the architecture.
@@ -52,6 +52,32 @@ def _group(row: dict) -> tuple:
     if row["run"] is not None:
         return "run", row["run"]
     return "model", row["slug"]
+
+
+def require_groups(cards: list[dict], architectures: list[str]) -> None:
+    """See that models which the table groups are of one architecture, before one of them is run.
+
+    Parameters
+    ----------
+    cards : list of dict
+        Of all models; see `cards.read`.
+    architectures : list of str
+        See `architectures`: of each model, in their order.
+
+    Raises
+    ------
+    InfogeoError
+        Listing all that differ, such as the steps of a run with another tokenizer or shape.
+    """
+    by_slug = {card["slug"]: card for card in cards}
+    problems = []
+    for card, first in zip(cards, architectures, strict=True):
+        if first not in ("", card["slug"]):
+            try:
+                require_same(card, by_slug[first])
+            except InfogeoError as error:
+                problems.append(str(error))
+    stop_at(problems, "models that are not what the table says")
 
 
 def require_same(card: dict, of_twins: dict) -> None:
