@@ -65,11 +65,11 @@ def check_weights_on_hub() -> None:
 def note_readers() -> None:
     """Note which jobs read weights that do not stay: after the last of them the weights are removed."""
     jobs = [job for job in workflow.dag.needrun_jobs() if job.resources.get("checkpoints")]
-    if workflow.executor_plugin.name == "slurm" and not all(job.is_local for job in jobs):
+    if workflow.non_local_exec and not all(job.is_local for job in jobs):
         raise WorkflowError(
             f"{CONFIG['models']}: weights with keep_weights false are downloaded by the jobs that run the model, and "
-            "on SLURM nodes may have no network. Set launch to {placement: slurm}: these jobs then run here, and "
-            "their arrays on the nodes."
+            "where a scheduler sends these jobs there may be no network. On SLURM set launch to {placement: slurm}: they "
+            "then run here, and their arrays on the nodes. For other schedulers set keep_weights to true."
         )
     readers = {}
     for job in jobs:

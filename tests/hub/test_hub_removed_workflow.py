@@ -87,6 +87,10 @@ def checkpoints(tmp_path, tiny_model_dir, monkeypatch):
 
 @pytest.mark.long
 def test_weights_are_on_the_disk_one_after_another_and_then_gone(checkpoints):
+    scheduler = ("--executor", "cluster-generic", "--cluster-generic-submit-cmd", "false")
+    run = checkpoints.snakemake(*checkpoints.states("a"), "--jobs", "1", *scheduler)
+    assert run.returncode != 0 and "For other schedulers set keep_weights to true" in run.stderr
+    assert checkpoints.downloads() == [0, 0, 0]
     most, ended = [], threading.Event()
 
     def watch():

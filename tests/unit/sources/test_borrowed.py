@@ -126,7 +126,5 @@ def test_a_disk_without_locks_is_named_with_the_remedy(read, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with pytest.raises(
-        InfogeoError, match=r"lock: this disk knows no locks .*keep_weights"
-    ):
+    with pytest.raises(InfogeoError, match=r"lock: this disk knows no locks .*keep_weights"):
         read("a")
