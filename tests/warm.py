@@ -3,9 +3,12 @@
 import multiprocessing
 import os
 import subprocess
+import sys
 import tempfile
 from multiprocessing.reduction import DupFd
+from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["snakemake.cli"])
 
@@ -32,4 +35,8 @@ def _run(folder: str, arguments: tuple[str, ...], environment: dict[str, str], o
     os.dup2(out.detach(), 1)
     os.dup2(err.detach(), 2)
     os.chdir(folder)
+    # The library is that of the folder: the one beside these tests would be found by Snakemake's
+    # search for plugins.
+    ours = {str(ROOT / "workflow_scripts"), str(ROOT / "tests")}
+    sys.path[:] = ["", *(path for path in sys.path if path not in ours)]
     main(list(arguments))
