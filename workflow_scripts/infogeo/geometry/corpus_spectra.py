@@ -7,15 +7,14 @@ import numpy as np
 
 from infogeo.files import hdf5
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry import covariance
-from infogeo.geometry.covariance import Covariance, spectrum_of
+from infogeo.geometry.covariance import Covariance, block_rows, spectrum_of
 from infogeo.geometry.metrics import CONVENTIONS, FIRST, ONE_ROW, firsts, norm_names
 from infogeo.geometry.prefixes import ROWS, counting_at
 from infogeo.geometry.row_norms import row_norms
 from infogeo.geometry.rows import ROUNDING, ZERO, check_finite, squared_norms
 from infogeo.geometry.spectra import LayerSpectra, Spectrum, text_spectra
 
-BATCH_BYTES = 2**23  # float64 rows of the texts that are treated together; they fit the cache
+BATCH_BYTES = 2**22  # float64 rows of the texts that are treated together; they fit the cache
 
 States = Callable[[], Iterator[tuple[int, str, np.ndarray]]]
 
@@ -344,9 +343,7 @@ def corpus_bytes(texts: dict[int, int], width: int) -> int:
         unit, centred = (n - 1, 1), (n - 1, n)
         for rows in (*unit, *centred, *2 * one_row * (1,)):
             whole = 0 if count * rows <= width else width
-            numbers += width * (
-                whole + min(count * rows, max(width - whole, covariance.BLOCK_ROWS))
-            )
+            numbers += width * (whole + min(count * rows, max(width - whole, block_rows(width))))
     return 8 * numbers + sum(max(BATCH_BYTES, 8 * n * width) for n in texts)
 
 

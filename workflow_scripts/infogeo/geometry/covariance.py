@@ -5,7 +5,12 @@ import numpy as np
 from infogeo.files import hdf5
 from infogeo.geometry.spectra import Spectrum, eigenvalues_of
 
-BLOCK_ROWS = 2048  # rows collected before they enter a d × d covariance in one product
+BLOCK_ROWS = 2048  # most rows collected before they enter a d × d covariance in one product
+
+
+def block_rows(width: int) -> int:
+    """How many are: of a small width as many as make the product cost more than its sum."""
+    return min(BLOCK_ROWS, 2 * width)
 
 
 class Covariance:
@@ -18,7 +23,7 @@ class Covariance:
     def __init__(self, rows: int, width: int, raw: bool = False):
         self.rows, self.width, self.raw = rows, width, raw
         self.total = None if rows <= width else np.zeros((width, width))
-        self.block = np.empty((rows if rows <= width else min(rows, BLOCK_ROWS), width))
+        self.block = np.empty((rows if rows <= width else min(rows, block_rows(width)), width))
         self.filled = self.count = 0
 
     def add(self, rows, squares, threshold) -> None:

@@ -145,6 +145,7 @@ class Assembly:
 
 def assemble(task: Assembly) -> None:
     """Write the files of one draw, and its tables beside the shards; the work of one worker."""
+    memory.give_back()  # the passes', which may have been made in this process
     measured = task.measured
     for path in task.outputs:
         remove_partial(path)
@@ -153,6 +154,7 @@ def assemble(task: Assembly) -> None:
     named = list(corpus["doc_id"]), list(corpus["source"])
     arrays = shards.token_arrays(measured)
     write_spectra(measured, task.notes, *named, arrays, task.outputs[0], task.fingerprint)
+    memory.give_back()
 
     write_dimensions(
         measured,

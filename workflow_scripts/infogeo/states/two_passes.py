@@ -147,6 +147,7 @@ def both_passes(run: CorpusWork, task: MeasureTask, folders) -> list[Path]:
     _require_disk(run, task, missing, folders)
     run.work.make(make_shards, task, run.files, missing, "hidden states")
     _sum_up(task)
+    memory.give_back()
     return _accumulate(run, task)
 
 
