@@ -74,7 +74,10 @@ def note_readers() -> None:
     readers = {}
     for job in jobs:
         readers.setdefault(job.wildcards.model, []).append(str(job.output[0]))
-    borrowed.begin(readers, set(MODELS) - set(REMOVED))
+    try:
+        borrowed.begin(readers, set(MODELS) - set(REMOVED))
+    except InfogeoError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def write_used_configuration() -> None:
@@ -146,7 +149,7 @@ if workflow.is_main_process:
 
 
 onstart:
-    scheduling.look_again_only_when_limited(workflow.scheduler)
+    scheduling.look_again_only_when_limited(getattr(workflow, "scheduler", None))
     check_partitions()
     check_weights_on_hub()
     note_readers()

@@ -3,6 +3,8 @@
 import errno
 import fcntl
 import json
+import os
+import threading
 import time
 
 import pytest
@@ -128,3 +130,46 @@ def test_a_disk_without_locks_is_named_with_the_remedy(read, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(InfogeoError, match=r"lock: this disk knows no locks .*keep_weights"):
         read("a")
+
+
+def test_files_are_open_as_nfs_asks_for_each_kind_of_lock(read, begin, monkeypatch):
+    flock = fcntl.flock
+
+    def of_nfs(file, how):
+        needed = os.O_WRONLY if how & fcntl.LOCK_EX else os.O_RDONLY
+        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE not in (needed, os.O_RDWR):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        return flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", of_nfs)
+    begin({"a": ["x"]})
+    assert read("a", "x") == {"a"}
+
+
+FETCH = borrowed.Shelf.fetch
+
+
+def test_a_job_finds_its_weights_while_the_note_on_others_is_removed(read, begin, cache, tmp_path):
+    begin({"a": ["x", "y"]})
+    read("a", "x")
+    shelf = borrowed.Shelf(tmp_path / "scratch")
+    record = json.loads((shelf.folder / "a.record").read_text())
+    (shelf.folder / "a.record").write_text(json.dumps(record | {"whole": True}))
+    (shelf.folder / "b.record").symlink_to("removed after it was listed")
+    FETCH(shelf, json.loads((tmp_path / "a.json").read_text()))
+    assert there(cache) == {"a"}
+
+
+def test_a_job_says_that_another_one_downloads_its_weights(tmp_path, capsys):
+    shelf, said = borrowed.Shelf(tmp_path), ""
+    with borrowed._lock(shelf.folder / "a.fetching", fcntl.LOCK_EX):
+        other = threading.Thread(
+            target=lambda: shelf._locked_by_one("a.fetching", "a: waits").close()
+        )
+        other.start()
+        while "a: waits" not in said:
+            said += capsys.readouterr().out
+            time.sleep(0.01)
+        assert other.is_alive()
+    other.join(10)
+    assert not other.is_alive()

@@ -1,9 +1,11 @@
 """Models without what only compilers and clusters need: less is imported, and nothing is lost."""
 
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,6 +47,36 @@ def test_who_asks_for_more_than_marks_gets_the_module_itself(deferred):
     assert placeholder.answer == 42  # also to those who hold the placeholder
     with pytest.raises(AttributeError, match="nothing"):
         _ = placeholder.nothing
+
+
+def test_parts_of_the_module_are_executed_once(deferred, tmp_path, monkeypatch):
+    package = tmp_path / "deferred_package/compiler"
+    (tmp_path / "deferred_package/compiler.py").unlink()
+    package.mkdir()
+    (package / "__init__.py").write_text("from deferred_package.compiler.part import Kind\n")
+    (package / "part.py").write_text("class Kind: ...\n")
+    importlib.invalidate_caches()
+    monkeypatch.setattr(narrow_imports, "COMPILER", "deferred_package.compiler")
+    import deferred_package
+    from deferred_package.compiler.part import Kind
+
+    part = sys.modules.pop("deferred_package.compiler.part")
+    assert deferred_package.compiler.Kind is Kind is part.Kind
+    assert part.__spec__.origin == str(package / "part.py")
+
+
+def test_the_module_is_known_before_it_is_imported(deferred):
+    assert importlib.util.find_spec("deferred_package.compiler").origin.endswith("compiler.py")
+    assert isinstance(sys.modules["deferred_package.compiler"], narrow_imports.Deferred)
+
+
+def test_a_pytorch_whose_class_is_another_is_left_as_it_is(tmp_path, monkeypatch):
+    module = tmp_path / "_dynamo/_trace_wrapped_higher_order_op.py"
+    module.parent.mkdir()
+    module.write_text("import os\n\nos.of_another_version\n")
+    torch = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: torch)
+    assert not narrow_imports._has_masks()
 
 
 PROGRAM = """

@@ -63,7 +63,10 @@ def test_a_job_that_was_cut_off_goes_on_with_the_steps_that_it_lacks(
     monkeypatch.setattr(dumping, "dump", dump)
     with pytest.raises(KeyboardInterrupt):
         measured(cards, tiny_corpus, tmp_path)
+    # As where the kill comes between the spectra of the first step and the end of its states.
+    (tmp_path / "scratch/checkpoints/first.states.h5").touch()
     made = measured(cards, tiny_corpus, tmp_path)
     assert dumped == [cards[0], cards[1], cards[1]]
     for path in made:
         assert path.read_bytes() == (whole / path.name).read_bytes()
+    assert not (tmp_path / "scratch").exists()

@@ -138,8 +138,10 @@ class Shelf:
         from infogeo.sources.hub_repository import Repository, storage_folder
 
         slug, files, folder = card["slug"], _weights(card), Path(card["directory"])
-        with self._locked(f"{slug}.fetching"):
-            record = self._records()[slug]
+        waits = f"{slug}: waits until another job has downloaded its weights"
+        with self._locked_by_one(f"{slug}.fetching", waits):
+            # This one alone: the notes on others may be removed meanwhile.
+            record = json.loads(self._path(slug, "record").read_text())
             if record["whole"] and all(
                 _size(folder / name) == files[name]["bytes"] for name in files
             ):
@@ -205,6 +207,14 @@ class Shelf:
     def _locked(self, name: str):
         return _lock(self.folder / name, fcntl.LOCK_EX)
 
+    def _locked_by_one(self, name: str, waits: str):
+        """The same, where that may take hours: then it says what it waits for."""
+        try:
+            return _lock(self.folder / name, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(waits, flush=True)
+            return self._locked(name)
+
     def _records(self) -> dict[str, dict]:
         """The notes on weights that are on the disk, by slug."""
         records = (json.loads(path.read_text()) for path in sorted(self.folder.glob("*.record")))
@@ -240,7 +250,7 @@ class Shelf:
 
 def _lock(path: Path, how: int):
     """An open file that is locked until it is closed."""
-    file = path.open("a")
+    file = path.open("a+")  # NFS gives shared locks to readers alone, and others to writers
     try:
         fcntl.flock(file, how)
     except BlockingIOError:

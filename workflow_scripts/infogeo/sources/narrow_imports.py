@@ -4,7 +4,7 @@ Models import the compiler of PyTorch, its tensors over several machines, and sc
 depends on them, and they take a third of the start of each job that runs a model.
 """
 
-import importlib
+import importlib.machinery
 import importlib.util
 import sys
 from types import ModuleType
@@ -21,6 +21,12 @@ NOT_ASKED_FOR = ("is_scipy_available", "is_sklearn_available", "is_torch_distrib
 class Deferred(ModuleType):
     """Takes the place of a submodule until something other than the marks is asked of it."""
 
+    def __init__(self, name: str):
+        super().__init__(name)
+        self.__spec__ = importlib.util.find_spec(name)
+        if not any(isinstance(finder, Once) for finder in sys.meta_path):
+            sys.meta_path.insert(0, Once())
+
     def __getattr__(self, name: str):
         if name in MARKS:
             return _unmarked
@@ -28,9 +34,30 @@ class Deferred(ModuleType):
             raise AttributeError(name)
         if sys.modules.get(self.__name__) is self:
             package, _, module = self.__name__.rpartition(".")
-            del sys.modules[self.__name__]
-            delattr(sys.modules[package], module)
+            sys.modules.pop(self.__name__, None)
+            vars(sys.modules[package]).pop(module, None)
         return getattr(importlib.import_module(self.__name__), name)
+
+
+class Once:
+    """Finds parts of a deferred package that it has imported itself, lest there be two of each.
+
+    An import of `package.part` asks the placeholder for its path. Then the package is imported, and
+    may import that part; afterwards Python would execute the part again.
+    """
+
+    def find_spec(self, name: str, path=None, target=None):
+        if path is None or name.rpartition(".")[0] != COMPILER or name not in sys.modules:
+            return None
+        own = sys.modules[name].__spec__
+        return importlib.machinery.ModuleSpec(name, self, loader_state=own)
+
+    def create_module(self, spec):
+        return sys.modules[spec.name]
+
+    def exec_module(self, module) -> None:
+        if module.__spec__.loader is self:  # modules of settings take no other one
+            module.__spec__ = module.__spec__.loader_state
 
 
 def _unmarked(function=None, *_, **__):
@@ -69,7 +96,7 @@ def _has_masks() -> bool:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except (OSError, ImportError):  # another version of PyTorch, with the class elsewhere
+    except Exception:  # another version of PyTorch, with the class elsewhere or another one
         return False
     if COMPILER in sys.modules:  # it has imported the compiler itself
         return False

@@ -102,9 +102,10 @@ def measure_checkpoints(
     for card, spectra, fingerprint, expected in zip(
         cards, made, fingerprints, expected_models, strict=True
     ):
-        if spectra.exists():
-            continue
         store = waiting / f"{fingerprint}.states.h5"
+        if spectra.exists():
+            store.unlink(missing_ok=True)  # of a job that was killed just before it did so
+            continue
         dump(
             card,
             corpus,
