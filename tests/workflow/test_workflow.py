@@ -629,7 +629,7 @@ def test_what_a_job_expects_of_its_inputs_are_the_fingerprints_of_their_makers(e
 
 
 # The box of README's drawing to which the rules of a file belong; figures and the plan are in none.
-BOXES = {"corpora": "models", "hidden_states": "states"}
+BOXES = {"corpora": "models", "hidden_states": "states", "checkpoints": "states"}
 BOXES |= dict.fromkeys(["entropy", "scaling", "training", "differences"], "geometry")
 BOXES |= dict.fromkeys(["dimension", "similarity"], "geometry")
 BOXES |= {name: name for name in ("models", "context", "sentences", "theory", "claims")}
@@ -655,7 +655,9 @@ def test_the_arrows_of_the_drawing_in_readme_are_those_between_the_rules(every_j
         for rule in re.findall(r"^rule (\w+):", path.read_text(), re.M)
         if path.stem != "measurement"  # in the place of hidden_states
     }
-    box |= dict.fromkeys(["untrained_twins", "random_null"], "states")  # of the controls
+    box |= dict.fromkeys(
+        ["untrained_twins", "shuffled_words", "random_null"], "states"
+    )  # of the controls
     jobs = every_job["stored"]
     maker = {path: box[job["rule"]] for job in jobs for path in job["output"]}
     real = {

@@ -183,9 +183,10 @@ def test_spectra_of_the_corpus_are_of_the_passes_of_their_own_length(stored):
 
 
 def test_entropies_have_no_likelihoods_and_no_nan(stored, tmp_path):
-    output = SimpleNamespace(entropy=tmp_path / "a.parquet", crossed=tmp_path / "b.parquet")
-    files = SimpleNamespace(spectra=stored[1], twins=[])
-    params = {"expected": ["spectra", *[None] * 3], "eps2": [0.5], "lambdas": [0.1], "orders": [3]}
+    names = ("entropy", "crossed", "shuffled")
+    output = SimpleNamespace(**{name: tmp_path / f"{name}.parquet" for name in names})
+    files = SimpleNamespace(spectra=stored[1], twins=[], shuffled=[])
+    params = {"expected": ["spectra", *[None] * 4], "eps2": [0.5], "lambdas": [0.1], "orders": [3]}
     compute_entropy.main(files, SimpleNamespace(**params, fingerprint="e"), output)
     table = read_table(output.entropy)
     assert set(table["n"]) == set(N) and table["value"].notna().all()

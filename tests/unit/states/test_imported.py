@@ -76,14 +76,15 @@ def tables(store, folder):
     """The bytes of the spectra and entropies of a store, as the rules make them."""
     folder.mkdir()
     spectra = folder / "spectra.h5"
-    output = SimpleNamespace(entropy=folder / "entropy", crossed=folder / "crossed")
+    names = ("entropy", "crossed", "shuffled")
+    output = SimpleNamespace(**{name: folder / name for name in names})
     params = SimpleNamespace(
         n=[4, 8], threads=1, model="m", fingerprint="f", eps2=[0.5], lambdas=[0.1], orders=[],
         expected=[None],
     )  # fmt: skip
     compute_spectra.main([store], params, [spectra])
-    params.expected = [None, None, "", ""]
-    compute_entropy.main(SimpleNamespace(spectra=spectra, twins=[]), params, output)
+    params.expected = [None, None, "", "", ""]
+    compute_entropy.main(SimpleNamespace(spectra=spectra, twins=[], shuffled=[]), params, output)
     return spectra.read_bytes(), output.entropy.read_bytes(), pd.read_parquet(output.crossed)
 
 
