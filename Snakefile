@@ -12,8 +12,9 @@ min_version("9.27")
 
 def checkout_of(folder) -> Path:
     """Where rules, scripts and the library are, beside this file; of a hosting service's repository a copy."""
-    if folder.is_local:
-        return Path(folder.get_path_or_uri(secret_free=True))
+    path = Path(folder.get_path_or_uri(secret_free=True))
+    if folder.is_local and path.is_dir():  # a commit of a local repository is no folder
+        return path
     if not hasattr(folder, "hosted_repo"):
         raise WorkflowError(
             f"infogeo is taken from {folder}, where its library cannot be fetched from. Take it with github(…) "

@@ -142,6 +142,16 @@ def test_a_snakefile_of_a_web_page_is_refused_with_the_remedy(tmp_path):
     assert "docs/module.md" in run.stdout + run.stderr
 
 
+def test_a_commit_of_a_local_repository_is_refused_with_the_remedy(tmp_path):
+    hosted(tmp_path)
+    address = f"git+file://{tmp_path}/hub/someone/infogeo/Snakefile@v1"
+    module = f'module infogeo:\n    snakefile: "{address}"\nuse rule * from infogeo\n'
+    (tmp_path / "Snakefile").write_text(module)
+    _, run = dry_run(tmp_path)
+    assert run.returncode == 1
+    assert "docs/module.md" in run.stdout + run.stderr
+
+
 @pytest.mark.long
 def test_the_embedded_default_runs_from_any_working_directory(tmp_path):
     jobs, run = dry_run(tmp_path, "-s", str(ROOT / "Snakefile"), "--", "theory")

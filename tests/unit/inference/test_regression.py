@@ -112,6 +112,16 @@ def test_what_cannot_be_fitted_is_nan_and_says_why(x, y, reason):
     assert np.isnan([found.exponent, found.low, found.high, found.p_falls]).all()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_resample_of_the_texts_without_a_value_leaves_no_interval(value):
+    x, y = law()
+    shifts = 0.1 * np.random.default_rng(0).normal(size=(99, 1)) * x
+    shifts[7, 2] = value
+    made = regression.slope(regression.design(x), y, shifts, 20)
+    assert np.isnan([made.low, made.high, made.p_falls]).all()
+    assert "not every resample of the texts" in made.problem
+
+
 def grid():
     widths = np.repeat([32, 64, 128], 3)
     x = np.log(12.0 * widths**2 * np.tile([1, 2, 4], 3))

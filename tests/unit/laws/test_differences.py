@@ -8,6 +8,7 @@ from infogeo.inference import multiple_tests, resampling
 from infogeo.laws.differences import (
     ANOTHER_TOKENIZER,
     COLUMNS,
+    NO_SHUFFLED,
     ONE_VALUE,
     difference_table,
     verdict,
@@ -141,7 +142,7 @@ def read_at(loss: float, slope: float, also: float = 0.0, seed: int = 0):
     return of(nll), of(nll + 3)
 
 
-def at_equal_likelihood(one, other, left_out=()):
+def at_equal_likelihood(one, other, left_out=(), unjudged=False):
     """The row of the entropies of two models, from what `read_at` gives of each."""
     tables = {"a": one, "b": other}
 
@@ -151,6 +152,10 @@ def at_equal_likelihood(one, other, left_out=()):
         return [Measured([trained], texts), None, Measured([shuffled], texts)]
 
     made = difference_table([("c", [(model("a"), model("b"))], read)], **SETTINGS)
+    if unjudged:
+        made = made.query("metric == 'entropy'")
+        assert set(made["verdict"]) == {"not available"}
+        return made.iloc[0]
     assert set(made["verdict"]) <= {"supported", "inconclusive", "reading artefact"}
     return made.query("metric == 'entropy'").iloc[0]
 
@@ -194,6 +199,28 @@ def test_the_difference_at_equal_likelihood_is_interpolated_over_the_texts_that_
 
 
 @pytest.mark.parametrize(
+    ("texts", "problem"),
+    [
+        (0, "not measured of both"),
+        (4, "no interval: 2 sources, 3 are needed"),
+        (6, "not every resample of the sources has a value"),
+    ],
+)
+def test_what_lacks_a_verdict_for_want_of_shuffled_texts_says_so(texts, problem):
+    ends = read_at(2.0, 0.5), read_at(2.9, 0.2, seed=1)
+    row = at_equal_likelihood(*ends, TEXTS[texts:], unjudged=True)
+    assert row["problems"].startswith("shuffled words: ") and problem in row["problems"]
+    assert np.isnan(row["equal_low"]) and np.isnan(row["strict_high"])
+    assert np.isfinite(row["low"]) and np.isfinite(row["equal_difference"]) == (texts > 0)
+
+
+def test_models_that_shuffled_words_do_not_bring_together_say_so():
+    row = at_equal_likelihood(read_at(2.0, 0.5), read_at(5.5, 0.2, seed=1), unjudged=True)
+    assert "likelihood of the worst reader" in row["problems"]
+    assert np.isfinite(row["shuffled"]) and np.isnan(row["equal_difference"])
+
+
+@pytest.mark.parametrize(
     ("ends", "equal", "strict", "found"),
     [
         ((1, 3), (0.1, 2), (0.1, 2), "supported"),
@@ -220,5 +247,7 @@ def test_without_shuffled_words_a_difference_of_a_metric_has_no_verdict_and_one_
     made = table(model("a"), model("b"), values_of(0), values_of(1))
     of_texts = made[made["scope"] == "text"].set_index("metric")
     assert set(of_texts.loc[["entropy"], "verdict"]) == {"not available"}
+    assert set(of_texts.loc[["entropy"], "problems"]) == {NO_SHUFFLED}
+    assert set(of_texts.loc[["nll"], "problems"]) == {""}
     assert set(of_texts.loc[["nll"], "verdict"]) <= {"supported", "inconclusive"}
     assert of_texts[["shuffled", "equal_low"]].isna().all(axis=None)

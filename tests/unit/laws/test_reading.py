@@ -152,6 +152,24 @@ def test_texts_that_are_too_short_once_shuffled_are_left_out_of_both():
     assert law["exponent"] == whole["exponent"]
 
 
+def test_a_resample_without_a_shuffled_text_leaves_the_law_open():
+    world = planted(0.1, also=size(-0.08))
+    for slug, frame in world.shuffled.items():
+        world.shuffled[slug] = frame[frame["doc_id"] == "t4"]
+    law = world.law()
+    assert law["exponent_high"] < 0 and law["falls_verdict"] == "inconclusive"
+    assert np.isnan(law["excess_reading_high"]) and np.isnan(law["equal_exponent_high"])
+    assert "better reading: not every resample of the texts has a value" in law["problems"]
+
+
+def test_shuffled_words_that_make_every_text_too_short_are_called_so():
+    world = planted(0.1, also=size(-0.08))
+    for number, (slug, frame) in enumerate(world.shuffled.items()):
+        world.shuffled[slug] = frame[frame["doc_id"] == f"t{number % 2}"]
+    law = world.law()
+    assert "better reading: no text is long enough in every model" in law["problems"]
+
+
 def test_likelihoods_are_how_well_a_text_is_read_and_have_no_such_control():
     world = planted(0.4)
     laws, *_ = world.fit()

@@ -183,6 +183,8 @@ def slope(X, y, shifts=None, shifts_df=np.inf) -> Slope:
     robust = None if problem else robust_design(X)
     if not problem and robust is None:
         problem = "one point alone decides the exponent"
+    if not problem and shifts is not None and not np.isfinite(shifts).all():
+        problem = "not every resample of the texts has a value"
     if problem:
         return no_slope(problem)
     exponent, error, _ = robust_t(robust, y)

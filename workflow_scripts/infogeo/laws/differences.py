@@ -19,6 +19,8 @@ NO_VERDICT = "not available"
 VERDICT_SOURCES = 20
 ONE_VALUE = "one value a corpus: no interval"
 ANOTHER_TOKENIZER = f"models with different tokenizers are compared in {metrics.PREFIX_BITS} only"
+# Encoders have no likelihood.
+NO_SHUFFLED = "shuffled words: not measured of both models with likelihoods (controls.shuffled)"
 ENDS = ["family", "model", "commit", "N", "width", "layer"]
 COLUMNS = [
     "corpus", *ENDS, *(f"other_{name}" for name in ENDS), "relative_depth",
@@ -124,7 +126,9 @@ def differences(
         row |= _compared(trained, untrained, sources, weights, named["scope"] == "text")
         if named["scope"] == "text" and named["metric"] not in metrics.CONDITIONAL:
             tables = _tables(trained, shuffled, of_both, named["n"], len(sources))
-            row |= _at_equal_likelihood(tables, weights)
+            equal = _at_equal_likelihood(tables, sources, weights)
+            problems = row["problems"], equal.pop("problems", "")
+            row |= equal | {"problems": "; ".join(filter(None, problems))}
             yield row | {"verdict": verdict(row, controlled=True)}
         else:
             yield row | {"verdict": verdict(row, controlled=False)}
@@ -192,26 +196,32 @@ def _tables(trained, shuffled, of_both, n: int, texts: int) -> np.ndarray | None
     return np.array(rows)[:, :, 0]
 
 
-def _at_equal_likelihood(tables, weights: Callable) -> dict:
-    """The columns of shuffled words, and of the difference at equal likelihood."""
+def _at_equal_likelihood(tables, sources, weights: Callable) -> dict:
+    """The columns of shuffled words, and of the difference at equal likelihood; problems."""
     if tables is None:
-        return {}
+        return {"problems": NO_SHUFFLED}
     both = np.isfinite(tables).all(axis=(0, 1))
     if not both.any():
-        return {}
+        return {"problems": "shuffled words: no text is long enough in both models"}
     used = np.isfinite(tables[0]).all(axis=0)
     tables = tables[..., both]
     read = Read(*tables.mean(axis=-1))
     row = dict(zip(("shuffled", "other_shuffled"), read.shuffled, strict=True))
-    if reason_not_comparable(read):
-        return row
-    W = weights(np.flatnonzero(used).tobytes())[:, both[used]]
-    W = W / W.sum(axis=1, keepdims=True)
-    drawn = Read(*(W @ tables.swapaxes(1, 2)))  # (draws, 2) each
+    if problem := reason_not_comparable(read):
+        return row | {"problems": problem}
     row["equal_difference"] = np.subtract(*(read.value - gain_of_reading(read)))
+    if (count := len(np.unique(sources[both]))) < LEAST_SOURCES:
+        problem = f"shuffled words: no interval: {count} sources, {LEAST_SOURCES} are needed"
+        return row | {"problems": problem}
+    W = weights(np.flatnonzero(used).tobytes())[:, both[used]]
+    with np.errstate(invalid="ignore"):  # a draw may hold none of them
+        W = W / W.sum(axis=1, keepdims=True)
+    drawn = Read(*(W @ tables.swapaxes(1, 2)))  # (draws, 2) each
     for name, times in (("equal", 1.0), ("strict", MARGIN)):
         less = np.subtract(*(drawn.value - times * gain_of_reading(drawn)).T)
-        row |= dict(zip((f"{name}_low", f"{name}_high"), resampling.percentiles(less), strict=True))
+        row |= dict(zip((f"{name}_low", f"{name}_high"), resampling.interval(less), strict=True))
+    if np.isnan(row["equal_low"]):
+        row["problems"] = "shuffled words: not every resample of the sources has a value"
     return row
 
 

@@ -103,10 +103,16 @@ def shuffled(tables, weights) -> Shuffled | None:
         return None
     lacking = np.full(len(measured), np.nan), None
     if not both.any():
-        return Shuffled(lacking, lacking, "not measured for every model")
+        every = (
+            "no text is long enough in every model"
+            if measured.all()
+            else "not measured for every model"
+        )
+        return Shuffled(lacking, lacking, every)
     if not both.all():
         tables, weights = tables[..., both], weights[:, both]
-        weights = weights / weights.sum(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore"):  # a draw may hold none of them
+            weights = weights / weights.sum(axis=1, keepdims=True)
     drawn = (tables.reshape(-1, tables.shape[-1]) @ weights.T).reshape(*tables.shape[:2], -1)
     means, drawn = tables.mean(axis=-1), drawn.swapaxes(1, 2)  # (4, models), (4, draws, models)
     with np.errstate(invalid="ignore", divide="ignore"):

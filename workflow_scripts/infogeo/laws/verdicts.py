@@ -17,7 +17,8 @@ def falls(raw: Slope, controls: dict[str, Slope]) -> str:
     raw : Slope
         Of ln y on ln N.
     controls : dict of Slope
-        The applicable ones of: width, random, untrained (excess exponents), depth (fixed width).
+        The applicable ones of: width, random, untrained, reading (excess exponents), depth (fixed
+        width).
 
     Returns
     -------
@@ -68,7 +69,7 @@ def false_rates(x, y, nulls: dict, widths, rng) -> dict:
     x, y : (points,) arrays
         ln N, ln y.
     nulls : dict of (points,) arrays
-        ln of the controls that apply: width, random, untrained.
+        ln of the controls that apply: width, random, untrained, reading.
     widths : (points,) array
     rng : numpy.random.Generator
 
