@@ -213,6 +213,7 @@ rule download_model:
         "results/benchmarks/download_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(HUB_MODELS),
+    priority: 3  # all are described and compared before those of removed weights are run
     localrule: True
     conda:
         "../envs/environment.yaml"

@@ -9,6 +9,7 @@ from multiprocessing.reduction import DupFd
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+LONGEST = 300  # seconds
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["snakemake.cli"])
 
@@ -19,7 +20,10 @@ def dry_run(folder, *arguments: str) -> subprocess.CompletedProcess:
         files = DupFd(out.fileno()), DupFd(err.fileno())
         fork = FORKS.Process(target=_run, args=(str(folder), arguments, dict(os.environ), *files))
         fork.start()
-        fork.join()
+        fork.join(LONGEST)
+        if fork.exitcode is None:
+            fork.kill()
+            raise TimeoutError(f"a dry run in {folder} took over {LONGEST} s")
         texts = []
         for file in (out, err):
             file.seek(0)

@@ -136,6 +136,13 @@ def test_steps_of_a_ladder_are_measured_together_where_only_their_entropy_is_ask
     assert training_rows.measured_together([END]) == {}
 
 
+def test_rows_of_another_list_of_steps_that_are_added_change_nothing_above_them():
+    rows = [END, *of_ladder("a", (3, 1, 0))]
+    together = training_rows.measured_together(rows)
+    rows += of_ladder("b", (3, 0)) + of_ladder("c", (3, 0))
+    assert training_rows.measured_together(rows) == together
+
+
 def test_steps_of_a_family_that_has_nothing_else_are_measured_alone_since_states_are_read():
     rows = [*of_ladder("a", (3, 0), family="other"), *of_ladder("b", (3, 0)), END]
     assert list(training_rows.measured_together(rows)) == ["b"]

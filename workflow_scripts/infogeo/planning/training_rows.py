@@ -4,7 +4,6 @@ The Snakefile imports this module, so it needs nothing beyond the standard libra
 """
 
 import re
-from collections import Counter
 from itertools import pairwise
 
 from infogeo.sources import ladder_members
@@ -152,8 +151,9 @@ def measured_together(rows: list[dict]) -> dict[str, list[str]]:
     """Rows of ladders whose steps one job measures: slug of the row → those of its models at steps.
 
     These take part in the entropy study alone, at two steps or more. One rule has one list of
-    steps: that of most rows. The steps of others are measured one by one, as models of any source,
-    and so are those of a family that has nothing else: the theory reads states of each family.
+    steps: that of the first such row, so that rows added below it change nothing above. The steps
+    of others are measured one by one, as models of any source, and so are those of a family that
+    has nothing else: the theory reads states of each family.
     """
     families = {row["family"] for row in rows if not row["checkpoint_of"]}
     of_rows: dict[str, list[dict]] = {}
@@ -170,7 +170,7 @@ def measured_together(rows: list[dict]) -> dict[str, list[str]]:
     }
     if not lists:
         return {}
-    [(steps, _)] = Counter(lists.values()).most_common(1)
+    steps = next(iter(lists.values()))
     return {name: [row["slug"] for row in of_rows[name]] for name in lists if lists[name] == steps}
 
 
