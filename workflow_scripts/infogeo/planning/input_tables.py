@@ -149,7 +149,12 @@ def _slug_problems(slugs: list[tuple[int, str]], kind: str) -> list[tuple[int, s
     reserved = RESERVED[kind]
     for number, slug in slugs:
         if collision := re.match(reserved, slug.lower()):
-            problems.append((number, f"slug: {slug!r} holds {collision[1]}, which results/ needs"))
+            problems.append(
+                (
+                    number,
+                    f"slug: {slug!r} holds {collision[1]}, which results/ needs; choose another",
+                )
+            )
         if slug and slug.lower() in first:
             other, line = first[slug.lower()]
             like = "is" if other == slug else f"differs only in case from {other!r}, which is"
