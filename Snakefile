@@ -30,7 +30,7 @@ def checkout_of(folder) -> Path:
             archive, tree = Path(partial, "tree.tar"), Path(partial, "tree")
             with archive.open("wb") as file:
                 repository.archive(file, treeish=commit)
-            shutil.unpack_archive(archive, tree, filter="data")
+            shutil.unpack_archive(archive, tree)
             try:
                 tree.rename(checkout)
             except OSError:  # Another process was first.

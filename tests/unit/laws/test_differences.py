@@ -214,6 +214,14 @@ def test_what_lacks_a_verdict_for_want_of_shuffled_texts_says_so(texts, problem)
     assert np.isfinite(row["low"]) and np.isfinite(row["equal_difference"]) == (texts > 0)
 
 
+def test_a_verdict_needs_its_sources_in_both_ways_of_reading():
+    few = next(i for i in range(len(TEXTS)) if len(set(SOURCES[:i])) == 19)
+    ends = read_at(2.0, 0.5), read_at(2.9, 0.2, seed=1)
+    row = at_equal_likelihood(*ends, TEXTS[few:], unjudged=True)
+    assert row["problems"] == "shuffled words: no verdict: 19 sources, 20 are needed"
+    assert np.isfinite(row["strict_low"]) and row["sources"] >= 20
+
+
 def test_models_that_shuffled_words_do_not_bring_together_say_so():
     row = at_equal_likelihood(read_at(2.0, 0.5), read_at(5.5, 0.2, seed=1), unjudged=True)
     assert "likelihood of the worst reader" in row["problems"]

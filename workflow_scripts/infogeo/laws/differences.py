@@ -127,9 +127,12 @@ def differences(
         if named["scope"] == "text" and named["metric"] not in metrics.CONDITIONAL:
             tables = _tables(trained, shuffled, of_both, named["n"], len(sources))
             equal = _at_equal_likelihood(tables, sources, weights)
-            problems = row["problems"], equal.pop("problems", "")
+            problems, both_ways = (
+                (row["problems"], equal.pop("problems", "")),
+                equal.pop("sources", 0),
+            )
             row |= equal | {"problems": "; ".join(filter(None, problems))}
-            yield row | {"verdict": verdict(row, controlled=True)}
+            yield row | {"verdict": verdict(row | {"sources": both_ways}, controlled=True)}
         else:
             yield row | {"verdict": verdict(row, controlled=False)}
 
@@ -197,7 +200,10 @@ def _tables(trained, shuffled, of_both, n: int, texts: int) -> np.ndarray | None
 
 
 def _at_equal_likelihood(tables, sources, weights: Callable) -> dict:
-    """The columns of shuffled words, and of the difference at equal likelihood; problems."""
+    """The columns of shuffled words, and of the difference at equal likelihood; problems.
+
+    And sources: of the texts that have values in both ways.
+    """
     if tables is None:
         return {"problems": NO_SHUFFLED}
     both = np.isfinite(tables).all(axis=(0, 1))
@@ -210,9 +216,14 @@ def _at_equal_likelihood(tables, sources, weights: Callable) -> dict:
     if problem := reason_not_comparable(read):
         return row | {"problems": problem}
     row["equal_difference"] = np.subtract(*(read.value - gain_of_reading(read)))
-    if (count := len(np.unique(sources[both]))) < LEAST_SOURCES:
+    row["sources"] = count = len(np.unique(sources[both]))
+    if count < LEAST_SOURCES:
         problem = f"shuffled words: no interval: {count} sources, {LEAST_SOURCES} are needed"
         return row | {"problems": problem}
+    if count < VERDICT_SOURCES <= len(np.unique(sources[used])):
+        row["problems"] = (
+            f"shuffled words: no verdict: {count} sources, {VERDICT_SOURCES} are needed"
+        )
     W = weights(np.flatnonzero(used).tobytes())[:, both[used]]
     with np.errstate(invalid="ignore"):  # a draw may hold none of them
         W = W / W.sum(axis=1, keepdims=True)

@@ -82,7 +82,7 @@ def read(path) -> dict[str, StoredArray]:
     """
     path = Path(path)
     if not path.is_file():
-        raise InfogeoError(f"{path}: no such file.")
+        raise InfogeoError(f"{path}: no such file. Correct the path, or make the file first.")
     if path.suffix not in READERS:
         raise InfogeoError(
             f"{path}: arrays are read from {', '.join(READERS)}, by the end of the name. "
