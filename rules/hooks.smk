@@ -166,7 +166,7 @@ onerror:
     refused = slurm.refusals("".join(Path(file).read_text() for file in log))
     print(
         *([refused] if refused else []),
-        "\nSome jobs failed; their messages stand above and in results/logs/. What was finished is kept:\n"
+        "\nSome jobs failed; their messages are above and in results/logs/. What was finished is kept:\n"
         "mend the cause and give the same command again.",
         sep="\n",
         file=sys.stderr,
