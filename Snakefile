@@ -9,38 +9,31 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-
-def checkout_of(folder) -> Path:
-    """Where rules, scripts and the library are, beside this file; of a hosting service's repository a copy."""
-    path = Path(folder.get_path_or_uri(secret_free=True))
-    if folder.is_local and path.is_dir():  # a commit of a local repository is no folder
-        return path
-    if not hasattr(folder, "hosted_repo"):
+# Where rules, scripts and the library are: beside this file, or, of a repository of a hosting service, in a copy.
+here = workflow.current_basedir
+CHECKOUT = Path(here.get_path_or_uri(secret_free=True))
+if not (here.is_local and CHECKOUT.is_dir()):  # a commit of a local repository is no folder
+    if not hasattr(here, "hosted_repo"):
         raise WorkflowError(
-            f"infogeo is taken from {folder}, where its library cannot be fetched from. Take it with github(…) "
+            f"infogeo is taken from {here}, where its library cannot be fetched from. Take it with github(…) "
             "or gitlab(…), or clone the repository and name the path of its Snakefile (docs/module.md)."
         )
     # Snakemake fetches single files, but rules are hashed with the whole library.
-    repository = folder.hosted_repo.repo
-    commit = repository.commit(folder.ref).hexsha
-    checkout = Path(".snakemake/infogeo").absolute() / commit
-    if not checkout.exists():
-        checkout.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=checkout.parent) as partial:
+    repository = here.hosted_repo.repo
+    commit = repository.commit(here.ref).hexsha
+    CHECKOUT = Path(".snakemake/infogeo").absolute() / commit
+    if not CHECKOUT.exists():
+        CHECKOUT.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=CHECKOUT.parent) as partial:
             archive, tree = Path(partial, "tree.tar"), Path(partial, "tree")
             with archive.open("wb") as file:
                 repository.archive(file, treeish=commit)
             shutil.unpack_archive(archive, tree)
             try:
-                tree.rename(checkout)
+                tree.rename(CHECKOUT)
             except OSError:  # Another process was first.
-                if not checkout.exists():
+                if not CHECKOUT.exists():
                     raise
-    return checkout
-
-
-# This checkout, wherever the workflow is run or imported from.
-CHECKOUT = checkout_of(workflow.current_basedir)
 
 
 configfile: "config/config.yaml" if Path("config/config.yaml").exists() else f"{CHECKOUT}/config/config.yaml"

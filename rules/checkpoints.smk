@@ -17,11 +17,6 @@ OF_STEP = recipe(
 )
 
 
-def steps_of(wildcards) -> list[SimpleNamespace]:
-    """The wildcards of every step of a row."""
-    return pairs([wildcards.corpus], TOGETHER[wildcards.run])
-
-
 if CONFIG["keep_hidden_states"]:
 
     ruleorder: measure_checkpoints > compute_spectra

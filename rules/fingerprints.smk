@@ -26,6 +26,11 @@ def pairs(corpora=CORPORA, models=MODELS) -> list[SimpleNamespace]:
     return [SimpleNamespace(corpus=c, model=m) for c in corpora for m in models]
 
 
+def steps_of(wildcards) -> list[SimpleNamespace]:
+    """The wildcards of every step of a ladder's row whose steps one job measures."""
+    return pairs([wildcards.corpus], TOGETHER[wildcards.run])
+
+
 def pair_of_twins(wildcards) -> SimpleNamespace:
     """The wildcards of the untrained twins of a model on a corpus."""
     return SimpleNamespace(corpus=wildcards.corpus, model=MODELS[wildcards.model]["architecture"])
