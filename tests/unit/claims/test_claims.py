@@ -335,7 +335,7 @@ def test_a_measure_chooses_the_layer_where_it_does_in_every_model_with_one_sign(
 ):
     rows = pd.DataFrame({
         "corpus": "c", "family": "f", "model": ["m0", "m1"], "headline": True, "layers": 6,
-        "texts": 40, "verdict": verdicts, "rho": rhos, "rho_low": rhos, "rho_high": rhos,
+        "texts": 40.0, "verdict": verdicts, "rho": rhos, "rho_low": rhos, "rho_high": rhos,
         "untrained": 0.1, "problems": "3 layers",
     })  # fmt: skip
     (row,) = sentence_claims.of_layers(rows, claim_rows.error_rates())
@@ -343,7 +343,7 @@ def test_a_measure_chooses_the_layer_where_it_does_in_every_model_with_one_sign(
     if model is None:
         assert row["to_add"] == "3 layers"
     else:
-        assert model in row["rests_on"]
+        assert model in row["rests_on"] and " 40 texts," in row["rests_on"]
         assert row["false_rate"] > 0
 
 

@@ -102,6 +102,14 @@ def test_every_exponent_is_a_line_over_training():
     assert set(lines["depth_exponent"].get_ydata()) == {0.4}
 
 
+def test_an_exponent_that_no_step_has_is_not_in_the_legend():
+    rows = exponent_rows()
+    for column, shown in ((rows["depth_exponent"], True), (np.nan, False)):
+        figure = training.exponents(rows.assign(depth_exponent=column), corpus="c")
+        names = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
+        assert ("at fixed width" in names) == shown and "raw" in names
+
+
 def test_an_interval_much_longer_than_exponents_are_apart_is_cut():
     (ax,) = training.exponents(exponent_rows(exponent_high=50.0), corpus="c").axes
     low, high = ax.get_ylim()

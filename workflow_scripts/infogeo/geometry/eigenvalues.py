@@ -37,7 +37,8 @@ def side_by_side(matrices) -> np.ndarray:
     Returns
     -------
     (k, n) float64 array
-        Ascending; those of a matrix do not depend on the others.
+        Ascending; those of a matrix do not depend on the others, unless one of the 64 does not
+        converge: then all of these are LAPACK's.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """Spectra of stored hidden states: of one store, or of checkpoints whose states are not kept."""
 
 import contextlib
+import shutil
 from pathlib import Path
 
 from infogeo.files.artefacts import replacing
@@ -118,13 +119,11 @@ def measure_checkpoints(
             **settings,
         )
         name, threads = Path(card).parent.name, settings.get("threads", 1)
-        write_spectra(
-            store, spectra, n=n, name=name, fingerprint=fingerprint, threads=threads
-        )  # fmt: skip
+        write_spectra(store, spectra, n=n, name=name, fingerprint=fingerprint, threads=threads)
         store.unlink()
     for spectra, output in zip(made, outputs, strict=True):
         with replacing(output) as temporary:
-            temporary.write_bytes(spectra.read_bytes())
+            shutil.copyfile(spectra, temporary)
     for spectra in made:
         spectra.unlink()
     for folder in (waiting, waiting.parent):
