@@ -1,15 +1,18 @@
 """Run the benches of speed one after another and write docs/benchmarks.md: `make bench`.
 
-    python tests/bench/run.py
+    python tests/bench/run.py [heading ...]
 
-Takes about half an hour on an otherwise idle machine; the page grows with each bench. The load
-before each is printed: figures taken beside other work are worth little.
+All take some hours on an otherwise idle machine, the whole built-in example most of it; with
+headings only these are run, and the rest of the page stays. The load before each is printed:
+figures taken beside other work are worth little. Where a bench compares with the build before
+this round, the page says `OLD`: a checkout of the commit below.
 """
 
 import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +21,12 @@ BENCH = Path(__file__).parent
 DOCS = BENCH.parents[1] / "docs"
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "statsmodels", "h5py")
 PACKAGES += ("snakemake",)
+OLD = "9ae2ea4"  # the build that times are compared with
 
 # Heading, program with its arguments, and why the distance to the floor is what it is.
 BENCHES = (
+    ("The built-in example", ["default.py", "OLD"], ""),
+    ("The built-in example, without what is new", ["default.py", "OLD", "--same"], ""),
     (
         "Spectra",
         ["spectra.py"],
@@ -91,14 +97,27 @@ BENCHES = (
 )
 
 
-def main() -> None:
-    processor = next(
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    parts = [
+def main(headings: list[str]) -> None:
+    known = [heading for heading, *_ in BENCHES]
+    if unknown := set(headings) - set(known):
+        sys.exit(f"no bench has the heading {', '.join(sorted(unknown))}; there are: {known}")
+    page = DOCS / "benchmarks.md"
+    sections = {part.partition("\n")[0]: part for part in page.read_text().split("\n## ")[1:]}
+    with tempfile.TemporaryDirectory() as old:
+        archive = subprocess.run(
+            ["git", "archive", OLD], cwd=BENCH.parents[1], check=True, capture_output=True
+        )
+        subprocess.run(["tar", "-x", "-C", old], input=archive.stdout, check=True)
+        for heading, command, remark in BENCHES:
+            if not headings or heading in headings:
+                sections[heading] = section(heading, command, remark, old)
+                parts = [sections[name].rstrip("\n") for name in known if name in sections]
+                page.write_text("\n\n## ".join([head(), *parts]) + "\n")
+
+
+def head() -> str:
+    """The page above its sections."""
+    return "\n\n".join([
         "# Benchmarks",
         "> **What**: the speed of each computation, beside the common way and a floor.\n"
         "> **Read it** before you call something slow, or change a hot loop.\n> **Result**: "
@@ -107,28 +126,43 @@ def main() -> None:
         "`make bench` runs the programs of tests/bench below one after another and writes this "
         "page. Each says at its top what it measures, the common way, and the floor; each asserts "
         "equal results before it times anything.",
-        f"Machine: {processor}, {os.cpu_count()} cores, {memory:.0f} GB, Python "
-        f"{platform.python_version()}; "
+        f"`OLD` is a checkout of {OLD}, the build before the last round of work on speed.",
+        f"Python {platform.python_version()}, "
         f"{', '.join(f'{name} {version(name)}' for name in PACKAGES)}.",
+    ])  # fmt: skip
+
+
+def machine() -> str:
+    """Processor, cores and memory."""
+    processor = next(
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return f"{processor}, {os.cpu_count()} cores, {memory:.0f} GB"
+
+
+def section(heading: str, command: list[str], remark: str, old: str) -> str:
+    """Run a bench; its part of the page, without the marks of the heading."""
+    load, begin = os.getloadavg()[0], time.monotonic()
+    print(f"{heading}: load {load:.1f}", end=" … ", flush=True)
+    given = [old if argument == "OLD" else argument for argument in command[1:]]
+    run = subprocess.run(
+        [sys.executable, BENCH / command[0], *given], stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True,
+    )  # fmt: skip
+    print(f"{time.monotonic() - begin:.0f} s", flush=True)
+    shown = " ".join([command[0], *(Path(argument).name for argument in command[1:])])
+    output = run.stdout.strip("\n")  # a header may begin with blanks
+    parts = [
+        heading,
+        f"`OMP_NUM_THREADS=1 python tests/bench/{shown}`, load before it {load:.1f} ({machine()}):",
+        f"```\n{output}\n```",
+        *([remark] if remark else []),
     ]
-    for heading, command, remark in BENCHES:
-        load, begin = os.getloadavg()[0], time.monotonic()
-        print(f"{heading}: load {load:.1f}", end=" … ", flush=True)
-        run = subprocess.run(
-            [sys.executable, BENCH / command[0], *command[1:]], stdout=subprocess.PIPE, text=True,
-            stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True,
-        )  # fmt: skip
-        print(f"{time.monotonic() - begin:.0f} s", flush=True)
-        shown = " ".join([command[0], *(Path(argument).name for argument in command[1:])])
-        output = run.stdout.strip("\n")  # a header may begin with blanks
-        parts += [
-            f"## {heading}",
-            f"`OMP_NUM_THREADS=1 python tests/bench/{shown}`, load before it {load:.1f}:",
-            f"```\n{output}\n```",
-            *([remark] if remark else []),
-        ]
-        (DOCS / "benchmarks.md").write_text("\n\n".join(parts) + "\n")
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
