@@ -6,6 +6,8 @@ DIMENSIONS = recipe(
     corpora=list(CORPORA),
     models=STUDIED["dimension"],
     families=of_study("dimension", "family"),
+    runs=of_study("dimension", "run"),
+    steps=of_study("dimension", "step"),
     expected=[DIMENSION.fingerprint(pair) for pair in pairs(models=STUDIED["dimension"])],
     expected_untrained=[
         TWINS.fingerprint(pair_of_twins(pair))

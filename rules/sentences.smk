@@ -156,6 +156,8 @@ WHICH_LAYER = recipe(
     corpora=JUDGED,
     models=STUDIED["sentences"],
     families=of_study("sentences", "family"),
+    runs=of_study("sentences", "run"),
+    steps=of_study("sentences", "step"),
     with_twins=with_twins(STUDIED["sentences"]),
     # Of the measures beside the AUCs: that of the sentences where there is such a one.
     n=(

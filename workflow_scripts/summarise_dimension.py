@@ -15,7 +15,14 @@ FIELDS = (
 
 def main(files, params, output) -> None:
     """Read one model after the other, and write the table."""
-    models = cards.described(files.models, FIELDS, slug=params.models, family=params.families)
+    models = cards.described(
+        files.models,
+        FIELDS,
+        slug=params.models,
+        family=params.families,
+        run=params.runs,
+        step=params.steps,
+    )
     with_twins = [model["slug"] for model in models if cards.has_model(model)]
     parts = []
     for corpus, measured, expected, untrained, expected_untrained in binding.of_each_corpus(

@@ -14,9 +14,11 @@ def main(files, params, output) -> None:
     of_models = []
     for corpus, of_corpus, of_twins in binding.of_each_corpus(params.corpora, trained, untrained):
         twins = dict(zip(params.with_twins, of_twins, strict=True))
-        for model, family, stored in zip(params.models, params.families, of_corpus, strict=True):
+        columns = params.models, params.families, params.runs, params.steps, of_corpus
+        for model, family, run, step, stored in zip(*columns, strict=True):
             rows = profiles[(profiles["corpus"] == corpus) & (profiles["model"] == model)]
             about = {"corpus": corpus, "family": family, "model": model}
+            about |= {"run": run or "", "step": step}
             of_models.append(
                 which_layer.tables_of_model(
                     about,

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "context": "files jobs inference geometry sources states",
     "sentences": "files jobs inference geometry sources states",
     "claims": "files inference geometry sources context laws",
-    "figures": "files geometry theory sentences",
+    "figures": "files geometry sources theory sentences",
     "planning": "files jobs geometry sources context sentences",
     "door": "files jobs inference geometry sources states sentences laws",
 }

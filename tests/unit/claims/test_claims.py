@@ -193,6 +193,17 @@ def test_of_a_run_the_last_step_alone_is_judged():
         assert of_run[claim]["verdict"] == last[claim]["verdict"]
 
 
+def test_the_layer_that_a_measure_chooses_is_asked_of_the_last_step_of_a_run():
+    rows = pd.DataFrame({
+        "corpus": "c", "family": "f", "model": ["m0", "m1"], "headline": True, "layers": 6,
+        "texts": 40.0, "verdict": ["contradicted", "supported"], "rho": [0.1, 0.9],
+        "rho_low": 0.0, "rho_high": 1.0, "untrained": 0.1, "problems": "", "run": "r",
+        "step": [0, 1000],
+    })  # fmt: skip
+    (row,) = sentence_claims.of_layers(rows, claim_rows.error_rates())
+    assert row["verdict"] == "supported" and "m1, least of 1 of 1 models" in row["rests_on"]
+
+
 def test_an_identity_holds_to_rounding_or_not():
     assert context()[RIDGE]["verdict"] == "supported"
     assert context()[RIDGE]["control_estimate"] == 0.5
@@ -336,7 +347,7 @@ def test_a_measure_chooses_the_layer_where_it_does_in_every_model_with_one_sign(
     rows = pd.DataFrame({
         "corpus": "c", "family": "f", "model": ["m0", "m1"], "headline": True, "layers": 6,
         "texts": 40.0, "verdict": verdicts, "rho": rhos, "rho_low": rhos, "rho_high": rhos,
-        "untrained": 0.1, "problems": "3 layers",
+        "untrained": 0.1, "problems": "3 layers", "run": "", "step": None,
     })  # fmt: skip
     (row,) = sentence_claims.of_layers(rows, claim_rows.error_rates())
     assert row["verdict"] == verdict

@@ -18,7 +18,8 @@ def table(families=("one",), widths=(32, 64, 128), missing=()):
                         value = np.nan if scope in missing else depth + scale + np.log(width)
                         rows.append({
                             "corpus": "docs", "family": family, "model": f"{family}-w{width}",
-                            "N": 12 * width**2, "layer": layer, "relative_depth": depth,
+                            "N": 12 * width**2, "run": "", "step": None,
+                            "layer": layer, "relative_depth": depth,
                             "scope": scope, "first": "in", "n": 128,
                             "estimator": estimator, "scale": scale,
                             "value": value, "low": 0.9 * value, "high": 1.1 * value,

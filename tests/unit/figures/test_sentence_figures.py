@@ -53,7 +53,7 @@ def scores_of(models):
             row = {
                 "family": family, "model": model, "N": N, "width": width, "depth": depth,
                 "first": first,
-                "replicate": f"{family}/{model[-1]}",
+                "replicate": f"{family}/{model[-1]}", "run": "", "step": None,
                 "distance": name, "low": value - 0.03, "high": value + 0.02,
                 "untrained": twin, "untrained_low": twin - 0.01, "untrained_high": twin + 0.015,
             }  # fmt: skip

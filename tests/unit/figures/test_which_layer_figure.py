@@ -15,7 +15,8 @@ def tables():
     rng = np.random.default_rng(0)
     layers, measures, profiles = [], [], []
     for model, N in MODELS.items():
-        about = {"corpus": "docs", "family": "f", "model": model, "N": N}
+        about = {"corpus": "docs", "family": "f", "model": model, "N": N, "run": "",
+                 "step": None}  # fmt: skip
         for first in ("in", "out"):
             for at, layer in enumerate(LAYERS):
                 here = about | {"layer": layer, "relative_depth": min(at / 3, 1), "first": first}

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from infogeo.inference import multiple_tests, resampling
+from infogeo.laws.difference_rates import rate_without_difference
 from infogeo.laws.differences import (
     ANOTHER_TOKENIZER,
     COLUMNS,
@@ -81,6 +82,9 @@ def test_differences_are_over_the_texts_that_both_have_with_intervals_over_sourc
     # Twins are the models here, one draw as they are and one with 1 more.
     assert row["untrained_difference"] == pytest.approx(by_text.mean())
     np.testing.assert_allclose(made["q"], multiple_tests.benjamini_hochberg(made["p"]))
+    rate = rate_without_difference(weights, np.array(SOURCES[4:]), 0)
+    assert row["false_rate"] == rate and 0.03 < rate < 0.11
+    assert np.isnan(made.query("scope == 'tokens'")["false_rate"]).all()
 
 
 def test_the_p_value_is_small_where_every_text_differs_and_one_for_a_model_and_itself():
@@ -195,7 +199,7 @@ def test_the_difference_at_equal_likelihood_is_interpolated_over_the_texts_that_
     assert (row["equal_low"], row["equal_high"]) == pytest.approx(
         tuple(resampling.percentiles(drawn))
     )
-    assert row["texts"] == len(TEXTS)
+    assert (row["texts"], row["shuffled_texts_left_out"]) == (len(TEXTS), 3)
 
 
 @pytest.mark.parametrize(

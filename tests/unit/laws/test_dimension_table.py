@@ -7,7 +7,7 @@ from infogeo.laws.dimension_table import COLUMNS, dimension_table
 
 MODELS = [
     {"slug": name, "family": "f", "params_non_embedding": 10, "params_total": 20, "width": 8,
-     "final_width": 4, "layers": 2, "commit": ""}
+     "final_width": 4, "layers": 2, "commit": "", "run": "r", "step": 5}
     for name in ("a", "b")
 ]  # fmt: skip
 
@@ -31,6 +31,7 @@ def test_twins_stand_beside_every_value_as_mean_least_and_largest_draw():
     (row,) = row.to_dict("records")
     assert (row["value"], row["corpus"], row["N"]) == (28, "docs", 10)
     assert (row["untrained"], row["untrained_low"], row["untrained_high"]) == (12, 4, 24)
+    assert (row["run"], row["step"]) == ("r", 5)
     assert (row["width"], row["relative_depth"]) == (4, 1)  # OPT-350m projects its last states
 
 

@@ -181,17 +181,24 @@ def test_tables_of_another_run_are_refused(run):
 def test_the_terminal_table_fits_its_columns_and_names_every_headline(run):
     laws = run.laws.assign(falls_verdict="width artefact")
     text = report.terminal_text(laws, run.profiles)
-    assert max(map(len, text.splitlines())) <= 110
+    table = [line for line in text.splitlines() if not line.startswith("note")]
+    assert max(map(len, table)) <= 90
     for metric in ("entropy", "coding_rate_paper", "nll"):
         assert sum(line.startswith(f"{metric} ") for line in text.splitlines()) == 1
     assert "f on c, texts of 12 tokens, N = non-embedding parameters: 4 points" in text
     law = run.laws[run.laws["headline"] & (run.laws["metric"] == "entropy")].iloc[0]
     row = next(line for line in text.splitlines() if line.startswith("entropy "))
-    assert row.split()[1:5] == [
-        number(law[name], signed=True)
-        for name in ("exponent", "excess_width", "excess_random", "excess_untrained")
-    ]
+    assert row.split()[1:] == [number(law[name], signed=True) for name in report.EXPONENTS]
+    assert law["excess_reading"] != law["excess_reading"] and row.split()[5] == "n/a"
     assert text.splitlines().count("width artefact") == 3  # below the name of each metric
+
+
+def test_the_terminal_table_has_the_exponent_over_better_reading_above_its_ends(run):
+    laws = run.laws.assign(excess_reading=0.012, excess_reading_low=-0.5, excess_reading_high=0.25)
+    lines = report.terminal_text(laws, run.profiles).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("entropy "))
+    assert "reading" in lines[at - 1] or "reading" in lines[at - 2]
+    assert "+0.012" in lines[at] and "[−0.500," in lines[at + 1] and "+0.250]" in lines[at + 2]
 
 
 def test_what_does_not_apply_reads_na_and_problems_are_noted(run):

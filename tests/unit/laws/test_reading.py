@@ -86,6 +86,18 @@ def test_a_model_that_shuffled_words_do_not_take_so_far_is_not_extrapolated():
     assert "likelihood of the worst reader" in reading.reason_not_comparable(better)
 
 
+def test_a_resample_is_not_extrapolated_either():
+    # Half of the texts bring both models to the worst reader's loss, the other half do not.
+    nll, lost = np.array([[2.0, 4.0], [2.0, 4.0]]), np.array([[4.5, 6.0], [3.5, 6.0]])
+    reads = Read(np.zeros((2, 2)), np.ones((2, 2)), nll, lost)
+    assert np.isnan(reading.gain_of_reading(reads)).tolist() == [[False, False], [True, False]]
+    tables = np.array([np.ones((2, 2)), np.full((2, 2), 2.0), nll.T, lost.T])
+    weights = np.array([[0.5, 0.5], [0.9, 0.1], [0.0, 1.0]])
+    found = reading.shuffled(tables, weights)
+    assert found.problem == "" and np.isfinite(found.gain[0]).all()
+    assert np.isnan(found.gain[1][:, 0]).tolist() == [False, False, True]
+
+
 def test_a_fall_that_better_reading_makes_is_not_supported():
     world = planted(slope=0.4)
     law = world.law()
@@ -147,6 +159,7 @@ def test_texts_that_are_too_short_once_shuffled_are_left_out_of_both():
         world.shuffled[slug] = frame[frame["doc_id"] != "t4"]
     law = world.law()
     assert law["texts"] == TEXTS
+    assert (law["shuffled_texts_left_out"], whole["shuffled_texts_left_out"]) == (1, 0)
     # Every text has the same place between its two likelihoods here.
     assert law["excess_reading"] == pytest.approx(whole["excess_reading"], abs=1e-3)
     assert law["exponent"] == whole["exponent"]

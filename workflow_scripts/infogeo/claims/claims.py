@@ -30,11 +30,11 @@ from infogeo.claims.claim_rows import (
 from infogeo.context.distribution import too_few
 from infogeo.context.selection_summary import shown_k
 from infogeo.files.numbers import percent
-from infogeo.files.tables import ends_of_runs
 from infogeo.geometry.metrics import CONDITIONAL, NORMALISED, parse_metric
 from infogeo.inference import forms
 from infogeo.laws.law import CONTROLS
 from infogeo.sources.cards import REASONS
+from infogeo.sources.runs import ends_of_runs
 
 NOMINAL = 0.95  # coverage
 IDENTITY = 1e-9  # nats: what rounding may leave of an identity
@@ -201,7 +201,7 @@ def of_context(gain, selection, distribution, rates) -> list[dict]:
         error_rates.csv.
     """
     rows = []
-    gain, selection, distribution = map(ends_of_runs, (gain, selection, distribution))
+    gain, selection, distribution = ends_of_runs(gain, selection, distribution)
     for (corpus, family), models in distribution.groupby(["corpus", "family"], sort=False):
         if models["problem"].isin(REASONS).all():
             rows += without_prediction([(corpus, family)], models["problem"].iloc[0])

@@ -19,6 +19,7 @@ from infogeo.claims.claim_rows import (
     rate_of,
     row_of,
 )
+from infogeo.sources.runs import ends_of_runs
 
 DEPTHS = "models with one of sentences.depths"
 
@@ -70,6 +71,7 @@ def of_layers(which_layer: pd.DataFrame, rates: pd.DataFrame) -> list[dict]:
         error_rates.csv.
     """
     rows = []
+    (which_layer,) = ends_of_runs(which_layer)
     declared = which_layer[which_layer["headline"].astype(bool)]
     for (corpus, family), models in declared.groupby(["corpus", "family"], sort=False):
         about = MEASURED, corpus, family

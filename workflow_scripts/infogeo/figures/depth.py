@@ -21,8 +21,8 @@ from infogeo.figures.style import (
 )
 from infogeo.figures.tables import check_columns, select
 from infogeo.files.numbers import count
-from infogeo.files.tables import ends_of_runs
 from infogeo.geometry.metrics import at_eps2
+from infogeo.sources.runs import ends_of_runs
 
 DEPTH_PANELS = [ENTROPY_PANELS[0], ENTROPY_PANELS[1], ENTROPY_PANELS[3]]
 WITHOUT_FIRST = {"linestyle": (0, (5, 1.5, 1, 1.5)), "linewidth": 0.8}
@@ -54,7 +54,7 @@ def depth_profiles(laws, profiles, *, corpus, n, eps2, axis) -> Figure:
     check_columns(profiles, "scaling", "profiles")
     styles, note = shown_families(laws, corpus)
     laws, profiles = (frame[frame["family"].isin(styles)] for frame in (laws, profiles))
-    profiles = ends_of_runs(profiles)
+    (profiles,) = ends_of_runs(profiles)
     with styled():
         figure = Figure(figsize=(WIDTH, 2.0 * len(DEPTH_PANELS) + 0.4), layout="constrained")
         remark(figure, note)

@@ -23,6 +23,7 @@ from infogeo.figures.size import curve_look
 from infogeo.figures.style import GREY, WIDTH, log_axis, panel, reason_empty, remark, styled
 from infogeo.figures.tables import check_columns, select
 from infogeo.geometry.dimension_rows import SCOPES
+from infogeo.sources.runs import ends_of_runs
 
 TITLES = {"last": "last token of a text", "means": "mean of a text", "tokens": "sampled tokens"}
 NULL = {"color": GREY, "linestyle": (0, (1, 2)), "linewidth": 0.8, "marker": "x", "markersize": 3}
@@ -49,6 +50,7 @@ def intrinsic_dimension(dimensions, *, corpus: str, n: int) -> Figure:
         Where the table lacks a column.
     """
     check_columns(dimensions, "dimension", "dimension")
+    (dimensions,) = ends_of_runs(dimensions)
     styles = family_styles(dimensions, corpus)
     shown = select(dimensions, corpus=corpus, first="in")
     shown = shown[(shown["n"] == n) | (shown["scope"] == "tokens")]

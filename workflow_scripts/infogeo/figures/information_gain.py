@@ -25,8 +25,8 @@ from infogeo.figures.size import N_LABEL, curve_look, draw_against_n, draw_curve
 from infogeo.figures.style import INK, WIDTH, linear_axis, log_axis, panel, reason_empty, styled
 from infogeo.figures.tables import check_columns, select
 from infogeo.files.numbers import scientific
-from infogeo.files.tables import ends_of_runs
 from infogeo.geometry.metrics import EPS2, Regulariser
+from infogeo.sources.runs import ends_of_runs
 
 LAYER = "final"
 BESIDE = 5  # families whose names fit beside the panels
@@ -59,7 +59,7 @@ def information_gain(gain, positions, checks, surprisal, *, corpus: str, eps2: f
     }  # fmt: skip
     for name, table in tables.items():
         check_columns(table, "context", name)
-    tables = {name: ends_of_runs(table) for name, table in tables.items()}
+    tables = dict(zip(tables, ends_of_runs(*tables.values()), strict=True))
     gain = tables["gain"]
     styles = family_styles(gain, corpus)
     everywhere = select(gain, corpus=corpus)

@@ -22,7 +22,7 @@ from infogeo.figures.families import (
 from infogeo.figures.size import curve_look
 from infogeo.figures.style import WIDTH, linear_axis, panel, reason_empty, remark, styled
 from infogeo.figures.tables import check_columns, select
-from infogeo.files.tables import ends_of_runs
+from infogeo.sources.runs import ends_of_runs
 
 PANELS = {
     "nll": ("negative log-likelihood", "nats/token"),
@@ -50,7 +50,7 @@ def layer_prediction(predictions, *, corpus: str) -> Figure:
         Where the table lacks a column.
     """
     check_columns(predictions, "context", "layer_prediction")
-    predictions = ends_of_runs(predictions)
+    (predictions,) = ends_of_runs(predictions)
     styles = family_styles(predictions, corpus)
     rows = select(predictions, corpus=corpus)
     rows = rows.assign(at=np.where(rows["layer"] == "final", FINAL, rows["relative_depth"]))

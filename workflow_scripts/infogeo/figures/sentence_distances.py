@@ -38,6 +38,7 @@ from infogeo.figures.size import N_LABEL, draw_against_n, n_axis
 from infogeo.figures.style import COLOURS, GREY, INK, WIDTH, leave_empty, linear_axis, styled
 from infogeo.figures.tables import check_columns, select
 from infogeo.sentences.distances import BASELINES
+from infogeo.sources.runs import ends_of_runs
 
 AGAINST_N = ["js_centred", "cosine", "cosine_centred"]
 HEAT_MAPS = ["js_centred", "cosine"]
@@ -69,6 +70,7 @@ def sentence_distances(scores, sentences, *, corpus: str, depth: str) -> Figure:
         Where the table lacks a column.
     """
     check_columns(scores, "sentences", "scores")
+    (scores,) = ends_of_runs(scores)
     models = shown_models(scores, corpus)
     auc = select(scores, corpus=corpus, score="auc")
     with styled():

@@ -73,20 +73,20 @@ NEEDED = {
     },
     "dimension": {
         "dimension": [
-            *MODEL, "layer", "relative_depth", "scope", "first", "n", "estimator", "scale",
+            *IN_RUN, "layer", "relative_depth", "scope", "first", "n", "estimator", "scale",
             "value", "low", "high", "null", "untrained", "reason",
         ],
     },
     "sentences": {
         "scores": [
-            *MODEL, "width", "replicate", "depth", "first", "distance", "score",
+            *IN_RUN, "width", "replicate", "depth", "first", "distance", "score",
             "value", "low", "high", "untrained", "untrained_low", "untrained_high",
         ],
         "layers": [
-            *MODEL, "layer", "relative_depth", "first", "auc", "low", "high", "untrained",
+            *IN_RUN, "layer", "relative_depth", "first", "auc", "low", "high", "untrained",
         ],
         "which_layer": [
-            "corpus", "family", "model", "scope", "convention", "first", "metric",
+            *IN_RUN, "scope", "convention", "first", "metric",
             "rho", "rho_low", "rho_high", "untrained", "problems",
         ],
         "maps": [

@@ -35,7 +35,7 @@ from infogeo.figures.style import (
     styled,
 )
 from infogeo.figures.tables import check_columns, select
-from infogeo.files.tables import ends_of_runs
+from infogeo.sources.runs import ends_of_runs
 
 ARROW = [(-0.4, -1), (0.4, -1), (0.4, 0), (1, 0), (0, 1), (-1, 0), (-0.4, 0), (-0.4, -1)]  # open
 
@@ -60,7 +60,7 @@ def token_ablation(ablation, distribution, *, corpus: str) -> Figure:
     """
     check_columns(ablation, "context", "ablation")
     check_columns(distribution, "context", "distribution")
-    ablation, distribution = ends_of_runs(ablation), ends_of_runs(distribution)
+    ablation, distribution = ends_of_runs(ablation, distribution)
     styles = family_styles(distribution, corpus)
     rows, models = select(ablation, corpus=corpus), select(distribution, corpus=corpus)
     with styled():

@@ -22,7 +22,7 @@ from infogeo.figures.selectors import SELECTORS, SINKS, draw_selectors, selector
 from infogeo.figures.size import crowding, n_axis, pale
 from infogeo.figures.style import INK, NARROW, WIDTH, leave_empty, remark, styled
 from infogeo.figures.tables import check_columns, select
-from infogeo.files.tables import ends_of_runs
+from infogeo.sources.runs import ends_of_runs
 
 ATTENTION = ["attention_mean", "attention_best_head", "attention_rollout"]
 SIGNIFICANT = 0.05
@@ -48,7 +48,7 @@ def token_selection(selection, *, corpus: str) -> Figure:
         Where the table lacks a column.
     """
     check_columns(selection, "context", "selection")
-    selection = ends_of_runs(selection)
+    (selection,) = ends_of_runs(selection)
     rows = select(selection, corpus=corpus)
     styles = family_styles(selection, corpus)
     with styled():

@@ -27,6 +27,7 @@ from infogeo.figures.style import (
     styled,
 )
 from infogeo.figures.tables import check_columns, select
+from infogeo.sources.runs import ends_of_runs
 
 # What is drawn of all measures: name, then scope, convention and metric.
 MEASURES = {
@@ -69,6 +70,7 @@ def which_layer(layers, measures, profiles, *, corpus: str, n: int) -> Figure:
     check_columns(layers, "sentences", "layers")
     check_columns(measures, "sentences", "which_layer")
     check_columns(profiles, "scaling", "profiles")
+    layers, measures = ends_of_runs(layers, measures)
     models = shown_models(layers, corpus)
     with styled():
         figure = Figure(figsize=(WIDTH, 7.2), layout="constrained")

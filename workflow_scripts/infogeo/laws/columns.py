@@ -20,6 +20,7 @@ LAW_COLUMNS = [
     "excess_reading", "excess_reading_low", "excess_reading_high",
     "equal_exponent", "equal_exponent_low", "equal_exponent_high",
     "shuffled_exponent", "shuffled_exponent_low", "shuffled_exponent_high",
+    "shuffled_texts_left_out",
     "depth_exponent", "depth_exponent_low", "depth_exponent_high",
     "standard_error", "t_low", "t_high", "p_value", "q_value", "r_squared", "log_prefactor",
     "residual_sd", "seed_sd", "bootstrap_low", "bootstrap_high", "bca_low", "bca_high", "huber",
@@ -36,7 +37,7 @@ LAW_COLUMNS = [
 WORDS = ["controls_applied", "reference_model", "leave_one_out_model", "held_out_model",
          "best_form", "problems"]  # fmt: skip
 COUNTS = ["points", "widths", "models", "models_left_out", "texts", "texts_left_out", "clusters",
-          "common_families"]  # fmt: skip
+          "shuffled_texts_left_out", "common_families"]  # fmt: skip
 POINT_COLUMNS = [
     *KEY, "models", "N", "width", "layers", "layer", "train_tokens", "replicates",
     "y", "y_low", "y_high", "seed_sd", "fitted", "band_low", "band_high",

@@ -9,6 +9,7 @@ import pandas as pd
 from infogeo.geometry import metrics
 from infogeo.geometry.depths import layers_at, relative_depth
 from infogeo.inference import multiple_tests, resampling
+from infogeo.laws.difference_rates import rate_without_difference
 from infogeo.laws.measured import Measured, OfModel, Texts
 from infogeo.laws.reading import MARGIN, Read, gain_of_reading, reason_not_comparable
 from infogeo.sources import comparable
@@ -26,9 +27,9 @@ COLUMNS = [
     "corpus", *ENDS, *(f"other_{name}" for name in ENDS), "relative_depth",
     "scope", "convention", "first", "n", "metric", "texts", "texts_left_out", "sources",
     "value", "other_value", "difference", "low", "high", "p", "q", "untrained_difference",
-    "shuffled", "other_shuffled", "equal_difference", "equal_low", "equal_high",
-    "strict_low", "strict_high", "verdict",
-    "problems",
+    "shuffled", "other_shuffled", "shuffled_texts_left_out",
+    "equal_difference", "equal_low", "equal_high", "strict_low", "strict_high",
+    "verdict", "false_rate", "problems",
 ]  # fmt: skip
 
 
@@ -52,7 +53,8 @@ def difference_table(corpora: list[tuple], **settings) -> pd.DataFrame:
         means of the twins, which differ in width and depth alone. shuffled: of the texts with
         their words in random order. equal_difference: the difference at equal likelihood, see
         `reading`, likewise; strict: the same with `reading.MARGIN` times what better reading adds
-        taken out. verdict: docs/verdicts.md.
+        taken out. verdict: docs/verdicts.md; false_rate: how often two models that do not differ
+        would get another one than "inconclusive", see `difference_rates`.
     """
     rows = []
     for corpus, pairs, read in corpora:
@@ -99,6 +101,11 @@ def differences(
                             ("N", "params_non_embedding"), ("width", "width"))
     }  # fmt: skip
     apart = comparable.mixed_tokenizers([one, other])
+    rate = lru_cache(maxsize=8)(
+        lambda used: rate_without_difference(
+            weights(used), sources[np.frombuffer(used, np.int64)], seed
+        )
+    )
     weights = lru_cache(maxsize=8)(
         lambda used: resampling.text_weights(
             sources[np.frombuffer(used, np.int64)], draws=draws, seed=seed
@@ -123,7 +130,7 @@ def differences(
             ]
             for pair in zip(*of_both, strict=True)
         )
-        row |= _compared(trained, untrained, sources, weights, named["scope"] == "text")
+        row |= _compared(trained, untrained, sources, weights, rate, named["scope"] == "text")
         if named["scope"] == "text" and named["metric"] not in metrics.CONDITIONAL:
             tables = _tables(trained, shuffled, of_both, named["n"], len(sources))
             equal = _at_equal_likelihood(tables, sources, weights)
@@ -160,7 +167,7 @@ def _keys(measured: Measured, other: Measured, layers: list[tuple[str, str]]):
                 yield key, other_key
 
 
-def _compared(values, twins, sources, weights: Callable, of_texts: bool) -> dict:
+def _compared(values, twins, sources, weights: Callable, rate: Callable, of_texts: bool) -> dict:
     """The columns that hold numbers, of values (1, texts) and twins (draws, texts) of both."""
     both = np.concatenate(values)  # (2, texts)
     used = np.flatnonzero(np.isfinite(both).all(axis=0))
@@ -181,10 +188,13 @@ def _compared(values, twins, sources, weights: Callable, of_texts: bool) -> dict
         return row | {
             "problems": f"no interval: {row['sources']} sources, {LEAST_SOURCES} are needed"
         }
-    drawn = weights(used.astype(np.int64).tobytes()) @ np.subtract(*both[:, used])
+    name = used.astype(np.int64).tobytes()
+    drawn = weights(name) @ np.subtract(*both[:, used])
     low, high = resampling.percentiles(drawn)
     least = min((drawn <= 0).sum(), (drawn >= 0).sum())
     p = min(1.0, 2 * (1 + least) / (1 + len(drawn)))
+    if row["sources"] >= VERDICT_SOURCES:
+        row["false_rate"] = rate(name)
     return row | {"low": low, "high": high, "p": p, "problems": ""}
 
 
@@ -206,13 +216,13 @@ def _at_equal_likelihood(tables, sources, weights: Callable) -> dict:
     """
     if tables is None:
         return {"problems": NO_SHUFFLED}
-    both = np.isfinite(tables).all(axis=(0, 1))
+    used, both = np.isfinite(tables[0]).all(axis=0), np.isfinite(tables).all(axis=(0, 1))
+    row = {"shuffled_texts_left_out": int((used & ~both).sum())}
     if not both.any():
-        return {"problems": "shuffled words: no text is long enough in both models"}
-    used = np.isfinite(tables[0]).all(axis=0)
+        return row | {"problems": "shuffled words: no text is long enough in both models"}
     tables = tables[..., both]
     read = Read(*tables.mean(axis=-1))
-    row = dict(zip(("shuffled", "other_shuffled"), read.shuffled, strict=True))
+    row |= dict(zip(("shuffled", "other_shuffled"), read.shuffled, strict=True))
     if problem := reason_not_comparable(read):
         return row | {"problems": problem}
     row["equal_difference"] = np.subtract(*(read.value - gain_of_reading(read)))

@@ -9,9 +9,9 @@ from infogeo.sources.cards import model_columns
 PLACE = ["layer", "scope", "first", "n", "estimator", "scale"]
 UNTRAINED = ["untrained", "untrained_low", "untrained_high"]
 COLUMNS = [
-    "corpus", "family", "model", "N", "params_total", "width", "layers", *PLACE[:1],
-    "relative_depth", *PLACE[1:], "value", "low", "high", "null", "null_low", "null_high",
-    *UNTRAINED, "rows", "duplicates", "reason",
+    "corpus", "family", "model", "N", "params_total", "width", "layers", "run", "step",
+    *PLACE[:1], "relative_depth", *PLACE[1:], "value", "low", "high",
+    "null", "null_low", "null_high", *UNTRAINED, "rows", "duplicates", "reason",
 ]  # fmt: skip
 
 

@@ -200,6 +200,8 @@ class CorpusFit:
                 fitted, points.reason, draws=settings.draws, seed=settings.seed
             )
             law |= slopes_of_reading(fitted, beside, points.reason)
+            if shuffled is not None:
+                law["shuffled_texts_left_out"] = shuffled.left_out
             remarks = [*choice.remarks, *points.remarks, points.reason, *problems]
             law |= judged | {"problems": "; ".join(filter(None, remarks))}
             seed_sd, law["seed_sd"] = spread_of_replicates(curve, points.members)

@@ -35,11 +35,13 @@ class Read(NamedTuple):
 def share_to_worst(read: Read) -> np.ndarray:
     """How far each model has to go towards its shuffled texts to read as badly as the worst.
 
-    0 for the model of the largest nll, and 1 where shuffled words take a model just there.
+    0 for the model of the largest nll, and 1 where shuffled words take a model just there. NaN
+    where they do not take it so far: nothing is extrapolated, in no resample either.
     """
     worst = read.nll.max(axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (worst - read.nll) / (read.shuffled_nll - read.nll)
+        share = (worst - read.nll) / (read.shuffled_nll - read.nll)
+    return np.where((share >= 0) & (share <= 1), share, np.nan)
 
 
 def gain_of_reading(read: Read) -> np.ndarray:
@@ -56,10 +58,9 @@ def gain_of_reading(read: Read) -> np.ndarray:
 
 def reason_not_comparable(read: Read) -> str:
     """Why values (models,) cannot be brought to equal likelihood, or ""."""
-    share = share_to_worst(read)
     if not np.isfinite(read.shuffled).all():
         return "shuffled words: a mean is not positive"
-    if not ((share >= 0) & (share <= 1)).all():
+    if np.isnan(share_to_worst(read)).any():
         return "shuffled words do not take every model to the likelihood of the worst reader"
     return ""
 
@@ -75,11 +76,14 @@ class Shuffled(NamedTuple):
         ln of what better reading adds; see `reading.gain_of_reading`.
     problem : str
         Why there is no gain, or "".
+    left_out : int
+        Texts without a value in some model that was measured once their words are shuffled.
     """
 
     curve: tuple
     gain: tuple
     problem: str
+    left_out: int
 
 
 def shuffled(tables, weights) -> Shuffled | None:
@@ -102,13 +106,14 @@ def shuffled(tables, weights) -> Shuffled | None:
     if not measured.any():
         return None
     lacking = np.full(len(measured), np.nan), None
+    left_out = int((~finite.all(axis=0)[measured].all(axis=0)).sum())
     if not both.any():
         every = (
             "no text is long enough in every model"
             if measured.all()
             else "not measured for every model"
         )
-        return Shuffled(lacking, lacking, every)
+        return Shuffled(lacking, lacking, every, left_out)
     if not both.all():
         tables, weights = tables[..., both], weights[:, both]
         with np.errstate(invalid="ignore"):  # a draw may hold none of them
@@ -119,6 +124,6 @@ def shuffled(tables, weights) -> Shuffled | None:
         read, reads = (Read(*np.log(of[:2]), *of[2:]) for of in (means, drawn))
     curve = read.shuffled, reads.shuffled - read.shuffled
     if problem := reason_not_comparable(read):
-        return Shuffled(curve, lacking, problem)
+        return Shuffled(curve, lacking, problem, left_out)
     gain = gain_of_reading(read)
-    return Shuffled(curve, (gain, gain_of_reading(reads) - gain), "")
+    return Shuffled(curve, (gain, gain_of_reading(reads) - gain), "", left_out)

@@ -1,5 +1,7 @@
 """The laws declared before the run for readers: Markdown and text for a terminal."""
 
+import textwrap
+
 import pandas as pd
 
 from infogeo.files import report_table
@@ -12,9 +14,9 @@ EXPONENTS = {
     "excess_width": "over width law",
     "excess_random": "over random",
     "excess_untrained": "over twins",
+    "excess_reading": "over better reading",
     "depth_exponent": "fixed width",
 }
-OVER_READING = "excess_reading"
 
 
 def headline(laws: pd.DataFrame) -> pd.DataFrame:
@@ -32,7 +34,7 @@ def with_beside(laws: pd.DataFrame) -> pd.DataFrame:
 
 
 def terminal_text(laws: pd.DataFrame, profiles: pd.DataFrame) -> str:
-    """The headline laws for a terminal, at most 110 columns: exponents over their intervals.
+    """The headline laws for a terminal, in 80 columns: exponents over the ends of their intervals.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ def terminal_text(laws: pd.DataFrame, profiles: pd.DataFrame) -> str:
     for _, group in declared.groupby(["corpus", "family"], sort=False):
         first = group.iloc[0]
         lines += ["", f"{_title(first)}: {_size(first)}"]
-        rows = [["metric, verdict", *EXPONENTS.values()]]
+        rows = [["metric, verdict", *(textwrap.fill(name, 10) for name in EXPONENTS.values())]]
         rows += [
             [_terminal_name(law), *(_stacked(law, column) for column in EXPONENTS)]
             for _, law in group.iterrows()
@@ -54,11 +56,6 @@ def terminal_text(laws: pd.DataFrame, profiles: pd.DataFrame) -> str:
         lines += report_table.terminal(rows)
         lines += [f"note, {law['metric']}: {law['problems']}"
                   for _, law in group.iterrows() if law["problems"]]  # fmt: skip
-        for _, law in group[group.apply(_is_reading, axis=1)].iterrows():
-            lines += report_table.wrapped(
-                f"note, {law['metric']}: no fall over better reading, "
-                f"{_exponent(law, OVER_READING)}; see docs/verdicts.md"
-            )
     for sentence in _first_token(declared, profiles):
         lines += ["", *report_table.wrapped(sentence)]
     return "\n".join([*lines, ""])
@@ -79,11 +76,11 @@ def markdown_text(laws: pd.DataFrame, profiles: pd.DataFrame) -> str:
         "cluster. n/a: the control does not apply or could not be estimated. Columns and rules: "
         "results/README.md and docs/verdicts.md.",
     ]
-    declared, columns = with_beside(laws), [*EXPONENTS, OVER_READING, "beside"]
+    declared, columns = with_beside(laws), [*EXPONENTS, "beside"]
     for _, group in declared.groupby(["corpus", "family"], sort=False):
         lines += ["", f"## {_title(group.iloc[0])}", ""]
         lines += report_table.markdown(
-            ["metric", *EXPONENTS.values(), "over better reading", "raw, without the first token"],
+            ["metric", *EXPONENTS.values(), "raw, without the first token"],
             [
                 [_name(law), *(_exponent(law, column) for column in columns)]
                 for _, law in group.iterrows()
@@ -108,11 +105,6 @@ def markdown_text(laws: pd.DataFrame, profiles: pd.DataFrame) -> str:
     moved = [f"- {sentence}" for sentence in _first_token(declared, profiles)]
     lines += ["", "## First token", "", *moved] if moved else []
     return "\n".join([*lines, ""])
-
-
-def _is_reading(law: pd.Series) -> bool:
-    """Whether a law falls, but not beyond what better reading may add."""
-    return law["exponent_high"] < 0 <= law[f"{OVER_READING}_high"]
 
 
 def _first_token(declared: pd.DataFrame, profiles: pd.DataFrame) -> list[str]:
@@ -142,9 +134,9 @@ def _terminal_name(law: pd.Series) -> str:
 
 
 def _stacked(law: pd.Series, column: str) -> str:
-    """An exponent above its interval."""
-    low, high = law[f"{column}_low"], law[f"{column}_high"]
-    return f"{number(law[column], signed=True)}\n{interval(low, high, signed=True)}"
+    """An exponent above the ends of its interval."""
+    ends = interval(law[f"{column}_low"], law[f"{column}_high"], signed=True)
+    return f" {number(law[column], signed=True)}\n" + ends.replace(", ", ",\n ")
 
 
 def _exponent(law: pd.Series, column: str) -> str:

@@ -22,7 +22,7 @@ def bounds(names) -> list[str]:
 
 
 SCORE_COLUMNS = [
-    "corpus", "family", "model", "N", "width", "layers", "replicate",
+    "corpus", "family", "model", "N", "width", "layers", "replicate", "run", "step",
     "depth", "first", "distance", "score", "headline",
     "texts", "labels", "sources", "chance", "value", "low", "high", "p", "q",
     "untrained", "untrained_low", "untrained_high",

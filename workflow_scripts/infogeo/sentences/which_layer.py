@@ -20,7 +20,7 @@ LEAST_LAYERS = 5
 LARGE = 0.5  # of a rank correlation
 MEASURE = ["scope", "convention", "first", "n", "metric"]
 HEADLINE = {"scope": "text", "convention": "centred", "first": "in", "metric": "entropy"}
-MODEL = ["corpus", "family", "model", "N"]
+MODEL = ["corpus", "family", "model", "N", "run", "step"]
 LAYER_COLUMNS = [
     *MODEL, "layer", "relative_depth", "first", "texts", "sources", "auc", "low", "high",
     "untrained", "untrained_low", "untrained_high",

@@ -1,6 +1,7 @@
 """Runs: rows of the table of models that are one model at different steps of its training.
 
-The Snakefile imports this module, so it needs nothing beyond the standard library.
+Steps of a run are no models of the same size: what compares models takes the last of them. The
+Snakefile imports this module, so it needs nothing beyond the standard library.
 """
 
 
@@ -42,4 +43,29 @@ def last_of_runs(models: list[dict]) -> list[dict]:
             last[model["run"]] = max(model["step"], last.get(model["run"], 0))
     return [
         model for model in models if model.get("run") is None or model["step"] == last[model["run"]]
+    ]
+
+
+def ends_of_runs(*tables) -> list:
+    """Tables that are set beside each other, of each run the last step alone.
+
+    Parameters
+    ----------
+    *tables : pandas.DataFrame
+        With columns run ("" without one) and step.
+
+    Returns
+    -------
+    list of pandas.DataFrame
+        Rows of models without a run, and of each run those of the last step that every table has
+        which has the run at all.
+    """
+    steps: dict[str, set] = {}
+    for table in tables:
+        for run, of_run in table[table["run"] != ""].groupby("run")["step"]:
+            steps[run] = steps.get(run, set(of_run)) & set(of_run)
+    shared = [{"run": run, "step": step} for run, at in steps.items() for step in at]
+    last = {model["run"]: model["step"] for model in last_of_runs(shared)}
+    return [
+        table[(table["run"] == "") | (table["step"] == table["run"].map(last))] for table in tables
     ]
