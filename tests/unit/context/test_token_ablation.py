@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from infogeo.context import token_ablation
+from infogeo.context import kept_runs, token_ablation
 from infogeo.files.artefacts import read_table, write_table
 from infogeo.files.errors import InfogeoError
 from infogeo.jobs.job_array import Claim, TakenOver
-from infogeo.states import loading, work
+from infogeo.states import beginnings, loading, work
 from infogeo.states.dump import dump
 from infogeo.states.tokens import load_tokenizer
 
@@ -51,9 +51,17 @@ def latest(k, sink, mode):
     return sorted(chosen | {N - 1} | ({0} if sink == "forced" else set()))
 
 
-def test_measures_equal_one_forward_pass_at_a_time(run, tiny_model_dir, tiny_corpus):
+@pytest.fixture
+def sharing(monkeypatch):
+    """Sets of so short texts share first tokens too."""
+    monkeypatch.setattr(kept_runs, "LEAST_SHARED", 4)
+    monkeypatch.setattr(kept_runs, "STEP", 2)
+
+
+def test_measures_equal_one_forward_pass_at_a_time(run, tiny_model_dir, tiny_corpus, sharing):
     table, status, _ = run()
     rows, status = read_table(table, "f"), read_table(status, "f").iloc[0]
+    assert status["method"] == token_ablation.METHOD + token_ablation.SHARED
     assert status["problem"] == "" and status["texts"] == 6 and status["gap_residual"] <= 1e-5
     model = loading.load_model(tiny_model_dir("gpt_neox"), dtype="float32", name="m")
     corpus = read_table(tiny_corpus).set_index("doc_id")["text"]
@@ -99,7 +107,23 @@ def test_measures_equal_one_forward_pass_at_a_time(run, tiny_model_dir, tiny_cor
     assert (rows.kl >= 0).all()
 
 
-def test_a_resumed_ablation_equals_an_undisturbed_one(run, monkeypatch):
+def test_a_model_without_a_cache_runs_every_set_whole_and_the_status_says_so(
+    run, sharing, monkeypatch
+):
+    shared, _, _ = run("a")
+    monkeypatch.setattr(beginnings, "problem", lambda *given: "it has none")
+    monkeypatch.setattr(kept_runs, "Beginnings", None)
+    alone, status, _ = run("b")
+    assert read_table(status).iloc[0]["method"] == token_ablation.METHOD
+    assert read_table(status).iloc[0]["problem"] == ""
+    one, other = read_table(shared), read_table(alone)
+    keys = [name for name in token_ablation.COLUMNS if name not in token_ablation.MEASURES]
+    assert one[keys].equals(other[keys]) and not one.equals(other)  # else nothing was shared
+    measures = list(token_ablation.MEASURES)
+    np.testing.assert_allclose(one[measures], other[measures], rtol=1e-4, atol=1e-6)
+
+
+def test_a_resumed_ablation_equals_an_undisturbed_one(run, monkeypatch, sharing):
     undisturbed, genuine = run("a"), token_ablation._make_shard
     made = []
 

@@ -14,7 +14,7 @@ from infogeo.context import token_ablation
 from infogeo.files.artefacts import read_table
 from infogeo.geometry.depths import layer_names, width_at
 from infogeo.sources import models, parameters
-from infogeo.states import batches, gaps, loading
+from infogeo.states import batches, beginnings, gaps, loading
 from infogeo.states.attention import attention_problem, attention_rows
 from infogeo.states.dump import dump
 from infogeo.states.store import open_store
@@ -286,6 +286,7 @@ def test_kept_tokens_alone_are_as_in_a_full_run_whose_mask_hides_the_others(buil
         assert "takes no position ids" in problem and np.isnan(residual)
         return
     assert problem == "" and residual <= 1e-5
+    assert beginnings.problem(case.model, text, seed=0) == ""
     random = np.random.default_rng(0).random(n) < 0.5
     for kept in (
         [n - 1],

@@ -39,10 +39,10 @@ def test_the_check_of_gaps_sees_a_missing_mask(loaded, monkeypatch):
     """Without a mask transformers takes gapped positions for texts packed into one row."""
     model, encoded = loaded("llama")
     text = encoded.text(0)
-    genuine = gaps._predict_next
+    genuine = gaps.predict_next
     monkeypatch.setattr(
         gaps,
-        "_predict_next",
+        "predict_next",
         lambda model, ids, mask, positions: genuine(
             model, ids, mask if mask.ndim == 4 else None, positions
         ),

@@ -23,11 +23,9 @@ def supports(
     *,
     sink: str,
     centred: bool,
-    draws: int,
-    rng,
     head_sizes=SIZES,
 ) -> dict:
-    """The tokens that every selector chooses of one text.
+    """The tokens that every selector but the random one chooses of one text.
 
     Parameters
     ----------
@@ -45,10 +43,6 @@ def supports(
         leaves it out.
     centred : bool
         Subtract the mean of all earlier tokens from candidates and target first.
-    draws : int
-        Draws of the random selector.
-    rng : numpy.random.Generator
-        More draws or other sizes leave the first draws as they are.
     head_sizes : sequence of int
         The best head is the one whose first k tokens explain most in sample, averaged over these k.
         Those above d/4 or m are left out (if all are, k = 1).
@@ -56,11 +50,10 @@ def supports(
     Returns
     -------
     dict
-        (selector, draw) → list of int64 ndarrays, one per size: token indices, most wanted first.
-        All draws are 0 except those of 'random', whose supports are nested in size. Lasso: the
-        first support of that size on the path, rising. Where a path ends earlier (nothing is left
-        to explain, or no direction), its last support, then the rest by |inner product with the
-        target|.
+        Selector → list of int64 ndarrays, one per size: token indices, most wanted first. Lasso:
+        the first support of that size on the path, rising. Where a path ends earlier (nothing is
+        left to explain, or no direction), its last support, then the rest by |inner product with
+        the target|.
 
     Raises
     ------
@@ -88,13 +81,13 @@ def supports(
         usable = [k for k in head_sizes if k <= min(d / 4, m)] or [min(1, m)]
         shares = [refit(gram, gram, heads[None, :, :k] + first, sink)[0][0] for k in usable]
         orders["attention_best_head"] = heads[np.mean(shares, axis=0).argmax()]
-    orders = {(name, 0): order for name, order in orders.items()}
-    orders |= {("random", draw): rng.permutation(m) for draw in range(draws)}
-    chosen = {key: [order[:k] for k in sizes] for key, order in orders.items()}
-    chosen["lasso", 0] = [support[0] for support in lasso(*task, sizes)[0]]
+    chosen = {name: [order[:k] for k in sizes] for name, order in orders.items()}
+    below = [k for k in sizes if k < m]  # the end of a path is long, and m are all of them
+    path = dict(zip(below, lasso(*task, below)[0], strict=True))
+    chosen["lasso"] = [path[k][0] if k < m else np.arange(m) for k in sizes]
     return {
-        key: [first + np.asarray(support, np.int64) for support in of_sizes]
-        for key, of_sizes in chosen.items()
+        name: [first + np.asarray(support, np.int64) for support in of_sizes]
+        for name, of_sizes in chosen.items()
     }
 
 

@@ -1,9 +1,9 @@
 """Token ablation: the model is run on some tokens of a text alone, at their original positions.
 
 Which tokens are kept, or dropped, is what the selectors of `selectors` choose; how far the
-distribution of the next token moves says how much of it those tokens carry. Runs on equal numbers
-of tokens go together, so that nothing is padded, and a set of tokens that several selectors choose
-is run once. The texts are cut into shards; batches depend on the shard alone. See `states.work`.
+distribution of the next token moves says how much of it those tokens carry. A set of tokens that
+several selectors choose is run once, and so are first tokens that a set has in common with the
+whole text. The texts are cut into shards; batches depend on the shard alone. See `states.work`.
 """
 
 import math
@@ -16,24 +16,23 @@ import numpy as np
 import torch
 
 from infogeo.context import layer_prediction, predicted_texts
-from infogeo.context.selectors import supports
+from infogeo.context.kept_runs import MEASURES, run_sets
+from infogeo.context.kept_sets import plan
 from infogeo.files.artefacts import read_table, write_table
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import digest
 from infogeo.files.tables import joined
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sources import cards
-from infogeo.states import gaps, likelihoods
+from infogeo.states import beginnings, gaps
 from infogeo.states.layer_prediction import find_norm
-from infogeo.states.out_of_memory import run_halving_on_oom
 from infogeo.states.store import open_store
 from infogeo.states.tokens import load_tokenizer
 from infogeo.states.work import Launch, ModelRun, ShardFiles, Task, Work, shard_path
 
 SHARD_TEXTS = 4
-SINKS, MODES = ("free", "forced"), ("keep", "drop")
 METHOD = "kept tokens alone, at their original positions"
-MEASURES = ("kl", "delta_nll", "cosine_mean", "cosine_last")
+SHARED = "; first tokens that a set has in common with the text are run once"
 COLUMNS = {  # of the table, and the types of a table without rows
     "doc_id": str,
     "source": str,
@@ -286,7 +285,7 @@ def make_shards(task: AblationTask) -> dict:
     Returns
     -------
     dict
-        gap_residual, and why no shard was made ('' where shards were).
+        How sets are run, gap_residual, and why no shard was made ('' where shards were).
     """
     model = task.model.load()
     with open_store(task.states) as store:
@@ -294,19 +293,26 @@ def make_shards(task: AblationTask) -> dict:
         tokens = {
             text: stored[store.offsets[text] : store.offsets[text + 1]] for text in task.texts
         }
-        residual, problem = gaps.check_gaps(model, tokens[task.texts[0]], task.seed)
+        first = tokens[task.texts[0]]
+        residual, problem = gaps.check_gaps(model, first, task.seed)
+        unshared = problem or beginnings.problem(model, first, task.seed)
         if not problem:
+            if unshared:
+                print(
+                    f"{task.model.name}: every set of tokens is run whole: {unshared}", flush=True
+                )
             paths = {shard: shard_path(task.folder, shard, "parquet") for shard in task.shards}
             missing = [shard for shard, path in paths.items() if not path.exists()]
             heartbeat = Heartbeat(f"{task.model.name}: ablations", len(missing), "shards")
             norm = find_norm(model)
             for done, shard in enumerate(missing):
                 heartbeat.update(done)
-                _make_shard(task, shard, model, norm, store, tokens)
-    return {"gap_residual": residual, "problem": problem}
+                _make_shard(task, shard, model, norm, store, tokens, not unshared)
+    method = METHOD if unshared else METHOD + SHARED
+    return {"method": method, "gap_residual": residual, "problem": problem}
 
 
-def _make_shard(task: AblationTask, shard: int, model, norm, store, tokens) -> None:
+def _make_shard(task: AblationTask, shard: int, model, norm, store, tokens, shared) -> None:
     """Ablate a few texts, and write the rows of their tables; that of the ablation last."""
     import pandas as pd
 
@@ -326,6 +332,7 @@ def _make_shard(task: AblationTask, shard: int, model, norm, store, tokens) -> N
         [task.next_tokens[place] for place in places],
         batch_tokens=task.batch_tokens,
         names=[store.doc_ids[text] for text in texts],
+        shared=shared,
     )
     parts = []
     for text, (rows, _), (_, inverse), values in zip(texts, plans, unique, measured, strict=True):
@@ -336,142 +343,3 @@ def _make_shard(task: AblationTask, shard: int, model, norm, store, tokens) -> N
         parts.append(part[list(COLUMNS)])
     path = shard_path(task.folder, shard, "parquet")
     write_table(pd.concat(parts, ignore_index=True), path, task.key)
-
-
-def plan(task: AblationTask, store, text: int) -> tuple[list[dict], np.ndarray]:
-    """Which tokens of a text are kept, for every selector, sink, mode, share and draw.
-
-    Returns
-    -------
-    rows : list of dict
-        selector, sink, mode, share, k and draw.
-    sets : (rows, n) bool ndarray
-        The tokens that stay.
-    """
-    Z = store.read(text, "final")
-    last_row, rollout = store.attention_last_row(text), store.rollout_row(text)
-    n, rows, sets = len(Z), [], []
-    for index, sink in enumerate(SINKS):
-        m = n - 1 - (sink == "forced")
-        sizes = [math.floor(share * m + 0.5) for share in task.shares]
-        supports_of = supports(
-            Z,
-            last_row,
-            rollout,
-            sizes,
-            sink=sink,
-            centred=task.centred,
-            draws=task.draws,
-            rng=np.random.default_rng([task.seed, text, index]),
-            head_sizes=task.k,
-        )
-        for (selector, draw), chosen in supports_of.items():
-            for mode in MODES:
-                for share, k, support in zip(task.shares, sizes, chosen, strict=True):
-                    mask = np.zeros(n, dtype=bool)
-                    mask[support] = True
-                    if mode == "drop":
-                        mask = ~mask
-                    else:
-                        mask[-1] = True
-                        mask[0] |= sink == "forced"
-                    sets.append(mask)
-                    rows.append(
-                        {
-                            "selector": selector,
-                            "sink": sink,
-                            "mode": mode,
-                            "share": share,
-                            "k": k,
-                            "draw": draw,
-                        }
-                    )
-    return rows, np.array(sets)
-
-
-def run_sets(model, texts, sets, next_tokens, *, batch_tokens: int, names) -> list[np.ndarray]:
-    """How far the prediction after each text moves when only some of its tokens are there.
-
-    Parameters
-    ----------
-    model : LanguageModel
-    texts : list of (n,) int ndarrays
-        Token ids, as many of every text.
-    sets : list of (s, n) bool ndarrays
-        What is kept of each text; the last token always, and one of the sets is the whole text.
-    next_tokens : list of int or None
-        The true token after each text.
-    batch_tokens : int
-        Most tokens of a batch.
-    names : list of str
-        Of the texts, for messages.
-
-    Returns
-    -------
-    list of (s, 4) float64 ndarrays
-        The columns `MEASURES`.
-
-    Raises
-    ------
-    InfogeoError
-        Where a prediction is not finite, or memory does not suffice for one set.
-    """
-    owner = np.repeat(np.arange(len(texts)), [len(of_text) for of_text in sets])  # (S,)
-    remaining = np.concatenate(sets)  # (S, n)
-    ids = np.broadcast_to(np.stack(texts)[owner], remaining.shape)
-    sizes = remaining.sum(axis=1)
-    measured = np.empty((len(remaining), len(MEASURES)))
-    targets = torch.tensor([-1 if token is None else token for token in next_tokens])
-    targets = targets.to(model.device)
-    # Of the whole texts: log-probabilities, mean and last state.
-    reference = [
-        torch.empty((len(texts), width), dtype=torch.float64, device=model.device)
-        for width in (model.vocabulary, model.widths["final"], model.widths["final"])
-    ]
-
-    def run(batch):
-        k = sizes[batch[0]]
-        positions = np.nonzero(remaining[batch])[1].reshape(-1, k)
-        some = ids[batch][remaining[batch]].reshape(-1, k)
-        logits, mean, last = gaps.run_kept(model, some, positions)
-        outcome = torch.log_softmax(logits.double(), dim=-1), mean.double(), last.double()
-        if k == remaining.shape[1]:
-            for values, new in zip(reference, outcome, strict=True):
-                values[owner[batch]] = new
-        full = [values[owner[batch]] for values in reference]
-        measured[batch] = _measure(full, outcome, targets[owner[batch]]).cpu().numpy()
-
-    for k in np.unique(sizes)[::-1]:  # whole texts first: the others are measured against them
-        of_size = np.flatnonzero(sizes == k)
-        # A batch's log-probabilities are bounded too: with few tokens, they are most of it.
-        step = max(1, min(batch_tokens // k, likelihoods.rows_at_once(model)))
-        for start in range(0, len(of_size), step):
-            run_halving_on_oom(
-                model,
-                run,
-                of_size[start : start + step],
-                lambda part, k=k: len(part) * int(k),
-                lambda row: f"model {model.name!r}, text {names[owner[row]]!r}",
-            )
-    wrong = ~np.isfinite(measured[:, 0])
-    if wrong.any():
-        raise InfogeoError(
-            f"model {model.name!r}, text {names[owner[wrong.argmax()]]!r}: the prediction from "
-            f"{sizes[wrong.argmax()]} of its tokens is not finite. The dtype "
-            f"({str(model.dtype).removeprefix('torch.')}, in the models table) may not suit it."
-        )
-    return np.split(measured, np.cumsum([len(of_text) for of_text in sets])[:-1])
-
-
-def _measure(full, ablated, targets):
-    """`MEASURES` of runs (B, 4), from log-probabilities (B, V), means and last states (B, d)."""
-    (log_p, *states), (log_q, *others) = full, ablated
-    kl = (log_p.exp() * (log_p - log_q)).sum(dim=-1).clamp(min=0)  # below 0 by rounding only
-    known = targets >= 0
-    at = targets.clamp(min=0)[:, None]
-    delta = torch.where(known, (log_p.gather(1, at) - log_q.gather(1, at))[:, 0], math.nan)
-    shifts = [
-        (1 - torch.cosine_similarity(state, other, dim=-1)).clamp(min=0)
-        for state, other in zip(states, others, strict=True)
-    ]
-    return torch.stack([kl, delta, *shifts], dim=1)

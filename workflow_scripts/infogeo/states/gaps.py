@@ -42,11 +42,11 @@ def run_kept(model: LanguageModel, token_ids, positions):
     )
     reach = int((positions[:, -1] - positions[:, 0]).max()) + 1  # tokens from first to last
     if reach > token_ids.shape[1] and _shorter_window(model, reach):
-        mask = _masks(model, positions)  # windows would count the kept tokens alone
+        mask = masks(model, positions, positions)  # windows would count the kept tokens alone
     else:
         # Without a mask, gapped positions would be taken for texts packed into one row.
         mask = torch.ones_like(token_ids)
-    final, logits = _predict_next(model, token_ids, mask, positions)
+    final, logits = predict_next(model, token_ids, mask, positions)
     run = logits, final.mean(dim=1, dtype=torch.float32), final[:, -1].float()
     return tuple(values.to(model.device) for values in run)
 
@@ -57,27 +57,39 @@ def _shorter_window(model, n: int) -> bool:
     return any(window is not None and window < n for window in windows)
 
 
-def _masks(model, positions, visible=None):
-    """4-D masks (B, 1, k, k) of tokens at positions (B, k), of which only `visible` (k,) are seen.
+def masks(model, queries, keys, visible=None):
+    """4-D masks (B, 1, q, k): tokens see those at no later positions, of which `visible` alone.
 
-    One mask, or one for each kind of layer where their windows differ.
+    Parameters
+    ----------
+    model : LanguageModel
+    queries, keys : (B, q) and (B, k) int tensors
+        Positions of the tokens that look back, and of those that they may see.
+    visible : bool tensor, optional
+        Broadcast to (B, q, k). Every token must see one, itself perhaps: else it has no softmax.
+
+    Returns
+    -------
+    tensor, or dict of kind of layer to tensor
+        One mask, or one for each kind of layer where their windows differ.
     """
-    back = positions[:, :, None] - positions[:, None, :]  # (B, k, k): how far back is a token
+    back = queries[:, :, None] - keys[:, None, :]  # (B, q, k): how far back is a token
     seen = back >= 0
-    if visible is not None:  # the others see themselves: a row that sees nothing has no softmax
-        seen &= torch.from_numpy(visible).to(seen.device) | (back == 0)
-    masks = {}
+    if visible is not None:
+        seen &= visible
+    made = {}
     for kind, window in layer_windows(model.model.config.get_text_config()).items():
         hidden = ~(seen & (back < window)) if window else ~seen
         # Numbers to add suit every kind of attention; a mask that is boolean does not.
         mask = torch.zeros(hidden.shape, dtype=model.dtype, device=hidden.device)
-        masks[kind] = mask.masked_fill_(hidden, torch.finfo(model.dtype).min)[:, None]
-    return masks if len(masks) > 1 else masks.popitem()[1]
+        made[kind] = mask.masked_fill_(hidden, torch.finfo(model.dtype).min)[:, None]
+    return made if len(made) > 1 else made.popitem()[1]
 
 
-def _predict_next(model, ids, mask, positions):
+def predict_next(model, ids, mask, positions, **options):
     """Final states (B, k, d), and logits (B, V) in float32 at the last token alone."""
-    final = model.final_states(ids, mask, {"position_ids": positions + model.first_position})
+    options["position_ids"] = positions + model.first_position
+    final = model.final_states(ids, mask, options)
     with torch.inference_mode():
         logits = model.head(final[:, -1].to(model.head_device))
     return final, logits.float().to(model.device)
@@ -133,7 +145,9 @@ def gap_residual(model: LanguageModel, text, remaining) -> float:
     alone = run_kept(model, text[None, remaining], np.flatnonzero(remaining)[None])[0]
     ids, _, _ = model.inputs([text])
     positions = torch.arange(len(text), device=model.device)[None]
-    _, whole = _predict_next(model, ids, _masks(model, positions, remaining), positions)
+    # Hidden tokens see themselves.
+    visible = torch.from_numpy(remaining | np.eye(len(text), dtype=bool)).to(model.device)
+    _, whole = predict_next(model, ids, masks(model, positions, positions, visible), positions)
     apart = torch.log_softmax(alone, dim=-1) - torch.log_softmax(whole, dim=-1)
     return float(apart.abs().max())
 
