@@ -80,20 +80,19 @@ rule token_ablation:
         "results/logs/token_ablation/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/token_ablation/{corpus}/{model}.tsv"
-    priority: turn
+    priority: TURN
     localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
+        **READS_REMOVED,
         mem_mb=megabytes("token_ablation", LOCAL_WORKERS),
         runtime=minutes("token_ablation"),
         gpu=gpus(LOCAL_WORKERS),
         arrays=int(CONFIG["launch"]["placement"] == "slurm"),
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
-        checkpoints=checkpoints,
-        checkpoints_at_once=checkpoints_at_once,
     params:
         **ABLATION.params,
     script:

@@ -89,20 +89,19 @@ rule shuffled_words:
         "results/benchmarks/shuffled_words/{corpus}/{model}.tsv"
     wildcard_constraints:
         model=one_of(SHUFFLED),
-    priority: turn
+    priority: TURN
     localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
+        **READS_REMOVED,
         mem_mb=megabytes("shuffled_words", LOCAL_WORKERS),
         runtime=minutes("shuffled_words"),
         gpu=gpus(LOCAL_WORKERS),
         arrays=int(CONFIG["launch"]["placement"] == "slurm"),
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
-        checkpoints=checkpoints,
-        checkpoints_at_once=checkpoints_at_once,
     params:
         **SHUFFLED_WORDS.params,
     script:

@@ -1,19 +1,19 @@
 # Needs: the configuration and the scripts. Makes: recipes. A rule file states the parameters of a rule once, in a
 # recipe; from it follow the rule's `params` and the fingerprint by which its consumers check what it made.
-from functools import cache
 from types import SimpleNamespace
 
-from infogeo.files import fingerprint
-from infogeo.planning.recipes import Recipe
+from infogeo.files import kept_logic
+from infogeo.planning.recipes import Recipe, with_signature
+
+try:
+    LOGIC = kept_logic.of_scripts(SCRIPTS, Path(".snakemake/infogeo/logic.json"))
+except InfogeoError as error:
+    raise WorkflowError(str(error)) from None
 
 
-@cache
 def logic(rule: str) -> str:
     """The hash of what a rule's script and the library modules under it compute."""
-    try:
-        return fingerprint.logic(str(SCRIPTS / f"{rule}.py"))
-    except InfogeoError as error:
-        raise WorkflowError(str(error)) from None
+    return LOGIC[rule]
 
 
 def recipe(rule: str, *wildcards: str, **stated) -> Recipe:

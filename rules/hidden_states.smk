@@ -32,20 +32,19 @@ rule dump_hidden_states:
         "results/benchmarks/dump_hidden_states/{corpus}/{model}.tsv"
     wildcard_constraints:
         model=one_of(RUN_MODELS) if GIVEN_STATES else input_tables.SLUG,
-    priority: turn
+    priority: TURN
     localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
+        **READS_REMOVED,
         mem_mb=megabytes("dump_hidden_states", LOCAL_WORKERS),
         runtime=minutes("dump_hidden_states"),
         gpu=gpus(LOCAL_WORKERS),
         arrays=int(CONFIG["launch"]["placement"] == "slurm"),
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
-        checkpoints=checkpoints,
-        checkpoints_at_once=checkpoints_at_once,
     params:
         **STATES.params,
     script:

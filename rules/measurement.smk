@@ -51,20 +51,19 @@ rule measure_states:
         "results/logs/measure_states/{corpus}/{model}.log",
     benchmark:
         "results/benchmarks/measure_states/{corpus}/{model}.tsv"
-    priority: turn
+    priority: TURN
     localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
+        **READS_REMOVED,
         mem_mb=megabytes("measure_states", LOCAL_WORKERS),
         runtime=minutes("measure_states"),
         gpu=gpus(LOCAL_WORKERS),
         arrays=int(CONFIG["launch"]["placement"] == "slurm"),
         placement=CONFIG["launch"]["placement"],
         workers=CONFIG["launch"]["workers"],
-        checkpoints=checkpoints,
-        checkpoints_at_once=checkpoints_at_once,
     params:
         **STATES.params,
     script:

@@ -2,20 +2,27 @@
 from functools import cache
 
 
-def demand(rule: str, wildcards, threads: int) -> dict:
-    """What the job of a rule of a model asks for, on a corpus if there is one; see demand.py."""
-    from infogeo.planning.demand import demand  # here, since few jobs need it and it imports numpy
+@cache
+def demands():
+    """What jobs of a model ask for; see demand.py."""
+    from infogeo.planning.demand import Demands  # here, since few jobs need it and it imports numpy
 
+    return Demands(CONFIG, RESULTS)
+
+
+def demand(rule: str, wildcards, threads: int) -> dict:
+    """What the job of a rule of a model asks for, on a corpus if there is one."""
     at_steps = TOGETHER.get(wildcards.get("run"), ())
     model = at_steps[0] if at_steps else wildcards.model
     corpus = CORPORA[wildcards.corpus] if "corpus" in wildcards.keys() else None
     expected = fingerprint_of_model(SimpleNamespace(model=model))
-    return demand(rule, MODELS[model], corpus, CONFIG, RESULTS, expected, threads)
+    return demands().of(rule, MODELS[model], corpus, expected, threads)
 
 
 def megabytes(rule: str, workers: int = 1):
     """For `mem_mb`: what the rule takes in so many workers, more with each attempt."""
 
+    @with_signature
     def asked(wildcards, attempt, threads):
         return attempt * workers * demand(rule, wildcards, threads)["megabytes"]
 
@@ -25,6 +32,7 @@ def megabytes(rule: str, workers: int = 1):
 def minutes(rule: str):
     """For `runtime`: from what the rule computes, more with each attempt."""
 
+    @with_signature
     def asked(wildcards, attempt, threads):
         return attempt * demand(rule, wildcards, threads)["minutes"]
 
@@ -33,7 +41,9 @@ def minutes(rule: str):
 
 def gpus(workers: int = 1):
     """For `gpu`: what so many workers on one node need to hold the model, in whatever job."""
-    return lambda wildcards: workers * demand("dump_hidden_states", wildcards, 1)["gpus"]
+    return with_signature(
+        lambda wildcards: workers * demand("dump_hidden_states", wildcards, 1)["gpus"]
+    )
 
 
 @cache
@@ -72,7 +82,7 @@ def megabytes_of_states():
 
 def rising(least: int):
     """For `mem_mb` where texts and layers do not matter: more with each attempt."""
-    return lambda wildcards, attempt: attempt * least
+    return with_signature(lambda wildcards, attempt: attempt * least)
 
 
 # ---------------------------------------------------------------- weights that are removed once they are read
@@ -94,6 +104,13 @@ def turn(wildcards) -> float:
     """For `priority`: jobs that read the same weights run one after another, before those of the next model."""
     return 2 - REMOVED[wildcards.model] if wildcards.model in REMOVED else 0
 
+
+# What jobs that read weights ask for beside the rest, and when they run. Snakemake calls each function for each job: so
+# there is none where all weights stay.
+READS_REMOVED = (
+    {"checkpoints": checkpoints, "checkpoints_at_once": checkpoints_at_once} if REMOVED else {}
+)
+TURN = turn if REMOVED else 0
 
 # Workers that share one job's GPUs.
 LOCAL_WORKERS = CONFIG["launch"]["workers"] if CONFIG["launch"]["placement"] == "local" else 1

@@ -480,7 +480,7 @@ def test_times_are_readable(hours, text):
 # ---------------------------------------------------------------- what a scheduler is asked for
 def asked(rule, config, folder, row=None, texts=100, corpus=True, threads=1):
     corpus = corpus_row("stories", texts) if corpus else None
-    return demand.demand(rule, row or ladder_row(), corpus, config, folder, "fm", threads)
+    return demand.Demands(config, folder).of(rule, row or ladder_row(), corpus, "fm", threads)
 
 
 def test_a_job_asks_for_its_planned_time_twice_over(config, tmp_path):
@@ -753,6 +753,44 @@ def test_a_damaged_marker_says_nothing(config, tmp_path):
     for damaged in ("", '{"fingerprint": "of other settings", "width": 4096}'):
         marker.write_text(damaged)
         assert asked("dump_hidden_states", config, tmp_path) == before
+
+
+def test_what_jobs_ask_for_is_read_again_once_its_files_change(config, tmp_path, monkeypatch):
+    read, rule = [], "dump_hidden_states"
+
+    def describe(row, *rest):
+        read.append(row["slug"])
+        return known.describe_model(row, *rest)
+
+    monkeypatch.setattr(demand, "describe_model", describe)
+    config["plan"] = {**config["plan"], "flops_per_second": 1e6}
+    demands = demand.Demands(config, tmp_path)
+    rows, corpus = [ladder_row("a"), ladder_row("b")], corpus_row("stories", 10**4)
+    first = [demands.of(rule, row, corpus, "fm") for row in rows * 2]
+    assert read == ["a", "b"] and first == first[:1] * 4
+    # What is kept of one job is not taken for another.
+    big, few = ladder_row("c", where="tiny/w8192-d4-s0"), corpus_row("few", 10)
+    jobs = [
+        (name, row | {"dtype": dtype}, texts, "fm", threads)
+        for name in ("dump_hidden_states", "compute_spectra")
+        for row in (rows[0], big, big | {"slug": "d", "kind": "encoder"})
+        for texts in (corpus, few)
+        for dtype in ("float32", "bfloat16")
+        for threads in (1, 4)
+    ]
+    fresh = [demand.Demands(config, tmp_path).of(*job) for job in jobs]
+    assert [demands.of(*job) for job in jobs * 2] == fresh * 2
+    assert len({tuple(asked.values()) for asked in fresh}) > 10
+    marker = tmp_path / "models/a/model.json"
+    marker.parent.mkdir(parents=True)
+    sizes = {"params_total": 10**9, "params_non_embedding": 10**9, "width": 8, "layers": 1}
+    marker.write_text(json.dumps(sizes | {"vocabulary": 8, "fingerprint": "fm"}))
+    assert demands.of(rule, rows[0], corpus, "fm")["minutes"] > 2 * first[0]["minutes"]
+    assert demands.of(rule, rows[1], corpus, "fm") == first[0]
+    (tmp_path / "corpora").mkdir()
+    table = tmp_path / "corpora/stories.parquet"
+    write_table(pd.DataFrame({"text": ["a"]}), table, "of whatever settings")
+    assert demands.of(rule, rows[1], corpus, "fm")["minutes"] == demand.START_MINUTES + 1
 
 
 def test_a_model_that_is_not_there_yet_asks_for_little(config, tmp_path):

@@ -1,5 +1,6 @@
 """One statement of a rule's parameters for its params and its fingerprint."""
 
+import inspect
 from types import SimpleNamespace
 
 import pytest
@@ -21,6 +22,15 @@ def test_params_are_what_was_stated_and_the_fingerprint():
     assert recipe.params.keys() == CHILD.keys() | {"expected", "fingerprint"}
     assert recipe.params["n"] == [8, 24]
     assert recipe.params["fingerprint"](PAIR) == recipe.fingerprint(PAIR)
+
+
+def test_params_have_their_signatures_at_hand():
+    functions = [value for value in child(PARENT, CHILD).params.values() if callable(value)]
+    assert [list(inspect.signature(found).parameters) for found in functions] == [
+        ["w"], ["wildcards"]
+    ]  # fmt: skip
+    for found in functions:
+        assert inspect.signature(found) is found.__signature__
 
 
 @pytest.mark.parametrize("name", CHILD)

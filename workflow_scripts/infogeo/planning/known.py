@@ -78,6 +78,14 @@ def _stored(tensors: dict, vocabulary: int) -> dict:
     }
 
 
+def written(path: Path) -> int | None:
+    """When a file was last written, in nanoseconds; None where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
 def texts_of(results, corpus: dict) -> int:
     """The evaluation texts of a corpus, from its file; else see `texts_at_most`."""
     table = Path(results) / "corpora" / f"{corpus['slug']}.parquet"
@@ -126,11 +134,12 @@ def _texts_in(path: Path) -> int:
 def sampled_texts_of(results, corpus: str) -> int:
     """Texts of a corpus between which distances are taken; 0 before they are drawn."""
     table = Path(results) / "sentences" / corpus / "texts.parquet"
-    return _sampled_in(table, table.stat().st_mtime_ns) if table.is_file() else 0
+    changed = written(table)
+    return 0 if changed is None else _sampled_in(table, changed)
 
 
 @cache
-def _sampled_in(table: Path, written: int) -> int:
+def _sampled_in(table: Path, changed: int) -> int:
     with contextlib.suppress(InfogeoError), opened_table(table, None) as file:
         return file.read(["left_out"])["left_out"].to_pylist().count("")
     return 0

@@ -12,7 +12,7 @@ from infogeo.files.errors import InfogeoError
 from infogeo.jobs.progress import duration
 from infogeo.planning import costliest, disk
 from infogeo.planning.costs import hidden_states_bytes, reduced_states_bytes
-from infogeo.planning.demand import demand
+from infogeo.planning.demand import Demands
 from infogeo.planning.job_costs import Job
 from infogeo.planning.known import describe_model, sampled_texts_of, texts_at_most
 from infogeo.planning.prospects import lacking_for_sentences
@@ -144,10 +144,11 @@ def rows(models, corpora, config: dict, results, expected_models, expected_corpo
         _known_model(row, config, results, fingerprint)
         for row, fingerprint in zip(models, expected_models, strict=True)
     ]
+    of_jobs = Demands(config, results)
     asked = [
         [
             {
-                work: demand(rule, row, corpus, config, results, fingerprint)
+                work: of_jobs.of(rule, row, corpus, fingerprint)
                 for work, rule in rules_of(config).items()
                 if (work != "training" or _trained(row)) and work not in works
             }

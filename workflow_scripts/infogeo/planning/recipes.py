@@ -1,6 +1,18 @@
 """The parameters of a rule, stated once: for its `params`, and for a fingerprint."""
 
+import inspect
+
 from infogeo.files.fingerprint import digest
+
+
+def with_signature(function):
+    """The function, its signature at hand.
+
+    Snakemake asks for the signature of each function of a rule four times for each job, and finding
+    it takes longer than most of these functions do.
+    """
+    function.__signature__ = inspect.signature(function)
+    return function
 
 
 class Recipe:
@@ -28,7 +40,11 @@ class Recipe:
     def __init__(self, *wildcards: str, **stated):
         self._wildcards, self._stated = wildcards, stated
         self._fingerprints: dict[tuple, str] = {}
-        self.params = stated | {"fingerprint": lambda wildcards: self.fingerprint(wildcards)}
+        stated = stated | {"fingerprint": lambda wildcards: self.fingerprint(wildcards)}
+        self.params = {
+            name: with_signature(value) if callable(value) else value
+            for name, value in stated.items()
+        }
 
     def fingerprint(self, wildcards=None) -> str:
         """The hash of every parameter.
