@@ -82,7 +82,7 @@ class Demands:
     def _shape(self, model: dict, expected: str) -> tuple | None:
         """(name, value) of what costs depend on; None where it is not known yet."""
         slug = model["slug"]
-        key = slug, written(self._results / "models" / slug / "model.json")
+        key = slug, written(f"{self._results}/models/{slug}/model.json")
         if key not in self._shapes:
             try:
                 known = describe_model(model, self._config, self._results, expected)
@@ -95,7 +95,7 @@ class Demands:
         """Texts of a corpus, and those between which distances are taken."""
         slug = corpus["slug"]
         tables = f"corpora/{slug}.parquet", f"sentences/{slug}/texts.parquet"
-        key = slug, *(written(self._results / table) for table in tables)
+        key = slug, *(written(f"{self._results}/{table}") for table in tables)
         if key not in self._texts:
             sampled = sampled_texts_of(self._results, slug)
             self._texts[key] = texts_of(self._results, corpus), sampled

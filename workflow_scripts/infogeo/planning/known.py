@@ -78,10 +78,10 @@ def _stored(tensors: dict, vocabulary: int) -> dict:
     }
 
 
-def written(path: Path) -> int | None:
+def written(path) -> int | None:
     """When a file was last written, in nanoseconds; None where there is none."""
     try:
-        return path.stat().st_mtime_ns
+        return Path(path).stat().st_mtime_ns
     except OSError:
         return None
 
