@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from tiny import save_tokenizer
 from tiny_types import save_type
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from infogeo.context.selectors import SELECTORS
 from infogeo.files.artefacts import write_table
@@ -24,7 +25,7 @@ from infogeo.planning import (
     schemas,
 )
 from infogeo.planning.training_rows import STUDIES
-from infogeo.sources import ladder
+from infogeo.sources import ladder_model
 
 MODEL = {"params_total": 1300, "params_non_embedding": 1000, "width": 10, "layers": 2,
          "vocabulary": 30}  # fmt: skip
@@ -32,7 +33,9 @@ MEMBERS = [(16, 1, 300), (32, 3, 512)]  # width, depth, vocabulary
 
 
 def neox(width, depth, vocabulary):
-    return ladder.new_model(width, depth, 0, vocabulary, 64, head_width=8, init_std=0.1)
+    shape = ladder_model.Shape(width, depth, vocabulary, 64, head_width=8)
+    config = AutoConfig.for_model(**ladder_model.configuration(shape, init_std=0.1))
+    return AutoModelForCausalLM.from_config(config).eval()
 
 
 @pytest.fixture

@@ -82,11 +82,14 @@ def test_a_pytorch_whose_class_is_another_is_left_as_it_is(tmp_path, monkeypatch
 PROGRAM = """
 import sys
 import torch
-from infogeo.sources import ladder, narrow_imports
-if sys.argv[1] == "everything":
-    narrow_imports.narrow = lambda: None
+from infogeo.sources import narrow_imports
+if sys.argv[1] == "narrow":
+    narrow_imports.narrow()
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 ids = torch.arange(6)[None]
-model = ladder.new_model(16, 2, 0, 64, 8, 8, 0.1)
+config = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 64}
+torch.manual_seed(0)
+model = GPTNeoXForCausalLM(GPTNeoXConfig(**config)).eval()
 with torch.inference_mode():
     states = model(ids, output_hidden_states=True).hidden_states
 heavy = ("torch._dynamo.symbolic_convert", "torch.distributed.tensor", "scipy.optimize")

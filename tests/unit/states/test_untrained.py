@@ -20,7 +20,7 @@ from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_fil
 from infogeo.geometry.token_gains import TokenGains
 from infogeo.geometry.twin_relations import crossed_relations
 from infogeo.inference import resampling
-from infogeo.sources import cards, ladder
+from infogeo.sources import cards, ladder_model
 from infogeo.states import loading, shards, two_passes
 from infogeo.states import twins as untrained
 from infogeo.states.dump import dump
@@ -201,11 +201,11 @@ def test_workers_change_the_twins_in_their_last_bits_alone(run):
 
 def test_a_ladder_starts_where_its_twins_are(tmp_path):
     # So that step 0 of a run and the untrained twins agree in distribution.
-    start = ladder.new_model(64, 2, 0, 300, 32, 32, 0.1)
-    start.config.save_pretrained(tmp_path)
+    shape = ladder_model.Shape(64, 2, 300, context=32, head_width=32)
+    (tmp_path / "config.json").write_text(json.dumps(ladder_model.configuration(shape, 0.1)))
     twin = loading.twin(tmp_path, 0, name="t", seed=SEED, dtype="float32").model
     weights = dict(twin.named_parameters())
-    for name, value in start.named_parameters():
+    for name, value in ladder_model.initial(shape, 0, 0.1).named.items():
         if value.ndim == 1:
             assert (weights[name] == value).all(), name
         else:

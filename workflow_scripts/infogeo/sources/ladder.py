@@ -5,17 +5,21 @@ and nothing else.
 """
 
 import contextlib
+import json
 import math
 import shutil
 import time
 from pathlib import Path
 
 import numpy as np
+import torch
+from safetensors.torch import save
+from torch.optim.adamw import adamw
 
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.jobs.progress import Heartbeat
-from infogeo.sources import narrow_imports
+from infogeo.sources import ladder_model
 from infogeo.sources.ladder_checkpoints import NAME, Snapshots
 from infogeo.sources.ladder_data import read_prepared
 
@@ -25,6 +29,7 @@ from infogeo.sources.ladder_data import read_prepared
 EQUAL_RATES_WIDTH = 16
 WARMUP_SHARE = 0.1  # of the steps
 MAX_GRADIENT_NORM = 1.0
+WEIGHT_DECAY = 0.01
 CURVE_STEPS = 20  # steps per row of the training curve
 CHECKPOINT_SECONDS = 20.0  # a kill loses at most this much
 
@@ -106,8 +111,6 @@ def train(
         Where head_width does not divide the width, the stream is shorter than a batch, or the
         loss is not finite.
     """
-    import torch
-
     prepared, folder = Path(prepared), Path(folder)
     shared = read_prepared(prepared, expected)
     context = shared["context"]
@@ -119,44 +122,45 @@ def train(
 
     torch.set_num_threads(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = new_model(width, depth, seed, shared["vocabulary"], context, head_width, init_std)
-    model.to(device)
-    optimizer = _optimizer(model, width, peak, beta2)
+    shape = ladder_model.Shape(width, depth, shared["vocabulary"], context, head_width)
+    state = _State(shape, seed, init_std, device)
+    tables = ladder_model.tables(context, head_width, state.weights.flat)
     waiting = Path(scratch) / fingerprint  # of its own: one that others use could vanish under them
     checkpoint = waiting / "training.pt"
-    losses = torch.zeros((), device=device)  # read only now and then: reading waits for a GPU
     snapshots = Snapshots(checkpoints, waiting)
-    first, curve = _resume(checkpoint, snapshots, model, optimizer, losses)
+    first, curve = _resume(checkpoint, snapshots, state)
 
     heartbeat = Heartbeat(folder.name, steps * per_step, "tokens")
     heartbeat.update(first * per_step)
     saved = time.monotonic()
     for step in range(first, steps):
-        snapshots.take(step, model)
+        snapshots.take(step, state.weights.named)
         start = (step % in_stream) * per_step
         block = torch.from_numpy(stream[start : start + per_step + 1].astype(np.int64)).to(device)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps, group["peak"])
-        losses += _gradients(model, block[:-1].view(batch, context), block[1:])
-        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
-        optimizer.step()
+        inputs, targets = block[:-1].view(batch, context), block[1:]
+        state.sums[0] += ladder_model.loss_and_gradients(
+            state.weights, state.gradients, tables, inputs, targets
+        )
+        state.sums[1] += _update(state, learning_rate(step, steps, peak), beta2)
         done = step + 1
         if done % CURVE_STEPS == 0 or done == steps:
-            loss = losses.item() / ((done - 1) % CURVE_STEPS + 1)
-            losses.zero_()
-            if not math.isfinite(loss):
+            loss, norm = (state.sums / ((done - 1) % CURVE_STEPS + 1)).tolist()
+            state.sums.zero_()
+            if not (math.isfinite(loss) and math.isfinite(norm)):
                 raise InfogeoError(
-                    f"{folder.name}: the training loss is not finite at step {done}. Lower the "
-                    "ladder's `learning_rate` or `init_std`."
+                    f"{folder.name}: the training loss or its gradient is not finite at step "
+                    f"{done}. Lower the ladder's `learning_rate` or `init_std`."
                 )
             curve.append([done, done * per_step, learning_rate(step, steps, peak), loss])
             heartbeat.update(done * per_step, f"loss {loss:.3f}")
         if done < steps and time.monotonic() - saved >= CHECKPOINT_SECONDS:
-            _checkpoint(checkpoint, done, model, optimizer, losses, curve)
+            with replacing(checkpoint) as temporary:
+                torch.save({"step": done, "curve": curve, "arrays": state.arrays()}, temporary)
             saved = time.monotonic()
 
-    nll = heldout_nll(model, np.load(prepared / "heldout.npy"), batch)
-    _save(folder, prepared, model, curve, nll)
+    nll = _heldout_nll(state.weights, head_width, np.load(prepared / "heldout.npy"), batch)
+    config = ladder_model.configuration(shape, init_std)
+    _save(folder, prepared, state.weights, config, curve, nll)
     snapshots.gather(folder / NAME)
     _remove(waiting)
     heartbeat.close(f"held-out {nll:.4f} nats/token")
@@ -177,117 +181,76 @@ def _check(stream, in_stream: int, batch, context, width, head_width) -> None:
         )
 
 
-def new_model(width, depth, seed, vocabulary, context, head_width, init_std):
-    """A GPTNeoXForCausalLM in evaluation mode (there is no dropout) with seeded weights."""
-    import torch
+class _State:
+    """What changes while a member is trained."""
 
-    narrow_imports.narrow()
-    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+    def __init__(self, shape, seed: int, init_std: float, device: str):
+        flat = ladder_model.initial(shape, seed, init_std).flat.to(device)
+        self.weights = ladder_model.Weights(shape, flat)
+        self.gradients = ladder_model.Weights(shape, torch.zeros_like(flat))
+        self.first_moments, self.second_moments = torch.zeros_like(flat), torch.zeros_like(flat)
+        self.updates = torch.zeros(2, device=device)  # of embeddings, and of all others
+        # Of losses and gradients' norms since the last row of the curve: reading waits for a GPU.
+        self.sums = torch.zeros(2, device=device)
 
-    config = GPTNeoXConfig(
-        vocab_size=vocabulary,
-        hidden_size=width,
-        num_hidden_layers=depth,
-        num_attention_heads=width // head_width,
-        intermediate_size=4 * width,
-        max_position_embeddings=context,
-        tie_word_embeddings=True,
-        initializer_range=init_std,
-        bos_token_id=0,
-        eos_token_id=0,
-        architectures=["GPTNeoXForCausalLM"],
-        dtype="float32",
-    )
-    model = GPTNeoXForCausalLM(config).eval()
-    # By name and our own generator: the library's own order of initialisation may change.
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, value in model.named_parameters():
-            if value.ndim == 1:
-                value.fill_(1.0 if "norm" in name and name.endswith("weight") else 0.0)
-            else:
-                value.normal_(0.0, init_std, generator=generator)
-    return model
+    def arrays(self) -> list:
+        """All that a checkpoint must hold: the gradients are made anew by each step."""
+        moments = [self.first_moments, self.second_moments]
+        return [self.weights.flat, *moments, self.updates, self.sums]
 
 
-def _optimizer(model, width: int, peak: float, beta2: float):
-    """AdamW in two groups of weights, each with its peak learning rate."""
-    import torch
+def _update(state: _State, rate: float, beta2: float):
+    """Clip the gradients, make one step of AdamW; return their norm before.
 
-    embeddings = model.get_input_embeddings().weight
-    others = [value for value in model.parameters() if value is not embeddings]
-    groups = [
-        {"params": [embeddings], "peak": peak},
-        {"params": others, "peak": peak * EQUAL_RATES_WIDTH / width},
-    ]
-    return torch.optim.AdamW(groups, betas=(0.9, beta2), fused=True)
-
-
-def _gradients(model, inputs, targets):
-    """Set the gradients of the mean cross-entropy; return it, in nats per token.
-
-    inputs (batch, context), targets (batch · context). The logits are made, used and dropped some
-    rows at a time, and the loss is differentiated by hand: the usual way keeps several
-    (tokens, vocabulary) arrays and is a quarter slower at width 32.
+    `rate` is that of the embeddings.
     """
-    import torch
-
-    model.zero_grad()
-    states = model.gpt_neox(input_ids=inputs, use_cache=False).last_hidden_state
-    states = states.view(-1, states.shape[-1])  # (n, width)
-    embeddings = model.gpt_neox.embed_in.weight  # (vocabulary, width)
-    n = len(states)
-    with torch.no_grad():
-        d_states, d_embeddings = torch.empty_like(states), torch.zeros_like(embeddings)
-        loss = states.new_zeros(())
-        for rows in _row_blocks(states, embeddings):
-            target = targets[rows, None]  # (rows, 1)
-            p = states[rows] @ embeddings.T  # (rows, vocabulary)
-            torch.softmax(p, 1, out=p)
-            p_target = p.gather(1, target)
-            loss -= p_target.log().sum()
-            p.scatter_(1, target, p_target - 1)
-            torch.mm(p, embeddings, out=d_states[rows])
-            d_embeddings.addmm_(p.T, states[rows])
-    states.backward(d_states.div_(n))
-    embeddings.grad.add_(d_embeddings.div_(n))
-    return loss.div_(n)
-
-
-def _row_blocks(states, embeddings):
-    """Slices of rows whose logits fit a CPU's second-level cache, or keep a GPU busy."""
-    elements = 2**26 if states.is_cuda else 2**19
-    rows = max(1, elements // len(embeddings))
-    return [slice(start, start + rows) for start in range(0, len(states), rows)]
+    gradients = state.gradients.flat
+    norm = torch.linalg.vector_norm(gradients)
+    gradients.mul_((MAX_GRADIENT_NORM / (norm + 1e-6)).clamp_(max=1.0))
+    embeddings = state.weights.embeddings
+    sizes = [embeddings.numel(), len(gradients) - embeddings.numel()]
+    arrays = (state.weights.flat, gradients, state.first_moments, state.second_moments)
+    rates = (rate, rate * EQUAL_RATES_WIDTH / embeddings.shape[1])
+    for *part, updates, lr in zip(
+        *(array.split(sizes) for array in arrays), state.updates, rates, strict=True
+    ):
+        # The function: the class would import PyTorch's compiler, which takes a second.
+        adamw(
+            *([array] for array in part),
+            max_exp_avg_sqs=[],
+            state_steps=[updates],
+            lr=lr,
+            beta1=0.9,
+            beta2=beta2,
+            weight_decay=WEIGHT_DECAY,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+            fused=True,
+        )
+    return norm
 
 
-def heldout_nll(model, tokens: np.ndarray, batch: int) -> float:
+def _heldout_nll(weights, head_width: int, tokens: np.ndarray, batch: int) -> float:
     """Mean next-token negative log-likelihood, nats, of sequences (texts, context)."""
-    import torch
-    from torch.nn.functional import cross_entropy
-
+    texts, length = tokens.shape[0], tokens.shape[1] - 1  # of what is predicted
+    tables = ladder_model.tables(length, head_width, weights.flat)
     total = 0.0
-    with torch.no_grad():
-        for start in range(0, len(tokens), batch):
-            ids = torch.from_numpy(tokens[start : start + batch].astype(np.int64)).to(model.device)
-            logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
-            total += cross_entropy(
-                logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="sum"
-            ).item()
-    return total / (len(tokens) * (tokens.shape[1] - 1))
+    for start in range(0, texts, batch):
+        ids = torch.from_numpy(tokens[start : start + batch].astype(np.int64))
+        ids = ids.to(weights.flat.device)
+        loss = ladder_model.mean_loss(weights, tables, ids[:, :-1], ids[:, 1:].flatten())
+        total += loss.item() * len(ids)
+    return total / texts
 
 
-def _save(folder: Path, prepared: Path, model, curve: list, nll: float) -> None:
+def _save(folder: Path, prepared: Path, weights, config: dict, curve: list, nll: float) -> None:
     """Write the directory of a model, and its training curve, which ends in the held-out NLL."""
-    from safetensors.torch import save
-
     folder.mkdir(parents=True, exist_ok=True)
-    # named_parameters() yields the tied embedding once, as the input's.
-    weights = {name: value.detach().cpu() for name, value in model.named_parameters()}
     with replacing(folder / "model.safetensors") as path:
-        path.write_bytes(save(weights, metadata={"format": "pt"}))
+        path.write_bytes(save(weights.named, metadata={"format": "pt"}))
     with replacing(folder / "config.json") as path:
-        model.config.to_json_file(path)
+        path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         with replacing(folder / name) as path:
             path.write_bytes((prepared / name).read_bytes())
@@ -306,31 +269,14 @@ def _remove(waiting: Path) -> None:
             parent.rmdir()
 
 
-def _checkpoint(path: Path, step: int, model, optimizer, losses, curve) -> None:
-    import torch
-
-    state = {
-        "step": step,
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "losses": losses,
-        "curve": curve,
-    }
-    with replacing(path) as temporary:
-        torch.save(state, temporary)
-
-
-def _resume(path: Path, snapshots: Snapshots, model, optimizer, losses) -> tuple[int, list]:
+def _resume(path: Path, snapshots: Snapshots, state: _State) -> tuple[int, list]:
     """Load a checkpoint, if there is one, in place; return the steps done and the curve so far."""
-    import torch
-
     if not path.exists():
         return 0, []
-    state = torch.load(path, map_location=model.device, weights_only=True)
-    if not snapshots.are_whole_before(state["step"]):  # someone has removed them: anew
+    saved = torch.load(path, map_location=state.sums.device, weights_only=True)
+    if not snapshots.are_whole_before(saved["step"]):  # someone has removed them: anew
         return 0, []
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    losses.copy_(state["losses"])
-    print(f"resuming at step {state['step']:,} from {path}", flush=True)
-    return state["step"], state["curve"]
+    for array, value in zip(state.arrays(), saved["arrays"], strict=True):
+        array.copy_(value)
+    print(f"resuming at step {saved['step']:,} from {path}", flush=True)
+    return saved["step"], saved["curve"]

@@ -22,15 +22,12 @@ class Snapshots:
     def __init__(self, steps: list[int], folder: Path):
         self._files = {step: folder / f"{step}.safetensors" for step in steps}
 
-    def take(self, step: int, model) -> None:
-        """Keep the model's weights where the step is one of those."""
+    def take(self, step: int, weights: dict) -> None:
+        """Keep the weights, by name, where the step is one of those."""
         if step in self._files:
             from safetensors.torch import save
 
-            # named_parameters() yields the tied embedding once, as the input's.
-            weights = {
-                f"{step}/{name}": value.detach().cpu() for name, value in model.named_parameters()
-            }
+            weights = {f"{step}/{name}": value for name, value in weights.items()}
             with replacing(self._files[step]) as temporary:
                 temporary.write_bytes(save(weights))
 

@@ -84,8 +84,8 @@ def describe(
     config, weights, tensors = validate_directory(directory, trust_remote_code)
     architecture.check_tokenizer(directory)
     settings = config
-    if is_own_code(config) and trust_remote_code:
-        parts = by_names(directory, config, tensors)
+    if source == "ladder" or (is_own_code(config) and trust_remote_code):
+        parts = by_names(directory, config, tensors)  # a ladder's file holds every setting
     else:
         parts = architecture.of_directory(directory, tensors, kind)
         # Beside what the file says what it leaves to the library.
