@@ -71,6 +71,23 @@ def test_streamed_corpus_spectra_equal_those_in_memory(width, block, monkeypatch
     assert len(layer.spectra) == 2 * (2 * 2 + 2 * 2 + 4 * (2 + 1))
 
 
+def test_texts_that_are_not_nested_count_at_their_own_length_alone():
+    states = corpus([10])
+    one_length = Documents.of(
+        [str(t) for t in range(7)], list("aabbccd"), [16, 32] * 3 + [16], [16, 32], nested=False
+    )
+    short = [Z[:n] for Z, n in zip(states["0"], [16, 16, 16, 7, 16, 32, 16], strict=True)]
+    texts = {0: short[0], 2: short[2], 4: short[4], 6: short[6]}
+    texts |= {t: np.tile(states["0"][5], (2, 1))[:32] * (t + 1.0) for t in (1, 3, 5)}
+    layer = spectra_of_layer(lambda: ((t, "0", Z) for t, Z in sorted(texts.items())), one_length)
+    for n, chosen in ((16, (0, 2, 4, 6)), (32, (1, 3, 5))):
+        rows = np.concatenate([texts[t][1:] for t in chosen]).astype(float)
+        expected, _ = direct(rows, "unit")
+        found = layer.spectra["tokens", "unit", "out", n]
+        assert found.rows == len(rows)
+        assert_equal_entropies(found.eigenvalues[0], 0, expected, 10, len(rows), "unit")
+
+
 @pytest.mark.parametrize("texts", [1, 2, 3])
 def test_size_of_the_batches_does_not_matter(texts, monkeypatch):
     states = corpus([24])

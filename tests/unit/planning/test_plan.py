@@ -276,7 +276,8 @@ def test_without_stored_states_one_job_takes_two_passes_and_the_spectra_of_the_c
     (stored,) = planned(config, tmp_path)
     config["keep_hidden_states"] = False
     (row,) = planned(config, tmp_path)
-    accumulators = 3 * corpus_bytes({8: 100, 24: 100}, 16)  # embeddings, a block, the final norm
+    # Embeddings, a block, the final norm; as many texts that are long enough for 8 alone.
+    accumulators = 3 * corpus_bytes({8: 200, 24: 100}, 16)
     # Later, gains of a layer and the table that is written take more here: a layer is small.
     gains = job_costs.TABLE_BYTES + job_costs.GAIN_COPIES * costs.gain_bytes(config, 100)
     assert row["memory_rule"] == "measure_states"

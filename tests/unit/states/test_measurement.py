@@ -347,7 +347,7 @@ def test_work_killed_at_random_moments_makes_the_same_files():
 
 
 def test_the_memory_that_is_asked_for_is_that_of_what_is_held():
-    counts, width = {8: 3, 32: 70}, 64
+    counts, width = {8: 73, 32: 70}, 64
     centres = corpus_spectra.Sums(counts, width).centres(counts)
     held = [
         dataset

@@ -9,7 +9,7 @@ from infogeo.files import hdf5
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.covariance import Covariance, block_rows, spectrum_of
 from infogeo.geometry.metrics import CONVENTIONS, FIRST, ONE_ROW, firsts, norm_names
-from infogeo.geometry.prefixes import ROWS, counting_at
+from infogeo.geometry.prefixes import ROWS, counting_at, prefix_sums, segments
 from infogeo.geometry.row_norms import row_norms
 from infogeo.geometry.rows import ROUNDING, ZERO, check_finite, squared_norms
 from infogeo.geometry.spectra import LayerSpectra, Spectrum, text_spectra
@@ -195,9 +195,9 @@ class Sums:
 
     def add(self, Z: np.ndarray) -> None:
         """Take the texts of a stack (texts, n, d)."""
-        for rows, n in self.sums:
-            if counting_at(n, Z.shape[1], self.nested):
-                self.merge((rows, n), Z[:, ROWS[rows](n)].sum(axis=1))
+        prefixes = sorted({n for _, n in self.sums})
+        for key, vectors in prefix_sums(Z, prefixes, self.nested).items():
+            self.merge(key, vectors)
 
     def merge(self, key: tuple[str, int], vectors: np.ndarray) -> None:
         """Add vectors (k, d) to a sum."""
@@ -234,9 +234,10 @@ class CorpusSpectra:
 
     Notes
     -----
-    A unit row does not depend on the others: the first tokens have an accumulator of their own
-    (``first``), which joins that of the rest where all tokens count. Centred rows depend on them
-    all, since the mean with the first tokens is another one than the mean without.
+    A unit row does not depend on the others, so that every row is summed once: those between two
+    prefixes have an accumulator of their own, the first tokens too, and a spectrum joins those of
+    its rows. Centred rows depend on them all, since each n has a mean of its own, and so has the
+    corpus without its first tokens.
     """
 
     def __init__(
@@ -248,12 +249,11 @@ class CorpusSpectra:
     ):
         self.centres, self.prefixes, self.nested = centres, list(texts), nested
         self.scaled, self.raw = ("unit", "raw") if centres is None else ("centred", "raw_centred")
-        self.datasets: dict[tuple, Covariance] = {}  # (scope, convention, first, n)
+        self.datasets: dict[tuple, Covariance] = {
+            ("tokens", self.scaled, *key): Covariance(rows, width, mixed=True)
+            for key, rows in _token_rows(texts, centres is None, nested).items()
+        }
         for n, count in texts.items():
-            rest = {"first": 1} if centres is None else {"in": n}
-            for first, tokens in ({"out": n - 1} | rest).items():
-                key = "tokens", self.scaled, first, n
-                self.datasets[key] = Covariance(count * tokens, width)
             for scope in ONE_ROW:
                 for first in firsts(scope):
                     for name in (self.scaled, self.raw):
@@ -263,33 +263,41 @@ class CorpusSpectra:
 
     def add(self, Z: np.ndarray) -> None:
         """Take the texts of a stack (texts, n, d)."""
+        norms = squared_norms(Z)  # (texts, n)
+        sums = prefix_sums(Z, self.prefixes, self.nested)
+        if self.centres is None:
+            for start, stop in segments(Z.shape[1], self.prefixes, self.nested):
+                # Judged beside the rows of the longest prefix; the first token beside all.
+                threshold = ZERO * norms[:, min(start, 1) :].max(axis=-1, keepdims=True)
+                part = slice(start, stop)
+                self._add_tokens(
+                    (part_name(start, stop), Z.shape[1]), Z[:, part], norms[:, part], threshold
+                )
         for n in self.prefixes:
             if counting_at(n, Z.shape[1], self.nested):
-                self._add(Z[:, :n], n)
+                for first, start in (("in", 0), ("out", 1)):
+                    mean = sums[first, n] / (n - start)
+                    self._add(first, n, Z[:, start:n], norms[:, start:n], mean)
 
-    def _add(self, Z: np.ndarray, n: int) -> None:
-        """Take the prefixes of n tokens, Z (texts, n, d)."""
-        norms = squared_norms(Z)  # (texts, n)
-        for first, start in (("in", 0), ("out", 1)):
-            rows, squares = Z[:, start:], norms[:, start:]  # (texts, rows, d), (texts, rows)
-            mean, last = rows.mean(axis=1), Z[:, -1]
-            # A row, or the mean of rows, is judged beside the rows of its own text.
-            threshold = ROUNDING * squares.max(axis=-1, keepdims=True)  # (texts, 1)
-            if self.centres is not None:
-                rows = rows - self.centres[first, n]
-                mean, last = mean - self.centres[first, n], last - self.centres["last", n]
-                squares = squared_norms(rows)
-            threshold = np.maximum(ZERO * squares.max(axis=-1, keepdims=True), threshold)
-            self._add_tokens(first, n, rows, squares, threshold)
-            self._add_rows("means", first, n, mean, threshold[:, 0])
-            if first == "in":
-                self._add_rows("last", "", n, last, threshold[:, 0])
+    def _add(self, first: str, n: int, rows, squares, mean) -> None:
+        """Take tokens (texts, rows, d) of the prefixes of n, and their means (texts, d)."""
+        last = rows[:, -1]
+        # A row, or the mean of rows, is judged beside the rows of its own text.
+        threshold = ROUNDING * squares.max(axis=-1, keepdims=True)  # (texts, 1)
+        if self.centres is not None:
+            rows = rows - self.centres[first, n]
+            mean, last = mean - self.centres[first, n], last - self.centres["last", n]
+            squares = squared_norms(rows)
+        threshold = np.maximum(ZERO * squares.max(axis=-1, keepdims=True), threshold)
+        if self.centres is not None:
+            self._add_tokens((first, n), rows, squares, threshold)
+        self._add_rows("means", first, n, mean, threshold[:, 0])
+        if first == "in":
+            self._add_rows("last", "", n, last, threshold[:, 0])
 
-    def _add_tokens(self, first: str, n: int, rows, squares, threshold) -> None:
-        """Add tokens (texts, rows, d); of unit rows with the first token, the first ones alone."""
-        if self.centres is None and first == "in":
-            first, rows, squares = "first", rows[:, :1], squares[:, :1]
-        self.datasets["tokens", self.scaled, first, n].add(
+    def _add_tokens(self, key: tuple, rows, squares, threshold) -> None:
+        """Add tokens (texts, rows, d)."""
+        self.datasets["tokens", self.scaled, *key].add(
             rows.reshape(-1, rows.shape[-1]),
             squares.reshape(-1),
             np.broadcast_to(threshold, squares.shape).reshape(-1),
@@ -304,13 +312,25 @@ class CorpusSpectra:
     def spectra(self) -> dict[tuple[str, str, str, int], Spectrum]:
         """(scope, convention, first, n) → Spectrum."""
         spectra = {}
-        for (scope, convention, first, n), dataset in self.datasets.items():
-            if first == "first":
-                rest = self.datasets[scope, convention, "out", n]
-                spectra[scope, convention, "in", n] = spectrum_of(rest, dataset)
-            else:
-                spectra[scope, convention, first, n] = spectrum_of(dataset)
+        for n in self.prefixes:
+            for first in FIRST:
+                spectra["tokens", self.scaled, first, n] = spectrum_of(*self._tokens(first, n))
+            for (scope, convention, first, of_n), dataset in self.datasets.items():
+                if of_n == n and scope in ONE_ROW:
+                    spectra[scope, convention, first, n] = spectrum_of(dataset)
         return spectra
+
+    def _tokens(self, first: str, n: int) -> list[Covariance]:
+        """The accumulators that hold the tokens of n."""
+        if self.centres is not None:
+            return [self.datasets["tokens", self.scaled, first, n]]
+        return [
+            self.datasets["tokens", self.scaled, part_name(start, stop), longest]
+            for longest in self.prefixes
+            if counting_at(n, longest, self.nested)
+            for start, stop in segments(longest, self.prefixes, self.nested)
+            if stop <= n and (start or first == "in")
+        ]
 
     def merge(self, other: "CorpusSpectra") -> None:
         """Take what another one has gathered of other texts of the same corpus."""
@@ -328,22 +348,44 @@ class CorpusSpectra:
             dataset.load(group["-".join(map(str, key))])
 
 
-def corpus_bytes(texts: dict[int, int], width: int) -> int:
+def part_name(start: int, stop: int) -> str:
+    """What the tokens between two prefixes are called among the accumulators."""
+    return f"{start}-{stop}"
+
+
+def _token_rows(texts: dict[int, int], unit: bool, nested: bool) -> dict[tuple[str, int], int]:
+    """How many tokens each accumulator takes: of unit rows by part and longest prefix of a text.
+
+    Of centred rows by first and n.
+    """
+    if not unit:
+        return {(first, n): texts[n] * (n - (first == "out")) for n in texts for first in FIRST}
+    longer = dict(zip(texts, [*texts.values()][1:], strict=False)) if nested else {}
+    return {
+        (part_name(start, stop), n): (texts[n] - longer.get(n, 0)) * (stop - start)
+        for n in texts
+        for start, stop in segments(n, texts, nested)
+    }
+
+
+def corpus_bytes(texts: dict[int, int], width: int, nested: bool = True) -> int:
     """Bytes that `CorpusSpectra` of both conventions hold at most, and the texts that wait.
 
     Parameters
     ----------
     texts : dict of int to int
-        For each n, how many texts there are in all.
+        For each n, how many texts there are in all; n ascends.
     width : int
+    nested : bool
+        See `Documents`.
     """
+    rows = [count for unit in (True, False) for count in _token_rows(texts, unit, nested).values()]
+    for count in texts.values():
+        rows += 4 * sum(len(firsts(scope)) for scope in ONE_ROW) * [count]
     numbers = 0
-    for n, count in texts.items():
-        one_row = 2 * sum(len(firsts(scope)) for scope in ONE_ROW)
-        unit, centred = (n - 1, 1), (n - 1, n)
-        for rows in (*unit, *centred, *2 * one_row * (1,)):
-            whole = 0 if count * rows <= width else width
-            numbers += width * (whole + min(count * rows, max(width - whole, block_rows(width))))
+    for count in rows:
+        whole = 0 if count <= width else width
+        numbers += width * (whole + min(count, max(width - whole, block_rows(width))))
     return 8 * numbers + sum(max(BATCH_BYTES, 8 * n * width) for n in texts)
 
 

@@ -1,11 +1,16 @@
 """The spectrum of many rows that stream by."""
 
 import numpy as np
+from scipy.linalg.blas import dsyrk
 
 from infogeo.files import hdf5
+from infogeo.geometry import mixed_products
 from infogeo.geometry.spectra import Spectrum, eigenvalues_of
 
-BLOCK_ROWS = 2048  # most rows collected before they enter a d × d covariance in one product
+# Most float64 rows collected before they enter a d × d covariance in one product; of float32 rows
+# twice as many.
+BLOCK_ROWS = 2048
+MIXED_WIDTH = 512  # of less, other things than products take the time
 
 
 def block_rows(width: int) -> int:
@@ -17,13 +22,19 @@ class Covariance:
     """Many rows of width d, streamed, in O(d²) memory.
 
     At most `rows` rows come. Where they fit, they are collected; else they enter a d × d covariance
-    in blocks. Rows are scaled to unit norm, or taken as they are (`raw`).
+    in blocks. Rows are scaled to unit norm, or taken as they are (`raw`). Products of wide rows may
+    be taken in float32 (`mixed`, see `mixed_products`).
     """
 
-    def __init__(self, rows: int, width: int, raw: bool = False):
+    def __init__(self, rows: int, width: int, raw: bool = False, mixed: bool = False):
         self.rows, self.width, self.raw = rows, width, raw
-        self.total = None if rows <= width else np.zeros((width, width))
-        self.block = np.empty((rows if rows <= width else min(rows, block_rows(width)), width))
+        if rows <= width:
+            self.total, self.block = None, np.empty((rows, width))
+        else:
+            mixed = mixed and width >= MIXED_WIDTH
+            waiting = min(rows, block_rows(width) * (2 if mixed else 1))
+            self.total = np.zeros((width, width))  # its lower triangle
+            self.block = np.empty((waiting, width), np.float32 if mixed else np.float64)
         self.filled = self.count = 0
 
     def add(self, rows, squares, threshold) -> None:
@@ -38,7 +49,8 @@ class Covariance:
             taken = min(len(rows) - start, len(self.block) - self.filled)
             part = slice(start, start + taken)
             place = self.block[self.filled : self.filled + taken]
-            np.multiply(rows[part], scale[part, None], out=place)  # the only copy of the rows
+            # The only copy of the rows.
+            np.multiply(rows[part], scale[part, None], out=place, casting="same_kind")
             self.filled += taken
             start += taken
             if self.total is not None and self.filled == len(self.block):
@@ -46,11 +58,16 @@ class Covariance:
 
     def _empty(self) -> None:
         block = self.block[: self.filled]
-        self.total += block.T @ block
+        if not self.filled:
+            return
+        if block.dtype == np.float32:
+            mixed_products.add_products(self.total, block)
+        else:
+            dsyrk(1.0, block.T, beta=1.0, c=self.total.T, overwrite_c=1)
         self.filled = 0
 
     def product(self) -> np.ndarray:
-        """The d × d product of all rows."""
+        """The d × d product of all rows; what is above its diagonal is left undefined."""
         if self.total is None:
             block = self.block[: self.filled]
             return block.T @ block
@@ -59,14 +76,13 @@ class Covariance:
 
     def merge(self, other: "Covariance") -> None:
         """Take what another one has gathered of the same corpus."""
-        block = other.block[: other.filled]
         if self.total is None:
+            block = other.block[: other.filled]
             self.block[self.filled : self.filled + len(block)] = block
             self.filled += len(block)
         else:
             self._empty()
-            self.total += other.total
-            self.total += block.T @ block
+            self.total += other.product()
         self.count += other.count
 
     def save(self, group) -> None:
@@ -85,7 +101,10 @@ class Covariance:
 
 
 def spectrum_of(*parts: Covariance) -> Spectrum:
-    """The spectrum of the rows of some accumulators together."""
+    """The spectrum of the rows of some accumulators together.
+
+    Where they are collected, their Gram is taken, and else the sum of their d × d products.
+    """
     rows, width = sum(part.rows for part in parts), parts[0].width
     count = sum(part.count for part in parts)
     if rows <= width:

@@ -99,12 +99,12 @@ def spectra_seconds(model: dict, config: dict, texts: int, layers: int) -> float
     """Seconds of one core in the spectra of so many texts at so many layers, at most.
 
     Of a text: a Gram matrix (2 n² d) and four spectra of each prefix (9 r³ each, r = min(n, d): the
-    rate of LAPACK is counted in); and for the spectra of the corpus, of each prefix about the
-    origin and about both means, 6 n d².
+    rate of LAPACK is counted in); and for the spectra of the corpus 2 n d², of the longest prefix
+    about the origin and of each prefix about both means.
     """
     lengths, width = config["spectra"]["n"], model["width"]
     of_text = 2 * max(lengths) ** 2 * width + sum(36 * min(n, width) ** 3 for n in lengths)
-    of_corpus = 6 * sum(lengths) * width**2
+    of_corpus = 2 * (max(lengths) + 2 * sum(lengths)) * width**2
     return texts * layers * (of_text / TEXT_FLOPS + of_corpus / CORPUS_FLOPS)
 
 
@@ -207,9 +207,12 @@ def pair_seconds(n: int, width: int) -> float:
 def accumulator_bytes(model: dict, config: dict, texts: int, layers: int) -> int:
     """Bytes of the spectra of the corpus at so many layers, while they are gathered.
 
-    Of texts whose number is not known (0) there may be any.
+    Of texts whose number is not known (0) there may be any. As many may be long enough for each n
+    and none longer.
     """
-    counts = dict.fromkeys(config["spectra"]["n"], texts or 10**9)
+    prefixes = sorted(config["spectra"]["n"], reverse=True)
+    counts = {n: place * (texts or 10**9) for place, n in enumerate(prefixes, start=1)}
+    counts = dict(reversed(counts.items()))
     return layers * corpus_bytes(counts, model["width"])
 
 

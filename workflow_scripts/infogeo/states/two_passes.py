@@ -158,7 +158,7 @@ def _require_memory(run: CorpusWork, task: MeasureTask) -> None:
     if launched.placement == "slurm":
         return  # the jobs of the array ask for what they need
     at_once = launched.workers if launched.placement == "local" else 1
-    each = sum(corpus_bytes(task.counts, width) for width in task.widths.values())
+    each = sum(corpus_bytes(task.counts, width, task.nested) for width in task.widths.values())
     limit = memory.limit_bytes()
     if at_once * each > limit:
         raise InfogeoError(
@@ -187,7 +187,8 @@ def _require_disk(run: CorpusWork, task: MeasureTask, missing, folders) -> None:
     chosen = sum(5 * min(count, task.sampled_rows) for count in task.counts.values())
     chosen_rows = 4 * len(task.layers) * width * (chosen + 2 * task.sampled_rows)
     # A worker's note replaces its last one, which exists until then.
-    notes = 2 * task.workers * len(task.layers) * corpus_bytes(task.counts, width)
+    of_worker = len(task.layers) * corpus_bytes(task.counts, width, task.nested)
+    notes = 2 * task.workers * of_worker
     needed = eigenvalues + gains + states + token_arrays + chosen_rows
     needs = [
         (folders[0], eigenvalues + token_arrays),
