@@ -1,7 +1,6 @@
 """The spectrum of many rows that stream by."""
 
 import numpy as np
-from scipy.linalg.blas import dsyrk
 
 from infogeo.files import hdf5
 from infogeo.geometry import mixed_products
@@ -33,7 +32,7 @@ class Covariance:
         else:
             mixed = mixed and width >= MIXED_WIDTH
             waiting = min(rows, block_rows(width) * (2 if mixed else 1))
-            self.total = np.zeros((width, width))  # its lower triangle
+            self.total = np.zeros((width, width))
             self.block = np.empty((waiting, width), np.float32 if mixed else np.float64)
         self.filled = self.count = 0
 
@@ -63,11 +62,11 @@ class Covariance:
         if block.dtype == np.float32:
             mixed_products.add_products(self.total, block)
         else:
-            dsyrk(1.0, block.T, beta=1.0, c=self.total.T, overwrite_c=1)
+            self.total += block.T @ block
         self.filled = 0
 
     def product(self) -> np.ndarray:
-        """The d × d product of all rows; what is above its diagonal is left undefined."""
+        """The d × d product of all rows."""
         if self.total is None:
             block = self.block[: self.filled]
             return block.T @ block
