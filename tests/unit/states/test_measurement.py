@@ -286,7 +286,7 @@ def test_damaged_shards_and_notes_are_made_again(run, reduced, monkeypatch, tmp_
             run()
     (note,) = (tmp_path / "scratch").rglob("corpus-*.h5")
     shard = sorted((tmp_path / "scratch").rglob("shard-*.h5"))[1]
-    for path, name in ((shard, "reductions/1/pivots"), (note, "2/unit/tokens-unit-out-16/total")):
+    for path, name in ((shard, "reductions/1/pivots"), (note, "2/unit/tokens-unit-1-16-24/total")):
         with h5py.File(path, "r+") as file:
             chunk = file[name].id.get_chunk_info(0)
         content = bytearray(path.read_bytes())
