@@ -35,6 +35,12 @@ BENCHES = (
         "it.",
     ),
     (
+        "Spectra of a corpus",
+        ["corpus.py"],
+        "Above the floor: the leading directions that are split off before products in float32, "
+        "the second triangle of each product, centring and scaling of rows.",
+    ),
+    (
         "Measures of arrays",
         ["measure.py", "256", "128", "2048"],
         "Above the floor: the Gram matrices in float64 of float32 states, which stand beside it.",
