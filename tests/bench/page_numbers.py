@@ -59,8 +59,9 @@ def with_ends(row: pd.Series, name: str, factor: float = 1, digits: int = 3, **s
 
 
 def identity(results: Results) -> list[str]:
+    """The next power of ten: what rounding leaves differs from one processor to another."""
     row = results.row("tables/claims.csv", **EXAMPLE, claim="information gain is the ridge form")
-    return [scientific(row["estimate"], 0)]
+    return [scientific(10 ** np.ceil(np.log10(row["estimate"])), 0)]
 
 
 def concentrated(results: Results) -> list[str]:
