@@ -58,6 +58,11 @@ rule write_claims:
             for name in ("trajectories", "phases", "pace")
             if AT_STEPS
         },
+        **(
+            {"alignment": "results/similarity/alignment.parquet"}
+            if CONFIG["keep_hidden_states"] and STUDIED["similarity"]
+            else {}
+        ),
         laws="results/scaling/laws.parquet",
         valleys="results/scaling/valleys.parquet",
         published="results/scaling/published.parquet",
@@ -94,6 +99,7 @@ rule write_claims:
         no_prediction=WHY_NO_CONTEXT,
         corpora=list(LACKING),
         rates=sha256_file(SCRIPTS / "infogeo/claims/error_rates.csv"),
+        expected_alignment=SIMILARITIES.fingerprint(),
         expected_laws=LAWS.fingerprint(),
         expected_published=PUBLISHED_LAWS.fingerprint(),
         expected_context=CONTEXT.fingerprint(),

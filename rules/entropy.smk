@@ -3,6 +3,7 @@
 # every entropy from spectra.
 
 TOKENS_OF_TWINS = "results/context/{corpus}/{model}.untrained-{{draw}}.h5"
+ROWS_OF_TWINS = "results/similarity/{corpus}/{model}.untrained-{{draw}}.h5"
 
 
 TWINS = recipe(
@@ -19,6 +20,11 @@ TWINS = recipe(
     eps2=CONFIG["entropy"]["eps2"],
     neighbours=CONFIG["dimension"]["neighbours"],
     sampled_rows=CONFIG["dimension"]["rows"],
+    # Of the rows of texts that similarities are of.
+    depths=CONFIG["scaling"]["depths"],
+    depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
+    rows_n=CONFIG["headline"]["n"],
+    most_texts=CONFIG["similarity"]["texts"],
     draws=CONFIG["controls"]["untrained_draws"],
     seed=CONFIG["seed"],
     expected=lambda w: [fingerprint_of_model(w), CORPUS.fingerprint(w)],
@@ -33,6 +39,7 @@ rule untrained_twins:
     output:
         spectra=per_draw("results/spectra/{corpus}/{model}.untrained-{draw}.h5"),
         tokens=per_draw("results/context/{corpus}/{model}.untrained-{draw}.h5"),
+        rows=per_draw("results/similarity/{corpus}/{model}.untrained-{draw}.h5"),
         gain="results/context/{corpus}/{model}.untrained_gain.parquet",
         relations="results/context/{corpus}/{model}.untrained_relations.parquet",
         dimension="results/dimension/{corpus}/{model}.untrained.parquet",

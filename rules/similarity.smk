@@ -1,5 +1,5 @@
-# Needs: stored hidden states of all texts and layers. Makes: results/similarity/, how similar layers of a model are,
-# and models, on the same texts, and their tables.
+# Needs: stored hidden states of all texts and layers, rows of the untrained twins. Makes: results/similarity/, how similar
+# layers of a model are, and models, on the same texts, whether larger ones are more alike, and their tables.
 
 
 SIMILARITY = recipe(
@@ -9,6 +9,7 @@ SIMILARITY = recipe(
     n=CONFIG["headline"]["n"],
     depth=CONFIG["headline"]["depth"],
     depth_tolerance=CONFIG["scaling"]["depth_tolerance"],
+    rows=CONFIG["dimension"]["rows"],  # of which the texts are a sample, as those of the twins
     texts=CONFIG["similarity"]["texts"],
     neighbours=CONFIG["similarity"]["neighbours"],
     permutations=CONFIG["similarity"]["permutations"],
@@ -46,16 +47,23 @@ SIMILARITIES = recipe(
     corpora=list(CORPORA),
     models=STUDIED["similarity"],
     families=of_study("similarity", "family"),
+    replicates=of_study("similarity", "replicate"),
+    runs=of_study("similarity", "run"),
+    steps=of_study("similarity", "step"),
     n=CONFIG["headline"]["n"],
     neighbours=CONFIG["similarity"]["neighbours"],
     permutations=CONFIG["similarity"]["permutations"],
     seed=CONFIG["seed"],
     expected=[SIMILARITY.fingerprint(pair) for pair in pairs(models=STUDIED["similarity"])],
+    expected_untrained=[
+        TWINS.fingerprint(pair_of_twins(pair))
+        for pair in pairs(models=with_twins(STUDIED["similarity"]))
+    ],
 )
 
 
 rule model_similarity:
-    """How similar models are at the headline's depth, and the tables of layers and of models."""
+    """How similar models are at the headline's depth, beside twins and against size, and layers."""
     input:
         models=per_model("results/models/{model}/model.json", STUDIED["similarity"]),
         pairs=per_model_and_corpus(
@@ -64,11 +72,18 @@ rule model_similarity:
         rows=per_model_and_corpus(
             "results/similarity/{corpus}/{model}.h5", models=STUDIED["similarity"]
         ),
+        untrained=[
+            path
+            for twins in twins_per_model(ROWS_OF_TWINS, models=with_twins(STUDIED["similarity"]))
+            for path in per_draw(twins)
+        ],
     output:
         layers="results/similarity/layers.parquet",
         models="results/similarity/models.parquet",
+        alignment="results/similarity/alignment.parquet",
         layers_table=reported("results/tables/layer_similarity.csv", "similarity of layers"),
         models_table=reported("results/tables/model_similarity.csv", "similarity of models"),
+        alignment_table=reported("results/tables/model_alignment.csv", "similarity against size"),
     log:
         "results/logs/model_similarity.log",
     benchmark:

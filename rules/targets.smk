@@ -64,7 +64,7 @@ PARTS = {
         "pages": per_corpus("sentence_view", corpora=JUDGED),
     },
     "similarity": {
-        "tables": ["layer_similarity.csv", "model_similarity.csv"],
+        "tables": ["layer_similarity.csv", "model_similarity.csv", "model_alignment.csv"],
         "figures": per_corpus("layer_similarity", "model_similarity"),
         "pages": [],
     },

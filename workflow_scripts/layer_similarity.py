@@ -3,6 +3,7 @@
 from infogeo.files.artefacts import write_table
 from infogeo.geometry import similarity_tables, text_rows
 from infogeo.geometry.depths import layer_at
+from infogeo.geometry.dimension_rows import RowChoice
 from infogeo.jobs import binding
 from infogeo.sources import cards
 from infogeo.states.store import open_store
@@ -13,14 +14,9 @@ def main(files, params, output) -> None:
     model, states = params.expected
     blocks = cards.read(files.model, model)["layers"]
     with open_store(files.states, states) as store:
-        texts = text_rows.sample(
-            store.doc_ids,
-            store.lengths,
-            params.n,
-            params.texts,
-            nested=store.nested,
-            seed=params.seed,
-        )
+        choice = RowChoice(store.lengths, [params.n], params.rows, params.seed, store.nested)
+        candidates = text_rows.of_choice(choice, params.n)
+        texts = text_rows.sample(store.doc_ids, candidates, params.texts, seed=params.seed)
         layers = dict(text_rows.rows_of_layers(store.states(), texts, params.n))
         doc_ids, sources = ([names[i] for i in texts] for names in (store.doc_ids, store.sources))
         headline = layer_at(params.depth, blocks, store.layers, params.depth_tolerance)
@@ -35,7 +31,7 @@ def main(files, params, output) -> None:
     )
     write_table(pairs, output.pairs, params.fingerprint)
     at_headline = text_rows.TextRows(doc_ids, sources, headline, params.n, layers[headline])
-    text_rows.save(output.rows, at_headline, params.fingerprint)
+    text_rows.save(output.rows, [at_headline], params.fingerprint)
 
 
 if __name__ == "__main__":

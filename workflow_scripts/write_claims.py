@@ -1,6 +1,13 @@
 """Collect a verdict on each claim from the tables of all parts of the study."""
 
-from infogeo.claims import claim_rows, claims, report, sentence_claims, training_claims
+from infogeo.claims import (
+    alignment_claims,
+    claim_rows,
+    claims,
+    report,
+    sentence_claims,
+    training_claims,
+)
 from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
 
@@ -36,6 +43,8 @@ def main(files, params, output) -> None:
     rows += sentence_claims.not_judged(
         others, dict(zip(params.corpora, params.lacking, strict=True))
     )
+    if hasattr(files, "alignment"):
+        rows += alignment_claims.of_alignment(read("alignment", "alignment"), rates)
     rows += claims.of_laws(published, "published")
     rows += claims.of_skills(read("curve", "skills"), read("recovery", "skills"), params.alpha)
     table = claim_rows.table(rows)

@@ -39,7 +39,10 @@ def names(what: str) -> list[str]:
     return {
         "dump": ["states"],
         "measure": ["spectra", *measurement.TABLES, "states"],
-        "twins": ["spectra-0", "spectra-1", "tokens-0", "tokens-1", *twins.TABLES],
+        "twins": [
+            *(f"{kind}-{draw}" for kind in twins.OF_DRAW for draw in range(2)),
+            *twins.TABLES,
+        ],
         "ablate": ["ablation", "status", "prediction"],
     }[what]
 
@@ -59,10 +62,11 @@ def work(what: str, folder: Path, outputs: dict, common: dict) -> None:
         )  # fmt: skip
     elif what == "twins":
         made = {name: outputs[name] for name in twins.TABLES}
-        for kind in ("spectra", "tokens"):
+        for kind in twins.OF_DRAW:
             made[kind] = [outputs[f"{kind}-{draw}"] for draw in range(2)]
         del common["attention_texts"]
-        twins.measure_twins(*inputs, made, **measures, fingerprint="f", **common)
+        rows = {"depths": ["final"], "depth_tolerance": 0.1, "rows_n": 8, "most_texts": 20}
+        twins.measure_twins(*inputs, made, **measures, **rows, fingerprint="f", **common)
     else:
         for name in ("n", "layers", "attention_texts", "shard_tokens"):
             del common[name]

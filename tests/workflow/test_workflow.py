@@ -115,6 +115,11 @@ def test_similarities_are_of_every_pair_of_layers_and_models(finished):
     assert len(models) == 6 * 6
     compared = models[models["measure"] == "cka"]
     assert compared[["value", "low", "high", "null", "p", "q"]].notna().all(axis=None)
+    # Beside untrained twins, at the depths where these keep rows of texts.
+    assert compared["untrained"].notna().all()
+    assert layers.groupby("model")["untrained"].agg(lambda of: of.notna().any()).all()
+    alignment = pd.read_csv(finished.path("results/tables/model_alignment.csv"))
+    assert set(alignment["problems"]) == {"4 sizes: 5 are needed"}
 
 
 def test_the_dimension_of_every_model_stands_beside_its_controls(finished):

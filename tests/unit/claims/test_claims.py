@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infogeo.claims import claim_rows, claims, report, sentence_claims
+from infogeo.claims import alignment_claims, claim_rows, claims, report, sentence_claims
 from infogeo.claims.claim_rows import (
     BETTER,
     BEYOND,
@@ -202,6 +202,33 @@ def test_the_layer_that_a_measure_chooses_is_asked_of_the_last_step_of_a_run():
     })  # fmt: skip
     (row,) = sentence_claims.of_layers(rows, claim_rows.error_rates())
     assert row["verdict"] == "supported" and "m1, least of 1 of 1 models" in row["rests_on"]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "verdict", "first"),
+    [
+        (["supported", "supported"], "supported", "without"),
+        (["supported", "inconclusive"], "inconclusive", "without"),
+        (["contradicted", "contradicted"], "contradicted", "with"),
+        (["not available", "not available"], "not available", None),
+    ],
+)
+def test_models_are_more_alike_where_they_are_with_the_first_token_and_without(
+    verdicts, verdict, first
+):
+    table = pd.DataFrame({
+        "corpus": "c", "family": "f", "first": ["in", "out"], "points": 7, "models": 9,
+        "texts": 40, "slope": [0.3, 0.2], "slope_low": [0.2, 0.1], "slope_high": [0.4, 0.3],
+        "excess_slope": 0.2, "excess_slope_low": [0.1, 0.05], "excess_slope_high": 0.3,
+        "verdict": verdicts, "problems": "4 sizes: 5 are needed" if first is None else "",
+    })  # fmt: skip
+    (row,) = alignment_claims.of_alignment(table, claim_rows.error_rates())
+    assert row["verdict"] == verdict
+    if first is None:
+        assert row["to_add"] == "4 sizes: 5 are needed" and np.isnan(row["false_rate"])
+    else:
+        assert row["rests_on"] == f"7 sizes, 9 models, 40 texts, {first} the first token"
+        assert row["control"] == "beyond untrained twins" and row["false_rate"] > 0
 
 
 def test_an_identity_holds_to_rounding_or_not():

@@ -30,11 +30,11 @@ def layers(model="m", N=5, family="f") -> pd.DataFrame:
     return pairs(["0", "2", "10", "final"], ends, model=model, N=N, family=family)
 
 
-def maps(figure, kind="means-in") -> list:
+def maps(figure, kind="means-in", column="value") -> list:
     return [
         np.ma.filled(image.get_array(), np.nan)
         for ax in figure.axes for image in ax.images
-        if image.get_gid() == f"similarity/{kind}"
+        if image.get_gid() == f"similarity/{kind}/{column}"
     ]  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def test_the_largest_and_the_smallest_model_of_each_family_are_drawn():
 
 
 def models() -> pd.DataFrame:
-    table = pairs("abc", ("model", "other_model"))
+    table = pairs("abc", ("model", "other_model"), untrained=np.nan)
     for side in ("", "other_"):
         table[f"{side}N"] = table[f"{side}model"].map({"a": 3, "b": 2, "c": 1})
         table[f"{side}family"] = table[f"{side}model"].map({"a": "f", "b": "g", "c": "f"})
@@ -86,6 +86,19 @@ def test_models_are_in_the_order_of_families_and_sizes():
     assert names == ["c", "a", "b"]
     assert values[0].tolist()[1:] == pytest.approx([0.8, 0.7])  # c with a, c with b
     assert values[2, 1] == pytest.approx(0.45)  # neighbours of b with a
+
+
+def test_untrained_twins_are_below_their_models_and_bear_no_mark_of_chance():
+    table = models().assign(p=0.5)
+    assert len(model_similarity(table, corpus="c").axes) == 3 + 1
+    table["untrained"] = table["value"] / 2
+    figure = model_similarity(table, corpus="c")
+    ((values,), (twins,)) = (maps(figure, column=name) for name in ("value", "untrained"))
+    upper = np.triu_indices(3, 1)
+    np.testing.assert_allclose(twins[upper], values[upper] / 2)
+    titles = [ax.get_title(loc="left").replace("\n", " ") for ax in figure.axes[:6]]
+    assert titles[3] == f"untrained twins: {titles[0]}"
+    assert [len(ax.lines) for ax in figure.axes[:6]] == [1, 1, 1, 0, 0, 0]
 
 
 def test_a_corpus_without_pairs_says_so():

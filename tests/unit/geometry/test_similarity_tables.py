@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from infogeo.geometry.similarity import compare
+from infogeo.geometry.similarity_rows import layers_of_twins
 from infogeo.geometry.similarity_tables import (
     ANOTHER_TOKENIZER,
     LAYER_COLUMNS,
@@ -68,7 +69,7 @@ def test_two_sources_give_a_value_without_an_interval_and_say_so():
 
 def test_the_table_of_layers_names_model_and_depths_and_has_q_values_over_all():
     model = {"slug": "m", "family": "f", "commit": "", "params_non_embedding": 7, "layers": 1}
-    made = layer_table([("c", model, table()), ("d", model, table())], 8)
+    made = layer_table([("c", model, table(), None), ("d", model, table(), None)], 8)
     assert list(made) == LAYER_COLUMNS
     assert set(made["corpus"]) == {"c", "d"}
     assert set(made["relative_depth"]) == {0.0, 1.0}
@@ -95,8 +96,49 @@ def of_model(slug: str) -> TextRows:
     )  # fmt: skip
 
 
+def no_twins(slug, layer):
+    return None
+
+
+def test_twins_of_models_are_compared_draw_by_other_draw_on_the_same_texts():
+    def of_twins(slug, layer):
+        name = {"a": "x", "b": "x", "c": "y"}[slug]  # a and b are of one architecture
+        draws = [rows(100 * ord(name) + draw, 4) for draw in range(3)]
+        return name, [TextRows(DOC_IDS, SOURCES, layer, 8, of) for of in draws]
+
+    alike = [model | {"tokenizer_sha256": "x"} for model in models()]
+    made = model_table([("c", alike, of_model, of_twins)], **SETTINGS)
+    kind, shared = Rows("means", "in"), np.arange(3, N)
+    for one, other in (("a", "b"), ("a", "c")):
+        names = ["xy"["c" in slug] for slug in (one, other)]
+        both = [[rows(100 * ord(name) + draw, 4)[kind][shared] for draw in range(3)]
+                for name in names]  # fmt: skip
+        z = [np.arctanh(compare([both[0][d], both[1][e]]).values[0, 1])
+             for d in range(3) for e in range(3) if d != e]  # fmt: skip
+        row = made[(made["model"] == one) & (made["other_model"] == other)]
+        row = row.query("scope == 'means' and first == 'in' and measure == 'cka'").iloc[0]
+        assert row["untrained"] == pytest.approx(np.tanh(np.mean(z)))
+    without = model_table([("c", alike, of_model, no_twins)], **SETTINGS)
+    assert without["untrained"].isna().all() and made["untrained"].notna().all()
+    np.testing.assert_array_equal(without["value"], made["value"])
+
+
+def test_layers_of_twins_are_compared_within_a_draw():
+    draws = [{layer: TextRows(DOC_IDS, SOURCES, layer, 8, rows(10 * draw + at))
+              for at, layer in enumerate(("0", "final"))} for draw in range(2)]  # fmt: skip
+    model = {"slug": "m", "family": "f", "commit": "", "params_non_embedding": 7, "layers": 1}
+    twins = layers_of_twins(draws, 3)
+    made = layer_table([("c", model, table(), twins)], 8)
+    row = made.query("scope == 'last' and measure == 'cka' and layer == '0'")
+    row = row[row["other_layer"] == "final"].iloc[0]
+    pairs = [[rows(10 * draw + at)[Rows("last", "")] for at in range(2)] for draw in range(2)]
+    z = np.mean([np.arctanh(compare(pair).values[0, 1]) for pair in pairs])
+    assert row["untrained"] == pytest.approx(np.tanh(z))
+    assert made[made["other_layer"] == "1"]["untrained"].isna().all()  # they keep no rows there
+
+
 def test_models_are_compared_on_the_texts_that_those_of_one_tokenizer_have():
-    made = model_table([("c", models(), of_model)], **SETTINGS)
+    made = model_table([("c", models(), of_model, no_twins)], **SETTINGS)
     assert list(made) == MODEL_COLUMNS
     shared = np.arange(2, N)
     expected = compare([rows(ord(slug), 4)[Rows("means", "out")][shared] for slug in "ab"])
@@ -107,7 +149,7 @@ def test_models_are_compared_on_the_texts_that_those_of_one_tokenizer_have():
 
 
 def test_pairs_of_different_tokenizers_have_a_row_that_says_why_it_is_empty():
-    made = model_table([("c", models(), of_model)], **SETTINGS)
+    made = model_table([("c", models(), of_model, no_twins)], **SETTINGS)
     apart = made[made["other_model"] == "c"]
     assert len(apart) == 2 * 3 * 2
     assert set(apart["problems"]) == {ANOTHER_TOKENIZER}
@@ -116,5 +158,5 @@ def test_pairs_of_different_tokenizers_have_a_row_that_says_why_it_is_empty():
 
 
 def test_a_single_model_has_a_table_without_rows():
-    made = model_table([("c", models()[:1], of_model)], **SETTINGS)
+    made = model_table([("c", models()[:1], of_model, no_twins)], **SETTINGS)
     assert list(made) == MODEL_COLUMNS and made.empty

@@ -233,11 +233,13 @@ def test_the_command_measures_an_encoder_at_one_length_in_passes_of_it(stored, c
 
 
 def test_twins_have_passes_of_their_own_length_and_no_gains(stored, card, tiny_corpus, tmp_path):
-    outputs = {"spectra": [tmp_path / "0.h5"], "tokens": [tmp_path / "tokens.h5"]}
+    outputs = {"spectra": [tmp_path / "0.h5"], "tokens": [tmp_path / "tokens.h5"],
+               "rows": [tmp_path / "rows.h5"]}  # fmt: skip
     outputs |= {name: tmp_path / f"{name}.parquet" for name in twins.TABLES}
     twins.measure_twins(
         card, tiny_corpus, outputs, **COMMON, lambdas=[0.1], eps2=[0.5],
-        neighbours=3, sampled_rows=20, fingerprint="twins", scratch=tmp_path / "scratch",
+        neighbours=3, sampled_rows=20, depths=["final"], depth_tolerance=0.1, rows_n=8,
+        most_texts=9, fingerprint="twins", scratch=tmp_path / "scratch",
     )  # fmt: skip
     ours, trained = SpectraFile(outputs["spectra"][0], "twins"), SpectraFile(stored[1])
     assert ours.documents.doc_ids == trained.documents.doc_ids

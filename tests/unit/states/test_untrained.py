@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from infogeo.files.artefacts import read_table
-from infogeo.geometry import gain_tables, layer_gains
+from infogeo.geometry import gain_tables, layer_gains, text_rows
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.dimension_rows import tables_by_layer
 from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
@@ -39,6 +39,7 @@ COMMON = {
     "n": N,
     "dtype": "float32",
 }
+ROWS = {"depths": ["0", "final"], "depth_tolerance": 0.1, "rows_n": 16, "most_texts": 5}
 EXPECTED = ("model-fingerprint", "corpus-fingerprint")
 
 
@@ -59,10 +60,11 @@ def run(tmp_path, trained, tiny_corpus):
     def call(**changed):
         out = tmp_path / "out"
         outputs = {"spectra": [out / f"{draw}.h5" for draw in range(DRAWS)]}
-        outputs["tokens"] = [out / f"tokens-{draw}.h5" for draw in range(DRAWS)]
+        for name in ("tokens", "rows"):
+            outputs[name] = [out / f"{name}-{draw}.h5" for draw in range(DRAWS)]
         outputs |= {name: out / f"{name}.parquet" for name in untrained.TABLES}
         given = COMMON | {"lambdas": LAMBDAS, "eps2": EPS2, "expected": EXPECTED}
-        given |= {"neighbours": NEIGHBOURS, "sampled_rows": SAMPLED_ROWS}
+        given |= {"neighbours": NEIGHBOURS, "sampled_rows": SAMPLED_ROWS, **ROWS}
         given |= {"fingerprint": "twins", "scratch": tmp_path / "scratch"} | changed
         measure_twins(trained[0], tiny_corpus, outputs, **given)
         return outputs
@@ -87,7 +89,8 @@ def spectra_of(store, folder):
 
 
 def files(outputs) -> list:
-    return [*outputs["spectra"], *outputs["tokens"], *(outputs[name] for name in untrained.TABLES)]
+    of_draws = [path for name in untrained.OF_DRAW for path in outputs[name]]
+    return [*of_draws, *(outputs[name] for name in untrained.TABLES)]
 
 
 def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tiny_corpus, tmp_path):
@@ -123,6 +126,13 @@ def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tin
                 most=NEIGHBOURS, draws=0, seed=SEED,
             )  # fmt: skip
             dimensions = [of_layer(layer) for layer in states.layers]
+            of_twin = text_rows.load(made["rows"][draw], "twins")
+            assert sorted(of_twin) == ["0", "final"] and len(of_twin["0"].doc_ids) == 5
+            sampled = [states.doc_ids.index(name) for name in of_twin["0"].doc_ids]
+            of_states = dict(text_rows.rows_of_layers(states.states(), sampled, 16))
+            for layer, of_texts in of_twin.items():
+                for kind, rows in of_texts.rows.items():
+                    np.testing.assert_allclose(rows, of_states[layer][kind], rtol=1e-12)
             scores = texts.scores_of_model(*said, states.offsets)
             of_trained = texts.scores_of_model(
                 of_model.nll(), of_model.predictive_entropy(), states.offsets

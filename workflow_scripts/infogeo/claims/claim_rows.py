@@ -19,8 +19,9 @@ COMPRESSION = "entropy is compressed late in training"
 LEADS, EARLIER = "entropy leads the loss", "larger models settle earlier"
 START = "step 0 is an untrained twin"
 LAYER = "a measure without labels chooses the layer"
+ALIKE = "larger models are more alike"
 CLAIMS = (POWER, BEYOND, RIDGE, LASSO, DISTRIBUTED, MEANS, COVARIANCES, BETTER, LARGER, LEMMA,
-          THEOREM, VALLEY, LAYER, COLLAPSE, EXPANSION, COMPRESSION, LEADS, EARLIER,
+          THEOREM, VALLEY, LAYER, ALIKE, COLLAPSE, EXPANSION, COMPRESSION, LEADS, EARLIER,
           START)  # fmt: skip
 MEASURED, SIMULATED = "measured", "simulated"
 

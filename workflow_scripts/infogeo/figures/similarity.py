@@ -86,7 +86,8 @@ def model_similarity(models: pd.DataFrame, *, corpus: str) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        A panel for each of KINDS; models family by family, the smallest first.
+        A panel for each of KINDS; models family by family, the smallest first. Below them the same
+        of the untrained twins, where there are such.
 
     Raises
     ------
@@ -97,15 +98,18 @@ def model_similarity(models: pd.DataFrame, *, corpus: str) -> Figure:
     rows = select(models, corpus=corpus)
     with styled():
         names = _by_size(rows)
-        figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+        drawn = ["value", "untrained"] if rows["untrained"].notna().any() else ["value"]
+        figure = Figure(figsize=(WIDTH, 0.4 + 2.7 * len(drawn)), layout="constrained")
         if len(names) < 2:
             leave_empty(figure.subplots(), f"no two models on {corpus}")
             return figure
-        axes = figure.subplots(1, len(KINDS), squeeze=False)
-        for ax, (kind, title) in zip(axes[0], KINDS.items(), strict=True):
-            _draw(ax, rows, kind, ("model", "other_model"), names)
-            ax.set_title(textwrap.fill(title, 24))
-            ax.tick_params(labelleft=ax is axes[0, 0])
+        axes = figure.subplots(len(drawn), len(KINDS), squeeze=False)
+        for across, column in zip(axes, drawn, strict=True):
+            for ax, (kind, title) in zip(across, KINDS.items(), strict=True):
+                _draw(ax, rows, kind, ("model", "other_model"), names, column)
+                title = title if column == "value" else f"untrained twins: {title}"
+                ax.set_title(textwrap.fill(title, 24))
+                ax.tick_params(labelleft=ax is across[0], labelbottom=across is axes[-1])
         _scale(figure, axes)
     return figure
 
@@ -135,7 +139,9 @@ def _place(layer: str) -> float:
     return np.inf if layer == "final" else int(layer)
 
 
-def _draw(ax, rows: pd.DataFrame, kind: tuple, ends: tuple[str, str], names: list[str]) -> None:
+def _draw(
+    ax, rows: pd.DataFrame, kind: tuple, ends: tuple[str, str], names: list[str], column="value"
+) -> None:
     """One heat map: CKA above the diagonal, mutual neighbours below it."""
     scope, first = kind
     places = {name: i for i, name in enumerate(names)}
@@ -145,8 +151,8 @@ def _draw(ax, rows: pd.DataFrame, kind: tuple, ends: tuple[str, str], names: lis
         part = select(rows, scope=scope, first=first, measure=measure)
         pair = np.sort([part[end].map(places) for end in ends], axis=0)
         at = tuple(pair if above else pair[::-1])
-        values[at] = part["value"]
-        by_chance[at] = part["p"] >= CHANCE
+        values[at] = part[column]
+        by_chance[at] = (part["p"] >= CHANCE) & (column == "value")
     diagonal = np.eye(len(names), dtype=bool)
     if (np.isnan(values) & ~diagonal).any():  # cells without a value let it through
         whole = (-0.5, -0.5), len(names), len(names)
@@ -156,7 +162,7 @@ def _draw(ax, rows: pd.DataFrame, kind: tuple, ends: tuple[str, str], names: lis
         ax.imshow(np.where(diagonal, 0.0, np.nan), cmap="binary", vmin=0, vmax=1,
                   interpolation="nearest")  # fmt: skip
     ax.imshow(values, cmap="viridis", vmin=0, vmax=1, interpolation="nearest",
-              gid=f"similarity/{scope}-{first}")  # fmt: skip
+              gid=f"similarity/{scope}-{first}/{column}")  # fmt: skip
     ax.grid(False)
     if by_chance.any():
         ax.plot(*np.nonzero(by_chance.T), "x", color="white", markersize=3, markeredgewidth=0.7)

@@ -101,7 +101,7 @@ NEEDED = {
         ],
         "models": [
             "corpus", "family", "model", "N", "other_family", "other_model", "other_N", "scope",
-            "first", "measure", "value", "p",
+            "first", "measure", "value", "p", "untrained",
         ],
     },
     "training": {

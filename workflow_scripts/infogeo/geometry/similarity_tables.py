@@ -9,18 +9,21 @@ import pandas as pd
 from infogeo.geometry.depths import relative_depth
 from infogeo.geometry.similarity import MEASURES, compare
 from infogeo.geometry.similarity_inference import LEAST_SOURCES, interval, permuted
-from infogeo.geometry.text_rows import KINDS, Rows, TextRows
+from infogeo.geometry.similarity_rows import SharedTexts
+from infogeo.geometry.text_rows import KINDS, Rows
 from infogeo.inference import multiple_tests, resampling
 
 RESULTS = ["texts", "sources", "value", "low", "high", "null", "null_high", "p", "problems"]
 PAIR_COLUMNS = ["one", "other", "scope", "first", "measure", *RESULTS]
 LAYER_COLUMNS = [
     "corpus", "family", "model", "commit", "N", "layers", "layer", "other_layer", "relative_depth",
-    "other_relative_depth", "n", "scope", "first", "measure", *RESULTS[:-1], "q", "problems",
+    "other_relative_depth", "n", "scope", "first", "measure", *RESULTS[:-1], "q", "untrained",
+    "problems",
 ]  # fmt: skip
 MODEL_COLUMNS = [
     "corpus", "family", "model", "commit", "N", "other_family", "other_model", "other_commit",
-    "other_N", "layer", "n", "scope", "first", "measure", *RESULTS[:-1], "q", "problems",
+    "other_N", "layer", "n", "scope", "first", "measure", *RESULTS[:-1], "q", "untrained",
+    "problems",
 ]  # fmt: skip
 ANOTHER_TOKENIZER = "models with different tokenizers read other texts in n tokens: not compared"
 
@@ -109,23 +112,30 @@ def _problems(reasons: dict[str, str], sources: int) -> str:
     return "; ".join(lacking)
 
 
+PAIR = ["one", "other", "scope", "first", "measure"]
+
+
 def layer_table(corpora: list[tuple], n: int) -> pd.DataFrame:
     """The similarities of layers of every model, with q values over all.
 
     Parameters
     ----------
-    corpora : list of (str, dict, pandas.DataFrame)
-        Corpus, model (slug, family, commit, params_non_embedding, layers) and `pair_table` of it.
+    corpora : list of (str, dict, pandas.DataFrame, pandas.DataFrame or None)
+        Corpus, model (slug, family, commit, params_non_embedding, layers), `pair_table` of it, and
+        `similarity_rows.layers_of_twins`.
     n : int
         Tokens of each text.
 
     Returns
     -------
     pandas.DataFrame
-        LAYER_COLUMNS.
+        LAYER_COLUMNS. untrained: of the twins, NaN at layers of which they keep no rows.
     """
     parts = []
-    for corpus, model, pairs in corpora:
+    for corpus, model, pairs, twins in corpora:
+        pairs = (
+            pairs.assign(untrained=np.nan) if twins is None else pairs.merge(twins, "left", PAIR)
+        )
 
         def depths(layers, blocks=model["layers"]):
             return [relative_depth(layer, blocks) for layer in layers]
@@ -146,21 +156,25 @@ def model_table(corpora: list[tuple], **settings) -> pd.DataFrame:
 
     Parameters
     ----------
-    corpora : list of (str, list of dict, callable)
+    corpora : list of (str, list of dict, callable, callable)
         Corpus, models (slug, family, commit, params_non_embedding, tokenizer_sha256), and what
-        gives the TextRows of a model by its slug.
+        gives rows of a model and of its twins; see `SharedTexts`.
     **settings
         Of `pair_table`.
 
     Returns
     -------
     pandas.DataFrame
-        MODEL_COLUMNS, each pair once. Pairs of different tokenizers have a row without a value.
+        MODEL_COLUMNS, each pair once. untrained: of the twins, mean over pairs of draws on the
+        scale of Fisher's z. Pairs of different tokenizers have a row without a value.
     """
     parts = []
-    for corpus, models, rows_of in corpora:
+    for corpus, models, *of_slug in corpora:
         by_slug = {model["slug"]: model for model in models}
-        tables = [_shared_tokenizer(of_one, rows_of, settings) for of_one in _tokenizers(models)]
+        tables = [
+            _shared_tokenizer(SharedTexts([model["slug"] for model in of_one], *of_slug), settings)
+            for of_one in _tokenizers(models)
+        ]
         tables.append(_apart(models))
         pairs = pd.concat(tables, ignore_index=True)
         for end, prefix in (("one", ""), ("other", "other_")):
@@ -177,23 +191,25 @@ def _tokenizers(models: list[dict]) -> list[list[dict]]:
     return [[model for model in models if model["tokenizer_sha256"] == name] for name in hashes]
 
 
-def _shared_tokenizer(models: list[dict], rows_of: Callable, settings: dict) -> pd.DataFrame:
+def _shared_tokenizer(shared: SharedTexts, settings: dict) -> pd.DataFrame:
     """The pairs of models of one tokenizer."""
-    texts: dict[str, TextRows] = {model["slug"]: rows_of(model["slug"]) for model in models}
-    first = next(iter(texts.values()))
-    shared = set.intersection(*(set(rows.doc_ids) for rows in texts.values()))
-    places = {
-        slug: [i for i, doc_id in enumerate(rows.doc_ids) if doc_id in shared]
-        for slug, rows in texts.items()
-    }
-    of_first = places[models[0]["slug"]]
-    table = pair_table(
-        lambda kind: {slug: rows.rows[kind][places[slug]] for slug, rows in texts.items()},
-        [first.doc_ids[i] for i in of_first],
-        [first.sources[i] for i in of_first],
-        **settings,
-    )
-    return table.assign(layer=first.layer, n=first.n)
+    table = pair_table(shared.of_models, shared.doc_ids, shared.sources, **settings)
+    clusters = resampling.clusters(shared.doc_ids, shared.sources)
+    untrained = {}
+    for kind in KINDS:
+        for measure in MEASURES:
+            twins = shared.of_twins(
+                kind, measure, sources=clusters, neighbours=settings["neighbours"]
+            )
+            if twins is not None:
+                values = np.tanh(twins.of_models(twins.compared.values))
+                untrained[*kind, measure] = pd.DataFrame(values, shared.slugs, shared.slugs)
+    columns = ("scope", "first", "measure", "one", "other")
+    table["untrained"] = [
+        untrained[scope, first, measure].at[one, other] if untrained else np.nan
+        for scope, first, measure, one, other in zip(*(table[c] for c in columns), strict=True)
+    ]
+    return table.assign(layer=shared.layer, n=shared.n)
 
 
 def _apart(models: list[dict]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import numpy as np
 from infogeo.files import hdf5
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry.dimension_rows import RowChoice
 from infogeo.geometry.rows import check_finite
 
 
@@ -34,33 +35,54 @@ class Rows(NamedTuple):
 
 KINDS = (Rows("means", "in"), Rows("means", "out"), Rows("last", ""))
 
-FORMAT = hdf5.Format("infogeo text rows", 1, "file of rows of texts")
+FORMAT = hdf5.Format("infogeo text rows", 2, "file of rows of texts")
 
 
-def sample(
-    doc_ids, lengths, n: int, most: int, *, nested: bool = True, seed: int = 0
-) -> np.ndarray:
-    """The texts of at least n tokens, or `most` of them, as rising indices.
+def sample(doc_ids, texts, most: int, *, seed: int = 0) -> np.ndarray:
+    """Some texts, or `most` of them, as rising indices.
 
-    A hash of its name decides on a text. So two models with different texts of n tokens have as
-    many in common as there can be.
+    A hash of its name decides on a text. So two models with different texts have as many in common
+    as there can be.
 
     Parameters
     ----------
     doc_ids : sequence of str
-    lengths : (texts,) array of int
-    n, most : int
-    nested : bool
-        Whether the start of a longer text is one of n tokens; of an encoder, whose texts occur
-        once for each n, it is not.
-    seed : int
+        Of all texts.
+    texts : (m,) array of int
+        Those from which the sample is drawn, rising; see `of_choice`.
+    most, seed : int
     """
-    lengths = np.asarray(lengths)
-    texts = np.flatnonzero(lengths >= n if nested else lengths == n)
     if len(texts) <= most:
         return texts
     draws = [hashlib.sha256(f"{seed}\n{doc_ids[text]}".encode()).digest() for text in texts]
     return texts[np.sort(sorted(range(len(texts)), key=draws.__getitem__)[:most])]
+
+
+def of_choice(choice: RowChoice, n: int) -> np.ndarray:
+    """The texts of n tokens of which a choice of rows has the rows of every one of KINDS."""
+    return choice.texts["last", "in", n]
+
+
+def chosen(rows: dict, choice: RowChoice, texts, n: int) -> dict[Rows, np.ndarray]:
+    """The rows of some texts, for each of KINDS, of those that were kept for the dimension.
+
+    Parameters
+    ----------
+    rows : dict
+        See `dimension_rows.Rows.joined`.
+    choice : RowChoice
+    texts : (m,) array of int
+        Among `of_choice`.
+    n : int
+
+    Notes
+    -----
+    Verified against `rows_of_layers`.
+    """
+    at = np.searchsorted(of_choice(choice, n), texts)
+    return {
+        kind: np.asarray(rows[kind.scope, kind.first or "in", n][at], np.float64) for kind in KINDS
+    }
 
 
 def rows_of_layers(states: Iterable, texts, n: int) -> Iterator[tuple[str, dict[Rows, np.ndarray]]]:
@@ -135,8 +157,10 @@ class TextRows(NamedTuple):
     rows: dict[Rows, np.ndarray]
 
 
-def save(path, texts: TextRows, fingerprint: str) -> None:
-    """Write as HDF5, whole or not at all: ``/texts/{doc_id,source}``, ``/rows/{scope}-{first}``.
+def save(path, layers: list[TextRows], fingerprint: str) -> None:
+    """Write the rows of the same texts at one layer or several as HDF5, whole or not at all.
+
+    ``/texts/{doc_id,source}``, ``/rows/{layer}/{scope}-{first}``.
 
     Raises
     ------
@@ -145,15 +169,16 @@ def save(path, texts: TextRows, fingerprint: str) -> None:
     """
     with replacing(path) as temporary, hdf5.create(temporary) as file:
         hdf5.stamp(file, FORMAT, fingerprint)
-        file.attrs.update(layer=texts.layer, n=texts.n)
-        hdf5.put_strings(file, "texts/doc_id", texts.doc_ids)
-        hdf5.put_strings(file, "texts/source", texts.sources)
-        for kind, rows in texts.rows.items():
-            hdf5.put_checked(file, f"rows/{'-'.join(kind)}", rows)
+        file.attrs.update(n=layers[0].n)
+        hdf5.put_strings(file, "texts/doc_id", layers[0].doc_ids)
+        hdf5.put_strings(file, "texts/source", layers[0].sources)
+        for texts in layers:
+            for kind, rows in texts.rows.items():
+                hdf5.put_checked(file, f"rows/{texts.layer}/{'-'.join(kind)}", rows)
 
 
-def load(path, expected: str | None = None) -> TextRows:
-    """Read what `save` wrote.
+def load(path, expected: str | None = None, layer: str | None = None) -> dict[str, TextRows]:
+    """Read what `save` wrote, by layer, or of one layer alone.
 
     Raises
     ------
@@ -161,6 +186,9 @@ def load(path, expected: str | None = None) -> TextRows:
         Where the file is missing, truncated, something else, or made from other settings.
     """
     with hdf5.opened(path, FORMAT, expected) as file, hdf5.reading(path, "its content"):
-        names = (file[f"texts/{name}"].asstr()[:].tolist() for name in ("doc_id", "source"))
-        rows = {kind: file[f"rows/{'-'.join(kind)}"][:] for kind in KINDS}
-        return TextRows(*names, str(file.attrs["layer"]), int(file.attrs["n"]), rows)
+        names = [file[f"texts/{name}"].asstr()[:].tolist() for name in ("doc_id", "source")]
+        n, layers = int(file.attrs["n"]), {}
+        for name in file["rows"] if layer is None else [layer]:
+            rows = {kind: file[f"rows/{name}/{'-'.join(kind)}"][:] for kind in KINDS}
+            layers[name] = TextRows(*names, name, n, rows)
+        return layers

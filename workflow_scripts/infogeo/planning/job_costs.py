@@ -366,10 +366,10 @@ class Summary:
         return NUMPY_BYTES + TABLE_BYTES + of_model + MEAN_BYTES * self.means, 6 * seconds
 
     def model_similarity(self):
-        """As `Job.layer_similarity`, of models of width 4096 in place of layers."""
+        """As `Job.layer_similarity`, of models of width 4096 and twins in place of layers."""
         settings = self.config["similarity"]
         texts = min(self.texts, settings["texts"])
-        of_models = self.models * (8 * 4 * texts * 4096 + 4 * 4 * texts**2)
+        of_models = self.models * (8 * 4 * texts * 4096 + 4 * 4 * texts**2) * (1 + self.draws)
         layers = 6 * 200 * self.pairs * self.layers**2
         permuted = settings["permutations"] * texts**2 * 2e-9 * self.models**1.5
         return NUMPY_BYTES + of_models + layers, 10 + 6 * permuted * len(self.corpora)

@@ -4,6 +4,7 @@ import h5py
 import pandas as pd
 
 from infogeo.files.artefacts import write_table
+from infogeo.geometry import text_rows
 from infogeo.geometry.corpus_spectra import Documents, assembled
 from infogeo.geometry.dimension_rows import layer_table
 from infogeo.geometry.metrics import regularisers
@@ -41,6 +42,24 @@ def write_dimensions(
     with side_by_side(task.model.threads) as each:
         table = pd.concat(each(of_layer, task.layers), ignore_index=True)
     write_table(table, path, fingerprint)
+
+
+def write_text_rows(
+    task: MeasureTask, lengths, named, layers, path, fingerprint, *, n: int, most: int
+) -> None:
+    """Write the rows of a sample of the texts at some layers; see `text_rows.sample`.
+
+    Of the texts whose rows are there for the intrinsic dimension: no pass is needed.
+    """
+    choice = task.row_choice(lengths)
+    sampled = text_rows.sample(named[0], text_rows.of_choice(choice, n), most, seed=task.seed)
+    names = [[of_all[text] for text in sampled] for of_all in named]
+    made = []
+    for layer in layers:
+        rows = reduction.chosen_rows(task.reductions(layer), choice)
+        rows = text_rows.chosen(rows, choice, sampled, n)
+        made.append(text_rows.TextRows(*names, layer, n, rows))
+    text_rows.save(path, made, fingerprint)
 
 
 def write_spectra(task: MeasureTask, notes, doc_ids, sources, arrays, path, fingerprint) -> None:

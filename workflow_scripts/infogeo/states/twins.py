@@ -1,4 +1,4 @@
-"""Spectra, gains and dimensions of untrained twins, whose hidden states are never stored.
+"""Spectra, gains, dimensions and rows of texts of untrained twins, whose states are never stored.
 
 They are of an architecture: all models that differ in their weights alone share them. All come
 from the same `two_passes` of a twin, in shards that survive a kill, by as many workers as a dump
@@ -13,6 +13,7 @@ import numpy as np
 from infogeo.files.artefacts import read_table, remove_partial, write_table
 from infogeo.files.parts import Parts, in_parts, write_pieces
 from infogeo.geometry import gain_tables, layer_gains, token_gains
+from infogeo.geometry.depths import layers_at
 from infogeo.inference import resampling
 from infogeo.jobs import memory
 from infogeo.jobs.threads import side_by_side
@@ -22,11 +23,13 @@ from infogeo.states.shard_results import (
     no_gains,
     write_dimensions,
     write_spectra,
+    write_text_rows,
 )
 from infogeo.states.two_passes import MeasureTask, both_passes, measure_task
 
 GAINS = ("gain", "relations")
 TABLES = (*GAINS, "dimension")
+OF_DRAW = ("spectra", "tokens", "rows")
 
 
 def measure_twins(
@@ -38,6 +41,10 @@ def measure_twins(
     eps2: list[float],
     neighbours: int,
     sampled_rows: int,
+    depths: list[str],
+    depth_tolerance: float,
+    rows_n: int,
+    most_texts: int,
     fingerprint: str,
     expected: tuple[str, str] = (None, None),
     **settings,
@@ -49,13 +56,16 @@ def measure_twins(
     card_path, corpus_path : path
         model.json and the corpus's table.
     outputs : dict
-        Paths: `spectra` and `tokens` (see `token_gains`), one per draw; `gain`, the means over the
-        tokens of each text (`gain_tables.text_table`); `relations`, of the gains with the
-        likelihoods of the twin itself; both with a column draw; `dimension`, likewise.
+        Paths, one per draw: `spectra`; `tokens` (see `token_gains`); `rows` (see `text_rows`). One
+        for all: `gain`, the means over the tokens of each text (`gain_tables.text_table`);
+        `relations`, of the gains with the likelihoods of the twin itself; both with a column draw;
+        `dimension`, likewise.
     lambdas, eps2 : lists of float
         See `layer_gains.gains_of_layer`.
     neighbours, sampled_rows : int
         See `dimension.measure` and `dimension_rows.RowChoice`.
+    depths, depth_tolerance, rows_n, most_texts
+        Of `rows`: at which depths, of how many tokens, and of how many texts at most.
     fingerprint : str
         Of all results.
     expected : (str, str)
@@ -75,7 +85,8 @@ def measure_twins(
     Verified against spectra and gains of the twin's states, computed from one forward pass a text.
     """
     runs = []
-    for draw, paths in enumerate(zip(outputs["spectra"], outputs["tokens"], strict=True)):
+    of_draws = zip(*(outputs[name] for name in OF_DRAW), strict=True)
+    for draw, paths in enumerate(of_draws):
         run = shards.begin(
             "untrained_twins",
             card_path,
@@ -95,6 +106,15 @@ def measure_twins(
             corpus=str(corpus_path),
             outputs=tuple(map(str, paths)),
             neighbours=neighbours,
+            row_layers=tuple(
+                dict.fromkeys(
+                    layers_at(
+                        depths, run.card["layers"], list(run.layers), depth_tolerance
+                    ).values()
+                )
+            ),
+            rows_n=rows_n,
+            most_texts=most_texts,
             fingerprint=fingerprint,
         )
         run.work.spread(assemble, [assembly])
@@ -129,17 +149,23 @@ class Assembly:
         See `two_passes.both_passes`.
     corpus : str
         Path of the corpus's table.
-    outputs : (str, str)
-        Paths of the spectra and of the gains of every token.
+    outputs : (str, str, str)
+        Paths of the spectra, of the gains of every token, and of the rows of texts.
     neighbours : int
+    row_layers : tuple of str
+    rows_n, most_texts : int
+        See `shard_results.write_text_rows`.
     fingerprint : str
     """
 
     measured: MeasureTask
     notes: tuple[str, ...]
     corpus: str
-    outputs: tuple[str, str]
+    outputs: tuple[str, str, str]
     neighbours: int
+    row_layers: tuple[str, ...]
+    rows_n: int
+    most_texts: int
     fingerprint: str
 
 
@@ -164,6 +190,17 @@ def assemble(task: Assembly) -> None:
         task.fingerprint,
         neighbours=task.neighbours,
         draws=0,
+    )
+
+    write_text_rows(
+        measured,
+        encoded.lengths,
+        named,
+        task.row_layers,
+        task.outputs[2],
+        task.fingerprint,
+        n=task.rows_n,
+        most=task.most_texts,
     )
 
     paths = {name: _table_path(measured.folder, name) for name in GAINS}
