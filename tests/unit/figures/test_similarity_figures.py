@@ -99,6 +99,8 @@ def test_untrained_twins_are_below_their_models_and_bear_no_mark_of_chance():
     titles = [ax.get_title(loc="left").replace("\n", " ") for ax in figure.axes[:6]]
     assert titles[3] == f"untrained twins: {titles[0]}"
     assert [len(ax.lines) for ax in figure.axes[:6]] == [1, 1, 1, 0, 0, 0]
+    named = [ax.xaxis.get_tick_params()["labelbottom"] for ax in figure.axes[:6]]
+    assert named == [False] * 3 + [True] * 3
 
 
 def test_a_corpus_without_pairs_says_so():

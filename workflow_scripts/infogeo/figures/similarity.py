@@ -109,7 +109,7 @@ def model_similarity(models: pd.DataFrame, *, corpus: str) -> Figure:
                 _draw(ax, rows, kind, ("model", "other_model"), names, column)
                 title = title if column == "value" else f"untrained twins: {title}"
                 ax.set_title(textwrap.fill(title, 24))
-                ax.tick_params(labelleft=ax is across[0], labelbottom=across is axes[-1])
+                ax.tick_params(labelleft=ax is across[0], labelbottom=column == drawn[-1])
         _scale(figure, axes)
     return figure
 

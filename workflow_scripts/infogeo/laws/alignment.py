@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from infogeo.files.numbers import counted
 from infogeo.geometry.similarity import CKA, compare
 from infogeo.geometry.similarity_inference import without_each_source
 from infogeo.geometry.similarity_rows import SharedTexts, fisher
@@ -132,7 +133,7 @@ def _of_family(models: list[dict], of_slug: list[Callable]) -> list[dict]:
     if comparable.mixed_tokenizers(models):
         problem = "models with different tokenizers read other texts in n tokens"
     elif len(points) < LEAST_POINTS:
-        problem = f"{len(points)} sizes: {LEAST_POINTS} are needed"
+        problem = f"{counted(len(points), 'size')}: {LEAST_POINTS} are needed"
     if problem:
         row |= {"verdict": "not available", "problems": problem}
         return [row | kind._asdict() for kind in KINDS]
