@@ -8,7 +8,7 @@ The plain way calls the model once for every row of the table, with ids, mask an
 its logits and states, and measures; "each once" spares it the sets that several rows share. The
 batched way is what a worker does, from the chosen sets to the numbers; "two" is two such workers,
 as `launch.workers: 2` starts them, with half of the texts each, start-up not counted. "floor" is
-the time that the matrix products of the batches take alone: no batching can go below it. Runs
+the time that the matrix products of the tokens that are run take alone. Runs
 alternate, and the best of each is taken, since other work on the machine only ever slows a run.
 """
 
@@ -27,7 +27,7 @@ import numpy as np
 import torch
 import transformers
 
-from infogeo.context import token_ablation
+from infogeo.context import kept_runs, kept_sets, token_ablation
 from infogeo.states import batches
 from infogeo.states.attention import attention_rows
 from infogeo.states.model import LanguageModel
@@ -64,7 +64,7 @@ def prepare(width, layers, texts):
         rollout_row=lambda text: attention[text][1],
     )
     task = SimpleNamespace(shares=SHARES, draws=5, centred=False, seed=0, k=(1, 2, 4, 8, 16, 32))
-    return model, ids, [token_ablation.plan(task, store, text)[1] for text in range(texts)]
+    return model, ids, [kept_sets.plan(task, store, text)[1] for text in range(texts)]
 
 
 def plain(model, ids, sets):
@@ -87,7 +87,7 @@ def plain(model, ids, sets):
                 log_p = torch.log_softmax(output.logits[:, -1].double(), dim=-1)
                 run = log_p, states.mean(0)[None].double(), states[-1:].double()
                 whole = whole or run
-                values.append(token_ablation._measure(whole, run, torch.tensor([0])))
+                values.append(kept_runs._measure(whole, run, torch.tensor([0])))
         found.append(torch.cat(values[1:]).numpy())
     return found
 
@@ -98,13 +98,14 @@ def batched(model, ids, sets):
     for start in range(0, len(ids), token_ablation.SHARD_TEXTS):
         shard = slice(start, start + token_ablation.SHARD_TEXTS)
         unique = [np.unique(kept, axis=0, return_inverse=True) for kept in sets[shard]]
-        measured = token_ablation.run_sets(
+        measured = kept_runs.run_sets(
             model,
             list(ids[shard]),
             [kept for kept, _ in unique],
             [0] * len(unique),
             batch_tokens=BATCH_TOKENS,
             names=["?"] * len(unique),
+            shared=True,
         )
         found += [values[inverse] for values, (_, inverse) in zip(measured, unique, strict=True)]
     return found
@@ -151,7 +152,7 @@ def main(texts=4, repetitions=3):
     for name, shape in MODELS.items():
         model, ids, sets = prepare(*shape, texts)
         once = [np.unique(kept, axis=0) for kept in sets]
-        tokens = sum(kept.sum() for kept in once)
+        tokens = sum(kept.sum() - kept_runs.shared_tokens(kept).sum() for kept in once)
         batched(model, ids, sets)
         with ProcessPoolExecutor(
             2, multiprocessing.get_context("spawn"), begin, (*shape, texts)

@@ -403,8 +403,10 @@ def test_the_ablation_is_counted_as_it_runs(config, tmp_path):
     (row,) = planned(config, tmp_path)
     shape = {"params_non_embedding": row["params_non_embedding"], "width": row["width"]}
     shape |= {"layers": row["layers"], "vocabulary": 0}
-    runs = 5 * (len(SELECTORS) - 1 + 3) * 2 * 2  # texts, orders, first token forced or not, shares
-    expected = costs.forward_flops(shape, runs * 24, 24) / 1e6 / 3600
+    chosen = (len(SELECTORS) - 1) * 2 * 24  # of each share, what is kept and what is left
+    random = 3 * (6 + 12 + 18)  # a quarter, half, and all but a quarter
+    tokens = 5 * 2 * (chosen + random)  # texts, first token forced or not
+    expected = costs.forward_flops(shape, tokens, 24) / 1e6 / 3600
     assert row["ablation_hours"] == pytest.approx(expected)
 
 

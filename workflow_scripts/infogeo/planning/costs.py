@@ -65,13 +65,16 @@ def ablation_flops(model: dict, config: dict, texts: int) -> int:
     """Floating-point operations of the token ablation of a model, at most.
 
     Of every share a text is run on the tokens kept and on the tokens left, which together are its n
-    tokens. Each selector does so with and without the first token; logits are made of one token.
+    tokens; of the random selector on every number of tokens once, kept or left. Each selector does
+    so with and without the first token; logits are made of one token. What sets have in common
+    with the text, or with those of other selectors, is not known before.
     """
     n, context = max(config["spectra"]["n"]), config["context"]
-    # Every selector has one order, but the random one.
-    orders = len(SELECTORS) - 1 + context["ablation_draws"]
-    runs = min(config["states"]["attention_texts"], texts) * orders * 2 * len(context["shares"])
-    return forward_flops({**model, "vocabulary": 0}, runs * n, n)
+    numbers = {round(share * n) for share in context["shares"]}
+    ordered = (len(SELECTORS) - 1) * n * len(context["shares"])
+    random = context["ablation_draws"] * sum(numbers | {n - k for k in numbers})
+    texts = min(config["states"]["attention_texts"], texts)
+    return forward_flops({**model, "vocabulary": 0}, 2 * texts * (ordered + random), n)
 
 
 def hidden_states_bytes(model: dict, tokens: int, layers: int, dtype: str) -> int:
