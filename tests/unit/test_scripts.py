@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
 WITH_TORCH = {
@@ -40,3 +42,25 @@ def test_jobs_that_need_no_torch_do_not_import_it():
     command = [sys.executable, "-c", code, str(ROOT / "workflow_scripts"), *light]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "unneeded"),
+    [
+        ("compute_entropy", {"scipy", "matplotlib"}),
+        ("compute_spectra", {"scipy", "pandas"}),
+        ("layer_similarity", {"scipy.stats", "matplotlib"}),
+        ("sentence_geometry", {"scipy", "pandas"}),
+        ("take_checkpoint", {"numpy"}),
+    ],
+)
+def test_a_job_of_each_model_does_not_start_with_what_it_does_not_need(script, unneeded):
+    code = f"import sys, {script}; print(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=SCRIPTS[0].parent,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert not unneeded & set(run.stdout.split())

@@ -8,7 +8,6 @@ a text gives all of its tokens: ``gain_i = 2 ln L_ii``, ``ρ_i = λ(L_ii² − 1
 """
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf
 
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.rows import check_finite, unit_norm
@@ -60,6 +59,8 @@ def pivots(rows, lambdas) -> np.ndarray:
     InfogeoError
         See `gains`.
     """
+    from scipy.linalg.lapack import dpotrf  # here, since jobs that read gains do not need it
+
     gram = rows @ rows.swapaxes(-1, -2)  # (..., n, n)
     squares = np.empty((len(lambdas), *gram.shape[:-1]))
     diagonal = np.arange(gram.shape[-1])

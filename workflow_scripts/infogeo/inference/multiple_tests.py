@@ -1,7 +1,6 @@
 """Many tests at once: q values."""
 
 import numpy as np
-from scipy import stats
 
 
 def benjamini_hochberg(p) -> np.ndarray:
@@ -11,6 +10,8 @@ def benjamini_hochberg(p) -> np.ndarray:
     -----
     Verified against scipy.stats.false_discovery_control.
     """
+    from scipy import stats  # here, since most jobs that import this test nothing, and it is slow
+
     p = np.asarray(p, float)
     q = np.full(p.shape, np.nan)
     finite = np.isfinite(p)
