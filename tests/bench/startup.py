@@ -1,8 +1,8 @@
 """How long Snakemake takes before the first job: a dry run, and a run with nothing to do.
 
-python tests/bench/startup.py [models ...]     (default 10 100)
+python tests/bench/startup.py [models ...] [checkout ...]     (default 10 100)
 
-Each number of models meets four corpora. Seconds of wall clock and of CPU, and the largest resident
+Beside this checkout others are measured, such as one of an older build. Each number of models meets four corpora. Seconds of wall clock and of CPU, and the largest resident
 memory, of `snakemake -n` on a fresh checkout and of `snakemake` where everything is there. The
 floor is Snakemake alone: `snakemake -n` on as many jobs of bare rules, with one input and one
 output each.
@@ -22,12 +22,12 @@ CORPORA = ("docstrings", "second", "third", "fourth")
 WIDTHS, DEPTHS = (32, 64, 128), (1, 2, 4)
 
 
-def checkout(folder: Path, models: int) -> Path:
-    """A copy of the project whose tables have so many models and four corpora."""
+def checkout(folder: Path, models: int, root: Path = ROOT) -> Path:
+    """A copy of a checkout whose tables have so many models and four corpora."""
     folder.mkdir()
     for name in SOURCES:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-        copy(ROOT / name, folder / name)
+        copy = shutil.copytree if (root / name).is_dir() else shutil.copy2
+        copy(root / name, folder / name)
     header, *_ = (folder / "config/models.tsv").read_text().splitlines()
     columns = header.split("\t")
     shapes = [(width, depth) for width in WIDTHS for depth in DEPTHS]
@@ -112,20 +112,28 @@ def snakemake(
     return text, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000
 
 
-def main(sizes: list[int]) -> None:
+def main(sizes: list[int], roots: list[Path]) -> None:
     print(f"{'models':>6} {'jobs':>6} {'what':<14} {'wall s':>7} {'CPU s':>7} {'MB':>6}")
     for models in sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            made = checkout(Path(folder) / "ours", models)
-            text, *cost = snakemake(made, "-n")
-            jobs = next(line.split()[1] for line in text.splitlines() if line.startswith("total "))
-            report(models, jobs, "dry run", cost)
-            _, *cost = snakemake(bare(Path(folder) / "bare", int(jobs)), "-n")
-            report("", jobs, "floor of that", cost)
-            snakemake(made, "--quiet", "all", program=("-c", FINISH))
-            text, *cost = snakemake(made)
-            assert "Nothing to be done" in text
-            report(models, 0, "nothing to do", cost)
+        for root in [ROOT, *roots]:
+            if root != ROOT:
+                print(f"of {root.name}:")
+            with tempfile.TemporaryDirectory() as folder:
+                measure(Path(folder), models, root)
+
+
+def measure(folder: Path, models: int, root: Path) -> None:
+    """A dry run, its floor, and a run with nothing to do."""
+    made = checkout(folder / "ours", models, root)
+    text, *cost = snakemake(made, "-n")
+    jobs = next(line.split()[1] for line in text.splitlines() if line.startswith("total "))
+    report(models, jobs, "dry run", cost)
+    _, *cost = snakemake(bare(folder / "bare", int(jobs)), "-n")
+    report("", jobs, "floor of that", cost)
+    snakemake(made, "--quiet", "all", program=("-c", FINISH))
+    text, *cost = snakemake(made)
+    assert "Nothing to be done" in text
+    report(models, 0, "nothing to do", cost)
 
 
 def report(models, jobs, what, cost) -> None:
@@ -134,4 +142,5 @@ def report(models, jobs, what, cost) -> None:
 
 
 if __name__ == "__main__":
-    main([int(size) for size in sys.argv[1:]] or [10, 100])
+    sizes = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    main(sizes or [10, 100], [Path(word) for word in sys.argv[1:] if not word.isdigit()])
