@@ -2,10 +2,10 @@
 
 python tests/bench/startup.py [models ...] [checkout ...]     (default 10 100)
 
-Beside this checkout others are measured, such as one of an older build. Each number of models meets four corpora. Seconds of wall clock and of CPU, and the largest resident
-memory, of `snakemake -n` on a fresh checkout and of `snakemake` where everything is there. The
-floor is Snakemake alone: `snakemake -n` on as many jobs of bare rules, with one input and one
-output each.
+Beside this checkout others are measured, such as one of an older build. Each number of models meets
+four corpora. Seconds of wall clock and of CPU, and the largest resident memory, of `snakemake -n`
+on a fresh checkout and of `snakemake` where everything is there. The floor is Snakemake alone:
+`snakemake -n` on as many jobs of bare rules, with one input and one output each.
 """
 
 import os
