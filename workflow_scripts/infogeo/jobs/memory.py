@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 V2_LIMIT, V1_LIMIT = "memory.max", "memory.limit_in_bytes"
+# glibc's M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+LARGEST_IN_HEAP, KEPT_AT_MOST = -3, -1
 
 
 def limit_bytes(environment=os.environ, root="/") -> int:
@@ -31,6 +33,18 @@ def give_back() -> None:
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def keep_freed() -> None:
+    """Use freed memory again, up to 128 MiB of it, instead of returning it to the system.
+
+    Else each step of a loop over large arrays gets its pages from the system anew, zeroed: a sixth
+    of the time of a training of width 128. Nothing where there is no glibc.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(LARGEST_IN_HEAP, 2**25)
+        libc.mallopt(KEPT_AT_MOST, 2**27)
 
 
 def _cgroup_limits(root: Path):

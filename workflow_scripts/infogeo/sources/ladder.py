@@ -18,6 +18,7 @@ from torch.optim.adamw import adamw
 
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
+from infogeo.jobs import memory
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sources import ladder_model
 from infogeo.sources.ladder_checkpoints import NAME, Snapshots
@@ -121,6 +122,7 @@ def train(
     steps = max(1, tokens // per_step)
 
     torch.set_num_threads(threads)
+    memory.keep_freed()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     shape = ladder_model.Shape(width, depth, shared["vocabulary"], context, head_width)
     state = _State(shape, seed, init_std, device)

@@ -325,9 +325,11 @@ def _head(weights: Weights, last, targets, d_last=None, d_embeddings=None):
     own = embedding(targets, matrix)  # (n, d)
     loss = -(states * own).sum()
     d_states = torch.empty_like(states)
-    for rows in _row_blocks(states, matrix):
+    blocks = _row_blocks(states, matrix)
+    logits = states.new_empty(blocks[0].stop, len(matrix))
+    for rows in blocks:
         x = states[rows]
-        p = x @ matrix.T  # (rows, V)
+        p = torch.mm(x, matrix.T, out=logits[: len(x)])  # (rows, V)
         top = p.amax(1, keepdim=True)
         total = p.sub_(top).exp_().sum(1, keepdim=True)  # p / total are the probabilities
         loss += (total.log() + top).sum()
@@ -343,7 +345,7 @@ def _head(weights: Weights, last, targets, d_last=None, d_embeddings=None):
 
 def _row_blocks(states, embeddings):
     """Slices of rows whose logits fit a CPU's second-level cache, or keep a GPU busy."""
-    elements = 2**26 if states.is_cuda else 2**17
+    elements = 2**26 if states.is_cuda else 2**18
     rows = max(1, elements // len(embeddings))
     return [slice(start, start + rows) for start in range(0, len(states), rows)]
 
