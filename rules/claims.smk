@@ -5,7 +5,7 @@ from infogeo.files.artefacts import sha256_file
 from infogeo.files.fingerprint import digest
 
 # Families of ladders: a run ends with those that a user brought.
-TRAINED_FAMILIES = list(dict.fromkeys(MODELS[model]["family"] for model in LADDER_MODELS))
+TRAINED_FAMILIES = list(dict.fromkeys(MODELS[model]["family"] for model in LADDER_MODELS + PLANTED))
 
 PUBLISHED_LAWS = recipe(
     "fit_published",

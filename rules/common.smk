@@ -34,8 +34,11 @@ CHECKPOINTS = [slug for slug, row in MODELS.items() if row["checkpoint_of"]]
 TOGETHER = training_rows.measured_together(list(MODELS.values()))
 OF_ROWS_TOGETHER = {slug for at_steps in TOGETHER.values() for slug in at_steps}
 STEPS_TOGETHER = next(([MODELS[slug]["step"] for slug in at] for at in TOGETHER.values()), [])
+PLANTED = [slug for slug, row in MODELS.items() if row["variant_of"]]
 LADDER_MODELS = [
-    slug for slug, row in MODELS.items() if row["source"] == "ladder" and slug not in CHECKPOINTS
+    slug
+    for slug, row in MODELS.items()
+    if row["source"] == "ladder" and slug not in (*CHECKPOINTS, *PLANTED)
 ]
 LOCAL_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "local"]
 # The models that take part in each study: all in that of entropy.

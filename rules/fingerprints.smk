@@ -40,6 +40,8 @@ def fingerprint_of_model(wildcards) -> str:
     """The fingerprint of a model, whichever rule makes it."""
     if wildcards.model in CHECKPOINTS:
         return TAKEN.fingerprint(wildcards)
+    if wildcards.model in PLANTED:
+        return SINK.fingerprint(wildcards)
     makers = {"ladder": TRAINED, "local": LOCAL, "hub": DOWNLOADED, "states": DESCRIBED}
     return makers[MODELS[wildcards.model]["source"]].fingerprint(wildcards)
 

@@ -122,6 +122,42 @@ rule take_checkpoint:
         "../workflow_scripts/take_checkpoint.py"
 
 
+SINK = recipe(
+    "plant_sink",
+    "model",
+    where=lambda w: MODELS[w.model]["where"],
+    expected=lambda w: TRAINED.fingerprint(SimpleNamespace(model=MODELS[w.model]["variant_of"])),
+)
+
+
+rule plant_sink:
+    """Write a trained ladder model anew, with a first token of massive states: an attention sink."""
+    input:
+        trained=lambda w: f"results/models/{MODELS[w.model]['variant_of']}/model.json",
+        weights=lambda w: f"results/models/{MODELS[w.model]['variant_of']}/model.safetensors",
+    output:
+        model="results/models/{model}/model.json",
+        config="results/models/{model}/config.json",
+        weights="results/models/{model}/model.safetensors",
+        tokenizer="results/models/{model}/tokenizer.json",
+        tokenizer_config="results/models/{model}/tokenizer_config.json",
+    log:
+        "results/logs/plant_sink/{model}.log",
+    benchmark:
+        "results/benchmarks/plant_sink/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(PLANTED),
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=rising(1000),
+    params:
+        **SINK.params,
+    script:
+        "../workflow_scripts/plant_sink.py"
+
+
 LOCAL = recipe(
     "fetch_model",
     "model",

@@ -310,6 +310,28 @@ def test_without_the_first_row_of_a_group_the_next_one_s_twins_are_measured_and_
     assert of_models() == jobs(*twins, "compute_entropy", models=["seed"])
 
 
+def test_a_sink_is_planted_in_a_trained_member_which_it_stands_beside(checkout):
+    checkout.edit("config.yaml", "depths: [1, 2]", "depths: [1, 2, 3]")
+    checkout.edit("config/models.tsv", "trust_remote_code", "trust_remote_code\tstudies\tpair_with")
+    with checkout.path("config/models.tsv").open("a") as table:
+        table.write("deep\tdeep\tladder\ttiny/w16-d3-s0\t\t\t\t\tentropy\n")
+        table.write("sink\tsink\tladder\ttiny/w16-d3-s0+sink\t\t\t\t\tentropy\tdeep\n")
+    planned = checkout.planned()
+    of_sink = {job.split()[0] for job in planned if job.endswith(" sink")}
+    measured = {"dump_hidden_states", "compute_spectra", "shuffled_words", "compute_entropy"}
+    assert of_sink == measured | {"plant_sink"}  # it has the twins of the trained member
+    assert {"train_ladder deep", "untrained_twins deep", "paired_differences"} <= planned
+
+    run = checkout.snakemake("results/tables/weights.csv")
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    trained, planted = (
+        json.loads(checkout.path(f"results/models/{slug}/model.json").read_text())
+        for slug in ("deep", "sink")
+    )
+    apart = {key for key in trained if trained[key] != planted[key]}
+    assert apart == {"slug", "where", "directory", "files", "fingerprint"}
+
+
 def test_a_row_with_steps_is_a_model_a_step_of_which_each_has_four_jobs(unrun):
     unrun.edit("config/models.tsv", "trust_remote_code", "trust_remote_code\tsteps")
     with unrun.path("config/models.tsv").open("a") as table:
@@ -679,6 +701,7 @@ APART = {"download_corpus", "download_model", "fetch_model", "measure_states", "
 APART |= {"paired_differences", "figure_differences"}  # the models have a law
 APART |= {"training_paths", "figure_training"}  # no run has steps: tests/unit
 APART |= {"take_checkpoint", "measure_checkpoints"}  # the same
+APART |= {"plant_sink"}  # no row has one: tests/unit/sources
 APART |= {"describe_states", "import_states"}  # states of other engines: tests/unit/sources
 SCRIPTS = sorted(path.stem for path in (ROOT / "workflow_scripts").glob("*.py"))
 

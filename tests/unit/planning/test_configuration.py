@@ -423,13 +423,13 @@ def test_models_are_completed_converted_and_sorted(models, directory):
          "params_non_embedding": None, "replicate": None, "pair_with": "",
          "same_as": "", "trust_remote_code": False, "architecture": "a", "run": None,
          "step": None, "steps": "", "train_tokens": 999_936, "studies": list(STUDIES),
-         "checkpoint_of": "", "keep_weights": True},
+         "checkpoint_of": "", "variant_of": "", "keep_weights": True},
         {"slug": "b", "family": "B, the second", "source": "local", "where": str(directory),
          "revision": "", "dtype": "float32", "kind": "causal",
          "params": 70000, "params_non_embedding": None, "replicate": None, "pair_with": "",
          "same_as": "", "trust_remote_code": True, "architecture": "b", "run": None,
          "step": None, "steps": "", "train_tokens": None, "studies": list(STUDIES),
-         "checkpoint_of": "", "keep_weights": True},
+         "checkpoint_of": "", "variant_of": "", "keep_weights": True},
     ]  # fmt: skip
 
 
@@ -632,12 +632,29 @@ def test_a_wrong_cell_of_a_corpus_is_named(corpora, column, value, problem):
         ("tiny/w96-d1-s0", "width 96 is not in ladders.tiny.widths [32, 64]"),
         ("tiny/w32-d4-s0", "depth 4 is not in ladders.tiny.depths [1, 2]"),
         ("tiny/w32-d1-s5", "seed 5 is not in ladders.tiny.seeds [0, 1]"),
+        ("tiny/w32-d2-s0+sunk", "is not of the form"),
+        ("tiny/w32-d2-s0+sink", "tiny/w32-d2-s0+sink has 2 blocks; a sink is planted in 3 or more"),
     ],
 )
 def test_a_ladder_row_names_a_member_of_a_ladder(models, where, problem):
     line = only(models.problems(f"a\tf\tladder\t{where}"))
     assert line.startswith("line 2, where: ")
     assert problem in line
+
+
+def test_a_sink_is_planted_in_the_end_of_a_training_that_has_a_row_in_float32(models):
+    ladders = configuration.merged({"ladders": {"tiny": LADDER["tiny"] | {"depths": [3]}}})
+    header, where = f"{MODEL_HEADER}\tdtype\tstep", "tiny/w32-d3-s0"
+    sink = f"b\tf\tladder\t{where}+sink\t"
+
+    def problems(*rows):
+        return models.problems(*rows, header=header, ladders=ladders["ladders"])
+
+    dtype, step = problems(f"a\tf\tladder\t{where}", sink + "bfloat16\t3")
+    assert "line 3, dtype: 'bfloat16'; a planted sink is found to six digits" in dtype
+    assert "line 3, step: 3; a sink is planted at the end of a training" in step
+    alone = only(problems(sink))
+    assert f"line 2, where: {where}+sink, but no row trains {where}; add one" in alone
 
 
 def test_a_ladder_row_of_a_step_that_is_not_kept_is_refused(models):

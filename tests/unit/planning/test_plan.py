@@ -54,7 +54,7 @@ def config():
 def ladder_row(slug="small", where="tiny/w16-d1-s0", **other):
     return {"slug": slug, "family": "tiny", "source": "ladder", "where": where,
             "dtype": "float32", "architecture": slug, "studies": list(STUDIES), "checkpoint_of": "",
-            "keep_weights": True, **other}  # fmt: skip
+            "variant_of": "", "keep_weights": True, **other}  # fmt: skip
 
 
 def corpus_row(slug="stories", texts=100, label_column=""):

@@ -105,6 +105,18 @@ def test_the_end_of_a_ladder_model_is_the_last_step_of_its_run_where_there_are_c
     assert training_rows.run_problems(made) == []
 
 
+def test_a_planted_sink_belongs_to_the_row_of_its_trained_member_and_to_no_run():
+    where = "small/w8-d1-s0"
+    made, _ = expanded(
+        row("sink", "ladder", f"{where}+sink"), row("end", "ladder", where),
+        row("c", "ladder", where, steps="4"),
+    )  # fmt: skip
+    made, wrong = training_rows.with_ladder_runs(made, CONFIG)
+    assert wrong == []
+    facts = [(one["variant_of"], one["checkpoint_of"], one["run"]) for _, one in made]
+    assert facts == [("end", "", None), ("", "", where), ("", "end", where)]
+
+
 def test_checkpoints_of_a_ladder_need_the_row_of_the_end():
     made, _ = expanded(row("c", "ladder", "small/w8-d1-s0", steps="0"))
     _, wrong = training_rows.with_ladder_runs(made, CONFIG)

@@ -338,6 +338,8 @@ def _ladder_row_problems(row: dict, config: dict) -> list[str]:
         for key in ("width", "depth", "seed")
         if member[key] not in ladder[key + "s"]
     ]
+    if row["where"].endswith(ladder_members.SINK):
+        problems += _sink_problems(row, member)
     longest = max(config["spectra"]["n"])
     if ladder["context"] < longest:
         problems.append(
@@ -351,6 +353,25 @@ def _ladder_row_problems(row: dict, config: dict) -> list[str]:
         for key, count in zip(("params", "params_non_embedding"), counts, strict=True)
         if row[key] and abs(count - row[key]) > 0.01 * row[key]
     ]
+    return problems
+
+
+def _sink_problems(row: dict, member: dict) -> list[str]:
+    """What forbids that a sink is planted in a member of a ladder."""
+    problems = []
+    if member["depth"] < ladder_members.SINK_DEPTH:
+        problems.append(
+            f"where: {row['where']} has {member['depth']} blocks; a sink is planted in "
+            f"{ladder_members.SINK_DEPTH} or more"
+        )
+    if row["step"] is not None:
+        problems.append(
+            f"step: {row['step']}; a sink is planted at the end of a training, leave it empty"
+        )
+    if row["dtype"] != "float32":
+        problems.append(
+            f"dtype: {row['dtype']!r}; a planted sink is found to six digits, write float32"
+        )
     return problems
 
 

@@ -191,7 +191,7 @@ def rules_of(config: dict) -> dict[str, str]:
 
 def _trained(row: dict) -> bool:
     """Whether a model is trained here, by a job of its own."""
-    return row["source"] == "ladder" and not row["checkpoint_of"]
+    return row["source"] == "ladder" and not (row["checkpoint_of"] or row["variant_of"])
 
 
 def _absent(row: dict, read_again: bool) -> tuple[str, ...]:

@@ -116,15 +116,23 @@ def with_ladder_runs(rows: Numbered, config: dict) -> tuple[Numbered, Problems]:
     """The rows, those of a ladder with the tokens seen, and with run and step where there are some.
 
     A run is a member of which the table has checkpoints, and its end, which has no step. Rows get
-    `checkpoint_of`: the slug of the row of that end, "" where they are no checkpoint of a ladder.
+    `checkpoint_of`: the slug of the row of that end, "" where they are no checkpoint of a ladder;
+    and `variant_of`: that of the trained member in which a sink is planted, likewise.
     """
     of_ladders = [row for _, row in rows if row["source"] == "ladder"]
     runs = {_member(row) for row in of_ladders if row["step"] is not None}
     ends = {row["where"]: row["slug"] for row in reversed(of_ladders) if row["step"] is None}
     made, problems = [], []
     for line, row in rows:
-        end = ""
+        end = trained = ""
         if row["source"] == "ladder":
+            member = row["where"].removesuffix(ladder_members.SINK)
+            if member != row["where"]:
+                trained = ends.get(member, "")
+                if not trained:
+                    problems.append(
+                        (line, f"where: {row['where']}, but no row trains {member}; add one")
+                    )  # fmt: skip
             if row["step"] is not None:
                 end = ends.get(row["where"], "")
                 if not end:
@@ -133,7 +141,7 @@ def with_ladder_runs(rows: Numbered, config: dict) -> tuple[Numbered, Problems]:
                         "keeps it; add one with an empty step")
                     )  # fmt: skip
             row = _of_ladder(row, ladder_members.settings(row, config), _member(row) in runs)
-        made.append((line, row | {"checkpoint_of": end}))
+        made.append((line, row | {"checkpoint_of": end, "variant_of": trained}))
     return made, problems
 
 

@@ -71,7 +71,6 @@ def take(end: dict, folder: Path, *, slug: str, step: int, tokens: int, fingerpr
         Where what the training has kept is gone or damaged.
     """
     from safetensors import SafetensorError, safe_open
-    from safetensors.numpy import save
 
     of_end = Path(end["directory"])
     try:
@@ -83,15 +82,35 @@ def take(end: dict, folder: Path, *, slug: str, step: int, tokens: int, fingerpr
             f"{of_end / NAME}: not the whole file of weights that the training of {end['slug']} "
             f"kept ({error}). Train it anew: snakemake -R {of_end / 'model.json'}"
         ) from error
+    card = write_with(weights, end, folder)
+    return card | {"slug": slug, "train_tokens": tokens, "fingerprint": fingerprint}
+
+
+def write_with(weights: dict, of: dict, folder: Path) -> dict:
+    """Write the directory of a model that differs from another one in its weights alone.
+
+    Parameters
+    ----------
+    weights : dict of str to array
+    of : dict
+        model.json of the other one.
+    folder : Path
+
+    Returns
+    -------
+    dict
+        `of`, with the files of the new model.
+    """
+    from safetensors.numpy import save
+
     with replacing(folder / "model.safetensors") as temporary:
         temporary.write_bytes(save(weights, metadata={"format": "pt"}))
-    for name in end["files"]:
+    for name in of["files"]:
         if name != "model.safetensors":
             with replacing(folder / name) as temporary:
-                temporary.write_bytes((of_end / name).read_bytes())
+                temporary.write_bytes(Path(of["directory"], name).read_bytes())
     files = {
         name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_file(folder / name)}
-        for name in end["files"]
+        for name in of["files"]
     }
-    own = {"slug": slug, "directory": str(folder), "files": files, "train_tokens": tokens}
-    return end | own | {"fingerprint": fingerprint}
+    return of | {"directory": str(folder), "files": files}

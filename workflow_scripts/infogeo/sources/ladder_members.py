@@ -8,12 +8,16 @@ import re
 from infogeo.files.errors import InfogeoError
 
 MEMBER = re.compile(
-    r"(?P<ladder>[^/]+)/w(?P<width>[1-9]\d*)-d(?P<depth>[1-9]\d*)-s(?P<seed>0|[1-9]\d*)"
+    r"(?P<ladder>[^/]+)/w(?P<width>[1-9]\d*)-d(?P<depth>[1-9]\d*)-s(?P<seed>0|[1-9]\d*)(\+sink)?"
 )
+SINK = "+sink"  # ends the `where` of a member with a planted first token (see `planted_sink`)
+SINK_DEPTH = 3  # blocks at least: the first finds that token, the last takes away what is added
 
 
 def member(where: str) -> dict:
     """A ladder row's `where`, '<ladder>/w64-d2-s0', as {ladder, width, depth, seed}.
+
+    It may end in `SINK`.
 
     Raises
     ------
@@ -22,7 +26,9 @@ def member(where: str) -> dict:
     """
     match = MEMBER.fullmatch(where)
     if match is None:
-        raise InfogeoError(f"{where!r} is not of the form <ladder>/w<width>-d<depth>-s<seed>")
+        raise InfogeoError(
+            f"{where!r} is not of the form <ladder>/w<width>-d<depth>-s<seed>, or that and {SINK}"
+        )
     return {"ladder": match["ladder"]} | {k: int(match[k]) for k in ("width", "depth", "seed")}
 
 
