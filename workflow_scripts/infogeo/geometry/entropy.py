@@ -1,6 +1,7 @@
 """Every entropy as a function of a spectrum, and the table of them."""
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 import numpy as np
 
@@ -12,76 +13,105 @@ from infogeo.geometry.spectra_file import SpectraFile, Tokens
 
 PREFIX_BYTES = 2  # of the prefix for each of n tokens: most tokenizers reach so far in most texts
 
-# Each metric takes (eigenvalues (..., r), width d, rank); d and rank broadcast against (...).
 # A spectrum without any row left (all eigenvalues 0) is a pure state: every entropy is 0.
 
 
-def entropy(eigenvalues, d, rank):
+class Spectra:
+    """Spectra of one convention, with what several metrics have in common: each is taken once.
+
+    Attributes
+    ----------
+    eigenvalues : array of float64 (..., r)
+    d, n, rank : arrays broadcasting against (...)
+        Width, rows counted, and the rank that they allow; see `evaluate`.
+    """
+
+    def __init__(self, eigenvalues, d, n, convention: str):
+        self.eigenvalues, self.d, self.n = np.asarray(eigenvalues), np.asarray(d), np.asarray(n)
+        self.rank = np.minimum(self.n - (convention in metrics.ABOUT_MEAN), self.d)
+        self._coding_rates = {}
+
+    @cached_property
+    def entropy(self):
+        logs = np.log(np.where(self.eigenvalues > 0, self.eigenvalues, 1.0))
+        return np.maximum(-np.sum(self.eigenvalues * logs, axis=-1), 0.0)
+
+    @cached_property
+    def purity(self):
+        purity = np.sum(self.eigenvalues**2, axis=-1)
+        return np.where(purity > 0, purity, 1.0)
+
+    @cached_property
+    def slopes(self):
+        """α over the ranges of ranks, the first that which is reported: (ranges, ...)."""
+        return feature_measures.slopes(self.eigenvalues, self.rank)
+
+    def coding_rate(self, eps2):
+        if eps2 not in self._coding_rates:
+            scale = np.asarray(self.d / eps2)[..., None]
+            self._coding_rates[eps2] = np.log1p(scale * self.eigenvalues).sum(axis=-1)
+        return self._coding_rates[eps2]
+
+
+def entropy(of: Spectra):
     """Von Neumann (matrix) entropy ``H = −Σ λ ln λ``, nats (Wei, Tan et al. 2024, 2401.17139)."""
-    logs = np.log(np.where(eigenvalues > 0, eigenvalues, 1.0))
-    return np.maximum(-np.sum(eigenvalues * logs, axis=-1), 0.0)
+    return of.entropy
 
 
-def entropy_over_ln_d(eigenvalues, d, rank):
+def entropy_over_ln_d(of: Spectra):
     """``H / ln d`` (Wei, Tan et al. 2024); 0 where d = 1."""
-    return _share(entropy(eigenvalues, d, rank), np.log(d))
+    return _share(of.entropy, np.log(of.d))
 
 
-def entropy_over_ln_rank(eigenvalues, d, rank):
+def entropy_over_ln_rank(of: Spectra):
     """``H / ln min(n, d)``, centred ``H / ln min(n − 1, d)``: in [0, 1]; 0 where that is ln 1."""
-    return _share(entropy(eigenvalues, d, rank), np.log(np.maximum(rank, 1)))
+    return _share(of.entropy, np.log(np.maximum(of.rank, 1)))
 
 
-def effective_rank(eigenvalues, d, rank):
+def effective_rank(of: Spectra):
     """``exp(H)`` (Roy and Vetterli 2007)."""
-    return np.exp(entropy(eigenvalues, d, rank))
+    return np.exp(of.entropy)
 
 
-def renyi_2(eigenvalues, d, rank):
+def renyi_2(of: Spectra):
     """Rényi entropy of order 2, ``−ln Σ λ²``, nats."""
-    return np.maximum(-np.log(_purity(eigenvalues)), 0.0)
+    return np.maximum(-np.log(of.purity), 0.0)
 
 
-def renyi_inf(eigenvalues, d, rank):
+def renyi_inf(of: Spectra):
     """Rényi entropy of order ∞ (min-entropy), ``−ln λ_max``, nats."""
-    largest = eigenvalues.max(axis=-1)
+    largest = of.eigenvalues.max(axis=-1)
     return np.maximum(-np.log(np.where(largest > 0, largest, 1.0)), 0.0)
 
 
-def participation_ratio(eigenvalues, d, rank):
+def participation_ratio(of: Spectra):
     """``1 / Σ λ²``."""
-    return 1.0 / _purity(eigenvalues)
+    return 1.0 / of.purity
 
 
-def coding_rate(eigenvalues, d, rank, eps2):
+def coding_rate(of: Spectra, eps2):
     """Coding-rate entropy ``R_ε = Σ ln(1 + (d/ε²) λ)``, nats (Ma, Derksen, Hong, Wright 2007)."""
-    scale = np.asarray(d / eps2)[..., None]
-    return np.log1p(scale * eigenvalues).sum(axis=-1)
+    return of.coding_rate(eps2)
 
 
-def coding_rate_paper(eigenvalues, d, rank, eps2):
+def coding_rate_paper(of: Spectra, eps2):
     """``R_ε / (d ln(1 + 1/ε²))``, as 2402.03471 normalises (from secondary sources)."""
-    return coding_rate(eigenvalues, d, rank, eps2) / (d * np.log1p(1 / eps2))
+    return of.coding_rate(eps2) / (of.d * np.log1p(1 / eps2))
 
 
-def coding_rate_rank(eigenvalues, d, rank, eps2):
+def coding_rate_rank(of: Spectra, eps2):
     """``R_ε / (r ln(1 + d/(r ε²)))``, r the rank allowed: 1 for r equal eigenvalues."""
-    r = np.maximum(rank, 1)
-    return coding_rate(eigenvalues, d, rank, eps2) / (r * np.log1p(d / (r * eps2)))
+    r = np.maximum(of.rank, 1)
+    return of.coding_rate(eps2) / (r * np.log1p(of.d / (r * eps2)))
 
 
-def mean_gain(eigenvalues, rows, lam):
+def mean_gain(of: Spectra, lam):
     """Mean information gain of a token, ``Σ ln(1 + nλ_i/λ) / n``, nats, n the rows counted.
 
     The gains of all tokens add up to ``ln det(I + G/λ)`` (2402.03471): see `information_gain`.
     """
-    rows = np.maximum(np.asarray(rows, float), 1)
-    return np.log1p(rows[..., None] * eigenvalues / lam).sum(axis=-1) / rows
-
-
-def _purity(eigenvalues):
-    purity = np.sum(eigenvalues**2, axis=-1)
-    return np.where(purity > 0, purity, 1.0)
+    rows = np.maximum(of.n.astype(float), 1)
+    return np.log1p(rows[..., None] * of.eigenvalues / lam).sum(axis=-1) / rows
 
 
 def _share(value, limit):
@@ -102,6 +132,7 @@ FUNCTIONS = {
         coding_rate,
         coding_rate_paper,
         coding_rate_rank,
+        mean_gain,
         feature_measures.rankme,
         feature_measures.stable_rank,
         feature_measures.top_share,
@@ -146,15 +177,16 @@ def evaluate(metric: str, eigenvalues, d, n, convention: str) -> np.ndarray:
     Verified against closed forms (orthonormal, equal and equicorrelated rows, planted spectra)
     and, for the coding rate and the mean gain, against a direct ``slogdet``.
     """
-    eigenvalues, d = np.asarray(eigenvalues), np.asarray(d)
-    rank = np.minimum(np.asarray(n) - (convention in metrics.ABOUT_MEAN), d)
     base, regulariser = metrics.parse_metric(metric)
-    kind, value = regulariser or (None, None)
-    if base not in (*FUNCTIONS, metrics.MEAN_GAIN) or kind != metrics.PARAMETRISED.get(base):
+    kind, _ = regulariser or (None, None)
+    if base not in FUNCTIONS or kind != metrics.PARAMETRISED.get(base):
         raise metrics.unknown(metric)
-    if base == metrics.MEAN_GAIN:
-        return mean_gain(eigenvalues, n, value)
-    return FUNCTIONS[base](eigenvalues, d, rank, *([] if value is None else [value]))
+    return _value(metric, Spectra(eigenvalues, d, n, convention))
+
+
+def _value(metric: str, spectra: Spectra) -> np.ndarray:
+    base, regulariser = metrics.parse_metric(metric)
+    return FUNCTIONS[base](spectra, *([] if regulariser is None else [regulariser.value]))
 
 
 def entropies(
@@ -215,40 +247,57 @@ def no_entropies():
 
 def of_layer(layer: LayerSpectra, documents: Documents, eps2, lambdas, orders=()):
     """The part of `entropies` (DataFrame) that belongs to a layer."""
+    values = {}
+    for keys, spectra in _alike(layer):
+        for metric in metrics.names(keys[0][1], eps2, lambdas, orders):
+            of_keys = np.broadcast_to(_value(metric, spectra), spectra.n.shape)
+            values |= {(*key, metric): of_key for key, of_key in zip(keys, of_keys, strict=True)}
     parts = []
-    for (scope, convention, first, n), spectrum in layer.spectra.items():
-        rows = spectrum.rows - spectrum.zero_rows  # (k,)
+    for scope, convention, first, n in layer.spectra:
         key = scope, layer.layer, convention, first, n
         for metric in metrics.names(convention, eps2, lambdas, orders):
-            value = evaluate(metric, spectrum.eigenvalues, layer.width, rows, convention)
-            parts.append((*key, metric, value))
+            parts.append((*key, metric, values[scope, convention, first, n, metric]))
     for (first, n), norms in layer.norms.items():
         parts += [("text", layer.layer, "", first, n, name, value) for name, value in norms.items()]
     return _long(parts, documents).dropna(subset="value", ignore_index=True)
+
+
+def _alike(layer: LayerSpectra) -> Iterator[tuple[list[tuple], Spectra]]:
+    """The spectra of a layer, with their keys: those of texts one by one, the few others stacked.
+
+    Those of one convention and shape are evaluated at once: most of their time is that of calls.
+    """
+    groups = {}
+    for key, spectrum in layer.spectra.items():
+        scope, convention, *_ = key
+        alone = key if scope == "text" else None
+        groups.setdefault((convention, spectrum.eigenvalues.shape, alone), []).append(key)
+    for (convention, _, _), keys in groups.items():
+        of_keys = [layer.spectra[key] for key in keys]
+        eigenvalues = np.stack([spectrum.eigenvalues for spectrum in of_keys])
+        rows = np.stack([spectrum.rows - spectrum.zero_rows for spectrum in of_keys])  # (keys, k)
+        yield keys, Spectra(eigenvalues, layer.width, rows, convention)
 
 
 def _long(parts: list[tuple], documents: Documents):
     """One long table of (scope, layer, convention, first, n, metric, values (k,))."""
     import pandas as pd
 
-    doc_ids, sources = (np.array(x, dtype=object) for x in (documents.doc_ids, documents.sources))
-    whole = np.array([""], dtype=object)
+    # Strings are made once each, and taken.
+    def taken(values, places):
+        return pd.Series(values).array.take(places)
 
-    def texts_of(names):
-        return np.concatenate(
-            [
-                names[documents.texts[n]] if scope == "text" else whole
-                for scope, _, _, _, n, _, _ in parts
-            ]
-        )
-
-    sizes = [len(part[-1]) for part in parts]
+    whole = np.array([len(documents.doc_ids)])  # the place of ""
+    texts = np.concatenate(
+        [documents.texts[n] if scope == "text" else whole for scope, _, _, _, n, _, _ in parts]
+    )
+    of_part = np.repeat(np.arange(len(parts)), [len(part[-1]) for part in parts])
     *keys, value = zip(*parts, strict=True)
-    columns = {
-        name: np.repeat(np.array(values, dtype=np.int64 if name == "n" else object), sizes)
-        for name, values in zip(metrics.KEYS, keys, strict=True)
+    frame = {
+        "doc_id": taken([*documents.doc_ids, ""], texts),
+        "source": taken([*documents.sources, ""], texts),
     }
-    frame = {"doc_id": texts_of(doc_ids), "source": texts_of(sources)} | columns
+    frame |= {name: taken(of_key, of_part) for name, of_key in zip(metrics.KEYS, keys, strict=True)}
     return pd.DataFrame(frame | {"value": np.concatenate(value)})
 
 

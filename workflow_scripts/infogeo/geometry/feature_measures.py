@@ -1,8 +1,8 @@
 """Measures of a matrix with a row a text, each as its authors define it, from its spectrum.
 
 They are taken of rows as they are (``raw``), or of rows without their mean (``raw_centred``), never
-scaled to unit norm: docs/measures.md says which paper computes what. Each takes (eigenvalues
-(..., r) of sum 1, descending, width d, rank), as the functions of `entropy` do.
+scaled to unit norm: docs/measures.md says which paper computes what. Each takes the
+`entropy.Spectra`, whose eigenvalues (..., r) have sum 1 and descend.
 """
 
 import itertools
@@ -15,46 +15,46 @@ FIT_FROM, FIT_TO = (0.05, 0.025, 0.1), (0.5, 0.25, 0.75)
 LEAST_RANKS = 5
 
 
-def rankme(eigenvalues, d, rank):
+def rankme(of):
     """``exp(−Σ p ln p)``, ``p = σ/Σσ + 1e-7`` with σ the singular values (2210.02885, eq. 1)."""
-    sigma = np.sqrt(eigenvalues)
+    sigma = np.sqrt(of.eigenvalues)
     total = sigma.sum(axis=-1, keepdims=True)
     p = sigma / np.where(total > 0, total, 1.0) + RANKME_EPSILON
     return np.exp(-(p * np.log(p)).sum(axis=-1))
 
 
-def stable_rank(eigenvalues, d, rank):
+def stable_rank(of):
     """``Σ λ / λ₁``: ‖Z‖²_F/‖Z‖²; of centred rows NESum (He and Ozay 2022). 0 where all is 0."""
-    largest = eigenvalues.max(axis=-1)
-    return eigenvalues.sum(axis=-1) / np.where(largest > 0, largest, 1.0)
+    largest = of.eigenvalues.max(axis=-1)
+    return of.eigenvalues.sum(axis=-1) / np.where(largest > 0, largest, 1.0)
 
 
-def top_share(eigenvalues, d, rank, k):
+def top_share(of, k):
     """``Σ_{j ≤ k} λ_j``: the share of the k largest eigenvalues; NaN where there are no others."""
-    if eigenvalues.shape[-1] <= k:
-        return np.full(eigenvalues.shape[:-1], np.nan)
-    return np.sort(eigenvalues, axis=-1)[..., ::-1][..., : int(k)].sum(axis=-1)
+    if of.eigenvalues.shape[-1] <= k:
+        return np.full(of.eigenvalues.shape[:-1], np.nan)
+    return np.sort(of.eigenvalues, axis=-1)[..., ::-1][..., : int(k)].sum(axis=-1)
 
 
-def alpha_req(eigenvalues, d, rank):
+def alpha_req(of):
     """α of ``λ_j ∝ j^−α``: least squares of ln λ on ln j (Agrawal et al. 2022), ranks r/20 … r/2.
 
     NaN where fewer than 5 ranks, or an eigenvalue that is 0, lie in the range.
     """
-    return _slopes(eigenvalues, rank, FIT_FROM[:1], FIT_TO[:1])[0]
+    return of.slopes[0]
 
 
-def alpha_req_low(eigenvalues, d, rank):
+def alpha_req_low(of):
     """The least α over nine ranges of ranks, from r/40, r/20 or r/10 to r/4, r/2 or 3r/4."""
-    return _slopes(eigenvalues, rank, FIT_FROM, FIT_TO).min(axis=0)
+    return of.slopes.min(axis=0)
 
 
-def alpha_req_high(eigenvalues, d, rank):
+def alpha_req_high(of):
     """The largest α over nine ranges of ranks."""
-    return _slopes(eigenvalues, rank, FIT_FROM, FIT_TO).max(axis=0)
+    return of.slopes.max(axis=0)
 
 
-def _slopes(eigenvalues, rank, starts, stops):
+def slopes(eigenvalues, rank) -> np.ndarray:
     """α over the ranges from each start to each stop, (ranges, ...), from sums up to each rank."""
     eigenvalues = np.asarray(eigenvalues, float)
     ranks = eigenvalues.shape[-1]
@@ -65,29 +65,31 @@ def _slopes(eigenvalues, rank, starts, stops):
     terms = np.stack(np.broadcast_arrays(x, x * x, y, x * y, eigenvalues <= 0))
     sums = np.cumsum(terms, axis=-1)
     sums = np.concatenate([np.zeros_like(sums[..., :1]), sums], axis=-1)  # (5, ..., ranks + 1)
-    slopes = []
-    for start, stop in itertools.product(starts, stops):
-        before = np.maximum(np.floor(start * rank), 1).astype(int) - 1
-        last = np.clip(np.floor(stop * rank).astype(int), before, ranks)
-        of_x, of_xx, of_y, of_xy, zeros = (
-            np.take_along_axis(sums, last[None, ..., None], -1)[..., 0]
-            - np.take_along_axis(sums, before[None, ..., None], -1)[..., 0]
-        )
-        count = np.maximum(last - before, 1)
-        squares = of_xx - of_x**2 / count
-        slope = (of_xy - of_x * of_y / count) / np.where(squares > 0, squares, 1.0)
-        fitted = (last - before >= LEAST_RANKS) & (zeros == 0)
-        slopes.append(np.where(fitted, -slope, np.nan))
-    return np.stack(slopes)
+    starts, stops = np.array(list(itertools.product(FIT_FROM, FIT_TO))).T.reshape(
+        2, -1, *[1] * rank.ndim
+    )  # (ranges, 1 …) each
+    before = np.maximum(np.floor(starts * rank), 1).astype(int) - 1
+    last = np.clip(np.floor(stops * rank).astype(int), before, ranks)
+
+    def up_to(place):  # (5, ranges, ...)
+        return np.take_along_axis(sums[:, None], place[None, ..., None], -1)[..., 0]
+
+    of_x, of_xx, of_y, of_xy, zeros = up_to(last) - up_to(before)
+    count = np.maximum(last - before, 1)
+    squares = of_xx - of_x**2 / count
+    slope = (of_xy - of_x * of_y / count) / np.where(squares > 0, squares, 1.0)
+    fitted = (last - before >= LEAST_RANKS) & (zeros == 0)
+    return np.where(fitted, -slope, np.nan)
 
 
-def renyi(eigenvalues, d, rank, order):
+def renyi(of, order):
     """Rényi entropy of an order ≠ 1, ``ln(Σ λ^α)/(1 − α)``, nats; 0 where all is 0."""
-    powers = np.where(eigenvalues > 0, eigenvalues, 1.0) ** order * (eigenvalues > 0)
+    positive = of.eigenvalues > 0
+    powers = np.where(positive, of.eigenvalues, 1.0) ** order * positive
     total = powers.sum(axis=-1)
     return np.maximum(np.log(np.where(total > 0, total, 1.0)) / (1 - order), 0.0)
 
 
-def schatten(eigenvalues, d, rank, order):
+def schatten(of, order):
     """Schatten norm of the density matrix, ``(Σ λ^p)^(1/p)``."""
-    return np.sum(np.asarray(eigenvalues) ** order, axis=-1) ** (1 / order)
+    return np.sum(of.eigenvalues**order, axis=-1) ** (1 / order)

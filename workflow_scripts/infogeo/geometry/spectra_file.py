@@ -136,17 +136,22 @@ class SpectraFile:
             hdf5.opened(self.path, FORMAT) as file,
             hdf5.reading(self.path, f"spectra/{name} or norms/{name}"),
         ):
-            group = file[f"spectra/{name}"]
+            group, of_norms = file[f"spectra/{name}"], file[f"norms/{name}"]
             spectra = {}
-            for key, part in group.items():
+            for key in group:
                 scope, convention, first, n = key.split("-")
+                part = group[key]
                 spectra[scope, convention, first, int(n)] = Spectrum(
-                    part["eigenvalues"][:], part["zero_rows"][:], int(part.attrs["rows"])
-                )
+                    hdf5.array(part, "eigenvalues"), hdf5.array(part, "zero_rows"),
+                    int(part.attrs["rows"]),
+                )  # fmt: skip
             norms = {}
-            for key, part in file[f"norms/{name}"].items():
+            for key in of_norms:
                 first, n = key.split("-")
-                norms[first, int(n)] = {name: part[name][:] for name in NORMS if name in part}
+                part = of_norms[key]
+                norms[first, int(n)] = {
+                    metric: hdf5.array(part, metric) for metric in NORMS if metric in part
+                }
             return LayerSpectra(name, int(group.attrs["width"]), spectra, norms)
 
     def __iter__(self) -> Iterator[LayerSpectra]:
