@@ -85,6 +85,7 @@ def test_a_family_of_two_dtypes_is_one_line():
 @pytest.mark.parametrize(
     ("rows", "sizes"),
     [
+        ([{"pair_with": "b"}], None),
         ([{}], "1 size,"),
         ([{}, {}], "2 sizes,"),
         (ladder("w32-d1-s0", "w32-d1-s1", "w64-d1-s0"), "2 sizes,"),

@@ -39,7 +39,8 @@ def notes(models: list[dict], corpora: list[dict], config: dict, results) -> lis
     -------
     list of str
         Empty where all can be judged as far as is known. What the user has left out (labels, a
-        corpus in sentences.corpora) is no news.
+        corpus in sentences.corpora; a law, of a family whose models are set beside others by
+        `pair_with`) is no news.
     """
     families: dict[str, list[dict]] = {}
     for row in models:
@@ -84,7 +85,7 @@ def _of_family(rows: list[dict], results) -> list[str]:
             f"no scaling law: its models have the dtypes {', '.join(dtypes)}; give all the same, "
             "or each dtype a family"
         )
-    elif count < LEAST_SIZES:
+    elif count < LEAST_SIZES and not all(row.get("pair_with") for row in rows):
         reasons.append(
             f"no scaling law: {count} size{'' if count == 1 else 's'}, {LEAST_SIZES} are needed"
         )
