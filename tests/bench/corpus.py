@@ -109,7 +109,7 @@ def errors(d: int) -> dict[str, float]:
     counts, found = dict.fromkeys(N, len(Z)), []
     sums = Sums(counts, d)
     sums.add(Z)
-    for least in (covariance.MIXED_WIDTH, sys.maxsize):
+    for least in (0, sys.maxsize):  # float32, float64
         covariance.MIXED_WIDTH, spectra = least, {}
         for centres in (None, sums.centres(counts)):
             gathered = CorpusSpectra(counts, d, centres)
