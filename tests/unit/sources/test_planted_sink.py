@@ -6,12 +6,25 @@ import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from infogeo.geometry.entropy import evaluate
 from infogeo.geometry.spectra import text_spectra
-from infogeo.sources import ladder, planted_sink
+from infogeo.sources import ladder_model, planted_sink
 
 VOCABULARY, CONTEXT, BLOCKS, HEADS, WIDTH = 300, 32, 4, 2, 32
+
+
+def new_model():
+    """A member of a ladder with random weights, as transformers runs it."""
+    shape = ladder_model.Shape(WIDTH, BLOCKS, VOCABULARY, CONTEXT, WIDTH // HEADS)
+    model = GPTNeoXForCausalLM(GPTNeoXConfig(**ladder_model.configuration(shape, 0.1))).eval()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for value in model.parameters():
+            if value.ndim > 1:
+                value.normal_(0.0, 0.1, generator=generator)
+    return model
 
 
 def written(rng, count: int):
@@ -30,7 +43,7 @@ def texts():
 def trained():
     """A model that has learnt such texts a little, so that its weights are no random numbers."""
     rng = np.random.default_rng(1)
-    model = ladder.new_model(WIDTH, BLOCKS, 0, VOCABULARY, CONTEXT, WIDTH // HEADS, 0.1)
+    model = new_model()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for _ in range(100):
         optimizer.zero_grad()
@@ -45,7 +58,7 @@ def planted(trained):
     before = {name: value.copy() for name, value in weights.items()}
     made = planted_sink.plant(weights, BLOCKS, HEADS)
     assert all(np.array_equal(weights[name], value) for name, value in before.items())
-    model = ladder.new_model(WIDTH, BLOCKS, 1, VOCABULARY, CONTEXT, WIDTH // HEADS, 0.1)
+    model = new_model()
     with torch.no_grad():
         for name, value in model.named_parameters():
             assert made[name].dtype == np.float32
