@@ -34,7 +34,7 @@ def with_beside(laws: pd.DataFrame) -> pd.DataFrame:
 
 
 def terminal_text(laws: pd.DataFrame, profiles: pd.DataFrame) -> str:
-    """The headline laws for a terminal, in 80 columns: exponents over the ends of their intervals.
+    """The headline laws for a terminal, in 90 columns: exponents over the ends of their intervals.
 
     Parameters
     ----------
