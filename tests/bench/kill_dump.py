@@ -2,8 +2,8 @@
 
 Usage: python tests/bench/kill_dump.py [kills] [seed] [debug | local] [WHAT]
 
-WHAT is dump (the default), measure (without stored states), twins or ablate: of a tiny model over
-some 300 texts. It is started again and again in a process of its own and killed with SIGKILL after
+WHAT is dump (the default), measure (without stored states), twice (the same with a second pass),
+twins or ablate: of a tiny model over some 300 texts. It is started again and again in a process of its own and killed with SIGKILL after
 a random time, up to what an undisturbed one takes; every so often it gets to its end, and must then
 have made the same bytes. Ends with status 1 if it ever did not.
 """
@@ -39,6 +39,7 @@ def names(what: str) -> list[str]:
     return {
         "dump": ["states"],
         "measure": ["spectra", *measurement.TABLES, "states"],
+        "twice": ["spectra", *measurement.TABLES, "states"],
         "twins": [
             *(f"{kind}-{draw}" for kind in twins.OF_DRAW for draw in range(2)),
             *twins.TABLES,
@@ -55,7 +56,9 @@ def work(what: str, folder: Path, outputs: dict, common: dict) -> None:
     two_passes.CHECKPOINT_SECONDS = 0
     if what == "dump":
         dump(*inputs, outputs["states"], fingerprint="f", **common)
-    elif what == "measure":
+    elif what in ("measure", "twice"):
+        if what == "twice":
+            two_passes.KEPT_BYTES = 0
         measurement.measure(
             *inputs, None, outputs, **measures, draws=99, depths=[], depth_tolerance=0.1,
             sentence_n=8, fingerprints={"states": "s", "spectra": "p", "gain": "g"}, **common,

@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -158,13 +159,14 @@ def test_memory_is_that_of_weights_batch_and_two_shards():
 
 
 def test_shards_are_bounded_in_bytes_too():
-    from infogeo.states import shards
+    from infogeo.states import shards, two_passes
 
     states = {"batch_tokens": 1, "shard_tokens": 10**9, "dtype": "computed"}
     wide = MODEL | {"width": 1000}
     few, many = (costs.memory_bytes(wide, states, 10**9, k, "float32") for k in (2, 4))
     assert few == many
     assert costs.SHARD_BYTES == shards.SHARD_BYTES
+    assert costs.KEPT_BYTES == two_passes.KEPT_BYTES
 
 
 @pytest.mark.parametrize(("stream", "asked"), [(True, "computed"), (False, "float32")])
@@ -270,9 +272,22 @@ def test_the_keys_that_bring_costs_down_are_there_for_every_rule():
         assert set(re.findall(r"\w+\.\w+", text)) <= keys
 
 
-def test_without_stored_states_one_job_takes_two_passes_and_the_spectra_of_the_corpus(
-    config, tmp_path
+def test_states_that_shards_keep_save_a_pass_and_the_spectra_of_all_layers_at_once(
+    config, tmp_path, monkeypatch
 ):
+    job = job_of(config, tmp_path, ladder_row(where="tiny/w16-d300-s0"))
+    assert job.keeps_states and not replace(job, tokens=0).keeps_states
+    once, (held, seconds) = job.accumulators(), job.untrained_twins()
+    monkeypatch.setattr(costs, "KEPT_BYTES", 0)
+    more, (all_held, longer) = job.accumulators(), job.untrained_twins()
+    assert more > once and all_held - held == more - once
+    assert longer - seconds == pytest.approx(3 * job.passes(job.forward(likelihoods=False)))
+
+
+def test_without_stored_states_one_job_takes_two_passes_and_the_spectra_of_the_corpus(
+    config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(costs, "KEPT_BYTES", 0)
     (stored,) = planned(config, tmp_path)
     config["keep_hidden_states"] = False
     (row,) = planned(config, tmp_path)
@@ -678,7 +693,7 @@ def test_workers_share_passes_spectra_and_gains_alike(config, tmp_path):
             job_costs.Job(model, "float32", config, 100, 2400, workers=workers)
             for workers in (1, 4)
         )
-        assert alone.both_passes() == pytest.approx(4 * shared.both_passes())
+        assert alone.all_passes() == pytest.approx(4 * shared.all_passes())
 
 
 def test_texts_are_counted_once_the_corpus_is_there(config, tmp_path):

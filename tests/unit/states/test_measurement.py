@@ -20,7 +20,7 @@ from infogeo.geometry.dimension_rows import tables_by_layer
 from infogeo.geometry.repetition import TypeGains
 from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
 from infogeo.inference import resampling
-from infogeo.states import likelihoods, loading, two_passes, work
+from infogeo.states import likelihoods, loading, shards, two_passes, work
 from infogeo.states.dump import dump
 from infogeo.states.measurement import TABLES, measure
 from infogeo.states.store import open_store
@@ -144,6 +144,12 @@ def run(tmp_path, tiny_model_dir, tiny_corpus, sample):
     return call
 
 
+@pytest.fixture
+def twice(monkeypatch):
+    """Shards keep no states, so that the model runs a second time."""
+    monkeypatch.setattr(two_passes, "KEPT_BYTES", 0)
+
+
 MEASURED = ["spectra.h5", *(f"{name}.parquet" for name in TABLES)]
 
 
@@ -167,6 +173,18 @@ def interrupt(monkeypatch, name: str, after: int) -> list:
 
 def test_everything_that_is_measured_is_that_of_the_stored_states_bit_for_bit(reduced, whole):
     assert differing(whole, reduced) == []
+
+
+def test_a_second_pass_makes_the_same_files_as_states_that_shards_keep(run, reduced, twice):
+    assert differing(reduced, run(), [*MEASURED, "states.h5"]) == []
+
+
+def test_the_model_runs_once_where_shards_keep_its_states(run, monkeypatch):
+    passes, genuine = [], shards.passes
+    monkeypatch.setattr(shards, "passes", lambda *given: passes.append(1) or genuine(*given))
+    monkeypatch.setattr(two_passes, "accumulate", lambda task: pytest.fail("a second pass"))
+    run()
+    assert passes == [1]
 
 
 def test_half_precision_is_measured_as_it_would_be_stored(
@@ -242,7 +260,7 @@ def test_shards_of_other_fingerprints_are_not_used(run, monkeypatch):
     assert {passed.index for _, passed, *_ in calls} == set(range(len(calls)))
 
 
-def test_likelihoods_are_taken_in_the_first_pass_alone(run, monkeypatch):
+def test_likelihoods_are_taken_in_the_first_pass_alone(run, twice, monkeypatch):
     scored, begun = [], []
     score, accumulate = likelihoods.score, two_passes.accumulate
     monkeypatch.setattr(likelihoods, "score", lambda *given: scored.append(1) or score(*given))
@@ -261,9 +279,19 @@ def test_a_store_without_its_states_never_takes_its_name(run, tmp_path, monkeypa
     assert not (tmp_path / "out" / "states.h5").exists()
 
 
+def test_shards_that_keep_states_are_not_made_again(run, reduced, monkeypatch):
+    with monkeypatch.context() as patched:
+        interrupt(patched, "_write_shard", 3)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    calls = interrupt(monkeypatch, "_write_shard", 10**6)
+    assert differing(reduced, run(), [*MEASURED, "states.h5"]) == []
+    assert [passed.index for _, passed, *_ in calls] == list(range(3, 3 + len(calls)))
+
+
 @pytest.mark.parametrize(("interrupted", "after"), [("_write_shard", 3), ("_note", 2)])
 def test_resumed_work_equals_undisturbed_work_and_redoes_no_shard(
-    run, reduced, monkeypatch, interrupted, after
+    run, reduced, twice, monkeypatch, interrupted, after
 ):
     monkeypatch.setattr(two_passes, "CHECKPOINT_SECONDS", 0)
     with monkeypatch.context() as patched:
@@ -278,7 +306,27 @@ def test_resumed_work_equals_undisturbed_work_and_redoes_no_shard(
     assert made == (total - after if interrupted == "_write_shard" else 0)
 
 
-def test_damaged_shards_and_notes_are_made_again(run, reduced, monkeypatch, tmp_path):
+def damage(path, name: str) -> None:
+    """Flip a bit of a dataset."""
+    with h5py.File(path) as file:
+        chunk = file[name].id.get_chunk_info(0)
+    content = bytearray(path.read_bytes())
+    content[chunk.byte_offset + 9] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_shard_whose_kept_states_are_damaged_is_made_again(run, reduced, monkeypatch, tmp_path):
+    with monkeypatch.context() as patched:
+        interrupt(patched, "_write_shard", 3)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    damage(sorted((tmp_path / "scratch").rglob("shard-*.h5"))[1], "reductions/1/states")
+    calls = interrupt(monkeypatch, "_write_shard", 10**6)
+    assert differing(reduced, run(), [*MEASURED, "states.h5"]) == []
+    assert [passed.index for _, passed, *_ in calls][:2] == [1, 3]
+
+
+def test_damaged_shards_and_notes_are_made_again(run, reduced, twice, monkeypatch, tmp_path):
     monkeypatch.setattr(two_passes, "CHECKPOINT_SECONDS", 0)
     with monkeypatch.context() as patched:
         interrupt(patched, "_note", 2)
@@ -287,17 +335,19 @@ def test_damaged_shards_and_notes_are_made_again(run, reduced, monkeypatch, tmp_
     (note,) = (tmp_path / "scratch").rglob("corpus-*.h5")
     shard = sorted((tmp_path / "scratch").rglob("shard-*.h5"))[1]
     for path, name in ((shard, "reductions/1/pivots"), (note, "2/unit/tokens-unit-1-16-24/total")):
-        with h5py.File(path, "r+") as file:
-            chunk = file[name].id.get_chunk_info(0)
-        content = bytearray(path.read_bytes())
-        content[chunk.byte_offset + 9] ^= 1
-        path.write_bytes(content)
+        damage(path, name)
     calls = interrupt(monkeypatch, "_write_shard", 10**6)
     assert differing(reduced, run(), [*MEASURED, "states.h5"]) == []
     assert len(calls) == 1
 
 
-def test_two_workers_change_the_spectra_of_the_corpus_in_their_last_bits_alone(run, whole):
+def test_two_workers_make_the_same_files_where_shards_keep_states(run, reduced):
+    assert differing(reduced, run(workers=2), [*MEASURED, "states.h5"]) == []
+
+
+def test_a_second_pass_of_two_workers_changes_last_bits_of_the_spectra_of_the_corpus_alone(
+    run, whole, twice
+):
     found = run(workers=2)
     assert differing(whole, found) in ([], ["spectra.h5"])
     one, two = (SpectraFile(folder / "spectra.h5") for folder in (whole, found))
@@ -312,13 +362,15 @@ def test_two_workers_change_the_spectra_of_the_corpus_in_their_last_bits_alone(r
             )
 
 
-def test_layers_treated_at_once_give_the_same_numbers(run, whole, monkeypatch):
+@pytest.mark.parametrize("kept_bytes", [0, 1 << 32])
+def test_layers_treated_at_once_give_the_same_numbers(run, whole, monkeypatch, kept_bytes):
+    monkeypatch.setattr(two_passes, "KEPT_BYTES", kept_bytes)
     # The threads of a worker are those of its forward passes too, which are held at one here.
     monkeypatch.setattr(work.torch, "set_num_threads", lambda threads: None)
     assert differing(whole, run(threads=3)) == []
 
 
-def test_accumulators_beyond_the_memory_are_refused_before_the_work(run, monkeypatch):
+def test_accumulators_beyond_the_memory_are_refused_before_the_work(run, twice, monkeypatch):
     monkeypatch.setattr(two_passes.memory, "limit_bytes", lambda: 10**6)
     monkeypatch.setattr(loading, "load_model", lambda *_, **__: pytest.fail("the work began"))
     with pytest.raises(InfogeoError, match=r"5 layers of width 32.*states\.layers"):
@@ -337,10 +389,11 @@ def test_a_sample_of_other_settings_is_refused(run):
         run(expected_sample="other")
 
 
-def test_work_killed_at_random_moments_makes_the_same_files():
+@pytest.mark.parametrize("what", ["measure", "twice"])
+def test_work_killed_at_random_moments_makes_the_same_files(what):
     # A few kills; the program does as many as one likes.
     program = Path(__file__).parents[2] / "bench" / "kill_dump.py"
-    command = [sys.executable, program, "2", "1", "debug", "measure"]
+    command = [sys.executable, program, "2", "1", "debug", what]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "2 kills" in ended.stdout

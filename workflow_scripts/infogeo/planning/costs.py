@@ -18,6 +18,7 @@ from infogeo.sources import cards
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
+KEPT_BYTES = 2**32  # most hidden states of a corpus that shards keep, so that one pass suffices
 SHARD_BYTES = 2**29  # most hidden states in a shard of a dump, of which two are in memory at once
 # Bytes of a process that has imported PyTorch, transformers and pandas; and, in multiples of d
 # numbers per token of a batch, what one block works with. `memory_bytes` was compared with the peak

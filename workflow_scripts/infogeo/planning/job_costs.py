@@ -114,14 +114,25 @@ class Job:
         at_once = min(self.threads, self.layers)
         return at_once * costs.dimension_bytes(self.model, self.config, self.texts)
 
-    def both_passes(self) -> float:
-        """Seconds of two passes of the model while spectra and gains are taken."""
-        flops = self.forward() + self.forward(likelihoods=False)
+    @property
+    def keeps_states(self) -> bool:
+        """Whether all states take so little that shards keep them; see `states.two_passes`."""
+        numbers = self.tokens * self.layers * self.model["width"]
+        return 0 < numbers * costs.ITEM_BYTES[self.dtype] <= costs.KEPT_BYTES
+
+    def all_passes(self) -> float:
+        """Seconds of one pass of the model or two while spectra and gains are taken."""
+        flops = self.forward() + (0 if self.keeps_states else self.forward(likelihoods=False))
         return self.passes(flops) + (self.spectra() + self.gains()) / self.workers
 
     def accumulators(self) -> float:
-        """Bytes of the spectra of the corpus at all layers, or of gains or dimensions later."""
-        of_corpus = costs.accumulator_bytes(self.model, self.config, self.texts, self.layers)
+        """Bytes of the spectra of the corpus, or of gains or dimensions later.
+
+        A second pass holds them at all layers; kept states are read at as many as there are
+        threads.
+        """
+        at_once = min(self.threads, self.layers) if self.keeps_states else self.layers
+        of_corpus = costs.accumulator_bytes(self.model, self.config, self.texts, at_once)
         return max(of_corpus, self.gain_memory(), self.dimension_memory())
 
     def gain_memory(self) -> float:
@@ -140,7 +151,7 @@ class Job:
     def measure_states(self):
         memory = self.running() + self.accumulators()
         draws = self.config["scaling"]["draws"]
-        return memory, self.both_passes() + self.gain_tables(draws) + self.dimensions(draws)
+        return memory, self.all_passes() + self.gain_tables(draws) + self.dimensions(draws)
 
     def measure_checkpoints(self):
         (running, dumped), (needed, spectra) = self.dump_hidden_states(), self.compute_spectra()
@@ -148,7 +159,7 @@ class Job:
 
     def untrained_twins(self):
         memory = self.running_twins() + self.accumulators()
-        return memory, self.draws * (self.both_passes() + self.gain_tables() + self.dimensions())
+        return memory, self.draws * (self.all_passes() + self.gain_tables() + self.dimensions())
 
     def shuffled_words(self):
         share = min(1, len(self.config["scaling"]["depths"]) / self.layers)

@@ -1,9 +1,9 @@
 """Spectra, gains and a reduced store straight from forward passes: hidden states are not stored.
 
-Two passes run over the texts of a corpus, in shards as a dump has them. Then everything is put
+`two_passes` run over the texts of a corpus, in shards as a dump has them. Then everything is put
 together that a dump and the jobs that read it would have made of the same shards. It is equal bit
-for bit, but for the spectra of the corpus where several workers have summed them, each over its own
-shards.
+for bit, but for the spectra of the corpus where a second pass of several workers has summed them,
+each over its own shards.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from infogeo.states.shard_results import (
 from infogeo.states.shards import CorpusWork, Gathered
 from infogeo.states.store import open_store
 from infogeo.states.store_writer import create_store
-from infogeo.states.two_passes import MeasureTask, both_passes, measure_task
+from infogeo.states.two_passes import MeasureTask, all_passes, measure_task
 
 GAINS = ("texts", "positions", "relations", "checks", "surprisal")
 TABLES = (*GAINS, "dimension")
@@ -105,7 +105,7 @@ def measure(
         )
     rows |= {text: int(run.encoded.lengths[text]) for text in run.task.attention_texts}
     task = measure_task(run, lambdas, eps2, sampled_rows, rows, layers)
-    notes = both_passes(run, task, (outputs["spectra"].parent, outputs["states"].parent))
+    notes = all_passes(run, task, (outputs["spectra"].parent, outputs["states"].parent))
     # This too where the passes run, which is not always where the head may do heavy work.
     assembly = Assembly(
         measured=task,
@@ -142,7 +142,7 @@ class Assembly:
     measured : MeasureTask
         Of all shards.
     notes : tuple of str
-        See `two_passes.both_passes`.
+        See `two_passes.all_passes`.
     corpus : str
         Path of the corpus's table.
     outputs, fingerprints, neighbours, draws

@@ -2,7 +2,8 @@
 
 A reduction is of the texts of one shard at one layer. It holds what `spectra` and
 `information_gain` make of each text, bit for bit, and the sums from which the mean over the corpus
-follows. What needs that mean first, the spectra of the corpus, takes a second pass: `LayerCorpus`.
+follows. What needs that mean first, the spectra of the corpus, sees the states again:
+`LayerCorpus`.
 """
 
 import json

@@ -1,4 +1,6 @@
-"""What two passes over a corpus have left in shards and notes, as results of the whole corpus."""
+"""What passes over a corpus have left in shards and notes, as results of the whole corpus."""
+
+from functools import partial
 
 import h5py
 import pandas as pd
@@ -11,7 +13,7 @@ from infogeo.geometry.metrics import regularisers
 from infogeo.geometry.spectra_file import Tokens, write_spectra_file
 from infogeo.jobs.threads import side_by_side
 from infogeo.sources.cards import NO_PREDICTION
-from infogeo.states import reduction, shards
+from infogeo.states import kept_states, reduction, shards
 from infogeo.states.reduction import LayerCorpus
 from infogeo.states.shard_spectra import text_spectra
 from infogeo.states.two_passes import MeasureTask
@@ -70,7 +72,7 @@ def write_spectra(task: MeasureTask, notes, doc_ids, sources, arrays, path, fing
     task : MeasureTask
         Of all shards.
     notes : list of path
-        See `two_passes.both_passes`.
+        See `two_passes.all_passes`.
     doc_ids, sources : lists of str
     arrays : dict
         See `token_arrays`.
@@ -81,7 +83,11 @@ def write_spectra(task: MeasureTask, notes, doc_ids, sources, arrays, path, fing
     documents = Documents.of(doc_ids, sources, encoded.lengths, task.n, task.nested)
     scores = {name: arrays[name] for name in ("nll", "predictive_entropy", "token_end_byte")}
     with side_by_side(task.model.threads) as each:
-        corpora = list(each(lambda layer: _corpus_spectra(task, notes, layer), task.layers))
+        if task.keeps_states:
+            of_layer = partial(_spectra_of_kept, task, encoded.lengths)
+        else:
+            of_layer = partial(_noted_spectra, task, notes)
+        corpora = list(each(of_layer, task.layers))
 
     def layers():
         for layer, corpus in zip(task.layers, corpora, strict=True):
@@ -92,7 +98,15 @@ def write_spectra(task: MeasureTask, notes, doc_ids, sources, arrays, path, fing
     write_spectra_file(path, documents, Tokens(encoded.offsets, **scores), layers(), fingerprint)
 
 
-def _corpus_spectra(task: MeasureTask, notes, layer: str) -> dict:
+def _spectra_of_kept(task: MeasureTask, lengths, layer: str) -> dict:
+    """The spectra of the corpus at a layer, from the hidden states that shards have kept."""
+    corpus = LayerCorpus(task.counts, task.widths[layer], task.centres(layer), task.nested)
+    corpus.add(kept_states.of_texts(task.reductions(layer), lengths))
+    corpus.flush()
+    return corpus.spectra()
+
+
+def _noted_spectra(task: MeasureTask, notes, layer: str) -> dict:
     """The spectra of the corpus at a layer, from what all workers have gathered."""
     whole = None
     for note in notes:

@@ -25,7 +25,7 @@ from infogeo.states.shard_results import (
     write_spectra,
     write_text_rows,
 )
-from infogeo.states.two_passes import MeasureTask, both_passes, measure_task
+from infogeo.states.two_passes import MeasureTask, all_passes, measure_task
 
 GAINS = ("gain", "relations")
 TABLES = (*GAINS, "dimension")
@@ -99,7 +99,7 @@ def measure_twins(
             **settings,
         )
         task = measure_task(run, lambdas, eps2, sampled_rows)
-        notes = both_passes(run, task, [Path(path).parent for path in paths])
+        notes = all_passes(run, task, [Path(path).parent for path in paths])
         assembly = Assembly(
             measured=task,
             notes=tuple(map(str, notes)),
@@ -146,7 +146,7 @@ class Assembly:
     measured : MeasureTask
         Of all shards.
     notes : tuple of str
-        See `two_passes.both_passes`.
+        See `two_passes.all_passes`.
     corpus : str
         Path of the corpus's table.
     outputs : (str, str, str)

@@ -1,9 +1,10 @@
-"""Two passes over a corpus that leave spectra and gains of every text, and spectra of the corpus.
+"""Passes over a corpus that leave spectra and gains of every text, and spectra of the corpus.
 
 The first leaves of each shard what `reduction` makes of it, likelihoods, attention rows, and the
-hidden states that are stored. The second needs the mean over the corpus: every worker gathers the
-spectra of the corpus over its shards in a note, which it saves now and then. What a worker reads is
-in its `MeasureTask`; what both passes have left is read by `shard_results`.
+hidden states that are stored. The spectra of the corpus need the mean over it. Where all states
+take `KEPT_BYTES` at most, shards keep them too, and `shard_results` reads them layer by layer. Else
+the model runs a second time: every worker gathers the spectra of the corpus over its shards in a
+note, which it saves now and then. What a worker reads is in its `MeasureTask`.
 """
 
 import time
@@ -23,18 +24,19 @@ from infogeo.geometry.prefixes import ROWS
 from infogeo.jobs import memory
 from infogeo.jobs.threads import side_by_side
 from infogeo.sources import cards
-from infogeo.states import reduction, shards
+from infogeo.states import kept_states, reduction, shards
 from infogeo.states.layout import STORED, TOKEN_ARRAYS
 from infogeo.states.reduction import LayerCorpus, Reducer
 from infogeo.states.shards import CorpusWork, Passed, PassesTask
 from infogeo.states.work import require_disk
 
 CHECKPOINT_SECONDS = 300  # between the notes of a worker in the second pass
+KEPT_BYTES = 1 << 32  # most hidden states of a corpus that its shards keep
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureTask(PassesTask):
-    """What a worker needs for both passes.
+    """What a worker needs for its passes.
 
     Attributes
     ----------
@@ -55,6 +57,8 @@ class MeasureTask(PassesTask):
     widths : dict of layer → d
     workers : int
         Which share out the shards of the second pass.
+    keeps_states : bool
+        Whether shards keep all hidden states, so that no second pass is needed.
     nested : bool
         See `corpus_spectra.Documents`; not of an encoder, which has no gains either.
     """
@@ -69,6 +73,7 @@ class MeasureTask(PassesTask):
     counts: dict[int, int]
     widths: dict[str, int]
     workers: int
+    keeps_states: bool
     nested: bool
 
     @property
@@ -83,6 +88,11 @@ class MeasureTask(PassesTask):
     def reductions(self, layer: str) -> Iterator[h5py.Group]:
         """What the first pass left of each shard of this task at a layer, one after another."""
         return shards.shard_groups(self, layer)
+
+    def centres(self, layer: str) -> dict:
+        """The means over the corpus at a layer, after the first pass; see `Sums.centres`."""
+        total = reduction.sums(self.reductions(layer), self.n, self.widths[layer])
+        return total.centres(self.counts)
 
 
 def measure_task(
@@ -117,12 +127,18 @@ def measure_task(
         counts={n: len(chosen) for n, chosen in documents.texts.items()},
         widths={layer: width_at(layer, run.card) for layer in run.layers},
         workers=run.work.launched.workers,
+        keeps_states=_states_bytes(run) <= KEPT_BYTES,
         nested=nested,
     )
 
 
-def both_passes(run: CorpusWork, task: MeasureTask, folders) -> list[Path]:
-    """Reduce every shard that is missing, and gather the spectra of the corpus.
+def _states_bytes(run: CorpusWork) -> int:
+    """Of the hidden states of all texts."""
+    return len(run.encoded.token_ids) * run.bytes_per_token
+
+
+def all_passes(run: CorpusWork, task: MeasureTask, folders) -> list[Path]:
+    """Reduce every shard that is missing; where states are not kept, run the second pass too.
 
     Parameters
     ----------
@@ -135,19 +151,22 @@ def both_passes(run: CorpusWork, task: MeasureTask, folders) -> list[Path]:
     Returns
     -------
     list of Path
-        The notes of the workers, from which the spectra of the corpus follow.
+        The notes of the workers in the second pass, if there was one.
 
     Raises
     ------
     InfogeoError
         Where disk or memory do not suffice, or a worker fails.
     """
-    _require_memory(run, task)
+    if not task.keeps_states:
+        _require_memory(run, task)
     missing = run.files.missing()
     _require_disk(run, task, missing, folders)
     run.work.make(make_shards, task, run.files, missing, "hidden states")
-    _sum_up(task)
     memory.give_back()
+    if task.keeps_states:
+        return []
+    _sum_up(task)
     return _accumulate(run, task)
 
 
@@ -186,10 +205,12 @@ def _require_disk(run: CorpusWork, task: MeasureTask, missing, folders) -> None:
     # At most: last tokens and tokens in float32, means in float64, two kinds of both of these.
     chosen = sum(5 * min(count, task.sampled_rows) for count in task.counts.values())
     chosen_rows = 4 * len(task.layers) * width * (chosen + 2 * task.sampled_rows)
-    # A worker's note replaces its last one, which exists until then.
-    of_worker = len(task.layers) * corpus_bytes(task.counts, width, task.nested)
-    notes = 2 * task.workers * of_worker
     needed = eigenvalues + gains + states + token_arrays + chosen_rows
+    if task.keeps_states:
+        needed, notes = needed + _states_bytes(run), 0
+    else:  # a worker's note replaces its last one, which exists until then
+        of_worker = len(task.layers) * corpus_bytes(task.counts, width, task.nested)
+        notes = 2 * task.workers * of_worker
     needs = [
         (folders[0], eigenvalues + token_arrays),
         (folders[1], states + token_arrays),
@@ -232,7 +253,10 @@ def _write_shard(task: MeasureTask, passed: Passed, reducer: Reducer, each) -> N
         for layer in task.stored_layers:
             _write_states(store, layer, rows, passed)
         for layer, reduced in reductions.items():
-            reduced.save(store.file.create_group(f"reductions/{layer}"))
+            group = store.file.create_group(f"reductions/{layer}")
+            reduced.save(group)
+            if task.keeps_states:
+                kept_states.save(group, shards.stored(passed.rows.hidden[layer]))
 
 
 def _write_states(store, layer: str, rows: dict[int, int], passed: Passed) -> None:
@@ -243,13 +267,12 @@ def _write_states(store, layer: str, rows: dict[int, int], passed: Passed) -> No
         row += n
 
 
-# ---------------------------------------------------------------- the second pass
+# ---------------------------------------------------------------- the second pass, if any
 def _sum_up(task: MeasureTask) -> None:
     """Leave the mean over all tokens, for each layer and n, to the workers of the second pass."""
     with replacing(_centres_path(task)) as temporary, hdf5.create(temporary) as file:
         for layer in task.layers:
-            total = reduction.sums(task.reductions(layer), task.n, task.widths[layer])
-            for (rows, n), centre in total.centres(task.counts).items():
+            for (rows, n), centre in task.centres(layer).items():
                 hdf5.put_checked(file, f"{layer}/{rows}-{n}", centre)
 
 
