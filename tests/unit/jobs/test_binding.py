@@ -1,5 +1,6 @@
 """What a rule hands to the function of its script."""
 
+import gc
 from types import SimpleNamespace
 
 import pytest
@@ -58,6 +59,21 @@ def test_a_script_is_called_with_files_parameters_and_output_and_its_words_are_l
     run(main, job(tmp_path, {"n": 8}))
     assert (tmp_path / "table").read_text() == "made"
     assert (tmp_path / "logs/job.log").read_text() == "texts.parquet 8\n"
+
+
+def test_what_imports_have_made_is_not_searched_for_garbage(tmp_path):
+    searched = []
+
+    def main(files, params, output):
+        searched.append(len(gc.get_objects()))
+
+    gc.unfreeze()  # of tests before this one
+    before = len(gc.get_objects())
+    try:
+        run(main, job(tmp_path, {}))
+    finally:
+        gc.unfreeze()
+    assert searched[0] < before / 10
 
 
 def test_each_corpus_has_its_part_of_what_holds_every_model():
