@@ -3,9 +3,10 @@
 Usage: python tests/bench/kill_dump.py [kills] [seed] [debug | local] [WHAT]
 
 WHAT is dump (the default), measure (without stored states), twice (the same with a second pass),
-twins or ablate: of a tiny model over some 300 texts. It is started again and again in a process of its own and killed with SIGKILL after
-a random time, up to what an undisturbed one takes; every so often it gets to its end, and must then
-have made the same bytes. Ends with status 1 if it ever did not.
+twins or ablate: of a tiny model over some 300 texts. It is started again and again in a process of
+its own and killed with SIGKILL after a random time, up to what an undisturbed one takes; every so
+often it gets to its end, and must then have made the same bytes. Ends with status 1 if it ever did
+not.
 """
 
 import filecmp
