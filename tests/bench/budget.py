@@ -151,11 +151,13 @@ def unstored(models: dict, texts: int) -> None:
             left = costs.reduced_states_bytes(*given, False, texts, of.tokens, DTYPE)
             gains = costs.gain_bytes(of.config, texts) * of.layers // 2  # pivots alone
             shards = gains + spectra_bytes(of.model["width"], texts, of.layers) + left
-            shards += whole if of.keeps_states else 0
-            second = 0 if of.keeps_states else of.forward(likelihoods=False)
+            shards += whole if job_costs.keeps_states(of) else 0
+            second = 0 if job_costs.keeps_states(of) else of.forward(likelihoods=False)
             passes = of.passes(of.forward() + second) / 3600
             core = (of.spectra() + of.gains()) / 3600
-            held = costs.accumulator_bytes(*given, texts, 1 if of.keeps_states else of.layers)
+            held = costs.accumulator_bytes(
+                *given, texts, 1 if job_costs.keeps_states(of) else of.layers
+            )
             sizes = (f"{plan.human(size, 'B'):>10}" for size in (shards, held))
             print(f"{name:14}{of.layers:8}{plan.human(whole, 'B'):>10}{plan.human(left, 'B'):>10}"
                   f"{left / whole:10.5f}{''.join(sizes)}{passes:10.2f}{core:10.1f}")  # fmt: skip

@@ -276,7 +276,7 @@ def test_states_that_shards_keep_save_a_pass_and_the_spectra_of_all_layers_at_on
     config, tmp_path, monkeypatch
 ):
     job = job_of(config, tmp_path, ladder_row(where="tiny/w16-d300-s0"))
-    assert job.keeps_states and not replace(job, tokens=0).keeps_states
+    assert job_costs.keeps_states(job) and not job_costs.keeps_states(replace(job, tokens=0))
     once, (held, seconds) = job.accumulators(), job.untrained_twins()
     monkeypatch.setattr(costs, "KEPT_BYTES", 0)
     more, (all_held, longer) = job.accumulators(), job.untrained_twins()

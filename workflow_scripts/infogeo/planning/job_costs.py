@@ -88,7 +88,6 @@ class Job:
         return self.running() + drawn * self.model["params_total"]
 
     # -------- what several jobs do
-
     def spectra(self) -> float:
         """Seconds of spectra with all threads, of which each takes a layer at a time."""
         seconds = costs.spectra_seconds(self.model, self.config, self.texts, self.layers)
@@ -114,24 +113,14 @@ class Job:
         at_once = min(self.threads, self.layers)
         return at_once * costs.dimension_bytes(self.model, self.config, self.texts)
 
-    @property
-    def keeps_states(self) -> bool:
-        """Whether all states take so little that shards keep them; see `states.two_passes`."""
-        numbers = self.tokens * self.layers * self.model["width"]
-        return 0 < numbers * costs.ITEM_BYTES[self.dtype] <= costs.KEPT_BYTES
-
     def all_passes(self) -> float:
         """Seconds of one pass of the model or two while spectra and gains are taken."""
-        flops = self.forward() + (0 if self.keeps_states else self.forward(likelihoods=False))
+        flops = self.forward() + (0 if keeps_states(self) else self.forward(likelihoods=False))
         return self.passes(flops) + (self.spectra() + self.gains()) / self.workers
 
     def accumulators(self) -> float:
-        """Bytes of the spectra of the corpus, or of gains or dimensions later.
-
-        A second pass holds them at all layers; kept states are read at as many as there are
-        threads.
-        """
-        at_once = min(self.threads, self.layers) if self.keeps_states else self.layers
+        """Bytes of the spectra of the corpus, or of gains or dimensions later."""
+        at_once = min(self.threads, self.layers) if keeps_states(self) else self.layers
         of_corpus = costs.accumulator_bytes(self.model, self.config, self.texts, at_once)
         return max(of_corpus, self.gain_memory(), self.dimension_memory())
 
@@ -236,6 +225,15 @@ class Job:
         rows = costs.entropy_rows(self.config, self.texts)
         needed = NUMPY_BYTES + TABLE_BYTES + ROW_BYTES * rows + costs.TOKEN_BYTES * self.tokens
         return needed, ROW_SECONDS * rows * self.layers * files
+
+
+def keeps_states(job: Job) -> bool:
+    """Whether all states take so little that shards keep them, and no second pass is needed.
+
+    That one holds spectra of the corpus at all layers; kept states are read at a few at once.
+    """
+    numbers = job.tokens * job.layers * job.model["width"]
+    return 0 < numbers * costs.ITEM_BYTES[job.dtype] <= costs.KEPT_BYTES
 
 
 @dataclass(frozen=True)
