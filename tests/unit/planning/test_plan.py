@@ -386,7 +386,7 @@ def test_a_local_model_with_names_of_its_own_is_planned(config, tmp_path):
     assert 0 < line["params_non_embedding"] < line["params_total"]
 
 
-def test_hours_follow_from_flops_and_throughput(config, tmp_path):
+def test_hours_follow_from_flops_and_throughput(config, tmp_path, monkeypatch):
     (row,) = planned(config, tmp_path)
     shape = {key: row[key] for key in ("params_non_embedding", "width", "layers", "vocabulary")}
     assert row["forward_flops"] == costs.forward_flops(shape, 2400, 24)
@@ -401,11 +401,14 @@ def test_hours_follow_from_flops_and_throughput(config, tmp_path):
     )
     assert row["spectra_hours"] == pytest.approx(spectra)
     assert row["gains_hours"] == pytest.approx(gains + with_draws)
-    # Three draws, each in two passes, of which the second has no logits.
+    # Three draws, each in one pass; or in two, of which the second has no logits.
     again = costs.forward_flops(shape | {"vocabulary": 0}, 2400, 24) / 1e6 / 3600
     dimensions = job.dimensions() / 3600
-    once = row["dump_hours"] + again + spectra + gains + tables + dimensions
+    once = row["dump_hours"] + spectra + gains + tables + dimensions
     assert row["twins_hours"] == pytest.approx(3 * once)
+    monkeypatch.setattr(costs, "KEPT_BYTES", 0)
+    (twice,) = planned(config, tmp_path)
+    assert twice["twins_hours"] == pytest.approx(3 * (once + again))
     of_both = job.compute_entropy()[1] + job.untrained_entropy()[1]
     assert row["entropy_hours"] * 3600 == pytest.approx(of_both)
     assert row["training_flops"] == 3 * costs.forward_flops(shape, 1_000_000, 128)
