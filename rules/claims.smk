@@ -58,11 +58,7 @@ rule write_claims:
             for name in ("trajectories", "phases", "pace")
             if AT_STEPS
         },
-        **(
-            {"alignment": "results/similarity/alignment.parquet"}
-            if CONFIG["keep_hidden_states"] and STUDIED["similarity"]
-            else {}
-        ),
+        **({"alignment": "results/similarity/alignment.parquet"} if "similarity" in PARTS else {}),
         laws="results/scaling/laws.parquet",
         valleys="results/scaling/valleys.parquet",
         published="results/scaling/published.parquet",
@@ -93,13 +89,13 @@ rule write_claims:
         mem_mb=rising(1000),
     params:
         **({"expected_training": PATHS.fingerprint()} if AT_STEPS else {}),
+        **({"expected_alignment": SIMILARITIES.fingerprint()} if "similarity" in PARTS else {}),
         alpha=CONFIG["theory"]["alpha"],
         trained=TRAINED_FAMILIES,
         lacking=list(LACKING.values()),
         no_prediction=WHY_NO_CONTEXT,
         corpora=list(LACKING),
         rates=sha256_file(SCRIPTS / "infogeo/claims/error_rates.csv"),
-        expected_alignment=SIMILARITIES.fingerprint(),
         expected_laws=LAWS.fingerprint(),
         expected_published=PUBLISHED_LAWS.fingerprint(),
         expected_context=CONTEXT.fingerprint(),

@@ -13,6 +13,7 @@ corpus scopes: in nats, of entropies and of coding rates. The first token of eac
 the median norm.
 """
 
+import importlib
 import json
 import os
 import statistics
@@ -50,7 +51,7 @@ def build(checkout: str) -> None:
     try:
         from infogeo.geometry import corpus_spectra as corpus
     except ModuleNotFoundError:  # 9ae2ea4 and before
-        from infogeo import spectra as corpus
+        corpus = importlib.import_module("infogeo.spectra")
     Z, texts = states(POOL, WIDTH), TOKENS // max(N)
     counts = dict.fromkeys(N, texts)
     start = time.process_time()

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,8 @@ ROOT = Path(__file__).parents[2]
 def older_spectra(path: str, made: Path) -> None:
     """The same spectra as the older build writes them; it is the one that is imported."""
     import h5py
-    from infogeo.spectra import Documents, LayerSpectra, Spectrum, Tokens, write
 
+    older = import_module("infogeo.spectra")
     with h5py.File(path) as file:
         texts = {n: file[f"texts/{n}"][:] for n in sorted(map(int, file["texts"]))}
         names = (list(file[f"documents/{name}"].asstr()[:]) for name in ("doc_id", "source"))
@@ -42,22 +43,22 @@ def older_spectra(path: str, made: Path) -> None:
                     for n in texts:
                         part = group[f"{scope}-{convention}-in-{n}"]
                         rows = int(part.attrs["rows"])
-                        spectra[scope, convention, n] = Spectrum(
+                        spectra[scope, convention, n] = older.Spectrum(
                             part["eigenvalues"][:], part["zero_rows"][:], rows
                         )
-            layers.append(LayerSpectra(name, int(group.attrs["width"]), spectra))
-        write(made, Documents(*names, texts), Tokens(**tokens), layers, "bench")
+            layers.append(older.LayerSpectra(name, int(group.attrs["width"]), spectra))
+        documents = older.Documents(*names, texts)
+        older.write(made, documents, older.Tokens(**tokens), layers, "bench")
 
 
 def of_older(path: str, table: Path) -> int:
     """Write the older build's table; its rows."""
-    from infogeo.artefacts import write_table
-    from infogeo.entropy import entropies
-    from infogeo.parts import in_parts
-    from infogeo.spectra import read
-
-    parts = list(entropies(read(path), EPS2, LAMBDAS))
-    write_table(in_parts(iter(parts)), table, "bench")
+    older = {
+        name: import_module(f"infogeo.{name}")
+        for name in ("artefacts", "entropy", "parts", "spectra")
+    }
+    parts = list(older["entropy"].entropies(older["spectra"].read(path), EPS2, LAMBDAS))
+    older["artefacts"].write_table(older["parts"].in_parts(iter(parts)), table, "bench")
     return sum(map(len, parts))
 
 

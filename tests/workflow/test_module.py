@@ -125,7 +125,7 @@ def test_a_deployed_workflow_takes_rules_scripts_and_library_of_its_tag(tmp_path
     jobs, run = dry_run(tmp_path, **hosted(tmp_path))
     assert run.returncode == 0, run.stdout + run.stderr
     assert jobs["train_ladder"] == 13
-    (tree,) = (tmp_path / ".snakemake/infogeo").iterdir()
+    (tree,) = filter(Path.is_dir, (tmp_path / ".snakemake/infogeo").iterdir())
     assert (tree / "workflow_scripts/infogeo/__init__.py").exists()
 
 
