@@ -1,6 +1,8 @@
 """The hashes of scripts are kept while no source changes, and never longer."""
 
+import errno
 import json
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +80,37 @@ def test_a_damaged_file_says_nothing(text, scripts, tmp_path):
 def test_a_folder_that_cannot_be_written_to_stops_nothing(scripts, tmp_path):
     (tmp_path / "file").touch()
     assert kept_logic.of_scripts(scripts, tmp_path / "file/logic.json")
+
+
+def test_changed_hashes_in_the_file_are_noticed(scripts, tmp_path):
+    kept = tmp_path / "logic.json"
+    made = kept_logic.of_scripts(scripts, kept)
+    entry = json.loads(kept.read_text())
+    entry["logic"]["one"] = "0" * 64
+    kept.write_text(json.dumps(entry))
+    assert kept_logic.of_scripts(scripts, kept) == made
+
+
+def test_a_script_that_is_edited_meanwhile_leaves_no_hash_of_the_other_text(
+    scripts, tmp_path, computed, monkeypatch
+):
+    kept, script = tmp_path / "logic.json", scripts / "one.py"
+    of_edited = kept_logic.logic
+
+    def edited(path):
+        script.write_text("print(2)\n")
+        return of_edited(path)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(kept_logic, "logic", edited)
+        later = kept_logic.of_scripts(scripts, kept)
+    script.write_text("print(1)\n")
+    assert kept_logic.of_scripts(scripts, kept)["one"] != later["one"]
+
+
+def test_a_full_disk_stops_nothing(scripts, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert list(kept_logic.of_scripts(scripts, tmp_path / "logic.json")) == ["one", "two"]
