@@ -24,6 +24,16 @@ def test_a_planted_slope_at_equal_distance_is_the_slope():
     assert of_texts.high > 0.31  # the texts alone make an interval too
 
 
+def test_three_sources_that_differ_in_their_slopes_widen_the_interval_as_three_do():
+    x, rng, held = np.log(np.geomspace(1e6, 1e9, 10)), np.random.default_rng(2), []
+    mean = (x[:, None] + x) / 2
+    for of_sources in rng.standard_normal((2000, 3)):
+        left = (of_sources.sum() - of_sources)[:, None, None] / 2 * mean
+        found = trend(x, of_sources.mean() * mean, left)
+        held.append(found.low <= 0 <= found.high)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.02)  # 4 standard errors
+
+
 def test_too_few_points_and_a_pair_without_a_similarity_have_no_trend():
     x, z = np.arange(5.0), np.ones((5, 5))
     assert np.isnan(trend(x[:4], z[:4, :4], z[None, :4, :4])).all()
@@ -57,19 +67,19 @@ def model(at: int, seed: int = 0) -> dict:
     }  # fmt: skip
 
 
-def rows_of(noise: float, seed: int, at: int, layer="final") -> TextRows:
+def rows_of(noise: float, seed: int, at: int, layer="final", sources=SOURCES) -> TextRows:
     """What all texts are about, and noise of its own."""
     own = np.random.default_rng([seed, at, 9]).standard_normal(ABOUT.shape)
-    return TextRows(DOC_IDS, SOURCES, layer, 8, dict.fromkeys(KINDS, ABOUT + noise * own))
+    return TextRows(DOC_IDS, sources, layer, 8, dict.fromkeys(KINDS, ABOUT + noise * own))
 
 
-def made(of_models, of_twins, models=None):
+def made(of_models, of_twins, models=None, sources=SOURCES):
     models = models or [model(at) for at in range(7)] + [model(3, seed=1)]
     places = {given["slug"]: (int(given["slug"][1]), int(given["slug"][-1])) for given in models}
 
     def rows(slug):
         at, seed = places[slug]
-        return rows_of(of_models(at), seed, at)
+        return rows_of(of_models(at), seed, at, sources=sources)
 
     def twins(slug, layer):
         at, _ = places[slug]
@@ -104,5 +114,8 @@ def test_what_lacks_for_a_verdict_is_said():
     assert set(few["problems"]) == {"4 sizes: 5 are needed"}
     mixed = [model(at) | {"tokenizer_sha256": str(at)} for at in range(6)]
     assert "different tokenizers" in made(falling, None, mixed)["problems"].iloc[0]
+    two = made(falling, lambda at: 0.8, sources=[f"s{i % 2}" for i in range(TEXTS)])
+    assert set(two["problems"]) == {"2 sources: 3 are needed"}
+    assert set(two["verdict"]) == {"not available"} and two["slope"].isna().all()
     steps = [model(at) | {"run": "r", "step": at} for at in range(6)]
     assert made(falling, None, steps)["models"].tolist() == [1, 1]

@@ -12,7 +12,7 @@ from scipy import special
 
 from infogeo.files.numbers import counted
 from infogeo.geometry.similarity import CKA, compare
-from infogeo.geometry.similarity_inference import without_each_source
+from infogeo.geometry.similarity_inference import LEAST_SOURCES, without_each_source
 from infogeo.geometry.similarity_rows import SharedTexts, fisher
 from infogeo.geometry.text_rows import Rows
 from infogeo.inference import resampling
@@ -59,7 +59,7 @@ def trend(x, z, left) -> Trend:
     Trend
         NO_TREND below LEAST_POINTS, or where a pair has no similarity. The interval is of the
         jackknife over points, which share pairs, and of that over sources: variances add up, and
-        t has points − 3 degrees of freedom.
+        t has points − 3 degrees of freedom, or sources − 1 where these are fewer.
 
     Notes
     -----
@@ -78,7 +78,8 @@ def trend(x, z, left) -> Trend:
     of_all = slopes(np.full(len(one), True))
     of_points = [slopes((one != point) & (other != point))[0] for point in range(len(x))]
     variance = _jackknife(np.array(of_points)) + _jackknife(of_all[1:])
-    half = special.stdtrit(len(x) - 3, 0.975) * np.sqrt(variance)
+    freedom = min(len(x) - 3, len(left) - 1)
+    half = special.stdtrit(freedom, 0.975) * np.sqrt(variance)
     return Trend(of_all[0], of_all[0] - half, of_all[0] + half)
 
 
@@ -135,14 +136,20 @@ def _of_family(models: list[dict], of_slug: list[Callable]) -> list[dict]:
     elif len(points) < LEAST_POINTS:
         problem = f"{counted(len(points), 'size')}: {LEAST_POINTS} are needed"
     if problem:
-        row |= {"verdict": "not available", "problems": problem}
-        return [row | kind._asdict() for kind in KINDS]
+        return _without_verdict(row, problem)
     shared = SharedTexts([model["slug"] for model in models], *of_slug)
     clusters = resampling.clusters(shared.doc_ids, shared.sources)
     row |= {"layer": shared.layer, "n": shared.n, "texts": len(clusters)}
-    row |= {"sources": len(set(clusters))}
+    row |= {"sources": (count := len(set(clusters)))}
+    if count < LEAST_SOURCES:
+        return _without_verdict(row, f"{counted(count, 'source')}: {LEAST_SOURCES} are needed")
     x = np.log([models[point[0]]["params_non_embedding"] for point in points])
     return [row | kind._asdict() | _of_kind(shared, kind, clusters, x, points) for kind in KINDS]
+
+
+def _without_verdict(row: dict, problem: str) -> list[dict]:
+    row = row | {"verdict": "not available", "problems": problem}
+    return [row | kind._asdict() for kind in KINDS]
 
 
 def _of_kind(shared: SharedTexts, kind: Rows, clusters, x, points) -> dict:
