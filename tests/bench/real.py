@@ -135,7 +135,7 @@ Beside them `entropy.csv` has the norms: `first_norm`, `largest_norm`, `median_n
 `massive_rows`, `largest_coordinate`.
 
 The small models that this project trains have no such token, so its built-in example plants one.
-`sink-w64-d4` is the trained `ladder-w64-d4` with edited weights: from the second block to the last
+`sink-w64-d4` is the trained `ladder-w64-d4` with edited weights. From the second block to the last
 the first position, whichever token it is, has a massive state. Predictions and final states stay
 nearly what they were. `sources/planted_sink.py` lists the edits; `paired_differences.csv` has every
 metric of the one less that of the other.
