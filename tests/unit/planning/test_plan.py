@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import re
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,8 @@ from infogeo.context.selectors import SELECTORS
 from infogeo.files.artefacts import write_table
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.corpus_spectra import corpus_bytes
+from infogeo.inference import resampling
+from infogeo.laws import difference_rates
 from infogeo.planning import (
     configuration,
     costliest,
@@ -862,9 +865,11 @@ def test_states_of_another_engine_are_planned_without_passes_twins_and_gains(con
 
 
 @pytest.mark.parametrize(
-    ("rule", "copies"), [("fit_scaling_laws", 4 + 4), ("paired_differences", 16)]
+    ("rule", "copies", "beside"),
+    # Of each text normal numbers of simulated pairs, and two weights a resample.
+    [("fit_scaling_laws", 8, 0), ("paired_differences", 16, 8 * (4 * 2000 + 2 * 999))],
 )
-def test_values_of_the_corpus_are_not_counted_once_a_text(rule, copies):
+def test_values_of_the_corpus_are_not_counted_once_a_text(rule, copies, beside):
     config = configuration.merged({})
 
     def needed(texts):
@@ -873,4 +878,25 @@ def test_values_of_the_corpus_are_not_counted_once_a_text(rule, copies):
 
     of_text = costs.entropy_rows(config, 1) - costs.entropy_rows(config, 0)
     draws = 1 + config["controls"]["untrained_draws"]
-    assert needed(2000) - needed(1000) == pytest.approx(8 * draws * copies * of_text * 1000)
+    each = 8 * draws * copies * of_text + beside
+    assert needed(2000) - needed(1000) == pytest.approx(each * 1000)
+
+
+@pytest.mark.parametrize(("texts", "draws"), [(2000, 99), (50, 999)])
+def test_the_simulated_pairs_of_differences_are_in_the_memory_of_their_job(
+    texts, draws, monkeypatch
+):
+    assert job_costs.SIMULATED_PAIRS == difference_rates.PAIRS
+    sources = np.arange(texts).astype(str)
+    weights = resampling.text_weights(sources, draws=draws, seed=0)
+    tracemalloc.start()
+    try:
+        difference_rates.rate_without_difference(weights, sources, seed=0)
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    config = configuration.merged({"scaling": {"draws": draws}})
+    summary = job_costs.Summary([2], [texts], [0], 4, config)
+    asked, _ = summary.paired_differences()
+    monkeypatch.setattr(job_costs, "SIMULATED_PAIRS", 0)
+    assert 0.6 < taken / (asked - summary.paired_differences()[0]) < 1.05

@@ -21,6 +21,7 @@ DISTANCE_BYTES = 300_000_000
 # Bytes of a row of the means of every model and layer, while they are gathered and written (300
 # measured with 104 and 208 models).
 MEAN_BYTES = 400
+SIMULATED_PAIRS = 2000  # see `difference_rates`
 PATH_SECONDS = 0.3  # of the phases of one metric of a run
 
 
@@ -318,12 +319,19 @@ class Summary:
         return needed, LAW_SECONDS * laws + PATH_SECONDS * laws + ROW_SECONDS * read
 
     def paired_differences(self):
-        """All layers of at most four models are held; every pair of a small family is compared."""
+        """All layers of at most four models are held; every pair of a small family is compared.
+
+        Beside them the simulated pairs of `difference_rates`: normal numbers of every source, of
+        which a text has one at most, and their means over it and over resamples.
+        """
         rows = costs.entropy_rows(self.config, self.texts)
         held = 4 * 8 * (1 + self.draws) * rows * self.layers
         pairs = sum(models * (models - 1) / 2 for models in self.families)
         read = pairs * self.layer_rows * self.layers
-        return NUMPY_BYTES + TABLE_BYTES + held, 2 * ROW_SECONDS * read
+        resamples = self.config["scaling"]["draws"]
+        simulated = 8 * SIMULATED_PAIRS * (4 * self.texts + 2 * resamples)
+        simulated += 8 * 2 * self.texts * resamples
+        return NUMPY_BYTES + TABLE_BYTES + held + simulated, 2 * ROW_SECONDS * read
 
     def write_tables(self):
         """Fitted to 0.1 and 0.3 million means, and to 14,000 and 56,000 laws.
