@@ -68,9 +68,10 @@ def model(at: int, seed: int = 0) -> dict:
 
 
 def rows_of(noise: float, seed: int, at: int, layer="final", sources=SOURCES) -> TextRows:
-    """What all texts are about, and noise of its own."""
+    """What all texts are about, and noise of its own; of NaN rows that are all alike."""
     own = np.random.default_rng([seed, at, 9]).standard_normal(ABOUT.shape)
-    return TextRows(DOC_IDS, sources, layer, 8, dict.fromkeys(KINDS, ABOUT + noise * own))
+    rows = np.ones_like(ABOUT) if np.isnan(noise) else ABOUT + noise * own
+    return TextRows(DOC_IDS, sources, layer, 8, dict.fromkeys(KINDS, rows))
 
 
 def made(of_models, of_twins, models=None, sources=SOURCES):
@@ -110,6 +111,8 @@ def test_what_lacks_for_a_verdict_is_said():
     without = made(falling, None)
     assert set(without["verdict"]) == {"not available"} and set(without["problems"]) == {NO_TWINS}
     assert without["slope_low"].gt(0).all()
+    empty = made(falling, lambda at: np.nan if at == 2 else 0.8)
+    assert set(empty["problems"]) == {"a pair of untrained twins has no similarity"}
     few = made(falling, None, [model(at) for at in range(4)])
     assert set(few["problems"]) == {"4 sizes: 5 are needed"}
     mixed = [model(at) | {"tokenizer_sha256": str(at)} for at in range(6)]

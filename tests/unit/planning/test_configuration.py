@@ -657,6 +657,17 @@ def test_a_sink_is_planted_in_the_end_of_a_training_that_has_a_row_in_float32(mo
     assert f"line 2, where: {where}+sink, but no row trains {where}; add one" in alone
 
 
+def test_a_planted_sink_is_in_no_family_of_trained_models(models):
+    ladders = configuration.merged({"ladders": {"tiny": LADDER["tiny"] | {"depths": [3]}}})
+    trained, where = "a\tf\tladder\ttiny/w32-d3-s0", "tiny/w32-d3-s0+sink"
+    two = f"b\tsink\tladder\t{where}", f"c\tsink\tladder\t{where}"
+    models.write(trained, *two)
+    assert len(models.read(ladders=ladders["ladders"])) == 3
+    models.write(trained, two[0], f"c\tf\tladder\t{where}")
+    line = only(problems(lambda: models.read(ladders=ladders["ladders"])))
+    assert "c, family: 'f' has trained models too; a planted sink is no point of their law" in line
+
+
 def test_a_ladder_row_of_a_step_that_is_not_kept_is_refused(models):
     header = f"{MODEL_HEADER}\tstep"
     line = only(models.problems("m\tf\tladder\ttiny/w32-d1-s0\t5", header=header))

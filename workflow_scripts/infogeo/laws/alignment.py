@@ -176,7 +176,8 @@ def _of_kind(shared: SharedTexts, kind: Rows, clusters, x, points) -> dict:
         )
         excess = trend(x, z - of_twins, left - of_twins_left)
     if not problem and not np.isfinite(excess.high):
-        problem = NO_TWINS
+        whole = twins is not None and (twins.place >= 0).all()
+        problem = "a pair of untrained twins has no similarity" if whole else NO_TWINS
     row = {"verdict": verdict(raw, excess), "problems": problem}
     for name, given in (("slope", raw), ("excess_slope", excess)):
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), given, strict=True))

@@ -55,6 +55,7 @@ def read(config: dict) -> tuple[list[dict], list[dict]]:
             *_unfit_ladder_corpora(models, corpora, config),
             *_unknown_sentence_corpora(corpora, config),
             *_unfit_encoders(models, config),
+            *_sinks_in_laws(models, config),
             *_unknown_others(models, config["models"]),
             *_undescribed_states(models, corpora, config),
         ]
@@ -427,6 +428,17 @@ def _unfit_encoders(models, config: dict) -> list[str]:
             "encoder, of which each length is a pass of its own; set sentences.n to one of them"
         )
     return problems
+
+
+def _sinks_in_laws(models, config: dict) -> list[str]:
+    """Planted sinks in a family of trained models, of whose law they are no points."""
+    families = {row["family"] for row in models if not row["variant_of"]}
+    return [
+        f"{config['models']}, {row['slug']}, family: {row['family']!r} has trained models too; a "
+        "planted sink is no point of their law, give it another family"
+        for row in models
+        if row["variant_of"] and row["family"] in families
+    ]
 
 
 def _unknown_sentence_corpora(corpora, config: dict) -> list[str]:
