@@ -1,4 +1,4 @@
-"""Time and error of the spectra of a corpus, beside an older build and the floor.
+"""Time of the spectra of a corpus, beside an older build and the floor.
 
     python tests/bench/corpus.py [OLD …]
 
@@ -6,11 +6,8 @@ OLD is a checkout of another commit. Each build takes the corpus scopes of T tok
 both conventions at n = 32 and 128. Processor time of one thread without imports, builds in turn,
 medians of three rounds. 9ae2ea4 and before take them with the first tokens alone: half as many
 d × d matrices, so that the time for one matrix stands beside the total. The floor is the products
-in float32 (ssyrk) of every row that a matrix has to itself, and the eigenvalues.
-
-Errors are those of products in float32 (`geometry.mixed_products`) against float64, largest of all
-corpus scopes: in nats, of entropies and of coding rates. The first token of each text has 148 times
-the median norm.
+(dsyrk) of every row that a matrix has to itself, and the eigenvalues. The first token of each text
+has 148 times the median norm.
 """
 
 import importlib
@@ -29,8 +26,6 @@ import numpy as np
 
 WIDTH, TOKENS, N, ROUNDS = 2048, 100_000, (32, 128), 3
 POOL = 64  # texts that come again and again
-ERROR_WIDTHS, ERROR_ROWS = (512, 1024, 2048), 10  # rows: in multiples of d
-EPS2 = (0.01, 0.1, 0.5, 1.0)
 
 
 def states(texts: int, d: int) -> np.ndarray:
@@ -80,10 +75,10 @@ def build(checkout: str) -> None:
 
 
 def floor() -> float:
-    """Seconds of what no way around is known: products in float32, and eigenvalues."""
-    from scipy.linalg.blas import ssyrk
+    """Seconds of what no way around is known: products, and eigenvalues."""
+    from scipy.linalg.blas import dsyrk
 
-    rows = states(POOL, WIDTH).reshape(-1, WIDTH)[:4096]
+    rows = states(POOL, WIDTH).reshape(-1, WIDTH)[:4096].astype(float)
 
     def seconds(function):
         times = []
@@ -93,44 +88,11 @@ def floor() -> float:
             times.append(time.process_time() - start)
         return statistics.median(times)
 
-    one = seconds(lambda: ssyrk(1.0, rows.T)) / len(rows)
-    K = rows[: 2 * WIDTH].T.astype(float) @ rows[: 2 * WIDTH]
+    one = seconds(lambda: dsyrk(1.0, rows.T)) / len(rows)
+    K = rows[: 2 * WIDTH].T @ rows[: 2 * WIDTH]
     texts = TOKENS // max(N)
     unit, centred = max(N), sum(2 * n - 1 for n in N)
     return one * texts * (unit + centred) + 4 * len(N) * seconds(lambda: np.linalg.eigvalsh(K))
-
-
-def errors(d: int) -> dict[str, float]:
-    """Largest error of entropies and of coding rates of corpus scopes, in nats."""
-    from infogeo.geometry import covariance, metrics
-    from infogeo.geometry.corpus_spectra import CorpusSpectra, Sums
-    from infogeo.geometry.entropy import evaluate
-
-    Z = states(ERROR_ROWS * d // max(N), d).astype(np.float64)
-    counts, found = dict.fromkeys(N, len(Z)), []
-    sums = Sums(counts, d)
-    sums.add(Z)
-    for least in (0, sys.maxsize):  # float32, float64
-        covariance.MIXED_WIDTH, spectra = least, {}
-        for centres in (None, sums.centres(counts)):
-            gathered = CorpusSpectra(counts, d, centres)
-            for text in Z:
-                gathered.add(text[None])
-            spectra |= gathered.spectra()
-        found.append(spectra)
-    largest = {"entropy": 0.0, "coding_rate": 0.0}
-    for (scope, convention, first, n), mixed in found[0].items():
-        if scope != "tokens":
-            continue
-        exact = found[1][scope, convention, first, n]
-        for metric in ("entropy", *(metrics.at_eps2("coding_rate", eps2) for eps2 in EPS2)):
-            one, other = (
-                float(evaluate(metric, s.eigenvalues[0], d, s.rows, convention))
-                for s in (mixed, exact)
-            )
-            kind = metric.partition("[")[0]
-            largest[kind] = max(largest[kind], abs(one - other))
-    return largest
 
 
 def main(checkouts: list[str]) -> None:
@@ -156,10 +118,6 @@ def main(checkouts: list[str]) -> None:
         )
     least = floor()
     print(f"{'floor':12}{4 * len(N):10}{least:10.2f}{'':10}{medians[ours] / least:10.2f}")
-    print(f"\n{'error, nats':12}{'entropy':>10}{'coding rate':>13}")
-    sys.path.insert(0, f"{ours}/workflow_scripts")
-    for d in ERROR_WIDTHS:
-        print(f"d = {d:<8}" + "{entropy:10.0e}{coding_rate:13.0e}".format(**errors(d)))
 
 
 if __name__ == "__main__":

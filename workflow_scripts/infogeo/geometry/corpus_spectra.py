@@ -250,7 +250,7 @@ class CorpusSpectra:
         self.centres, self.prefixes, self.nested = centres, list(texts), nested
         self.scaled, self.raw = ("unit", "raw") if centres is None else ("centred", "raw_centred")
         self.datasets: dict[tuple, Covariance] = {
-            ("tokens", self.scaled, *key): Covariance(rows, width, mixed=True)
+            ("tokens", self.scaled, *key): Covariance(rows, width)
             for key, rows in _token_rows(texts, centres is None, nested).items()
         }
         for n, count in texts.items():

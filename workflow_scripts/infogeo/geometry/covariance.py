@@ -3,13 +3,9 @@
 import numpy as np
 
 from infogeo.files import hdf5
-from infogeo.geometry import mixed_products
 from infogeo.geometry.spectra import Spectrum, eigenvalues_of
 
-# Most float64 rows collected before they enter a d × d covariance in one product; of float32 rows
-# twice as many.
-BLOCK_ROWS = 2048
-MIXED_WIDTH = 512  # of less, other things than products take the time
+BLOCK_ROWS = 2048  # most rows collected before they enter a d × d covariance in one product
 
 
 def block_rows(width: int) -> int:
@@ -21,19 +17,13 @@ class Covariance:
     """Many rows of width d, streamed, in O(d²) memory.
 
     At most `rows` rows come. Where they fit, they are collected; else they enter a d × d covariance
-    in blocks. Rows are scaled to unit norm, or taken as they are (`raw`). Products of wide rows may
-    be taken in float32 (`mixed`, see `mixed_products`).
+    in blocks. Rows are scaled to unit norm, or taken as they are (`raw`).
     """
 
-    def __init__(self, rows: int, width: int, raw: bool = False, mixed: bool = False):
+    def __init__(self, rows: int, width: int, raw: bool = False):
         self.rows, self.width, self.raw = rows, width, raw
-        if rows <= width:
-            self.total, self.block = None, np.empty((rows, width))
-        else:
-            mixed = mixed and width >= MIXED_WIDTH
-            waiting = min(rows, block_rows(width) * (2 if mixed else 1))
-            self.total = np.zeros((width, width))
-            self.block = np.empty((waiting, width), np.float32 if mixed else np.float64)
+        self.total = None if rows <= width else np.zeros((width, width))
+        self.block = np.empty((rows if rows <= width else min(rows, block_rows(width)), width))
         self.filled = self.count = 0
 
     def add(self, rows, squares, threshold) -> None:
@@ -48,8 +38,7 @@ class Covariance:
             taken = min(len(rows) - start, len(self.block) - self.filled)
             part = slice(start, start + taken)
             place = self.block[self.filled : self.filled + taken]
-            # The only copy of the rows.
-            np.multiply(rows[part], scale[part, None], out=place, casting="same_kind")
+            np.multiply(rows[part], scale[part, None], out=place)  # the only copy of the rows
             self.filled += taken
             start += taken
             if self.total is not None and self.filled == len(self.block):
@@ -57,12 +46,8 @@ class Covariance:
 
     def _empty(self) -> None:
         block = self.block[: self.filled]
-        if not self.filled:
-            return
-        if block.dtype == np.float32:
-            mixed_products.add_products(self.total, block)
-        else:
-            self.total += block.T @ block
+        # numpy.matmul makes a product of this form in half the time, and lets other threads run.
+        self.total += block.T @ block
         self.filled = 0
 
     def product(self) -> np.ndarray:
