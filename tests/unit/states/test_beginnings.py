@@ -79,3 +79,17 @@ def test_the_check_sees_keys_at_other_positions_and_models_without_a_cache(texts
 
     monkeypatch.setattr(model, "final_states", without)
     assert "takes no keys of earlier runs" in beginnings.problem(model, ids[0], seed=0)
+
+
+def test_the_check_says_how_far_states_are_apart_where_predictions_agree(texts, monkeypatch):
+    model, ids = texts("llama")
+    genuine = beginnings.Beginnings.run
+
+    def of_new_tokens(self, *given):
+        logits, mean, last = genuine(self, *given)
+        return logits, mean + 0.5 * last, last
+
+    monkeypatch.setattr(beginnings.Beginnings, "run", of_new_tokens)
+    problem = beginnings.problem(model, ids[0], seed=0)
+    moved = float(problem.split(" of the norm")[0].split()[-1])
+    assert 0.05 < moved < 0.5, problem

@@ -377,6 +377,21 @@ def test_accumulators_beyond_the_memory_are_refused_before_the_work(run, twice, 
         run()
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_layers_of_kept_states_beyond_the_memory_are_refused_before_the_work(
+    run, monkeypatch, threads
+):
+    counted = []
+    each = corpus_spectra.corpus_bytes
+    monkeypatch.setattr(
+        two_passes, "corpus_bytes", lambda *given: counted.append(each(*given)) or counted[-1]
+    )
+    monkeypatch.setattr(loading, "load_model", lambda *_, **__: pytest.fail("the work began"))
+    monkeypatch.setattr(two_passes.memory, "limit_bytes", lambda: threads * counted[-1] - 1)
+    with pytest.raises(InfogeoError, match=rf"{threads} layers of width 32.*spectra\.n"):
+        run(threads=threads)
+
+
 def test_a_disk_too_small_is_noticed_before_the_work(run, monkeypatch):
     free = shutil.disk_usage("/")._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: free)

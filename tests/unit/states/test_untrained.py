@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from infogeo.files.artefacts import read_table
+from infogeo.files.errors import InfogeoError
 from infogeo.geometry import gain_tables, layer_gains, text_rows
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.dimension_rows import tables_by_layer
@@ -191,6 +192,25 @@ def test_twins_killed_in_the_second_draw_go_on_from_there(run, tmp_path, monkeyp
     found = run()
     assert calls == [(1, index) for index in range(1, shards)]
     assert {path.name: path.read_bytes() for path in files(found)} == undisturbed
+
+
+def test_the_disk_holds_the_shards_of_all_draws_or_no_work_begins(run, monkeypatch):
+    needs, genuine = [], two_passes.require_disk
+    monkeypatch.setattr(
+        two_passes,
+        "require_disk",
+        lambda wanted, what: needs.append([size for _, size in wanted]) or genuine(wanted, what),
+    )
+    run()
+    first, last = needs  # the shards of the first draw wait for those of the last
+    assert len(needs) == DRAWS == 2
+    assert first == [2 * size for size in last]
+    needs.clear()
+    free = two_passes.shards.shutil.disk_usage("/")._replace(free=sum(last) + 1)
+    monkeypatch.setattr(two_passes.shards.shutil, "disk_usage", lambda place: free)
+    monkeypatch.setattr(loading, "twin", lambda *_, **__: pytest.fail("the work began"))
+    with pytest.raises(InfogeoError, match="are free"):
+        run()
 
 
 @pytest.mark.long  # its passes are those of test_measurement, which is killed in every run

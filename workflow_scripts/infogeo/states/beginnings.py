@@ -153,9 +153,11 @@ def problem(model: LanguageModel, text, seed: int) -> str:
     states = (torch.cat(one[1:]) for one in (alone, after))  # mean and last
     apart, moved = (float((one - other).abs().max()) for one, other in (logits, states))
     tolerance = gaps.GAP_TOLERANCE[model.dtype]
-    if not max(apart, moved / float(alone[2].norm())) <= tolerance:
+    moved /= float(alone[2].norm())
+    if not max(apart, moved) <= tolerance:
         return (
             f"{name}: runs that begin with keys of the whole text and runs on the kept tokens "
-            f"alone differ by {apart:.2g} nats (tolerance {tolerance:g})."
+            f"alone differ by {apart:.2g} nats, and their states by {moved:.2g} of the norm "
+            f"(tolerance of both: {tolerance:g})."
         )
     return ""

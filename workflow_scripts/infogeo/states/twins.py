@@ -85,7 +85,7 @@ def measure_twins(
     Verified against spectra and gains of the twin's states, computed from one forward pass a text.
     """
     runs = []
-    of_draws = zip(*(outputs[name] for name in OF_DRAW), strict=True)
+    of_draws = list(zip(*(outputs[name] for name in OF_DRAW), strict=True))
     for draw, paths in enumerate(of_draws):
         run = shards.begin(
             "untrained_twins",
@@ -99,7 +99,8 @@ def measure_twins(
             **settings,
         )
         task = measure_task(run, lambdas, eps2, sampled_rows)
-        notes = all_passes(run, task, [Path(path).parent for path in paths])
+        folders = [Path(path).parent for path in paths]
+        notes = all_passes(run, task, folders, later=len(of_draws) - draw - 1)
         assembly = Assembly(
             measured=task,
             notes=tuple(map(str, notes)),

@@ -137,7 +137,7 @@ def _states_bytes(run: CorpusWork) -> int:
     return len(run.encoded.token_ids) * run.bytes_per_token
 
 
-def all_passes(run: CorpusWork, task: MeasureTask, folders) -> list[Path]:
+def all_passes(run: CorpusWork, task: MeasureTask, folders, later: int = 0) -> list[Path]:
     """Reduce every shard that is missing; where states are not kept, run the second pass too.
 
     Parameters
@@ -147,6 +147,8 @@ def all_passes(run: CorpusWork, task: MeasureTask, folders) -> list[Path]:
         Of all shards.
     folders : (path, path)
         Where spectra and stored hidden states will go.
+    later : int
+        How many works of this size follow, before any of their shards is removed.
 
     Returns
     -------
@@ -158,10 +160,10 @@ def all_passes(run: CorpusWork, task: MeasureTask, folders) -> list[Path]:
     InfogeoError
         Where disk or memory do not suffice, or a worker fails.
     """
-    if not task.keeps_states:
-        _require_memory(run, task)
+    _require_memory(run, task)
     missing = run.files.missing()
-    _require_disk(run, task, missing, folders)
+    # Where nothing is missing, later works may have begun: each counts what it lacks itself.
+    _require_disk(run, task, missing, folders, later if missing else 0)
     run.work.make(make_shards, task, run.files, missing, "hidden states")
     memory.give_back()
     if task.keeps_states:
@@ -176,22 +178,26 @@ def _require_memory(run: CorpusWork, task: MeasureTask) -> None:
     launched = run.work.launched
     if launched.placement == "slurm":
         return  # the jobs of the array ask for what they need
-    at_once = launched.workers if launched.placement == "local" else 1
-    each = sum(corpus_bytes(task.counts, width, task.nested) for width in task.widths.values())
-    limit = memory.limit_bytes()
+    of_layers = [corpus_bytes(task.counts, width, task.nested) for width in task.widths.values()]
+    at_once, fewer = 1, "threads (snakemake --set-threads) or prefixes (config spectra.n)"
+    if task.keeps_states:  # one worker takes a layer in each of its threads
+        of_layers = sorted(of_layers)[-task.model.threads :]
+    else:
+        at_once = launched.workers if launched.placement == "local" else 1
+        fewer = "layers (config states.layers) or fewer workers (launch.workers)"
+    each, limit = sum(of_layers), memory.limit_bytes()
     if at_once * each > limit:
         raise InfogeoError(
             f"model {task.model.name!r}: without stored hidden states, spectra of the corpus take "
             f"{at_once * each / 1e9:.3g} GB of memory ({at_once} × {each / 1e9:.3g}; "
-            f"{len(task.layers)} layers of width {run.card['width']}). This job may use "
+            f"{len(of_layers)} layers of width {run.card['width']}). This job may use "
             f"{limit / 1e9:.3g} GB, the least of machine, cgroup and SLURM. Choose "
-            "fewer layers (config states.layers) or fewer workers (launch.workers), ask for more "
-            "memory (mem_mb), or set keep_hidden_states to true."
+            f"fewer {fewer}, ask for more memory (mem_mb), or set keep_hidden_states to true."
         )
 
 
-def _require_disk(run: CorpusWork, task: MeasureTask, missing, folders) -> None:
-    """Stop where scratch folder and results would not fit the disks."""
+def _require_disk(run: CorpusWork, task: MeasureTask, missing, folders, later: int) -> None:
+    """Stop where scratch folder and results, those of later works too, would not fit the disks."""
     width, n, tokens = run.card["width"], max(task.counts), len(run.encoded.token_ids)
     # Of each text both conventions, with and without the first token.
     of_layer = 32 * sum(count * min(length, width) for length, count in task.counts.items())
@@ -211,10 +217,11 @@ def _require_disk(run: CorpusWork, task: MeasureTask, missing, folders) -> None:
     else:  # a worker's note replaces its last one, which exists until then
         of_worker = len(task.layers) * corpus_bytes(task.counts, width, task.nested)
         notes = 2 * task.workers * of_worker
+    works = 1 + later
     needs = [
-        (folders[0], eigenvalues + token_arrays),
-        (folders[1], states + token_arrays),
-        (run.work.folder, int(share * needed) + notes),
+        (folders[0], works * (eigenvalues + token_arrays)),
+        (folders[1], works * (states + token_arrays)),
+        (run.work.folder, int((share + later) * needed) + works * notes),
     ]
     require_disk(needs, "spectra, gains and stored hidden states")
 
