@@ -635,6 +635,16 @@ def test_a_fingerprint_is_the_hash_of_the_very_params_that_its_rule_states(every
         assert job["params"]["fingerprint"] == digest(stated), job["rule"]
 
 
+def test_rules_agree_on_which_models_are_seeds_of_one_shape(every_job):
+    given = {
+        job["rule"]: str(job["params"]["replicates"])
+        for job in every_job["stored"]
+        if "replicates" in job["params"]
+    }
+    assert {"model_similarity", "summarise_sentences"} <= given.keys()
+    assert len(set(given.values())) == 1, given
+
+
 @pytest.mark.parametrize("mode", ["stored", "measured"])
 def test_what_a_job_expects_of_its_inputs_are_the_fingerprints_of_their_makers(every_job, mode):
     # So a param that changes a fingerprint changes those of all consumers.
