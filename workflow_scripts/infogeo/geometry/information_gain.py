@@ -87,27 +87,30 @@ def of_pivots(squares, lambdas) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ridge_optimum(target, earlier, lam: float) -> float:
-    """ρ of a state (d,) on earlier states (i, d) by scikit-learn's Ridge.
+    """ρ of a state (d,) on earlier states (i, d) by scikit-learn's ridge regression.
 
     Its objective is evaluated at its solution, where an error δ of the weights counts as δ² only;
     so the normal equations ("cholesky", of the dual where i > d) are as exact as its SVD.
     """
-    from sklearn.linear_model import Ridge
+    from sklearn.linear_model import ridge_regression
 
     if not len(earlier):
         return float(target @ target)
-    ridge = Ridge(alpha=lam, fit_intercept=False, solver="cholesky").fit(earlier.T, target)
-    residual = target - ridge.predict(earlier.T)
-    return float(residual @ residual + lam * ridge.coef_ @ ridge.coef_)
+    weights = ridge_regression(earlier.T, target, lam, solver="cholesky")
+    residual = target - earlier.T @ weights
+    return float(residual @ residual + lam * weights @ weights)
 
 
 def slogdet_gain(rows, lam: float) -> float:
-    """Gain of the last of rows (i, d), from two d × d determinants."""
+    """Gain of the last of rows (i, d), from two d × d determinants, each of a Cholesky factor."""
+    from scipy.linalg.lapack import dpotrf
 
-    def logdet(part):
-        matrix = part.T @ part
-        matrix /= lam
-        matrix[np.diag_indices_from(matrix)] += 1.0
-        return np.linalg.slogdet(matrix)[1]
+    def logdet(matrix):  # overwritten
+        factor, _ = dpotrf(matrix.T, lower=1, clean=0, overwrite_a=1)
+        return 2.0 * np.log(np.diagonal(factor)).sum()
 
-    return logdet(rows) - logdet(rows[:-1])
+    before = rows[:-1].T @ rows[:-1]
+    before /= lam
+    before[np.diag_indices_from(before)] += 1.0
+    after = before + np.multiply.outer(rows[-1], rows[-1] / lam)
+    return logdet(after) - logdet(before)
