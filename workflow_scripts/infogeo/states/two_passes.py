@@ -248,18 +248,17 @@ def make_shards(task: MeasureTask) -> None:
 
 
 def _write_shard(task: MeasureTask, passed: Passed, reducer: Reducer, each) -> None:
-    """Reduce a shard at every layer, and write what stays of it."""
+    """Reduce a shard at every layer, and write what stays of it layer by layer."""
+    rows = {t - passed.shard.start: n for t, n in task.stored_rows.items() if t in passed.shard}
+    widths = {layer: task.widths[layer] for layer in task.stored_layers}
     reductions = each(
         lambda layer: reducer.reduce(layer, task.widths[layer], passed.shard, passed.states(layer)),
         task.layers,
     )
-    reductions = dict(zip(task.layers, reductions, strict=True))
-    rows = {t - passed.shard.start: n for t, n in task.stored_rows.items() if t in passed.shard}
-    widths = {layer: task.widths[layer] for layer in task.stored_layers}
     with shards.shard_store(task, passed, widths, state_lengths=rows) as store:
         for layer in task.stored_layers:
             _write_states(store, layer, rows, passed)
-        for layer, reduced in reductions.items():
+        for layer, reduced in zip(task.layers, reductions, strict=True):
             group = store.file.create_group(f"reductions/{layer}")
             reduced.save(group)
             if task.keeps_states:
