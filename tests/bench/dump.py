@@ -63,7 +63,8 @@ def prepare(folder, width, layers, vocabulary, texts):
     model = transformers.AutoModelForCausalLM.from_config(config)
     total = sum(weight.numel() for weight in model.parameters())
     card = {
-        "slug": "bench", "directory": "", "revision": "", "commit": "", "files": {},
+        "slug": "bench", "kind": "causal", "directory": "", "revision": "", "commit": "",
+        "files": {},
         "params_total": total, "params_non_embedding": total - vocabulary * width,
         "tokenizer_sha256": "", "width": width, "layers": layers, "fingerprint": "m",
     }  # fmt: skip
