@@ -633,7 +633,6 @@ def test_a_wrong_cell_of_a_corpus_is_named(corpora, column, value, problem):
         ("tiny/w32-d4-s0", "depth 4 is not in ladders.tiny.depths [1, 2]"),
         ("tiny/w32-d1-s5", "seed 5 is not in ladders.tiny.seeds [0, 1]"),
         ("tiny/w32-d2-s0+sunk", "is not of the form"),
-        ("tiny/w32-d2-s0+sink", "tiny/w32-d2-s0+sink has 2 blocks; a sink is planted in 3 or more"),
     ],
 )
 def test_a_ladder_row_names_a_member_of_a_ladder(models, where, problem):
@@ -657,6 +656,20 @@ def test_a_sink_is_planted_in_the_end_of_a_training_that_has_a_row_in_float32(mo
     assert f"line 2, where: {where}+sink, but no row trains {where}; add one" in alone
 
 
+def test_all_that_is_wrong_with_a_sink_is_said_at_once(models):
+    lines = models.problems(
+        "a\tf\tladder\ttiny/w96-d2-s0+sink\tfloat16", header=f"{MODEL_HEADER}\tdtype"
+    )
+    assert lines == sorted(lines) and len(lines) == 4
+    for problem in (
+        "dtype: 'float16'; a planted sink is found to six digits",
+        "where: tiny/w96-d2-s0+sink has 2 blocks; a sink is planted in 3 or more",
+        "where: tiny/w96-d2-s0+sink, but no row trains tiny/w96-d2-s0; add one",
+        "where: width 96 is not in ladders.tiny.widths [32, 64]",
+    ):
+        assert sum(f"line 2, {problem}" in line for line in lines) == 1
+
+
 def test_a_planted_sink_is_in_no_family_of_trained_models(models):
     ladders = configuration.merged({"ladders": {"tiny": LADDER["tiny"] | {"depths": [3]}}})
     trained, where = "a\tf\tladder\ttiny/w32-d3-s0", "tiny/w32-d3-s0+sink"
@@ -670,7 +683,8 @@ def test_a_planted_sink_is_in_no_family_of_trained_models(models):
 
 def test_a_ladder_row_of_a_step_that_is_not_kept_is_refused(models):
     header = f"{MODEL_HEADER}\tstep"
-    line = only(models.problems("m\tf\tladder\ttiny/w32-d1-s0\t5", header=header))
+    end, step = "m\tf\tladder\ttiny/w32-d1-s0", "c\tf\tladder\ttiny/w32-d1-s0\t5"
+    line = only(models.problems(end, step, header=header))
     assert "step: 5; the training keeps 0, 1, 3, 9, 26, 76, 224, 662 (ladders.tiny.ch" in line
 
 

@@ -95,8 +95,8 @@ def test_the_end_of_a_ladder_model_is_the_last_step_of_its_run_where_there_are_c
         row("end", "ladder", where), row("c", "ladder", where, steps="0,4"),
         row("alone", "ladder", "small/w8-d2-s0"), row("half", "ladder", where, dtype="bfloat16"),
     )  # fmt: skip
-    made, wrong = training_rows.with_ladder_runs(made, CONFIG)
-    assert wrong == []
+    assert training_rows.lacking_members(made) == []
+    made = training_rows.with_ladder_runs(made, CONFIG)
     assert [one["checkpoint_of"] for _, one in made] == ["", "end", "end", "", ""]
     assert {one["slug"]: (one["run"], one["step"], one["train_tokens"]) for _, one in made} == {
         "end": (where, 10, 4000), "c@4": (where, 4, 1600), "c@0": (where, 0, 0),
@@ -111,17 +111,17 @@ def test_a_planted_sink_belongs_to_the_row_of_its_trained_member_and_to_no_run()
         row("sink", "ladder", f"{where}+sink"), row("end", "ladder", where),
         row("c", "ladder", where, steps="4"),
     )  # fmt: skip
-    made, wrong = training_rows.with_ladder_runs(made, CONFIG)
-    assert wrong == []
+    assert training_rows.lacking_members(made) == []
+    made = training_rows.with_ladder_runs(made, CONFIG)
     facts = [(one["variant_of"], one["checkpoint_of"], one["run"]) for _, one in made]
     assert facts == [("end", "", None), ("", "", where), ("", "end", where)]
 
 
 def test_checkpoints_of_a_ladder_need_the_row_of_the_end():
     made, _ = expanded(row("c", "ladder", "small/w8-d1-s0", steps="0"))
-    _, wrong = training_rows.with_ladder_runs(made, CONFIG)
-    assert wrong == [(2, "step: of small/w8-d1-s0, but no row is its end, whose training keeps it; "
-                      "add one with an empty step")]  # fmt: skip
+    problem = "step: of small/w8-d1-s0, but no row is its end, whose training keeps it; "
+    problem += "add one with an empty step"
+    assert training_rows.lacking_members(made) == [(2, problem)]
 
 
 def of_ladder(name, steps, studies=("entropy",), family="f", dtype="float32"):

@@ -131,6 +131,19 @@ def test_a_run_of_one_token_is_massive_as_a_whole(planted, texts):
     assert np.median(norms[:, 3]) < 2 * np.median(norms)
 
 
+@pytest.mark.parametrize("vocabulary", [VOCABULARY, WIDTH, WIDTH - 2, 3])
+def test_the_quietest_direction_has_sum_0_whatever_the_vocabulary(vocabulary):
+    rng = np.random.default_rng(0)
+    embeddings = rng.standard_normal((vocabulary, WIDTH)) + rng.standard_normal(WIDTH)
+    r = planted_sink.quietest(embeddings)
+    assert abs(r.sum()) < 1e-9 and np.linalg.norm(r) == pytest.approx(1)
+    # Of the directions of sum 0, by a basis of them.
+    basis = np.linalg.svd(np.ones((1, WIDTH)))[2][1:]
+    least = np.linalg.svd(embeddings @ basis.T)[1]
+    least = least[-1] if vocabulary >= WIDTH - 1 else 0
+    assert np.linalg.norm(embeddings @ r) == pytest.approx(least, abs=1e-6)
+
+
 def test_the_directory_is_that_of_the_trained_model_but_for_the_weights(trained, tmp_path):
     from safetensors.numpy import load_file, save_file
 

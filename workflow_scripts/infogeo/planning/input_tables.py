@@ -182,6 +182,8 @@ def _models(path, config: dict) -> tuple[list[dict], list[str]]:
     rows, problems = _rows(path, "models")
     rows, in_steps = training_rows.expanded(rows)
     problems += in_steps
+    if not problems:  # the rows are all that there are
+        problems += training_rows.lacking_members(rows)
     checks = {
         "ladder": _ladder_row_problems,
         "local": _local_model_problems,
@@ -193,8 +195,8 @@ def _models(path, config: dict) -> tuple[list[dict], list[str]]:
         problems += [(number, problem) for problem in _removal_problems(row)]
     problems += _shared_and_removed(rows)
     if not problems:
-        rows, problems = training_rows.with_ladder_runs(rows, config)
-        problems += training_rows.run_problems(rows)
+        rows = training_rows.with_ladder_runs(rows, config)
+        problems = training_rows.run_problems(rows)
         architectures = twin_groups.architectures([row for _, row in rows])
         rows = [(n, row | {"architecture": architectures[row["slug"]]}) for n, row in rows]
     return _listed(rows, problems)

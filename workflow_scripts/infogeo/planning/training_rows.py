@@ -112,37 +112,55 @@ def _at_steps(row: dict) -> list[dict]:
     ]  # fmt: skip
 
 
-def with_ladder_runs(rows: Numbered, config: dict) -> tuple[Numbered, Problems]:
+def lacking_members(rows: Numbered) -> Problems:
+    """Checkpoints of a ladder, and planted sinks, of whose training no row is the end."""
+    ends = set(_ends(rows))
+    problems = []
+    for line, row in rows:
+        where = row["where"]
+        if row["source"] != "ladder" or not ladder_members.MEMBER.fullmatch(where):
+            continue
+        member = where.removesuffix(ladder_members.SINK)
+        if member not in ends and member != where:
+            problems.append((line, f"where: {where}, but no row trains {member}; add one"))
+        elif member == where not in ends and row["step"] is not None:
+            problems.append(
+                (line, f"step: of {where}, but no row is its end, whose training keeps it; add one "
+                "with an empty step")
+            )  # fmt: skip
+    return problems
+
+
+def _ends(rows: Numbered) -> dict[str, str]:
+    """Members whose whole training is a row → the slug of the first such row."""
+    return {
+        row["where"]: row["slug"] for _, row in reversed(rows)
+        if row["source"] == "ladder" and row["step"] is None
+    }  # fmt: skip
+
+
+def with_ladder_runs(rows: Numbered, config: dict) -> Numbered:
     """The rows, those of a ladder with the tokens seen, and with run and step where there are some.
 
     A run is a member of which the table has checkpoints, and its end, which has no step. Rows get
     `checkpoint_of`: the slug of the row of that end, "" where they are no checkpoint of a ladder;
-    and `variant_of`: that of the trained member in which a sink is planted, likewise.
+    and `variant_of`: that of the trained member in which a sink is planted, likewise. None is
+    lacking (see `lacking_members`).
     """
     of_ladders = [row for _, row in rows if row["source"] == "ladder"]
     runs = {_member(row) for row in of_ladders if row["step"] is not None}
-    ends = {row["where"]: row["slug"] for row in reversed(of_ladders) if row["step"] is None}
-    made, problems = [], []
+    ends, made = _ends(rows), []
     for line, row in rows:
         end = trained = ""
         if row["source"] == "ladder":
             member = row["where"].removesuffix(ladder_members.SINK)
             if member != row["where"]:
-                trained = ends.get(member, "")
-                if not trained:
-                    problems.append(
-                        (line, f"where: {row['where']}, but no row trains {member}; add one")
-                    )  # fmt: skip
-            if row["step"] is not None:
-                end = ends.get(row["where"], "")
-                if not end:
-                    problems.append(
-                        (line, f"step: of {row['where']}, but no row is its end, whose training "
-                        "keeps it; add one with an empty step")
-                    )  # fmt: skip
+                trained = ends[member]
+            elif row["step"] is not None:
+                end = ends[row["where"]]
             row = _of_ladder(row, ladder_members.settings(row, config), _member(row) in runs)
         made.append((line, row | {"checkpoint_of": end, "variant_of": trained}))
-    return made, problems
+    return made
 
 
 def _member(row: dict) -> tuple:

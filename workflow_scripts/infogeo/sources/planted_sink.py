@@ -99,7 +99,9 @@ def quietest(embeddings) -> np.ndarray:
     """The unit vector (d,) of sum 0 along which embeddings (vocabulary, d) are least."""
     d = embeddings.shape[1]
     centred = embeddings @ (np.eye(d) - 1 / d)
-    return np.linalg.eigh(centred.T @ centred)[1][:, 1]  # the least, 0, is that of equal ones
+    # The eigenvalue of equal ones becomes −1, below all others, many of which are 0 where there are
+    # fewer embeddings than coordinates.
+    return np.linalg.eigh(centred.T @ centred - 1 / d)[1][:, 1]
 
 
 class _Block:
