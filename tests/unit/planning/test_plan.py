@@ -900,3 +900,26 @@ def test_the_simulated_pairs_of_differences_are_in_the_memory_of_their_job(
     asked, _ = summary.paired_differences()
     monkeypatch.setattr(job_costs, "SIMULATED_PAIRS", 0)
     assert 0.6 < taken / (asked - summary.paired_differences()[0]) < 1.05
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_keys_that_the_ablation_keeps_are_in_the_memory_of_its_job(dtype, config):
+    import torch
+
+    from infogeo.context import token_ablation
+    from infogeo.states.beginnings import Beginnings
+    from infogeo.states.model import LanguageModel
+
+    assert costs.ABLATED_TEXTS == token_ablation.SHARD_TEXTS
+    width, depth, vocabulary = MEMBERS[1]
+    model = LanguageModel(neox(width, depth, vocabulary).to(getattr(torch, dtype)), "m")
+    texts = np.random.default_rng(0).integers(vocabulary, size=(costs.ABLATED_TEXTS, 24))
+    beginnings = Beginnings(model, texts)
+    beginnings.run_whole(np.arange(len(texts)))
+    kept = [beginnings.sums, *(x for pair in beginnings.keys.stored.values() for x in pair)]
+    taken = sum(values.nbytes for values in kept)
+    shape = {"params_total": 0, "width": width, "layers": depth}
+    asked = costs.key_bytes(shape, config, dtype)
+    assert taken <= asked < 1.06 * taken
+    job = job_costs.Job(MODEL, dtype, config, 100, 2400)
+    assert job.token_ablation()[0] == job.running() + costs.key_bytes(MODEL, config, dtype)

@@ -34,6 +34,7 @@ LOGITS_BYTES = 2 * 4 * 2**22
 # which are halved where it does not suffice.
 CUDA_BYTES = 1_500_000_000
 GPU_SHARE = 0.75
+ABLATED_TEXTS = 4  # texts of a shard of the ablation: see token_ablation.SHARD_TEXTS
 # Bytes of a token in a store beside its hidden states: see store.TOKEN_ARRAYS.
 TOKEN_BYTES = 17
 # What one core sustains in spectra and gains of texts, and in d × d products for the corpus. The
@@ -76,6 +77,16 @@ def ablation_flops(model: dict, config: dict, texts: int) -> int:
     random = context["ablation_draws"] * sum(numbers | {n - k for k in numbers})
     texts = min(config["states"]["attention_texts"], texts)
     return forward_flops({**model, "vocabulary": 0}, 2 * texts * (ordered + random), n)
+
+
+def key_bytes(model: dict, config: dict, dtype: str) -> int:
+    """Bytes of what the token ablation keeps of the texts of a shard, at most.
+
+    Keys and values of every token at every block (`states.beginnings`), as wide as the states:
+    fewer heads than those of the queries make it less. And sums of final states in float64.
+    """
+    tokens = ABLATED_TEXTS * (max(config["spectra"]["n"]) + 1) * model["width"]
+    return tokens * (2 * model["layers"] * ITEM_BYTES[dtype] + 8)
 
 
 def hidden_states_bytes(model: dict, tokens: int, layers: int, dtype: str) -> int:

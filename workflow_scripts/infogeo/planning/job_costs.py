@@ -193,8 +193,8 @@ class Job:
         return self.running_twins() + needed, passes + seconds
 
     def token_ablation(self):
-        flops = costs.ablation_flops(self.model, self.config, self.texts)
-        return self.running(), self.passes(flops)
+        needed = self.running() + costs.key_bytes(self.model, self.config, self.dtype)
+        return needed, self.passes(costs.ablation_flops(self.model, self.config, self.texts))
 
     def compute_spectra(self):
         """The spectra of one convention of the corpus at a time."""
