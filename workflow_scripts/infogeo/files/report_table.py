@@ -30,6 +30,6 @@ def terminal(rows: list[list[str]]) -> list[str]:
     return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
 
 
-def wrapped(sentence: str, first: str = "", rest: str = "") -> list[str]:
-    """A sentence in lines of at most WIDTH columns; `first` and `rest` indent them."""
-    return textwrap.wrap(sentence, WIDTH, initial_indent=first, subsequent_indent=rest)
+def wrapped(sentence: str, first: str = "", rest: str = "", width: int = WIDTH) -> list[str]:
+    """A sentence in lines of at most `width` columns; `first` and `rest` indent them."""
+    return textwrap.wrap(sentence, width, initial_indent=first, subsequent_indent=rest)

@@ -17,6 +17,7 @@ EXPONENTS = {
     "excess_reading": "over better reading",
     "depth_exponent": "fixed width",
 }
+COLUMNS = 90  # of a terminal
 
 
 def headline(laws: pd.DataFrame) -> pd.DataFrame:
@@ -34,7 +35,7 @@ def with_beside(laws: pd.DataFrame) -> pd.DataFrame:
 
 
 def terminal_text(laws: pd.DataFrame, profiles: pd.DataFrame) -> str:
-    """The headline laws for a terminal, in 90 columns: exponents over the ends of their intervals.
+    """The headline laws for a terminal, in COLUMNS: exponents over the ends of their intervals.
 
     Parameters
     ----------
@@ -47,17 +48,18 @@ def terminal_text(laws: pd.DataFrame, profiles: pd.DataFrame) -> str:
         return "\n".join([*lines, "no headline law: see headline in the configuration", ""])
     for _, group in declared.groupby(["corpus", "family"], sort=False):
         first = group.iloc[0]
-        lines += ["", f"{_title(first)}: {_size(first)}"]
+        lines += ["", *report_table.wrapped(f"{_title(first)}: {_size(first)}", width=COLUMNS)]
         rows = [["metric, verdict", *(textwrap.fill(name, 10) for name in EXPONENTS.values())]]
         rows += [
             [_terminal_name(law), *(_stacked(law, column) for column in EXPONENTS)]
             for _, law in group.iterrows()
         ]
         lines += report_table.terminal(rows)
-        lines += [f"note, {law['metric']}: {law['problems']}"
-                  for _, law in group.iterrows() if law["problems"]]  # fmt: skip
+        for problem, laws_of in group[group["problems"] != ""].groupby("problems", sort=False):
+            note = f"note, {', '.join(laws_of['metric'])}: {problem}"
+            lines += report_table.wrapped(note, width=COLUMNS)
     for sentence in _first_token(declared, profiles):
-        lines += ["", *report_table.wrapped(sentence)]
+        lines += ["", *report_table.wrapped(sentence, width=COLUMNS)]
     return "\n".join([*lines, ""])
 
 
