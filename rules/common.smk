@@ -92,6 +92,8 @@ AT_STEPS = [
 # The models that are set side by side, two and two, and each of them once.
 MODEL_PAIRS = pairings.compared_pairs(list(MODELS.values()))
 PAIRED_MODELS = [slug for slug in MODELS if any(slug in pair for pair in MODEL_PAIRS)]
+# Figures against N leave these families out.
+FAMILIES_BESIDE = prospects.families_beside(list(MODELS.values()))
 
 
 def one_of(names) -> str:

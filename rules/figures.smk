@@ -33,6 +33,7 @@ rule figure_entropy:
         mem_mb=rising(1000),
     params:
         **CAPTION_PARAMS,
+        beside=FAMILIES_BESIDE,
         logic=logic("figure_entropy"),
     script:
         "../workflow_scripts/figure_entropy.py"
@@ -56,6 +57,7 @@ rule figure_conditional_entropy:
         mem_mb=rising(1000),
     params:
         **CAPTION_PARAMS,
+        beside=FAMILIES_BESIDE,
         logic=logic("figure_conditional_entropy"),
     script:
         "../workflow_scripts/figure_conditional_entropy.py"

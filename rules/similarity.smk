@@ -105,6 +105,7 @@ SIMILARITY_CAPTION_PARAMS = {
     "n": CONFIG["headline"]["n"],
     "depth": CONFIG["headline"]["depth"],
     **CONFIG["similarity"],
+    "untrained_draws": CONFIG["controls"]["untrained_draws"],
     "seed": CONFIG["seed"],
     "expected": SIMILARITIES.fingerprint(),
 }

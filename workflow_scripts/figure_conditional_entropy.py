@@ -15,6 +15,7 @@ def main(files, params, output) -> None:
         corpus=params.corpus,
         n=params.n,
         axis=params.axis,
+        beside=params.beside,
     )
     save(figure, output)
 

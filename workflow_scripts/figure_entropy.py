@@ -17,6 +17,7 @@ def main(files, params, output) -> None:
         eps2=params.eps2,
         depth=params.depth,
         axis=params.axis,
+        beside=params.beside,
     )
     save(figure, output)
 

@@ -127,6 +127,7 @@ def the_layers(shape, numbers):
             "N": size(*shape), "params_total": size(*shape) + 2048 * width, "width": width,
             "layers": layers, "layer": str(layer), "relative_depth": depth,
             "y": y, "y_low": y * 0.99, "y_high": y * 1.01,
+            "untrained": y, "untrained_low": y, "untrained_high": y,
         }  # fmt: skip
 
 
@@ -567,3 +568,12 @@ def test_titles_of_pairs_do_not_touch_each_other():
     lefts = [ax._left_title.get_window_extent() for ax in figure.axes]
     assert len(lefts) == len(HEADLINE)
     assert all(a.x1 <= b.x0 for a, b in pairwise(lefts))
+
+
+def test_families_without_a_law_that_are_set_beside_others_are_left_out():
+    tables = frames({"ladder": GRID, "sink": [(64, 4)]})
+    for name in ("entropy", "conditional"):
+        figure = draw(name, tables, beside=["sink"])
+        assert artists(figure, "data/ladder") and not artists(figure, "data/sink")
+        assert "sink" not in texts(figure)
+        assert artists(draw(name, tables, beside=["ladder", "sink"]), "data/sink")

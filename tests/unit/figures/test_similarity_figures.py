@@ -1,14 +1,19 @@
 """Heat maps of similarities: every value in its place, what lacks one, what chance gives."""
 
 from itertools import combinations
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from jinja2 import Template
 
 from infogeo.figures.similarity import KINDS, layer_similarity, model_similarity
 from infogeo.figures.style import save
 from infogeo.files.errors import InfogeoError
+
+ROOT = Path(__file__).parents[3]
 
 
 def pairs(names, ends, **columns) -> pd.DataFrame:
@@ -27,7 +32,7 @@ def pairs(names, ends, **columns) -> pd.DataFrame:
 
 def layers(model="m", N=5, family="f") -> pd.DataFrame:
     ends = ("layer", "other_layer")
-    return pairs(["0", "2", "10", "final"], ends, model=model, N=N, family=family)
+    return pairs(["0", "2", "10", "final"], ends, model=model, N=N, family=family, untrained=np.nan)
 
 
 def maps(figure, kind="means-in", column="value") -> list:
@@ -113,3 +118,30 @@ def test_a_corpus_without_pairs_says_so():
 def test_a_table_of_another_version_is_refused():
     with pytest.raises(InfogeoError, match=r"results/similarity/layers\.parquet: lacks"):
         layer_similarity(layers().drop(columns="p"), corpus="c")
+
+
+def test_the_twins_of_a_model_are_beside_it_at_the_layers_that_they_have():
+    table = layers()
+    assert not maps(layer_similarity(table, corpus="c"), column="untrained")
+    kept = ~(table[["layer", "other_layer"]] == "2").any(axis=1)
+    table.loc[kept, "untrained"] = table["value"] / 2
+    figure = layer_similarity(table, corpus="c")
+    (twins,) = maps(figure, column="untrained")  # of mean states alone
+    (values,) = maps(figure)
+    places = [0, 2, 3]
+    np.testing.assert_allclose(twins, values[np.ix_(places, places)] / 2)
+    (panel,) = [ax for ax in figure.axes if "twins" in ax.get_title(loc="left")]
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["0", "10", "final"]
+    figure = layer_similarity(pd.concat([table, layers("other", 9)]), corpus="c")
+    said = [text.get_text().replace("\n", " ") for ax in figure.axes for text in ax.texts]
+    assert "no twins at two layers" in said
+
+
+@pytest.mark.parametrize(("draws", "twins"), [(1, False), (2, True)])
+def test_the_caption_promises_the_twins_of_models_that_are_drawn(draws, twins):
+    caption = (ROOT / "rules/captions/model_similarity.rst").read_text()
+    params = SimpleNamespace(depth="final", untrained_draws=draws)
+    snakemake = SimpleNamespace(params=params, wildcards=SimpleNamespace(corpus="c"))
+    text = Template(caption).render(snakemake=snakemake)
+    assert ("Below: the same of the untrained twins" in text) == twins
+    assert ("No untrained twins below" in text) == (not twins)

@@ -22,11 +22,13 @@ def tables():
                 here = about | {"layer": layer, "relative_depth": min(at / 3, 1), "first": first}
                 auc, y = rng.uniform(0.6, 0.9), rng.uniform(2, 3)
                 layers.append(here | {"auc": auc, "low": auc - 0.1, "high": auc + 0.1,
-                                      "untrained": 0.5})  # fmt: skip
+                                      "untrained": 0.5, "untrained_low": 0.48,
+                                      "untrained_high": 0.53})  # fmt: skip
                 profiles.append(here | {
                     "scope": "text", "metric": "entropy", "convention": "centred", "n": 8,
                     "params_total": N, "width": 4, "layers": 3, "run": "", "step": 0, "y": y,
-                    "y_low": y - 0.1, "y_high": y + 0.1, "untrained": 2.0,
+                    "y_low": y - 0.1, "y_high": y + 0.1, "untrained": 2.0, "untrained_low": 1.9,
+                    "untrained_high": 2.2,
                 })  # fmt: skip
         for scope, convention, metric in MEASURES.values():
             for first in ("",) if scope == "last" else ("in", "out"):
@@ -57,6 +59,11 @@ def test_every_layer_and_measure_stands_at_its_number(model):
             own = frame[(frame["model"] == model) & (frame["first"] == first)]
             (line,) = artists(figure, f"{name}{suffix}/{model}")
             np.testing.assert_array_equal(line.get_ydata(), own[column])
+    for prefix, mean, ends in (("", 0.5, [0.48, 0.53]), ("entropy ", 2.0, [1.9, 2.2])):
+        (line,) = artists(figure, f"{prefix}untrained/{model}")
+        assert line.get_ydata().tolist() == [mean] * len(LAYERS)
+        (draws,) = artists(figure, f"{prefix}untrained/{model} draws")
+        assert [part[:, 1].tolist() for part in draws.get_segments()] == [ends] * len(LAYERS)
     for name, (scope, convention, metric) in MEASURES.items():
         keys = {"model": model, "scope": scope, "convention": convention, "metric": metric}
         own = measures[np.logical_and.reduce([measures[k] == v for k, v in keys.items()])]

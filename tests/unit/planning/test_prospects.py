@@ -155,3 +155,15 @@ def test_a_chosen_corpus_must_be_there_and_have_labels(tmp_path, monkeypatch):
         raised.value
     )
     assert "sentences.corpora: 'plain' has no labels in corpora.tsv" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "left_out"),
+    [(["a"], True), (["a", ""], False), (["a", "b"], True), (["a", "b", "c"], False)],
+)
+def test_families_of_too_few_sizes_that_are_set_beside_others_have_no_law(pairs, left_out):
+    models = family({}, {}, {}) + [
+        HUB | {"slug": f"b{i}", "where": f"b/{i}", "family": "g", "pair_with": other}
+        for i, other in enumerate(pairs)
+    ]
+    assert prospects.families_beside(models) == ["g"] * left_out

@@ -26,14 +26,14 @@ from infogeo.figures.tables import check_columns
 CONDITIONAL_PANELS = [("nll", ""), ("predictive_entropy", "")]
 
 
-def conditional_entropy(laws, points, *, corpus, n, axis) -> Figure:
+def conditional_entropy(laws, points, *, corpus, n, axis, beside=()) -> Figure:
     """NLL and predictive entropy against N with fits, and the untrained twins' level above.
 
     Parameters are those of `entropy_scaling`.
     """
     check_columns(laws, "scaling", "laws")
     check_columns(points, "scaling", "points")
-    styles, note = shown_families(laws, corpus)
+    styles, note = shown_families(laws, corpus, beside)
     laws, points = (frame[frame["family"].isin(styles)] for frame in (laws, points))
     control = "untrained twins"
     kinds = [EXPONENTS[0], EXPONENTS[3], EXPONENTS[4]]

@@ -6,7 +6,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from infogeo.figures.entropy import ENTROPY_PANELS
-from infogeo.figures.families import family_handles, legend_below, shown_families
+from infogeo.figures.families import (
+    family_handles,
+    interval_mark,
+    legend_below,
+    shown_families,
+)
 from infogeo.figures.law_panels import EXPONENTS, axis_label, title, why_empty
 from infogeo.figures.style import (
     GREY,
@@ -96,7 +101,8 @@ def depth_profiles(laws, profiles, *, corpus, n, eps2, axis) -> Figure:
                     ax.tick_params(labelleft=False)
             if not np.isfinite(laws_shown[[name for name, _ in EXPONENTS]]).any(axis=None):
                 first.set_ylim(-0.1, 0.1)  # nothing sets the scale
-        legend_below(figure, [*family_handles(styles), *first_token_lines()], 6)
+        handles = [*family_handles(styles), *first_token_lines(), interval_mark(GREY)]
+        legend_below(figure, handles, 6)
     return figure
 
 
@@ -150,11 +156,12 @@ def label_ends(ax, labels: list[str], ends: np.ndarray, most: int = 14) -> None:
     chosen = np.linspace(0, len(ends) - 1, min(len(ends), most)).round().astype(int)
     heights = (ax.transData + ax.transAxes.inverted()).transform(ends)[:, 1]
     order = chosen[np.argsort(heights[chosen])]
-    places, gap = heights[order], 0.07
-    for _ in range(500):  # neighbours that are too close push each other away
+    places, gap = heights[order], min(0.07, 1 / max(len(order) - 1, 1))
+    for _ in range(500):  # neighbours that are too close push each other away, within the panel
         push = np.clip(gap - np.diff(places), 0, None) / 2
         places[:-1] -= push
         places[1:] += push
+        places = np.clip(places, 0, 1)  # beside the panel, not beside its title
     leader = {"arrowstyle": "-", "color": GREY, "linewidth": 0.4, "relpos": (0, 0.5)}
     for i, place in zip(order, places, strict=True):
         ax.annotate(

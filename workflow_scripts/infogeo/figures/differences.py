@@ -115,7 +115,7 @@ def _draw(ax, rows: pd.DataFrame, depth: str, metrics: list) -> None:
             ax.plot(layer["untrained_difference"] * share, place + 0.4, **_twins())
     ax.grid(False, axis="y")
     ax.tick_params(axis="y", length=0)
-    ax.set_xlabel("% of the second model's")
+    ax.set_xlabel("difference, % of the second model's mean")
     linear_axis(ax.xaxis)
 
 

@@ -79,7 +79,8 @@ def intrinsic_dimension(dimensions, *, corpus: str, n: int) -> Figure:
                 )
                 scale_axis(by_scale, at_final)
                 by_scale.set(
-                    xlabel="scale: rank of the farther neighbour", ylabel="at the last layer"
+                    xlabel="scale: rank of the farther neighbour",
+                    ylabel="intrinsic dimension\nat the last layer",
                 )
         legend_below(figure, [*family_handles(styles), *handles], 4)
     return figure

@@ -31,7 +31,7 @@ ENTROPY_PANELS = [
 ]
 
 
-def entropy_scaling(laws, points, *, corpus, n, eps2, depth, axis) -> Figure:
+def entropy_scaling(laws, points, *, corpus, n, eps2, depth, axis, beside=()) -> Figure:
     """Entropies against N with fits and every control, and below each its exponents.
 
     Parameters
@@ -47,6 +47,8 @@ def entropy_scaling(laws, points, *, corpus, n, eps2, depth, axis) -> Figure:
         Relative depth, or "final".
     axis : str
         What N counts: "non_embedding" or "total".
+    beside : list of str
+        Families to leave out: see `shown_families`.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def entropy_scaling(laws, points, *, corpus, n, eps2, depth, axis) -> Figure:
     """
     check_columns(laws, "scaling", "laws")
     check_columns(points, "scaling", "points")
-    styles, note = shown_families(laws, corpus)
+    styles, note = shown_families(laws, corpus, beside)
     laws, points = (frame[frame["family"].isin(styles)] for frame in (laws, points))
     controls = list(CONTROLS)
     with styled():

@@ -52,11 +52,19 @@ def note_on_families(styles: dict, what: str) -> str:
     return f"{what}: the {MOST} of {len(styles)} families with most models"
 
 
-def shown_families(laws: pd.DataFrame, corpus: str) -> tuple[dict[str, tuple[str, str]], str]:
-    """Styles of the families that a figure of laws draws, and a note where these are not all."""
+def shown_families(
+    laws: pd.DataFrame, corpus: str, beside=()
+) -> tuple[dict[str, tuple[str, str]], str]:
+    """Styles of the families that a figure of laws draws, and a note where these are not all.
+
+    Families `beside`, that have no law and are compared with others model by model, are not drawn
+    where there are others.
+    """
     styles = family_styles(laws, corpus)
-    shown = with_most_models(select(laws, corpus=corpus).groupby("family")["models"].max())
-    return {family: styles[family] for family in shown}, note_on_families(styles, "Drawn")
+    counts = select(laws, corpus=corpus).groupby("family")["models"].max()
+    shown = with_most_models(counts.drop(list(beside), errors="ignore")) or with_most_models(counts)
+    of_laws = {family: look for family, look in styles.items() if family not in beside}
+    return {family: styles[family] for family in shown}, note_on_families(of_laws, "Drawn")
 
 
 def extremes(frame: pd.DataFrame) -> list[tuple[str, str, str]]:

@@ -2,8 +2,9 @@
 
 import pandas as pd
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from infogeo.figures.style import COLOURS, DASHES, INK
+from infogeo.figures.style import COLOURS, DASHES, GREY, INK
 
 # Eight lines in one panel: the three that the argument turns on are bold, and no two share both
 # marker and dashes.
@@ -45,10 +46,11 @@ def selector_look(selector: str) -> dict:
     }  # fmt: skip
 
 
-def selector_handles(frame: pd.DataFrame) -> list[Line2D]:
-    """Legend entries of the selectors that a table has."""
-    return [
+def selector_handles(frame: pd.DataFrame) -> list:
+    """Legend entries of the selectors that a table has, and of their bands."""
+    handles = [
         Line2D([], [], **selector_look(selector), label=look[0])
         for selector, look in SELECTORS.items()
         if (frame["selector"] == selector).any()
     ]
+    return handles and [*handles, Patch(color=GREY, alpha=0.25, linewidth=0, label="95 % band")]

@@ -19,7 +19,10 @@ KINDS = {
     ("means", "out"): "mean state without the first token",
     ("last", ""): "state of the last token",
 }
+# What the layer figure draws of the twins: rows of texts, and the title of the panel.
+TWINS = ("means", "in"), "untrained twins: mean state"
 MODELS_SHOWN = 4  # of the layer figure
+TITLE = 24  # characters of a line of a title
 WRITTEN = 8  # rows of a heat map up to which its values are written in it
 LABELLED = 30  # and up to which every row is named
 CHANCE = 0.05  # p from which a cell is marked
@@ -43,7 +46,8 @@ def layer_similarity(layers: pd.DataFrame, *, corpus: str) -> Figure:
     -------
     matplotlib.figure.Figure
         A row for the largest and the smallest model of each family, up to four models; a column
-        for each of KINDS.
+        for each of KINDS, and one of the untrained twins, at the layers of which they keep rows,
+        where there are such.
 
     Raises
     ------
@@ -54,20 +58,23 @@ def layer_similarity(layers: pd.DataFrame, *, corpus: str) -> Figure:
     rows = select(layers, corpus=corpus)
     models = _shown(rows)
     with styled():
-        figure = Figure(figsize=(WIDTH, 0.6 + 2.3 * max(len(models), 1)), layout="constrained")
+        panels = [(kind, title, "value") for kind, title in KINDS.items()]
+        if rows["untrained"].notna().any():
+            panels.append((*TWINS, "untrained"))
+        height = 0.6 + 6.9 / len(panels) * max(len(models), 1)
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         if not models:
             leave_empty(figure.subplots(), f"no two layers on {corpus}")
             return figure
         if (left := rows["model"].nunique() - len(models)) > 0:
             remark(figure, f"Drawn: {len(models)} of {len(models) + left} models")
-        axes = figure.subplots(len(models), len(KINDS), squeeze=False)
+        axes = figure.subplots(len(models), len(panels), squeeze=False)
         for across, model in zip(axes, models, strict=True):
             of_model = select(rows, model=model)
-            names = sorted({*of_model["layer"], *of_model["other_layer"]}, key=_place)
-            for ax, (kind, title) in zip(across, KINDS.items(), strict=True):
-                _draw(ax, of_model, kind, ("layer", "other_layer"), names)
+            for ax, (kind, title, column) in zip(across, panels, strict=True):
+                _draw_layers(ax, of_model, kind, column)
                 if model == models[0]:
-                    ax.set_title(textwrap.fill(title, 24))
+                    ax.set_title(textwrap.fill(title, 96 // (len(panels) + 1)))
             size = f"N = {count(of_model['N'].iloc[0])}"
             across[0].set_ylabel(f"{textwrap.fill(model, 26)}\n{size}\nlayer")
         _scale(figure, axes)
@@ -108,7 +115,7 @@ def model_similarity(models: pd.DataFrame, *, corpus: str) -> Figure:
             for ax, (kind, title) in zip(across, KINDS.items(), strict=True):
                 _draw(ax, rows, kind, ("model", "other_model"), names, column)
                 title = title if column == "value" else f"untrained twins: {title}"
-                ax.set_title(textwrap.fill(title, 24))
+                ax.set_title(textwrap.fill(title, TITLE))
                 ax.tick_params(labelleft=ax is across[0], labelbottom=column == drawn[-1])
         _scale(figure, axes)
     return figure
@@ -137,6 +144,17 @@ def _by_size(rows: pd.DataFrame) -> list[str]:
 def _place(layer: str) -> float:
     """The place of a layer among others."""
     return np.inf if layer == "final" else int(layer)
+
+
+def _draw_layers(ax, rows: pd.DataFrame, kind: tuple, column: str) -> None:
+    """The heat map of the layers of a model; of its twins, of the layers that they have alone."""
+    if column == "untrained":
+        rows = rows[rows["untrained"].notna()]
+    names = sorted({*rows["layer"], *rows["other_layer"]}, key=_place)
+    if names:
+        _draw(ax, rows, kind, ("layer", "other_layer"), names, column)
+    else:
+        leave_empty(ax, "no twins at two layers", 12)
 
 
 def _draw(

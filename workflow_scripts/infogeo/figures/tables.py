@@ -28,6 +28,7 @@ NEEDED = {
             "corpus", "family", "scope", "metric", "convention", "first", "n",
             "model", "N", "params_total", "width", "layers", "run", "step", "layer",
             "relative_depth", "y", "y_low", "y_high",
+            "untrained", "untrained_low", "untrained_high",
         ],
         "differences": [
             "corpus", "model", "other_model", "layer", "relative_depth", "scope", "convention",
@@ -83,7 +84,8 @@ NEEDED = {
             "value", "low", "high", "untrained", "untrained_low", "untrained_high",
         ],
         "layers": [
-            *IN_RUN, "layer", "relative_depth", "first", "auc", "low", "high", "untrained",
+            *IN_RUN, "layer", "relative_depth", "first", "auc", "low", "high",
+            "untrained", "untrained_low", "untrained_high",
         ],
         "which_layer": [
             *IN_RUN, "scope", "convention", "first", "metric",
@@ -97,7 +99,7 @@ NEEDED = {
     "similarity": {
         "layers": [
             "corpus", "family", "model", "N", "layer", "other_layer", "scope", "first", "measure",
-            "value", "p",
+            "value", "p", "untrained",
         ],
         "models": [
             "corpus", "family", "model", "N", "other_family", "other_model", "other_N", "scope",

@@ -121,12 +121,19 @@ def by_depth(rows: pd.DataFrame, first: str) -> pd.DataFrame:
     return own.assign(at=at).sort_values("at")
 
 
+def draw_twins(ax, rows: pd.DataFrame, gid: str) -> None:
+    """The twins against depth: their mean, and the least and the largest draw."""
+    ax.vlines(rows["at"], rows["untrained_low"], rows["untrained_high"], color=TWINS["color"],
+              linewidth=0.7, gid=f"{gid} draws")  # fmt: skip
+    ax.plot(rows["at"], rows["untrained"], gid=gid, **TWINS)
+
+
 def draw_aucs(ax, rows: pd.DataFrame) -> None:
     """The AUC against depth with its interval, without the first token, and of the twins."""
     both = by_depth(rows, "in"), by_depth(rows, "out")
     model = rows["model"].iloc[0]
     ax.axhline(0.5, color=INK, linewidth=0.6, linestyle=(0, (6, 2)))
-    ax.plot(both[0]["at"], both[0]["untrained"], gid=f"untrained/{model}", **TWINS)
+    draw_twins(ax, both[0], f"untrained/{model}")
     ax.vlines(both[0]["at"], both[0]["low"], both[0]["high"], color=LOOK["color"], linewidth=0.7,
               gid=f"auc interval/{model}")  # fmt: skip
     ax.plot(both[0]["at"], both[0]["auc"], gid=f"auc/{model}", **LOOK)
@@ -141,7 +148,7 @@ def draw_entropies(ax, rows: pd.DataFrame) -> None:
     """The centred entropy against depth, without the first token, and of the twins."""
     both = by_depth(rows, "in"), by_depth(rows, "out")
     model = rows["model"].iloc[0]
-    ax.plot(both[0]["at"], both[0]["untrained"], gid=f"entropy untrained/{model}", **TWINS)
+    draw_twins(ax, both[0], f"entropy untrained/{model}")
     ax.vlines(both[0]["at"], both[0]["y_low"], both[0]["y_high"], color=LOOK["color"],
               linewidth=0.7)  # fmt: skip
     ax.plot(both[0]["at"], both[0]["y"], gid=f"entropy/{model}", **LOOK)
@@ -185,6 +192,6 @@ def handles() -> list[Line2D]:
         Line2D([], [], color=LOOK["color"], label="without the first token (open mark)",
                **WITHOUT_FIRST),
         interval_mark(LOOK["color"]),
-        Line2D([], [], **TWINS, label="untrained twins, mean"),
+        Line2D([], [], **TWINS, label="untrained twins: mean, least to largest"),
         Line2D([], [], color=INK, linewidth=0.6, linestyle=(0, (6, 2)), label="chance; ρ of ±½"),
     ]  # fmt: skip

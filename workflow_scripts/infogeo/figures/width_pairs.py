@@ -59,7 +59,10 @@ def width_pairs(laws, pairs, *, corpus, n, eps2, depth, metrics) -> Figure:
                 first=all_tokens(metric),
                 depth=depth_of(metric, depth),
             ).merge(rows.reset_index(names="row"), on=key)
-            name, _, notes = title(metric, convention).partition(" (")
+            # A no-break space: ε² and its value stay on one line.
+            name, _, notes = (
+                title(metric, convention).replace(" = ", "\u00a0=\u00a0").partition(" (")
+            )
             words = [name, f"({notes}"] if notes else [name]
             ax.set_title("\n".join(textwrap.fill(part, letters) for part in words), fontsize=size)
             if not np.isfinite(ratios["ln_ratio"]).any():
@@ -77,5 +80,6 @@ def width_pairs(laws, pairs, *, corpus, n, eps2, depth, metrics) -> Figure:
             linear_axis(ax.xaxis, most=3 if panel > 0.9 else 2)
             ax.tick_params(axis="x", labelsize=6.5 if panel > 0.9 else 4.5)
         family_legend(figure, styles, "upper", note)
-        figure.supxlabel("ln ratio of the metric, deeper over shallower model", fontsize=7)
+        label = "ln ratio of the metric, deeper over shallower model, with 95 % interval"
+        figure.supxlabel(label, fontsize=7)
     return figure

@@ -97,6 +97,17 @@ def _of_family(rows: list[dict], results) -> list[str]:
     return reasons
 
 
+def families_beside(models: list[dict]) -> list[str]:
+    """Families without a law of which every model is set beside another by `pair_with`."""
+    families: dict[str, list[dict]] = {}
+    for row in runs.last_of_runs(models):
+        families.setdefault(row["family"], []).append(row)
+    return [
+        family for family, rows in families.items()
+        if all(row.get("pair_with") for row in rows) and sizes(rows) < LEAST_SIZES
+    ]  # fmt: skip
+
+
 def sizes(rows: list[dict]) -> int:
     """The sizes of models of a family, at most: without params nothing says that two are alike."""
     distinct, numbered = set(), Counter()
