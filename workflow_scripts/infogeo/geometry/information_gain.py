@@ -103,14 +103,14 @@ def ridge_optimum(target, earlier, lam: float) -> float:
 
 def slogdet_gain(rows, lam: float) -> float:
     """Gain of the last of rows (i, d), from two d × d determinants, each of a Cholesky factor."""
+    from scipy.linalg.blas import dsyr, dsyrk
     from scipy.linalg.lapack import dpotrf
 
-    def logdet(matrix):  # overwritten
-        factor, _ = dpotrf(matrix.T, lower=1, clean=0, overwrite_a=1)
+    def logdet(matrix):  # its lower triangle, overwritten
+        factor, _ = dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
         return 2.0 * np.log(np.diagonal(factor)).sum()
 
-    before = rows[:-1].T @ rows[:-1]
-    before /= lam
+    before = dsyrk(1.0 / lam, rows[:-1].T, lower=1)
     before[np.diag_indices_from(before)] += 1.0
-    after = before + np.multiply.outer(rows[-1], rows[-1] / lam)
+    after = dsyr(1.0 / lam, rows[-1], lower=1, a=before.copy(order="F"), overwrite_a=1)
     return logdet(after) - logdet(before)
