@@ -15,6 +15,10 @@ of that size, written twice and synced, come out: where it is below the bare pas
 Measurement, of the 1.4b shape: `measure_states` at all layers over 10,000 texts beside the bare
 pass over them. The goal is 1.3 times its time.
 
+Corpus, d = 2,048, T = 100,000 tokens: the spectra of the corpus with products on the host and on
+the device (`geometry.device`), by the clock, and the largest difference of an eigenvalue (their sum
+is 1; bound 1e-12).
+
 Agreement, in float32 without TF32, of the 410m shape: the largest distance of a state on the GPU
 from that on the CPU, as a share of the row's norm (bound 1e-4); the largest relative difference of
 matrix entropies of the two (bound 1e-4: they follow the states); and of entropies of the same
@@ -44,9 +48,12 @@ from infogeo.geometry import (
     metrics,
     spectra,
 )
+from infogeo.geometry.corpus_spectra import Sums
 from infogeo.geometry.depths import choose_layers
+from infogeo.geometry.device import Device
 from infogeo.states import batches, loading, measurement, shards
 from infogeo.states import dump as dump_module
+from infogeo.states.reduction import LayerCorpus
 from infogeo.states.tokens import Encoded
 
 TINY = "--tiny" in sys.argv
@@ -291,6 +298,30 @@ def agreement(name, shape):
         print(f"  {what:<40}{value:>10.1e}   {'within' if value <= bound else 'BEYOND'} {bound:g}")
 
 
+def corpus_on_device():
+    width, texts = (64, 100) if TINY else (2048, 781)
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((64, N, width), dtype=np.float32)
+    Z *= np.arange(1, width + 1, dtype=np.float32) ** -0.8
+    counts, found, took = {32: texts, N: texts}, {}, {}
+    sums = Sums(counts, width)
+    for text in range(texts):
+        sums.add(Z[text % 64][None].astype(float))
+    for name, device in (("host", None), (DEVICE, Device(DEVICE))):
+        corpus = LayerCorpus(counts, width, sums.centres(counts), True, device)
+        begun = time.perf_counter()
+        corpus.add((text, Z[text % 64]) for text in range(texts))
+        corpus.flush()
+        found[name] = corpus.spectra()
+        took[name] = time.perf_counter() - begun
+    host, there = found.values()
+    apart = max(np.abs(host[key].eigenvalues - there[key].eigenvalues).max() for key in host)
+    print(
+        f"corpus, d = {width:,}, T = {texts * N:,}: host {took['host']:.1f} s, "
+        f"{DEVICE} {took[DEVICE]:.1f} s, eigenvalues apart {apart:.1e}"
+    )
+
+
 def matrix_entropies(Z):
     """Of the unit and of the centred convention, (2,)."""
     found = spectra.text_spectra(Z, [N])
@@ -322,4 +353,5 @@ if __name__ == "__main__":
     for name, shape in SHAPES.items():
         speed(name, shape)
     measurement_speed(*list(SHAPES.items())[-1])
+    corpus_on_device()
     agreement(*next(iter(SHAPES.items())))

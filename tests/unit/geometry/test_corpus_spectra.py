@@ -16,7 +16,7 @@ from made_states import (
 )
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry import corpus_spectra, covariance, metrics
+from infogeo.geometry import covariance, metrics, stacks
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.spectra import text_spectra
 
@@ -92,7 +92,7 @@ def test_texts_that_are_not_nested_count_at_their_own_length_alone():
 def test_size_of_the_batches_does_not_matter(texts, monkeypatch):
     states = corpus([24])
     whole = spectra_of_layer(of_layer(states), DOCUMENTS)
-    monkeypatch.setattr(corpus_spectra, "BATCH_BYTES", texts * 32 * 24 * 8)
+    monkeypatch.setattr(stacks, "BATCH_BYTES", texts * 32 * 24 * 8)
     batched = spectra_of_layer(of_layer(states), DOCUMENTS)
     for (scope, *_), one, other in zip(
         whole.spectra, whole.spectra.values(), batched.spectra.values(), strict=True

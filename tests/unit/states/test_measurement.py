@@ -14,7 +14,14 @@ import pytest
 
 from infogeo.files.artefacts import read_table, write_table
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry import corpus_spectra, covariance, gain_tables, layer_gains
+from infogeo.geometry import (
+    corpus_spectra,
+    covariance,
+    device,
+    gain_tables,
+    layer_gains,
+    stacks,
+)
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.dimension_rows import tables_by_layer
 from infogeo.geometry.repetition import TypeGains
@@ -44,7 +51,7 @@ EXPECTED = ["model-fingerprint", "corpus-fingerprint", "sample-fingerprint"]
 def small_portions():
     """Stacks of 5 texts and blocks of 50 rows, which end within shards."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus_spectra, "BATCH_BYTES", 5 * 24 * 32 * 8)
+        patch.setattr(stacks, "BATCH_BYTES", 5 * 24 * 32 * 8)
         patch.setattr(covariance, "BLOCK_ROWS", 50)
         yield
 
@@ -348,9 +355,12 @@ def test_two_workers_make_the_same_files_where_shards_keep_states(run, reduced):
 def test_a_second_pass_of_two_workers_changes_last_bits_of_the_spectra_of_the_corpus_alone(
     run, whole, twice
 ):
-    found = run(workers=2)
-    assert differing(whole, found) in ([], ["spectra.h5"])
-    one, two = (SpectraFile(folder / "spectra.h5") for folder in (whole, found))
+    assert_last_bits_of_the_corpus_alone_differ(whole, run(workers=2))
+
+
+def assert_last_bits_of_the_corpus_alone_differ(expected: Path, found: Path) -> None:
+    assert differing(expected, found) in ([], ["spectra.h5"])
+    one, two = (SpectraFile(folder / "spectra.h5") for folder in (expected, found))
     for a, b in zip(one, two, strict=True):
         assert a.spectra.keys() == b.spectra.keys()
         for key, spectrum in a.spectra.items():
@@ -360,6 +370,51 @@ def test_a_second_pass_of_two_workers_changes_last_bits_of_the_spectra_of_the_co
             np.testing.assert_allclose(
                 spectrum.eigenvalues, other.eigenvalues, rtol=0, atol=tolerance
             )
+
+
+@pytest.fixture
+def on_device(monkeypatch):
+    """Workers that think they have a GPU; torch's CPU stands in for it. What lay there."""
+    placed = []
+
+    class Stand(device.Device):
+        def __init__(self, name):
+            assert name == "cuda"
+            super().__init__("cpu")
+
+        def zeros(self, *shape):
+            placed.append(super().zeros(*shape))
+            return placed[-1]
+
+    monkeypatch.setattr(work.launch, "device", lambda *given: "cuda")
+    monkeypatch.setattr(two_passes, "Device", Stand)
+    return placed
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 1 << 32])
+@pytest.mark.parametrize("kept_free", [device.KEPT_FREE, 2])
+def test_products_on_a_device_change_last_bits_of_the_spectra_of_the_corpus_alone(
+    run, whole, on_device, monkeypatch, kept_bytes, kept_free
+):
+    monkeypatch.setattr(two_passes, "KEPT_BYTES", kept_bytes)
+    monkeypatch.setattr(device, "KEPT_FREE", kept_free)
+    assert_last_bits_of_the_corpus_alone_differ(whole, run())
+    assert {isinstance(held, np.ndarray) for held in on_device} == {kept_free > 1}
+
+
+@pytest.mark.parametrize("kept_free", [device.KEPT_FREE, 2])
+def test_work_on_a_device_goes_on_from_its_note(
+    run, whole, twice, on_device, monkeypatch, tmp_path, kept_free
+):
+    monkeypatch.setattr(device, "KEPT_FREE", kept_free)
+    monkeypatch.setattr(two_passes, "CHECKPOINT_SECONDS", 0)
+    whole_run = shutil.copytree(run(), tmp_path / "undisturbed")
+    with monkeypatch.context() as patched:
+        interrupt(patched, "_note", 2)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    assert differing(whole_run, run(), [*MEASURED, "states.h5"]) == []
+    assert_last_bits_of_the_corpus_alone_differ(whole, run(workers=2))
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 1 << 32])
@@ -423,7 +478,7 @@ def test_the_memory_that_is_asked_for_is_that_of_what_is_held():
         for dataset in corpus_spectra.CorpusSpectra(counts, width, of_convention).datasets.values()
     ]
     numbers = sum(d.block.size + (0 if d.total is None else d.total.size) for d in held)
-    waiting = 2 * corpus_spectra.BATCH_BYTES
+    waiting = 2 * stacks.BATCH_BYTES
     assert corpus_spectra.corpus_bytes(counts, width) == 8 * numbers + waiting
 
 

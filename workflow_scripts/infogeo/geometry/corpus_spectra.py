@@ -5,16 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infogeo.files import hdf5
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.covariance import Covariance, block_rows, spectrum_of
+from infogeo.geometry.device import Device, functions_of
 from infogeo.geometry.metrics import CONVENTIONS, FIRST, ONE_ROW, firsts, norm_names
 from infogeo.geometry.prefixes import ROWS, counting_at, prefix_sums, segments
 from infogeo.geometry.row_norms import row_norms
 from infogeo.geometry.rows import ROUNDING, ZERO, check_finite, squared_norms
 from infogeo.geometry.spectra import LayerSpectra, Spectrum, text_spectra
-
-BATCH_BYTES = 2**22  # float64 rows of the texts that are treated together; they fit the cache
+from infogeo.geometry.stacks import Stacks, waiting_bytes
 
 States = Callable[[], Iterator[tuple[int, str, np.ndarray]]]
 
@@ -68,63 +67,6 @@ class Documents:
                     "dump more tokens of each), or a smaller n."
                 )
         return cls(list(doc_ids), list(sources), texts, nested)
-
-
-class Stacks:
-    """Texts of a layer that are long enough for the same prefixes, treated together.
-
-    So the cost of small matrices is that of LAPACK.
-
-    Parameters
-    ----------
-    width : int
-    work : callable
-        Given the indices of some texts and their states, (texts, n, d) float64.
-    """
-
-    def __init__(self, width: int, work: Callable):
-        self.width, self.work = width, work
-        self.waiting: dict[int, tuple[list[int], np.ndarray]] = {}
-
-    def add(self, text: int, Z: np.ndarray, longest: int) -> None:
-        """Take a text that is long enough for a prefix of `longest` tokens, and none longer."""
-        texts, stack = self._room(longest)
-        stack[len(texts)] = Z[:longest]
-        texts.append(text)
-        if len(texts) == len(stack):
-            self.work(texts, stack)
-            texts.clear()
-
-    def _room(self, longest: int) -> tuple[list[int], np.ndarray]:
-        if longest not in self.waiting:
-            size = max(1, BATCH_BYTES // (longest * self.width * 8))
-            self.waiting[longest] = [], np.empty((size, longest, self.width))
-        return self.waiting[longest]
-
-    def flush(self) -> None:
-        """Treat those that wait."""
-        for texts, stack in self.waiting.values():
-            if texts:
-                self.work(texts, stack[: len(texts)])
-        self.waiting = {}
-
-    def save(self, group) -> None:
-        """Write the texts that wait into an HDF5 group."""
-        for place, (longest, (texts, stack)) in enumerate(self.waiting.items()):
-            part = group.create_group(f"{place:04d}")
-            part.attrs["longest"] = longest
-            hdf5.put_checked(part, "texts", np.array(texts, np.int64))
-            # The states came in float32 at most.
-            hdf5.put_checked(part, "states", stack[: len(texts)].astype(np.float32))
-
-    def load(self, group) -> None:
-        """Take up what `save` wrote."""
-        for name in sorted(group):
-            part = group[name]
-            longest = int(part.attrs["longest"])
-            self._room(longest)  # the order of lengths counts, though none of them may wait
-            for text, Z in zip(part["texts"][:].tolist(), part["states"][:], strict=True):
-                self.add(text, Z, longest)
 
 
 class TextSpectra:
@@ -231,6 +173,10 @@ class CorpusSpectra:
     width : int
     centres : dict of (str, int) to (d,) ndarray, optional
         See `Sums.centres`.
+    nested : bool
+        See `Documents`.
+    device : Device, optional
+        Where products are made; on the host without it.
 
     Notes
     -----
@@ -246,11 +192,14 @@ class CorpusSpectra:
         width: int,
         centres: dict | None = None,
         nested: bool = True,
+        device: Device | None = None,
     ):
-        self.centres, self.prefixes, self.nested = centres, list(texts), nested
+        self.prefixes, self.nested, self.centres = list(texts), nested, centres
+        if device and centres is not None:
+            self.centres = {key: device.place(centre) for key, centre in centres.items()}
         self.scaled, self.raw = ("unit", "raw") if centres is None else ("centred", "raw_centred")
         self.datasets: dict[tuple, Covariance] = {
-            ("tokens", self.scaled, *key): Covariance(rows, width)
+            ("tokens", self.scaled, *key): Covariance(rows, width, device=device)
             for key, rows in _token_rows(texts, centres is None, nested).items()
         }
         for n, count in texts.items():
@@ -258,17 +207,17 @@ class CorpusSpectra:
                 for first in firsts(scope):
                     for name in (self.scaled, self.raw):
                         self.datasets[scope, name, first, n] = Covariance(
-                            count, width, raw=name == self.raw
+                            count, width, raw=name == self.raw, device=device
                         )
 
     def add(self, Z: np.ndarray) -> None:
-        """Take the texts of a stack (texts, n, d)."""
+        """Take the texts of a stack (texts, n, d), which lies where products are made."""
         norms = squared_norms(Z)  # (texts, n)
         sums = prefix_sums(Z, self.prefixes, self.nested)
         if self.centres is None:
             for start, stop in segments(Z.shape[1], self.prefixes, self.nested):
                 # Judged beside the rows of the longest prefix; the first token beside all.
-                threshold = ZERO * norms[:, min(start, 1) :].max(axis=-1, keepdims=True)
+                threshold = ZERO * _largest(norms[:, min(start, 1) :])
                 part = slice(start, stop)
                 self._add_tokens(
                     (part_name(start, stop), Z.shape[1]), Z[:, part], norms[:, part], threshold
@@ -283,12 +232,12 @@ class CorpusSpectra:
         """Take tokens (texts, rows, d) of the prefixes of n, and their means (texts, d)."""
         last = rows[:, -1]
         # A row, or the mean of rows, is judged beside the rows of its own text.
-        threshold = ROUNDING * squares.max(axis=-1, keepdims=True)  # (texts, 1)
+        threshold = ROUNDING * _largest(squares)  # (texts, 1)
         if self.centres is not None:
             rows = rows - self.centres[first, n]
             mean, last = mean - self.centres[first, n], last - self.centres["last", n]
             squares = squared_norms(rows)
-        threshold = np.maximum(ZERO * squares.max(axis=-1, keepdims=True), threshold)
+        threshold = functions_of(rows).maximum(ZERO * _largest(squares), threshold)
         if self.centres is not None:
             self._add_tokens((first, n), rows, squares, threshold)
         self._add_rows("means", first, n, mean, threshold[:, 0])
@@ -300,7 +249,7 @@ class CorpusSpectra:
         self.datasets["tokens", self.scaled, *key].add(
             rows.reshape(-1, rows.shape[-1]),
             squares.reshape(-1),
-            np.broadcast_to(threshold, squares.shape).reshape(-1),
+            functions_of(rows).broadcast_to(threshold, squares.shape).reshape(-1),
         )
 
     def _add_rows(self, scope: str, first: str, n: int, rows, threshold) -> None:
@@ -348,6 +297,11 @@ class CorpusSpectra:
             dataset.load(group["-".join(map(str, key))])
 
 
+def _largest(squares):
+    """The largest of each text: (texts, n) → (texts, 1)."""
+    return functions_of(squares).amax(squares, axis=-1, keepdims=True)
+
+
 def part_name(start: int, stop: int) -> str:
     """What the tokens between two prefixes are called among the accumulators."""
     return f"{start}-{stop}"
@@ -386,7 +340,7 @@ def corpus_bytes(texts: dict[int, int], width: int, nested: bool = True) -> int:
     for count in rows:
         whole = 0 if count <= width else width
         numbers += width * (whole + min(count, max(width - whole, block_rows(width))))
-    return 8 * numbers + sum(max(BATCH_BYTES, 8 * n * width) for n in texts)
+    return 8 * numbers + sum(waiting_bytes(n, width) for n in texts)
 
 
 # ---------------------------------------------------------------- both, in two passes

@@ -3,6 +3,7 @@
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry.device import functions_of
 
 # A row this much smaller than the largest one (squared norms) has no direction: a zero row.
 ZERO = 1e-12
@@ -30,8 +31,8 @@ def check_finite(Z: np.ndarray, where: str) -> None:
 
 
 def squared_norms(rows: np.ndarray) -> np.ndarray:
-    """Squared norms (..., n) of rows (..., n, d)."""
-    return np.einsum("...d,...d->...", rows, rows)
+    """Squared norms (..., n) of rows (..., n, d), an array or a tensor."""
+    return functions_of(rows).einsum("...d,...d->...", rows, rows)
 
 
 def unit_norm(rows: np.ndarray, floor=0.0) -> np.ndarray:

@@ -41,6 +41,9 @@ TOKEN_BYTES = 17
 # first, operations of `spectra_seconds` and `gain_seconds` over seconds of tests/bench/cost.py:
 # 9 to 35 GFLOP/s for d of 64 to 4096 at n of 32 and 128. The second: 12 to 71.
 TEXT_FLOPS, CORPUS_FLOPS = 1e10, 2.5e10
+# What a GPU does in float64, of what it does in passes of a model: a 16th where it was built for
+# float64, a 50th and less where not (by data sheets: no GPU was at hand).
+FLOAT64_SHARE = 1 / 64
 
 
 # ---------------------------------------------------------------- arithmetic
@@ -119,8 +122,23 @@ def spectra_seconds(model: dict, config: dict, texts: int, layers: int) -> float
     """
     lengths, width = config["spectra"]["n"], model["width"]
     of_text = 2 * max(lengths) ** 2 * width + sum(36 * min(n, width) ** 3 for n in lengths)
-    of_corpus = 2 * (max(lengths) + 2 * sum(lengths)) * width**2
-    return texts * layers * (of_text / TEXT_FLOPS + of_corpus / CORPUS_FLOPS)
+    of_corpus = corpus_flops(model, config, texts, layers)
+    return texts * layers * of_text / TEXT_FLOPS + of_corpus / CORPUS_FLOPS
+
+
+def corpus_flops(model: dict, config: dict, texts: int, layers: int) -> int:
+    """Floating-point operations of the spectra of the corpus, which a GPU does if there is one."""
+    lengths, width = config["spectra"]["n"], model["width"]
+    return texts * layers * 2 * (max(lengths) + 2 * sum(lengths)) * width**2
+
+
+def device_spares(model: dict, config: dict, texts: int, layers: int, threads: int) -> float:
+    """Seconds that the device of a model spares a job in the spectra of the corpus, if it is faster
+    than the threads, each of which takes a layer; see `geometry.device`.
+    """
+    flops = corpus_flops(model, config, texts, layers)
+    on_host = flops / CORPUS_FLOPS / min(threads, layers)
+    return max(0.0, on_host - flops / (FLOAT64_SHARE * config["plan"]["flops_per_second"]))
 
 
 def gain_seconds(model: dict, config: dict, texts: int, layers: int) -> float:

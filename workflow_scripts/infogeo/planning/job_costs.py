@@ -117,7 +117,8 @@ class Job:
     def all_passes(self) -> float:
         """Seconds of one pass of the model or two while spectra and gains are taken."""
         flops = self.forward() + (0 if keeps_states(self) else self.forward(likelihoods=False))
-        return self.passes(flops) + (self.spectra() + self.gains()) / self.workers
+        spared = costs.device_spares(self.model, self.config, self.texts, self.layers, self.threads)
+        return self.passes(flops) + (self.spectra() - spared + self.gains()) / self.workers
 
     def accumulators(self) -> float:
         """Bytes of the spectra of the corpus, or of gains or dimensions later."""

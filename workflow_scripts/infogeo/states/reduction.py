@@ -16,17 +16,18 @@ import numpy as np
 from infogeo.files import hdf5
 from infogeo.geometry.corpus_spectra import (
     CorpusSpectra,
-    Stacks,
     Sums,
     TextSpectra,
     counting_at,
 )
+from infogeo.geometry.device import Device
 from infogeo.geometry.dimension_rows import RowChoice, Rows
 from infogeo.geometry.information_gain import of_pivots, pivots
 from infogeo.geometry.layer_gains import Checks, LayerGains
 from infogeo.geometry.metrics import regularisers
 from infogeo.geometry.rows import unit_norm
 from infogeo.geometry.spectra import Spectrum
+from infogeo.geometry.stacks import Stacks
 from infogeo.states.shard_spectra import longest_prefix, name_of, save_text_spectra
 
 
@@ -230,17 +231,28 @@ class LayerCorpus:
         See `Sums.centres`.
     nested : bool
         See `corpus_spectra.Documents`.
+    device : Device, optional
+        Where products are made.
     """
 
-    def __init__(self, texts: dict[int, int], width: int, centres: dict, nested: bool):
-        self.prefixes = sorted(texts)
+    def __init__(
+        self,
+        texts: dict[int, int],
+        width: int,
+        centres: dict,
+        nested: bool,
+        device: Device | None = None,
+    ):
+        self.prefixes, self.device = sorted(texts), device
         self.corpora = {
-            "unit": CorpusSpectra(texts, width, nested=nested),
-            "centred": CorpusSpectra(texts, width, centres, nested),
+            "unit": CorpusSpectra(texts, width, None, nested, device),
+            "centred": CorpusSpectra(texts, width, centres, nested, device),
         }
         self.stacks = Stacks(width, self._work)
 
     def _work(self, texts, Z) -> None:
+        if self.device:
+            Z = self.device.place(Z)
         for corpus in self.corpora.values():
             corpus.add(Z)
 

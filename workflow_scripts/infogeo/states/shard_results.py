@@ -14,7 +14,6 @@ from infogeo.geometry.spectra_file import Tokens, write_spectra_file
 from infogeo.jobs.threads import side_by_side
 from infogeo.sources.cards import NO_PREDICTION
 from infogeo.states import kept_states, reduction, shards
-from infogeo.states.reduction import LayerCorpus
 from infogeo.states.shard_spectra import text_spectra
 from infogeo.states.two_passes import MeasureTask
 
@@ -100,7 +99,7 @@ def write_spectra(task: MeasureTask, notes, doc_ids, sources, arrays, path, fing
 
 def _spectra_of_kept(task: MeasureTask, lengths, layer: str) -> dict:
     """The spectra of the corpus at a layer, from the hidden states that shards have kept."""
-    corpus = LayerCorpus(task.counts, task.widths[layer], task.centres(layer), task.nested)
+    corpus = task.layer_corpus(layer, task.centres(layer))
     corpus.add(kept_states.of_texts(task.reductions(layer), lengths))
     corpus.flush()
     return corpus.spectra()
@@ -110,7 +109,7 @@ def _noted_spectra(task: MeasureTask, notes, layer: str) -> dict:
     """The spectra of the corpus at a layer, from what all workers have gathered."""
     whole = None
     for note in notes:
-        part = LayerCorpus(task.counts, task.widths[layer], {}, task.nested)
+        part = task.layer_corpus(layer, {})
         with h5py.File(note, "r", locking=False) as file:
             part.load(file[layer])
         if whole is None:

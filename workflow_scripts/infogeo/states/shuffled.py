@@ -9,11 +9,12 @@ stored. See `word_order`, and `work` for the shards.
 from dataclasses import dataclass
 
 from infogeo.files.artefacts import read_table, remove_partial
-from infogeo.geometry.corpus_spectra import Documents, Stacks, TextSpectra
+from infogeo.geometry.corpus_spectra import Documents, TextSpectra
 from infogeo.geometry.depths import width_at
 from infogeo.geometry.prefixes import counting_at
 from infogeo.geometry.spectra import LayerSpectra
 from infogeo.geometry.spectra_file import Tokens, write_spectra_file
+from infogeo.geometry.stacks import Stacks
 from infogeo.jobs.threads import side_by_side
 from infogeo.sources import cards
 from infogeo.states import shard_spectra, shards

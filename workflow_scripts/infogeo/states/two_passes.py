@@ -19,6 +19,7 @@ from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.corpus_spectra import Documents, corpus_bytes
 from infogeo.geometry.depths import width_at
+from infogeo.geometry.device import Device
 from infogeo.geometry.dimension_rows import RowChoice
 from infogeo.geometry.prefixes import ROWS
 from infogeo.jobs import memory
@@ -93,6 +94,11 @@ class MeasureTask(PassesTask):
         """The means over the corpus at a layer, after the first pass; see `Sums.centres`."""
         total = reduction.sums(self.reductions(layer), self.n, self.widths[layer])
         return total.centres(self.counts)
+
+    def layer_corpus(self, layer: str, centres: dict) -> LayerCorpus:
+        """What gathers the spectra of the corpus at a layer; products are made where models run."""
+        device = Device("cuda") if self.model.device == "cuda" else None
+        return LayerCorpus(self.counts, self.widths[layer], centres, self.nested, device)
 
 
 def measure_task(
@@ -340,7 +346,7 @@ def _corpora(task: MeasureTask, done: int) -> dict[str, LayerCorpus]:
             centres = {
                 (rows, n): file[f"{layer}/{rows}-{n}"][:] for n in task.counts for rows in ROWS
             }
-            corpora[layer] = LayerCorpus(task.counts, task.widths[layer], centres, task.nested)
+            corpora[layer] = task.layer_corpus(layer, centres)
     if done:
         with h5py.File(task.note, "r", locking=False) as file:
             for layer, corpus in corpora.items():
