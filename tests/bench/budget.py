@@ -142,7 +142,7 @@ def unstored(models: dict, texts: int) -> None:
     n = max(LENGTHS)
     print(f"\nwithout stored states, {texts:,} unlabelled texts of {n} tokens, {DTYPE}")
     print(f"{'model':14}{'layers':>8}{'states':>10}{'store':>10}{'ratio':>10}{'shards':>10}"
-          f"{'memory':>10}{'passes h':>10}{'core h':>10}")  # fmt: skip
+          f"{'memory':>10}{'passes h':>10}{'core h':>10}{'beside GPU':>12}")  # fmt: skip
     for name, row in models.items():
         for layers in ("all", ["final"]):
             of = job(row, texts, layers)
@@ -155,12 +155,14 @@ def unstored(models: dict, texts: int) -> None:
             second = 0 if job_costs.keeps_states(of) else of.forward(likelihoods=False)
             passes = of.passes(of.forward() + second) / 3600
             core = (of.spectra() + of.gains()) / 3600
+            beside = core - costs.device_spares(*given, texts, of.layers, 1) / 3600
             held = costs.accumulator_bytes(
                 *given, texts, 1 if job_costs.keeps_states(of) else of.layers
             )
             sizes = (f"{plan.human(size, 'B'):>10}" for size in (shards, held))
             print(f"{name:14}{of.layers:8}{plan.human(whole, 'B'):>10}{plan.human(left, 'B'):>10}"
-                  f"{left / whole:10.5f}{''.join(sizes)}{passes:10.2f}{core:10.1f}")  # fmt: skip
+                  f"{left / whole:10.5f}{''.join(sizes)}{passes:10.2f}{core:10.1f}"
+                  f"{beside:12.1f}")  # fmt: skip
 
 
 def main(results: Path) -> None:
