@@ -155,7 +155,7 @@ def unstored(models: dict, texts: int) -> None:
             second = 0 if job_costs.keeps_states(of) else of.forward(likelihoods=False)
             passes = of.passes(of.forward() + second) / 3600
             core = (of.spectra() + of.gains()) / 3600
-            beside = core - costs.device_spares(*given, texts, of.layers, 1) / 3600
+            beside = (job_costs.beside_model(of) + of.gains()) / 3600
             held = costs.accumulator_bytes(
                 *given, texts, 1 if job_costs.keeps_states(of) else of.layers
             )

@@ -418,18 +418,19 @@ def test_hours_follow_from_flops_and_throughput(config, tmp_path, monkeypatch):
     assert row["training_hours"] == pytest.approx(row["training_flops"] / 1e6 / 3600)
 
 
-def test_a_device_spares_products_of_the_corpus_where_it_is_faster(config, tmp_path):
-    model = {"params_total": 1, "params_non_embedding": 1, "width": 2048, "layers": 2}
-    model["vocabulary"] = 1
-    seconds = {}
-    for rate in (1.0, 64 * costs.CORPUS_FLOPS, 256 * costs.CORPUS_FLOPS):
-        config["plan"]["flops_per_second"] = rate
-        job = job_costs.Job(model, "float32", config, 100, 2400)
-        seconds[rate] = job.all_passes() - job.passes(job.forward())
-    slow, equal, fast = seconds.values()
-    corpus = costs.corpus_flops(model, config, 100, 3) / costs.CORPUS_FLOPS
-    assert slow == pytest.approx(equal)
-    assert slow - fast == pytest.approx(0.75 * corpus)
+def test_a_device_makes_the_products_of_the_corpus_where_it_is_faster(config):
+    model = {"width": 2048, "layers": 2}
+    corpus = costs.corpus_flops(model, config, 100, 4) / costs.CORPUS_FLOPS
+
+    def seconds(times: float, threads: int) -> float:
+        config["plan"]["flops_per_second"] = times * costs.CORPUS_FLOPS / costs.FLOAT64_SHARE
+        job = job_costs.Job(model, "float32", config, 100, 2400, threads=threads)
+        return job_costs.beside_model(job)
+
+    alone = costs.spectra_seconds(model, config, 100, 4)
+    assert [seconds(0.1, 1), seconds(1, 1)] == pytest.approx([alone, alone])
+    assert seconds(4, 1) == pytest.approx(alone - 0.75 * corpus)
+    assert seconds(4, 3) == pytest.approx(alone / 3 - (1 / 3 - 1 / 4) * corpus)
 
 
 def test_the_ablation_is_counted_as_it_runs(config, tmp_path):

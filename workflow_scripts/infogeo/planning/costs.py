@@ -132,15 +132,6 @@ def corpus_flops(model: dict, config: dict, texts: int, layers: int) -> int:
     return texts * layers * 2 * (max(lengths) + 2 * sum(lengths)) * width**2
 
 
-def device_spares(model: dict, config: dict, texts: int, layers: int, threads: int) -> float:
-    """Seconds that the device of a model spares a job in the spectra of the corpus, if it is faster
-    than the threads, each of which takes a layer; see `geometry.device`.
-    """
-    flops = corpus_flops(model, config, texts, layers)
-    on_host = flops / CORPUS_FLOPS / min(threads, layers)
-    return max(0.0, on_host - flops / (FLOAT64_SHARE * config["plan"]["flops_per_second"]))
-
-
 def gain_seconds(model: dict, config: dict, texts: int, layers: int) -> float:
     """Seconds of one core in the gains of so many texts at so many layers, at most.
 

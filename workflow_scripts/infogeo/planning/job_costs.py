@@ -117,8 +117,7 @@ class Job:
     def all_passes(self) -> float:
         """Seconds of one pass of the model or two while spectra and gains are taken."""
         flops = self.forward() + (0 if keeps_states(self) else self.forward(likelihoods=False))
-        spared = costs.device_spares(self.model, self.config, self.texts, self.layers, self.threads)
-        return self.passes(flops) + (self.spectra() - spared + self.gains()) / self.workers
+        return self.passes(flops) + (beside_model(self) + self.gains()) / self.workers
 
     def accumulators(self) -> float:
         """Bytes of the spectra of the corpus, or of gains or dimensions later."""
@@ -236,6 +235,17 @@ def keeps_states(job: Job) -> bool:
     """
     numbers = job.tokens * job.layers * job.model["width"]
     return 0 < numbers * costs.ITEM_BYTES[job.dtype] <= costs.KEPT_BYTES
+
+
+def beside_model(job: Job) -> float:
+    """Seconds of spectra where the model runs.
+
+    Its device makes the products of the corpus, if it is faster; see `geometry.device`.
+    """
+    flops = costs.corpus_flops(job.model, job.config, job.texts, job.layers)
+    on_host = flops / costs.CORPUS_FLOPS / min(job.threads, job.layers)
+    on_device = flops / (costs.FLOAT64_SHARE * job.config["plan"]["flops_per_second"])
+    return job.spectra() - on_host + min(on_host, on_device)
 
 
 @dataclass(frozen=True)
