@@ -44,12 +44,10 @@ rule measure_checkpoints:
         "../envs/environment.yaml"
     threads: 1
     resources:
+        **LAUNCHED,
         mem_mb=megabytes("measure_checkpoints", LOCAL_WORKERS),
         runtime=minutes("measure_checkpoints"),
         gpu=gpus(LOCAL_WORKERS),
-        arrays=int(CONFIG["launch"]["placement"] == "slurm"),
-        placement=CONFIG["launch"]["placement"],
-        workers=CONFIG["launch"]["workers"],
     params:
         n=CONFIG["spectra"]["n"],
         layers=CONFIG["states"]["layers"],

@@ -17,6 +17,7 @@ from infogeo.planning import (
     training_rows,
     watched,
 )
+from infogeo.planning.recipes import with_signature
 from infogeo.sources import cards, foreign, ladder_members, published, replicates, runs
 
 try:
@@ -38,7 +39,7 @@ PLANTED = [slug for slug, row in MODELS.items() if row["variant_of"]]
 LADDER_MODELS = [
     slug
     for slug, row in MODELS.items()
-    if row["source"] == "ladder" and slug not in (*CHECKPOINTS, *PLANTED)
+    if row["source"] == "ladder" and not (row["checkpoint_of"] or row["variant_of"])
 ]
 LOCAL_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "local"]
 # The models that take part in each study: all in that of entropy.
@@ -64,18 +65,18 @@ WHY_NO_CONTEXT = "; ".join(
 )
 # Of the others only the states are there.
 RUN_MODELS = [slug for slug, row in MODELS.items() if cards.has_model(row)]
-GIVEN_STATES = [slug for slug in MODELS if slug not in RUN_MODELS]
+GIVEN_STATES = [slug for slug, row in MODELS.items() if not cards.has_model(row)]
 # The models under whose names the untrained twins of their architectures are.
 ARCHITECTURES = list(dict.fromkeys(MODELS[slug]["architecture"] for slug in RUN_MODELS))
 # Models whose weights do not stay on the disk, with their places from 0 to below 1 in the order of the table.
 REMOVED = [slug for slug, row in MODELS.items() if not row["keep_weights"]]
 REMOVED = {slug: place / len(REMOVED) for place, slug in enumerate(REMOVED)}
 # The models that read their texts with the words in random order too: those that laws over N compare.
-SHUFFLED = [
-    row["slug"]
+SHUFFLED = {
+    row["slug"]: row
     for row in runs.last_of_runs([MODELS[slug] for slug in RUN_MODELS])
     if CONFIG["controls"]["shuffled"]
-]
+}
 HUB_MODELS = [slug for slug, row in MODELS.items() if row["source"] == "hub"]
 HUB_CORPORA = [slug for slug, row in CORPORA.items() if row["source"] == "hub"]
 # What each corpus lacks for the study of sentences, and the corpora of the study.
@@ -101,9 +102,17 @@ def one_of(names) -> str:
     return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
+def models_among(names) -> str:
+    """A regular expression for exactly these models, of any where all are among them.
+
+    Snakemake reads it for each file: a list of a thousand names in each path is a third of the
+    time of a plan.
+    """
+    return input_tables.SLUG if len(names) == len(MODELS) else one_of(names)
+
+
 wildcard_constraints:
-    # Of any model, not of these: a list of a thousand names in each path is a third of the time of a plan.
-    model=input_tables.SLUG,
+    model=models_among(MODELS),
     corpus=one_of(CORPORA),
     ladder=one_of(LADDERS),
 
@@ -118,9 +127,14 @@ def of_study(study: str, column: str) -> list:
     return [MODELS[slug][column] for slug in STUDIED[study]]
 
 
+def replicates_of(models) -> list:
+    """What each of some models is a replicate of, and its number."""
+    return [replicates.replicate_of(MODELS[slug]) for slug in models]
+
+
 def with_twins(models) -> list[str]:
     """Those of some models that have untrained twins."""
-    return [slug for slug in models if slug in RUN_MODELS]
+    return [slug for slug in models if MODELS[slug]["architecture"]]
 
 
 def per_model(path: str, models=MODELS) -> list[str]:
@@ -133,10 +147,19 @@ def per_draw(path: str) -> list[str]:
 
 
 def twins_per_model(path: str, corpora=CORPORA, models=RUN_MODELS) -> list[str]:
-    """The file of the twins of each model, which models of one architecture share."""
-    return [path.format(corpus=c, model=MODELS[m]["architecture"]) for c in corpora for m in models]
+    """The files of the twins of some models: one for all models of an architecture."""
+    shared = dict.fromkeys(MODELS[m]["architecture"] for m in models)
+    return [path.format(corpus=c, model=twins) for c in corpora for twins in shared]
 
 
+def places_of_twins(corpora=CORPORA, models=RUN_MODELS) -> list[int]:
+    """The place in `twins_per_model` of the file of each model on each corpus."""
+    files = twins_per_model("{corpus}/{model}", corpora, models)
+    places = {file: place for place, file in enumerate(files)}
+    return [places[f"{c}/{MODELS[m]['architecture']}"] for c in corpora for m in models]
+
+
+@with_signature
 def gains_of_twins(wildcards) -> list[str]:
     """The gains of every token of a model's untrained twins; none where only its states are there."""
     if wildcards.model in GIVEN_STATES:
@@ -145,6 +168,7 @@ def gains_of_twins(wildcards) -> list[str]:
     return per_draw(path)
 
 
+@with_signature
 def spectra_of_shuffled(wildcards) -> str | list[str]:
     """The spectra of a model on texts whose words are in random order, where it reads these too."""
     corpus, model = wildcards.corpus, wildcards.model
@@ -156,12 +180,14 @@ def of_shuffled(models) -> list[str]:
     return [slug for slug in models if slug in SHUFFLED]
 
 
+@with_signature
 def model_of_twins(wildcards) -> str:
     """The description of the model under whose name the twins of another are."""
     slug = MODELS[wildcards.model]["architecture"] or wildcards.model
     return f"results/models/{slug}/model.json"
 
 
+@with_signature
 def lengths_of_passes(wildcards) -> list[int]:
     """The n that the passes of a model depend on: an encoder has one for each, others for the longest."""
     n = sorted(CONFIG["spectra"]["n"])

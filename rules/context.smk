@@ -87,12 +87,10 @@ rule token_ablation:
     threads: 1
     resources:
         **READS_REMOVED,
+        **LAUNCHED,
         mem_mb=megabytes("token_ablation", LOCAL_WORKERS),
         runtime=minutes("token_ablation"),
         gpu=gpus(LOCAL_WORKERS),
-        arrays=int(CONFIG["launch"]["placement"] == "slurm"),
-        placement=CONFIG["launch"]["placement"],
-        workers=CONFIG["launch"]["workers"],
     params:
         **ABLATION.params,
     script:
@@ -104,7 +102,7 @@ CONTEXT = recipe(
     corpora=list(CORPORA),
     models=STUDIED["gain"],
     families=of_study("gain", "family"),
-    replicates=[replicates.replicate_of(MODELS[slug]) for slug in STUDIED["gain"]],
+    replicates=replicates_of(STUDIED["gain"]),
     studies=of_study("gain", "studies"),
     runs=of_study("gain", "run"),
     steps=of_study("gain", "step"),
@@ -113,6 +111,7 @@ CONTEXT = recipe(
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
     expected_gain=[GAIN.fingerprint(pair) for pair in pairs(models=GAIN_MODELS)],
+    places_of_twins=places_of_twins(models=GAIN_MODELS),
     expected_untrained=[
         TWINS.fingerprint(pair_of_twins(pair)) for pair in pairs(models=GAIN_MODELS)
     ],

@@ -13,6 +13,7 @@ DIFFERENCES = recipe(
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
     expected=[ENTROPY.fingerprint(pair) for pair in pairs(models=PAIRED_MODELS)],
+    places_of_twins=places_of_twins(models=with_twins(PAIRED_MODELS)),
     expected_untrained=[
         TWIN_ENTROPY.fingerprint(pair_of_twins(pair))
         for pair in pairs(models=with_twins(PAIRED_MODELS))

@@ -9,6 +9,7 @@ DIMENSIONS = recipe(
     runs=of_study("dimension", "run"),
     steps=of_study("dimension", "step"),
     expected=[DIMENSION.fingerprint(pair) for pair in pairs(models=STUDIED["dimension"])],
+    places_of_twins=places_of_twins(models=with_twins(STUDIED["dimension"])),
     expected_untrained=[
         TWINS.fingerprint(pair_of_twins(pair))
         for pair in pairs(models=with_twins(STUDIED["dimension"]))

@@ -48,18 +48,16 @@ rule untrained_twins:
     benchmark:
         "results/benchmarks/untrained_twins/{corpus}/{model}.tsv"
     wildcard_constraints:
-        model=one_of(ARCHITECTURES),
+        model=models_among(ARCHITECTURES),
     localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
+        **LAUNCHED,
         mem_mb=megabytes("untrained_twins", LOCAL_WORKERS),
         runtime=minutes("untrained_twins"),
         gpu=gpus(LOCAL_WORKERS),
-        arrays=int(CONFIG["launch"]["placement"] == "slurm"),
-        placement=CONFIG["launch"]["placement"],
-        workers=CONFIG["launch"]["workers"],
     params:
         **TWINS.params,
     script:
@@ -95,7 +93,7 @@ rule shuffled_words:
     benchmark:
         "results/benchmarks/shuffled_words/{corpus}/{model}.tsv"
     wildcard_constraints:
-        model=one_of(SHUFFLED),
+        model=models_among(SHUFFLED),
     priority: TURN
     localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
@@ -103,12 +101,10 @@ rule shuffled_words:
     threads: 1
     resources:
         **READS_REMOVED,
+        **LAUNCHED,
         mem_mb=megabytes("shuffled_words", LOCAL_WORKERS),
         runtime=minutes("shuffled_words"),
         gpu=gpus(LOCAL_WORKERS),
-        arrays=int(CONFIG["launch"]["placement"] == "slurm"),
-        placement=CONFIG["launch"]["placement"],
-        workers=CONFIG["launch"]["workers"],
     params:
         **SHUFFLED_WORDS.params,
     script:
@@ -127,7 +123,7 @@ ENTROPY = recipe(
         fingerprint_of_model(w),
         *(
             (fingerprint_of_model(pair_of_twins(w)), TWINS.fingerprint(pair_of_twins(w)))
-            if w.model in RUN_MODELS
+            if MODELS[w.model]["architecture"]
             else ("", "")
         ),
         SHUFFLED_WORDS.fingerprint(w) if w.model in SHUFFLED else "",
@@ -185,7 +181,7 @@ rule untrained_entropy:
     benchmark:
         "results/benchmarks/untrained_entropy/{corpus}/{model}.tsv"
     wildcard_constraints:
-        model=one_of(ARCHITECTURES),
+        model=models_among(ARCHITECTURES),
     conda:
         "../envs/environment.yaml"
     threads: 1

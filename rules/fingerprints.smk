@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from infogeo.files import kept_logic
-from infogeo.planning.recipes import Recipe, with_signature
+from infogeo.planning.recipes import Recipe
 
 try:
     LOGIC = kept_logic.of_scripts(SCRIPTS, Path(".snakemake/infogeo/logic.json"))

@@ -31,7 +31,7 @@ rule dump_hidden_states:
     benchmark:
         "results/benchmarks/dump_hidden_states/{corpus}/{model}.tsv"
     wildcard_constraints:
-        model=one_of(RUN_MODELS) if GIVEN_STATES else input_tables.SLUG,
+        model=models_among(RUN_MODELS),
     priority: TURN
     localrule: CONFIG["launch"]["placement"] == "slurm"
     conda:
@@ -39,12 +39,10 @@ rule dump_hidden_states:
     threads: 1
     resources:
         **READS_REMOVED,
+        **LAUNCHED,
         mem_mb=megabytes("dump_hidden_states", LOCAL_WORKERS),
         runtime=minutes("dump_hidden_states"),
         gpu=gpus(LOCAL_WORKERS),
-        arrays=int(CONFIG["launch"]["placement"] == "slurm"),
-        placement=CONFIG["launch"]["placement"],
-        workers=CONFIG["launch"]["workers"],
     params:
         **STATES.params,
     script:
@@ -77,7 +75,7 @@ rule import_states:
     benchmark:
         "results/benchmarks/import_states/{corpus}/{model}.tsv"
     wildcard_constraints:
-        model=one_of(GIVEN_STATES),
+        model=models_among(GIVEN_STATES),
     conda:
         "../envs/environment.yaml"
     threads: 1

@@ -58,12 +58,10 @@ rule measure_states:
     threads: 1
     resources:
         **READS_REMOVED,
+        **LAUNCHED,
         mem_mb=megabytes("measure_states", LOCAL_WORKERS),
         runtime=minutes("measure_states"),
         gpu=gpus(LOCAL_WORKERS),
-        arrays=int(CONFIG["launch"]["placement"] == "slurm"),
-        placement=CONFIG["launch"]["placement"],
-        workers=CONFIG["launch"]["workers"],
     params:
         **STATES.params,
     script:

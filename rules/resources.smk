@@ -1,6 +1,11 @@
 # Needs: the tables and the fingerprints of models. Makes: what the rules ask a scheduler for.
 from functools import cache
 
+from snakemake.resources import Resource
+
+# Asked for each resource of each job, of a constant too.
+with_signature(Resource.evaluate, bound=True)
+
 
 @cache
 def demands():
@@ -111,6 +116,12 @@ READS_REMOVED = (
     {"checkpoints": checkpoints, "checkpoints_at_once": checkpoints_at_once} if REMOVED else {}
 )
 TURN = turn if REMOVED else 0
+
+# Where and in how many workers a job spreads its work; where it does all of it itself, nothing: Snakemake
+# takes a while over each resource of each job.
+LAUNCHED = {}
+if CONFIG["launch"]["placement"] != "debug":
+    LAUNCHED = {**CONFIG["launch"], "arrays": int(CONFIG["launch"]["placement"] == "slurm")}
 
 # Workers that share one job's GPUs.
 LOCAL_WORKERS = CONFIG["launch"]["workers"] if CONFIG["launch"]["placement"] == "local" else 1

@@ -7,7 +7,7 @@ LAWS = recipe(
     corpora=list(CORPORA),
     models=list(MODELS),
     families=[row["family"] for row in MODELS.values()],
-    replicates=[replicates.replicate_of(row) for row in MODELS.values()],
+    replicates=replicates_of(MODELS),
     dtypes=[row["dtype"] for row in MODELS.values()],
     runs=[row["run"] for row in MODELS.values()],
     steps=[row["step"] for row in MODELS.values()],
@@ -23,11 +23,12 @@ LAWS = recipe(
     headline_metrics=CONFIG["headline"]["metrics"],
     seed=CONFIG["seed"],
     expected=[ENTROPY.fingerprint(pair) for pair in pairs()],
+    places_of_twins=places_of_twins(),
     expected_untrained=[
         TWIN_ENTROPY.fingerprint(pair_of_twins(pair)) for pair in pairs(models=RUN_MODELS)
     ],
     expected_spectra=[fingerprint_of_spectra(pair) for pair in pairs()],
-    shuffled=SHUFFLED,
+    shuffled=list(SHUFFLED),
     expected_shuffled=[ENTROPY.fingerprint(pair) for pair in pairs(models=SHUFFLED)],
     expected_null=NULL.fingerprint(),
 )

@@ -75,7 +75,7 @@ rule untrained_sentences:
     benchmark:
         "results/benchmarks/untrained_sentences/{corpus}/{model}.tsv"
     wildcard_constraints:
-        model=one_of(ARCHITECTURES),
+        model=models_among(ARCHITECTURES),
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -94,7 +94,7 @@ SENTENCES = recipe(
     corpora=JUDGED,
     models=STUDIED["sentences"],
     families=of_study("sentences", "family"),
-    replicates=[replicates.replicate_of(MODELS[slug]) for slug in STUDIED["sentences"]],
+    replicates=replicates_of(STUDIED["sentences"]),
     dtypes=of_study("sentences", "dtype"),
     runs=of_study("sentences", "run"),
     steps=of_study("sentences", "step"),
@@ -104,6 +104,7 @@ SENTENCES = recipe(
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
     expected=[GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED, STUDIED["sentences"])],
+    places_of_twins=places_of_twins(JUDGED, with_twins(STUDIED["sentences"])),
     expected_untrained=[
         TWIN_GEOMETRY.fingerprint(pair_of_twins(pair))
         for pair in pairs(JUDGED, with_twins(STUDIED["sentences"]))
@@ -168,6 +169,7 @@ WHICH_LAYER = recipe(
     draws=CONFIG["scaling"]["draws"],
     seed=CONFIG["seed"],
     expected=[GEOMETRY.fingerprint(pair) for pair in pairs(JUDGED, STUDIED["sentences"])],
+    places_of_twins=places_of_twins(JUDGED, with_twins(STUDIED["sentences"])),
     expected_untrained=[
         TWIN_GEOMETRY.fingerprint(pair_of_twins(pair))
         for pair in pairs(JUDGED, with_twins(STUDIED["sentences"]))

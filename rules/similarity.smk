@@ -47,7 +47,7 @@ SIMILARITIES = recipe(
     corpora=list(CORPORA),
     models=STUDIED["similarity"],
     families=of_study("similarity", "family"),
-    replicates=[replicates.replicate_of(MODELS[slug]) for slug in STUDIED["similarity"]],
+    replicates=replicates_of(STUDIED["similarity"]),
     runs=of_study("similarity", "run"),
     steps=of_study("similarity", "step"),
     n=CONFIG["headline"]["n"],
@@ -55,6 +55,7 @@ SIMILARITIES = recipe(
     permutations=CONFIG["similarity"]["permutations"],
     seed=CONFIG["seed"],
     expected=[SIMILARITY.fingerprint(pair) for pair in pairs(models=STUDIED["similarity"])],
+    places_of_twins=places_of_twins(models=with_twins(STUDIED["similarity"])),
     expected_untrained=[
         TWINS.fingerprint(pair_of_twins(pair))
         for pair in pairs(models=with_twins(STUDIED["similarity"]))

@@ -7,7 +7,7 @@ PATHS = recipe(
     corpora=list(CORPORA),
     models=AT_STEPS,
     families=[MODELS[model]["family"] for model in AT_STEPS],
-    replicates=[replicates.replicate_of(MODELS[model]) for model in AT_STEPS],
+    replicates=replicates_of(AT_STEPS),
     dtypes=[MODELS[model]["dtype"] for model in AT_STEPS],
     runs=[MODELS[model]["run"] for model in AT_STEPS],
     steps=[MODELS[model]["step"] for model in AT_STEPS],
@@ -21,6 +21,7 @@ PATHS = recipe(
     headline_metrics=CONFIG["headline"]["metrics"],
     seed=CONFIG["seed"],
     expected=[ENTROPY.fingerprint(pair) for pair in pairs(models=AT_STEPS)],
+    places_of_twins=places_of_twins(models=with_twins(AT_STEPS)),
     expected_untrained=[
         TWIN_ENTROPY.fingerprint(pair_of_twins(pair)) for pair in pairs(models=with_twins(AT_STEPS))
     ],

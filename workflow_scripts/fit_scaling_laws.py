@@ -11,7 +11,8 @@ def main(files, params, output) -> None:
     models = asked.models(files.models, params)
     random = artefacts.read_table(files.null, params.expected_null)
     entropies = zip(files.entropy, params.expected, strict=True)
-    untrained = zip(files.untrained, params.expected_untrained, strict=True)
+    twins = binding.of_twins(files.untrained, params.places_of_twins)
+    untrained = zip(twins, params.expected_untrained, strict=True)
     spectra = zip(files.spectra, params.expected_spectra, strict=True)
     shuffled = zip(files.shuffled, params.expected_shuffled, strict=True)
     corpora = [

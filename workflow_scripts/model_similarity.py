@@ -30,7 +30,7 @@ def main(files, params, output) -> None:
         params.corpora,
         zip(files.rows, params.expected, strict=True),
         zip(files.pairs, params.expected, strict=True),
-        files.untrained,
+        binding.of_twins(files.untrained, params.places_of_twins),
         params.expected_untrained,
     ):
         read = Read(models, *of_corpus, params.neighbours)

@@ -17,7 +17,8 @@ def main(files, params, output) -> None:
     pairs = [(by_slug[one], by_slug[other]) for one, other in params.pairs]
     with_twins = [slug for slug, model in by_slug.items() if cards.has_model(model)]
     entropies = zip(files.entropy, params.expected, strict=True)
-    untrained = zip(files.untrained, params.expected_untrained, strict=True)
+    twins = binding.of_twins(files.untrained, params.places_of_twins)
+    untrained = zip(twins, params.expected_untrained, strict=True)
     shuffled = zip(files.shuffled, params.expected_shuffled, strict=True)
     corpora = []
     for corpus, *of_corpus in binding.of_each_corpus(

@@ -18,7 +18,13 @@ def main(files, params, output) -> None:
     models = cards.described(files.models, FIELDS, **rows)
     random = artefacts.read_table(files.null, params.expected_null)
     of_models = {
-        name: zip(getattr(files, name), getattr(params, f"expected_{maker}"), strict=True)
+        name: zip(
+            binding.of_twins(files[name], params.places_of_twins)
+            if maker == "untrained"
+            else files[name],
+            getattr(params, f"expected_{maker}"),
+            strict=True,
+        )
         for name, maker in corpus_tables.MAKERS.items()
     }
     corpora = [

@@ -29,7 +29,7 @@ def main(files, params, output) -> None:
         params.corpora,
         files.measured,
         params.expected,
-        files.untrained,
+        binding.of_twins(files.untrained, params.places_of_twins),
         params.expected_untrained,
     ):
         of_models = LazyTables(artefacts.read_table, params.models, measured, expected)

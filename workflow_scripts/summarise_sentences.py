@@ -24,7 +24,8 @@ def main(files, params, output) -> None:
         step=params.steps,
     )
     trained = zip(files.trained, params.expected, strict=True)
-    untrained = zip(files.untrained, params.expected_untrained, strict=True)
+    twins = binding.of_twins(files.untrained, params.places_of_twins)
+    untrained = zip(twins, params.expected_untrained, strict=True)
     corpora = [
         corpus_tables.tables_of_corpus(
             corpus,

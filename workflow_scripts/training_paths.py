@@ -16,7 +16,8 @@ def main(files, params, output) -> None:
     slugs = [model["slug"] for model in models]
     with_twins = [model["slug"] for model in models if cards.has_model(model)]
     entropies = zip(files.entropy, params.expected, strict=True)
-    untrained = zip(files.untrained, params.expected_untrained, strict=True)
+    twins = binding.of_twins(files.untrained, params.places_of_twins)
+    untrained = zip(twins, params.expected_untrained, strict=True)
     spectra = zip(files.spectra, params.expected_spectra, strict=True)
     corpora = []
     for corpus, *of_corpus in binding.of_each_corpus(params.corpora, entropies, untrained, spectra):

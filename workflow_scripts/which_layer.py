@@ -10,7 +10,8 @@ def main(files, params, output) -> None:
     """Take one model of one corpus after the other, and write the tables."""
     profiles = artefacts.read_table(files.profiles, params.expected_profiles)
     trained = zip(files.trained, params.expected, strict=True)
-    untrained = zip(files.untrained, params.expected_untrained, strict=True)
+    twins = binding.of_twins(files.untrained, params.places_of_twins)
+    untrained = zip(twins, params.expected_untrained, strict=True)
     of_models = []
     for corpus, of_corpus, of_twins in binding.of_each_corpus(params.corpora, trained, untrained):
         twins = dict(zip(params.with_twins, of_twins, strict=True))

@@ -1,11 +1,12 @@
 """How long Snakemake takes before the first job: a dry run, and a run with nothing to do.
 
-python tests/bench/startup.py [models ...] [checkout ...]     (default 10 100)
+python tests/bench/startup.py [models ...] [checkpoints] [checkout ...]     (default 10 100)
 
 Beside this checkout others are measured, such as one of an older build. Each number of models meets
-four corpora. Seconds of wall clock and of CPU, and the largest resident memory, of `snakemake -n`
-on a fresh checkout and of `snakemake` where everything is there. The floor is Snakemake alone:
-`snakemake -n` on as many jobs of bare rules, with one input and one output each.
+four corpora; `checkpoints`: 154 steps of each of ten sizes on two corpora, in a dry run. Seconds of
+wall clock and of CPU, and the largest resident memory, of `snakemake -n` on a fresh checkout and of
+`snakemake` where everything is there. The floor is Snakemake alone: `snakemake -n` on as many jobs
+of bare rules, with one input and one output each.
 """
 
 import os
@@ -20,31 +21,50 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "config")
 CORPORA = ("docstrings", "second", "third", "fourth")
 WIDTHS, DEPTHS = (32, 64, 128), (1, 2, 4)
+SIZES, STEPS = 10, [0, *(2**power for power in range(10)), *range(1000, 144_000, 1000)]
 
 
 def checkout(folder: Path, models: int, root: Path = ROOT) -> Path:
-    """A copy of a checkout whose tables have so many models and four corpora."""
-    folder.mkdir()
-    for name in SOURCES:
-        copy = shutil.copytree if (root / name).is_dir() else shutil.copy2
-        copy(root / name, folder / name)
-    header, *_ = (folder / "config/models.tsv").read_text().splitlines()
-    columns = header.split("\t")
+    """A copy of a checkout whose tables have so many models of a ladder and four corpora."""
     shapes = [(width, depth) for width in WIDTHS for depth in DEPTHS]
     rows = []
     for model in range(models):
         (width, depth), seed = shapes[model % len(shapes)], model // len(shapes)
-        row = {"slug": f"m{model}", "family": f"family{model % 20}", "source": "ladder",
-               "where": f"small/w{width}-d{depth}-s{seed}", "dtype": "float32"}  # fmt: skip
-        rows.append("\t".join(row.get(column, "") for column in columns))
-    (folder / "config/models.tsv").write_text("\n".join([header, *rows]) + "\n")
-    header, first, *_ = (folder / "config/corpora.tsv").read_text().splitlines()
-    rest = first.partition("\t")[2]
-    rows = [f"{corpus}\t{rest}" for corpus in CORPORA]
-    (folder / "config/corpora.tsv").write_text("\n".join([header, *rows]) + "\n")
+        rows.append({"slug": f"m{model}", "family": f"family{model % 20}", "source": "ladder",
+                     "where": f"small/w{width}-d{depth}-s{seed}", "dtype": "float32"})  # fmt: skip
+    copy(folder, root, rows, CORPORA)
     config = folder / "config/config.yaml"
     seeds = list(range(max(3, models // len(shapes) + 1)))
     config.write_text(config.read_text().replace("seeds: [0, 1, 2]", f"seeds: {seeds}"))
+    return folder
+
+
+def checkout_of_checkpoints(folder: Path, root: Path = ROOT) -> Path:
+    """A copy of a checkout whose tables have every step of runs of each size and two corpora."""
+    steps = ",".join(map(str, STEPS))
+    rows = [
+        {"slug": f"m{size}", "family": "runs", "source": "hub", "where": f"someone/m{size}",
+         "revision": "step{step}", "dtype": "float32", "steps": steps}
+        for size in range(SIZES)
+    ]  # fmt: skip
+    return copy(folder, root, rows, CORPORA[:2])
+
+
+def copy(folder: Path, root: Path, models: list[dict], corpora) -> Path:
+    """A copy of a checkout with these rows of models and so named corpora."""
+    folder.mkdir()
+    for name in SOURCES:
+        copy_one = shutil.copytree if (root / name).is_dir() else shutil.copy2
+        copy_one(root / name, folder / name)
+    table = folder / "config/models.tsv"
+    columns = table.read_text().splitlines()[0].split("\t")
+    columns += [column for column in models[0] if column not in columns]
+    rows = ["\t".join(row.get(column, "") for column in columns) for row in models]
+    table.write_text("\n".join(["\t".join(columns), *rows]) + "\n")
+    table = folder / "config/corpora.tsv"
+    header, first, *_ = table.read_text().splitlines()
+    rest = first.partition("\t")[2]
+    table.write_text("\n".join([header, *(f"{corpus}\t{rest}" for corpus in corpora)]) + "\n")
     return folder
 
 
@@ -112,24 +132,32 @@ def snakemake(
     return text, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000
 
 
-def main(sizes: list[int], roots: list[Path]) -> None:
+def main(sizes: list[int], checkpoints: bool, roots: list[Path]) -> None:
     print(f"{'models':>6} {'jobs':>6} {'what':<14} {'wall s':>7} {'CPU s':>7} {'MB':>6}")
-    for models in sizes:
+    for models in sizes + [SIZES * len(STEPS)] * checkpoints:
         for root in [ROOT, *roots]:
             if root != ROOT:
                 print(f"of {root.name}:")
             with tempfile.TemporaryDirectory() as folder:
-                measure(Path(folder), models, root)
+                if models in sizes:
+                    made = checkout(Path(folder, "ours"), models, root)
+                    measure_dry_run(made, models)
+                    measure_nothing_to_do(made, models)
+                else:
+                    measure_dry_run(checkout_of_checkpoints(Path(folder, "ours"), root), models)
 
 
-def measure(folder: Path, models: int, root: Path) -> None:
-    """A dry run, its floor, and a run with nothing to do."""
-    made = checkout(folder / "ours", models, root)
+def measure_dry_run(made: Path, models: int) -> None:
+    """A dry run of a checkout, and its floor."""
     text, *cost = snakemake(made, "-n")
     jobs = next(line.split()[1] for line in text.splitlines() if line.startswith("total "))
     report(models, jobs, "dry run", cost)
-    _, *cost = snakemake(bare(folder / "bare", int(jobs)), "-n")
+    _, *cost = snakemake(bare(made.parent / "bare", int(jobs)), "-n")
     report("", jobs, "floor of that", cost)
+
+
+def measure_nothing_to_do(made: Path, models: int) -> None:
+    """A run of a checkout in which everything is there."""
     snakemake(made, "--quiet", "all", program=("-c", FINISH))
     text, *cost = snakemake(made)
     assert "Nothing to be done" in text
@@ -142,5 +170,7 @@ def report(models, jobs, what, cost) -> None:
 
 
 if __name__ == "__main__":
-    sizes = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    main(sizes or [10, 100], [Path(word) for word in sys.argv[1:] if not word.isdigit()])
+    given = sys.argv[1:]
+    sizes = [int(word) for word in given if word.isdigit()]
+    roots = [Path(word) for word in given if not word.isdigit() and word != "checkpoints"]
+    main(sizes or [10, 100], "checkpoints" in given, roots)

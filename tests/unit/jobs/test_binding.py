@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from infogeo.jobs.binding import of_each_corpus, parameters, run
+from infogeo.jobs.binding import of_each_corpus, of_twins, parameters, run
 
 
 class Named(SimpleNamespace):
@@ -31,10 +31,11 @@ def job(folder, params, wildcards=None, resources=None) -> SimpleNamespace:
 def test_parameters_are_params_wildcards_and_threads(tmp_path):
     params = parameters(job(tmp_path, {"n": [8], "seed": 0}, {"corpus": "stories"}))
     stated = {"n": [8], "seed": 0, "corpus": "stories"}
-    assert vars(params) == stated | {"threads": 3, "checkpoints_at_once": 0}
+    own = {"placement": "debug", "workers": 1, "threads": 3, "resources": {"mem_mb": 1500}}
+    assert vars(params) == stated | {"threads": 3, "checkpoints_at_once": 0, "launch": own}
 
 
-def test_where_a_job_runs_is_one_value_of_rules_with_a_placement(tmp_path):
+def test_where_a_job_runs_is_one_value_and_its_own_process_where_its_rule_states_none(tmp_path):
     resources = {"placement": "local", "workers": 2, "mem_mb": 1500}
     params = parameters(job(tmp_path, {}, resources=resources))
     expected = {"placement": "local", "workers": 2, "threads": 3, "resources": resources}
@@ -79,3 +80,10 @@ def test_what_imports_have_made_is_not_searched_for_garbage(tmp_path):
 def test_each_corpus_has_its_part_of_what_holds_every_model():
     parts = list(of_each_corpus(["a", "b"], ["a1", "a2", "b1", "b2"], iter(range(4))))
     assert parts == [("a", ["a1", "a2"], [0, 1]), ("b", ["b1", "b2"], [2, 3])]
+
+
+def test_models_of_one_architecture_have_the_files_of_their_twins_in_common():
+    files = ["a-0", "a-1", "b-0", "b-1"]  # two draws
+    assert of_twins(files, [0, 1, 0]) == ["a-0", "a-1", "b-0", "b-1", "a-0", "a-1"]
+    assert of_twins(files[:2], [1, 0, 0]) == ["a-1", "a-0", "a-0"]  # one file for all draws
+    assert of_twins([], []) == []

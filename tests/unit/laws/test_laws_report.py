@@ -89,7 +89,7 @@ def run(tmp_path_factory):
         headline_depth="final", headline_axis="non_embedding",
         headline_metrics=[["entropy", "centred"], ["coding_rate_paper", "unit"], ["nll", ""]],
         seed=0, fingerprint="l", expected=["e"] * 4, expected_spectra=["s"] * 4,
-        expected_null="n", expected_untrained=["e"] * 4,
+        expected_null="n", expected_untrained=["e"] * 4, places_of_twins=[0, 1, 2, 3],
         runs=[None] * 4, steps=[None] * 4, train_tokens=[None] * 4,
         shuffled=[], expected_shuffled=[],
     )  # fmt: skip
@@ -135,7 +135,8 @@ def test_points_and_profiles_agree_where_all_texts_are_used(run):
 
 
 def test_steps_of_runs_have_the_laws_of_their_models(run, tmp_path):
-    files = {name: [path for path in paths for _ in range(2)] if name != "null" else paths
+    shared = ("null", "untrained")
+    files = {name: paths if name in shared else [path for path in paths for _ in range(2)]
              for name, paths in run.files.items()}  # fmt: skip
     given = vars(run.params) | {
         name: [value for value in values for _ in range(2)]

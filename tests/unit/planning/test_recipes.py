@@ -4,8 +4,9 @@ import inspect
 from types import SimpleNamespace
 
 import pytest
+from snakemake.common import get_function_params, get_input_function_aux_params
 
-from infogeo.planning.recipes import Recipe
+from infogeo.planning.recipes import Recipe, with_signature
 
 PAIR = SimpleNamespace(model="small", corpus="stories")
 PARENT = {"where": lambda w: f"models/{w.model}", "logic": "a hash"}
@@ -24,13 +25,25 @@ def test_params_are_what_was_stated_and_the_fingerprint():
     assert recipe.params["fingerprint"](PAIR) == recipe.fingerprint(PAIR)
 
 
-def test_params_have_their_signatures_at_hand():
+def test_snakemake_finds_the_parameters_of_params_without_a_look_at_their_signatures(monkeypatch):
     functions = [value for value in child(PARENT, CHILD).params.values() if callable(value)]
-    assert [list(inspect.signature(found).parameters) for found in functions] == [
-        ["w"], ["wildcards"]
-    ]  # fmt: skip
-    for found in functions:
-        assert inspect.signature(found) is found.__signature__
+    signatures = [inspect.signature(found).parameters for found in functions]
+    monkeypatch.setattr(inspect, "signature", None)
+    assert [list(get_function_params(found)) for found in functions] == [["w"], ["wildcards"]]
+    assert [get_function_params(found) for found in functions] == signatures
+    assert get_input_function_aux_params(functions[0], {"w": 1, "other": 2}) == {"w": 1}
+
+
+def test_parameters_of_a_method_are_those_that_it_takes_from_its_object(monkeypatch):
+    class Resource:
+        def evaluate(self, *args, **kwargs):
+            return args, kwargs
+
+    found = dict(inspect.signature(Resource().evaluate).parameters)
+    with_signature(Resource.evaluate, bound=True)
+    monkeypatch.setattr(inspect, "signature", None)
+    assert get_function_params(Resource().evaluate) == found
+    assert get_input_function_aux_params(Resource().evaluate, {"attempt": 1}) == {"attempt": 1}
 
 
 @pytest.mark.parametrize("name", CHILD)

@@ -18,24 +18,38 @@ def parameters(snakemake) -> SimpleNamespace:
     -------
     types.SimpleNamespace
         The params, the wildcards, `threads` and `checkpoints_at_once`; see `borrowed.weights`.
-        Where the rule states a placement also `launch`: placement, workers, threads and
+        `launch`: placement and workers (where the rule states none: its own process), threads and
         resources; see `work.Launch`.
     """
     resources = dict(snakemake.resources.items())
-    bound = SimpleNamespace(
+    launch = {
+        "placement": resources.get("placement", "debug"),
+        "workers": resources.get("workers", 1),
+        "threads": snakemake.threads,
+        "resources": resources,
+    }
+    return SimpleNamespace(
         **dict(snakemake.params.items()),
         **dict(snakemake.wildcards.items()),
         threads=snakemake.threads,
         checkpoints_at_once=resources.get("checkpoints_at_once", 0),
+        launch=launch,
     )
-    if "placement" in resources:
-        bound.launch = {
-            "placement": resources["placement"],
-            "workers": resources["workers"],
-            "threads": snakemake.threads,
-            "resources": resources,
-        }
-    return bound
+
+
+def of_twins(files, places: list[int]) -> list:
+    """The files of the untrained twins of each model on each corpus.
+
+    Parameters
+    ----------
+    files : list of path
+        Of twins that models of one architecture share, each of them once; of several draws one
+        after the other.
+    places : list of int
+        Which of the twins are those of each model.
+    """
+    draws = len(files) // (max(places) + 1) if places else 0
+    return [file for place in places for file in files[place * draws : (place + 1) * draws]]
 
 
 def of_each_corpus(corpora, *of_all):
