@@ -117,10 +117,10 @@ READS_REMOVED = (
 )
 TURN = turn if REMOVED else 0
 
-# Where and in how many workers a job spreads its work; where it does all of it itself, nothing: Snakemake
-# takes a while over each resource of each job.
+# Where and in how many workers a job spreads its work. By default it does all of it itself, and states nothing:
+# Snakemake takes a while over each resource of each job.
 LAUNCHED = {}
-if CONFIG["launch"]["placement"] != "debug":
+if CONFIG["launch"] != {"placement": "debug", "workers": 1}:
     LAUNCHED = {**CONFIG["launch"], "arrays": int(CONFIG["launch"]["placement"] == "slurm")}
 
 # Workers that share one job's GPUs.
