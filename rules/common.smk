@@ -143,7 +143,8 @@ def per_model(path: str, models=MODELS) -> list[str]:
 
 def per_draw(path: str) -> list[str]:
     """The files of every untrained twin; other wildcards stay."""
-    return expand(path, draw=range(CONFIG["controls"]["untrained_draws"]), allow_missing=True)
+    draws = range(CONFIG["controls"]["untrained_draws"])
+    return [path.replace("{draw}", str(draw)) for draw in draws]
 
 
 def twins_per_model(path: str, corpora=CORPORA, models=RUN_MODELS) -> list[str]:
