@@ -3,10 +3,10 @@
 python tests/bench/startup.py [models ...] [checkpoints] [checkout ...]     (default 10 100)
 
 Beside this checkout others are measured, such as one of an older build. Each number of models meets
-four corpora; `checkpoints`: 154 steps of each of ten sizes on two corpora, in a dry run. Seconds of
-wall clock and of CPU, and the largest resident memory, of `snakemake -n` on a fresh checkout and of
-`snakemake` where everything is there. The floor is Snakemake alone: `snakemake -n` on as many jobs
-of bare rules, with one input and one output each.
+four corpora. `checkpoints`: 154 steps of each of ten sizes on two corpora, a dry run of this build.
+Seconds of wall clock and of CPU, and the largest resident memory, of `snakemake -n` on a fresh
+checkout and of `snakemake` where everything is there. The floor is Snakemake alone, on as many jobs
+of bare rules, with one input and one output each: in a dry run, and with nothing to do.
 """
 
 import os
@@ -39,15 +39,15 @@ def checkout(folder: Path, models: int, root: Path = ROOT) -> Path:
     return folder
 
 
-def checkout_of_checkpoints(folder: Path, root: Path = ROOT) -> Path:
-    """A copy of a checkout whose tables have every step of runs of each size and two corpora."""
+def checkout_of_checkpoints(folder: Path) -> Path:
+    """A copy of this checkout whose tables have every step of runs of each size and two corpora."""
     steps = ",".join(map(str, STEPS))
     rows = [
         {"slug": f"m{size}", "family": "runs", "source": "hub", "where": f"someone/m{size}",
          "revision": "step{step}", "dtype": "float32", "steps": steps}
         for size in range(SIZES)
     ]  # fmt: skip
-    return copy(folder, root, rows, CORPORA[:2])
+    return copy(folder, ROOT, rows, CORPORA[:2])
 
 
 def copy(folder: Path, root: Path, models: list[dict], corpora) -> Path:
@@ -82,6 +82,8 @@ for name in "bcdefgh":
         output: f"results/{{name}}/{{{{job}}}}"
         script: "bare.py"
 """
+# As in the profiles, which a bare workflow has not.
+RERUNS = ("--rerun-triggers", "mtime", "params", "input", "software-env")
 # Snakemake with a scheduler that runs nothing: each job has its outputs, all of one age, and its
 # record. (--touch takes longer at 37,068 jobs than all else here: it starts them in turn.)
 FINISH = """
@@ -134,17 +136,18 @@ def snakemake(
 
 def main(sizes: list[int], checkpoints: bool, roots: list[Path]) -> None:
     print(f"{'models':>6} {'jobs':>6} {'what':<14} {'wall s':>7} {'CPU s':>7} {'MB':>6}")
-    for models in sizes + [SIZES * len(STEPS)] * checkpoints:
+    for models in sizes:
         for root in [ROOT, *roots]:
             if root != ROOT:
                 print(f"of {root.name}:")
             with tempfile.TemporaryDirectory() as folder:
-                if models in sizes:
-                    made = checkout(Path(folder, "ours"), models, root)
-                    measure_dry_run(made, models)
-                    measure_nothing_to_do(made, models)
-                else:
-                    measure_dry_run(checkout_of_checkpoints(Path(folder, "ours"), root), models)
+                made = checkout(Path(folder, "ours"), models, root)
+                measure_dry_run(made, models)
+                measure_nothing_to_do(made, models)
+    if checkpoints:
+        with tempfile.TemporaryDirectory() as folder:
+            made = checkout_of_checkpoints(Path(folder, "ours"))
+            measure_dry_run(made, SIZES * len(STEPS))
 
 
 def measure_dry_run(made: Path, models: int) -> None:
@@ -157,11 +160,15 @@ def measure_dry_run(made: Path, models: int) -> None:
 
 
 def measure_nothing_to_do(made: Path, models: int) -> None:
-    """A run of a checkout in which everything is there."""
-    snakemake(made, "--quiet", "all", program=("-c", FINISH))
-    text, *cost = snakemake(made)
-    assert "Nothing to be done" in text
-    report(models, 0, "nothing to do", cost)
+    """A run of a checkout in which everything is there, and its floor, after a dry run."""
+    for folder, of, what in (
+        (made, models, "nothing to do"),
+        (made.parent / "bare", "", "floor of that"),
+    ):
+        snakemake(folder, *RERUNS, "--quiet", "all", program=("-c", FINISH))
+        text, *cost = snakemake(folder, *RERUNS)
+        assert "Nothing to be done" in text
+        report(of, 0, what, cost)
 
 
 def report(models, jobs, what, cost) -> None:
