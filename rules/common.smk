@@ -103,10 +103,10 @@ def one_of(names) -> str:
 
 
 def models_among(names) -> str:
-    """A regular expression for exactly these models, of any where all are among them.
+    """A regular expression for these models, or for any name where all of them are among these.
 
     Snakemake reads it for each file: a list of a thousand names in each path is a third of the
-    time of a plan.
+    time of a plan. The rules that make models list theirs, so that a name of no row is missing.
     """
     return input_tables.SLUG if len(names) == len(MODELS) else one_of(names)
 

@@ -72,7 +72,7 @@ rule train_ladder:
     benchmark:
         "results/benchmarks/train_ladder/{model}.tsv"
     wildcard_constraints:
-        model=models_among(LADDER_MODELS),
+        model=one_of(LADDER_MODELS),
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -110,7 +110,7 @@ rule take_checkpoint:
     benchmark:
         "results/benchmarks/take_checkpoint/{model}.tsv"
     wildcard_constraints:
-        model=models_among(CHECKPOINTS),
+        model=one_of(CHECKPOINTS),
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -146,7 +146,7 @@ rule plant_sink:
     benchmark:
         "results/benchmarks/plant_sink/{model}.tsv"
     wildcard_constraints:
-        model=models_among(PLANTED),
+        model=one_of(PLANTED),
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -182,7 +182,7 @@ rule fetch_model:
     benchmark:
         "results/benchmarks/fetch_model/{model}.tsv"
     wildcard_constraints:
-        model=models_among(LOCAL_MODELS),
+        model=one_of(LOCAL_MODELS),
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -215,7 +215,7 @@ rule describe_states:
     benchmark:
         "results/benchmarks/describe_states/{model}.tsv"
     wildcard_constraints:
-        model=models_among(GIVEN_STATES),
+        model=one_of(GIVEN_STATES),
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -248,7 +248,7 @@ rule download_model:
     benchmark:
         "results/benchmarks/download_model/{model}.tsv"
     wildcard_constraints:
-        model=models_among(HUB_MODELS),
+        model=one_of(HUB_MODELS),
     priority: 3  # all are described and compared before those of removed weights are run
     localrule: True
     conda:

@@ -237,6 +237,12 @@ def test_a_foreign_file_in_the_place_of_a_dump_is_named(checkout):
 
 
 # ---------------------------------------------------------------- what a change runs
+def test_a_name_of_no_row_is_missing_as_a_model(unrun):
+    run = unrun.snakemake("--dry-run", "results/spectra/stories/typo.h5")
+    assert run.returncode != 0
+    assert "results/models/typo/model.json" in run.stdout + run.stderr
+
+
 def test_a_finished_workflow_has_nothing_to_do(checkout):
     run = checkout.snakemake()
     assert "Nothing to be done" in run.stdout + run.stderr
