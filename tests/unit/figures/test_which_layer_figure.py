@@ -91,3 +91,12 @@ def test_measures_are_named_beside_the_first_panel_that_shows_them(without):
     first = next(ax for ax in figure.axes if ax.axison and ax.get_xlabel() == "Spearman's ρ")
     labels = [label.get_text() for label in first.get_yticklabels() if label.get_visible()]
     assert labels == list(MEASURES)
+
+
+@pytest.mark.parametrize("models", [1, 2])
+def test_panels_are_lettered_without_a_gap(models):
+    layers, measures, profiles = tables()
+    shown = [frame[frame["model"].isin([*MODELS][-models:])] for frame in (layers, measures)]
+    figure = which_layer(*shown, profiles, corpus="docs", n=8)
+    letters = [note.get_text() for note in figure.findobj(matplotlib.text.Annotation)]
+    assert sorted(text for text in letters if len(text) == 1) == [*"abcdef"[: 3 * models]]

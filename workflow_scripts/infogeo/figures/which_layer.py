@@ -85,9 +85,8 @@ def which_layer(layers, measures, profiles, *, corpus: str, n: int) -> Figure:
             below.subplots(1, len(models), sharey=True, squeeze=False)[0],
         ]
         columns, drawn = zip(*axes, strict=True), []
-        for letters, column, (role, model) in zip(
-            ("ace", "bdf"), columns, models.items(), strict=False
-        ):
+        for place, (column, (role, model)) in enumerate(zip(columns, models.items(), strict=False)):
+            letters = "abcdef"[place :: len(models)]
             title = with_size(layers, corpus, role, model)
             titled(column[0], letters[0], f"label AUC of mean states\n{title}", "")
             draw_aucs(column[0], select(layers, corpus=corpus, model=model))
