@@ -1,9 +1,11 @@
 """Measuring without stored hidden states, against a dump and what is computed from its store."""
 
 import filecmp
+import gc
 import shutil
 import subprocess
 import sys
+import weakref
 from functools import partial
 from pathlib import Path
 
@@ -27,9 +29,10 @@ from infogeo.geometry.dimension_rows import tables_by_layer
 from infogeo.geometry.repetition import TypeGains
 from infogeo.geometry.spectra_file import SpectraFile, Tokens, write_spectra_file
 from infogeo.inference import resampling
-from infogeo.states import likelihoods, loading, shards, two_passes, work
+from infogeo.states import likelihoods, loading, measurement, shards, two_passes, work
 from infogeo.states.dump import dump
 from infogeo.states.measurement import TABLES, measure
+from infogeo.states.reduction import LayerCorpus
 from infogeo.states.store import open_store
 from infogeo.states.store_writer import StoreWriter
 
@@ -387,7 +390,7 @@ def on_device(monkeypatch):
             return placed[-1]
 
     monkeypatch.setattr(work.launch, "device", lambda *given: "cuda")
-    monkeypatch.setattr(two_passes, "Device", Stand)
+    monkeypatch.setattr(device, "seen", Stand)
     return placed
 
 
@@ -415,6 +418,67 @@ def test_work_on_a_device_goes_on_from_its_note(
             run()
     assert differing(whole_run, run(), [*MEASURED, "states.h5"]) == []
     assert_last_bits_of_the_corpus_alone_differ(whole, run(workers=2))
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 1 << 32])
+def test_a_worker_that_was_promised_a_gpu_and_sees_none_measures_on_its_host(
+    run, reduced, monkeypatch, kept_bytes
+):
+    monkeypatch.setattr(work.launch, "device", lambda *given: "cuda")
+    monkeypatch.setattr(work.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(two_passes, "KEPT_BYTES", kept_bytes)
+    assert differing(reduced, run(), [*MEASURED, "states.h5"]) == []
+
+
+def test_the_model_takes_its_room_on_a_device_before_the_spectra_of_the_corpus(
+    run, twice, on_device, monkeypatch
+):
+    held, genuine = [], work.ModelRun.load
+
+    def load(model):
+        held.append(len(on_device))
+        return genuine(model)
+
+    monkeypatch.setattr(work.ModelRun, "load", load)
+    run()
+    assert held == [0, 0] and on_device  # both passes
+
+
+def test_what_the_passes_held_is_free_before_the_results_are_put_together(run, twice, monkeypatch):
+    of_passes, genuine = [], (work.ModelRun.load, two_passes.LayerCorpus, measurement.assemble)
+
+    def load(model):
+        of_passes.append(weakref.ref(loaded := genuine[0](model)))
+        return loaded
+
+    class Corpus(genuine[1]):
+        def __init__(self, *given):
+            super().__init__(*given)
+            of_passes.append(weakref.ref(self))
+
+    def assemble(task):
+        assert len(of_passes) > 2 and not [held for held in of_passes if held()]
+        genuine[2](task)
+
+    monkeypatch.setattr(work.ModelRun, "load", load)
+    monkeypatch.setattr(two_passes, "LayerCorpus", Corpus)
+    monkeypatch.setattr(measurement, "assemble", assemble)
+    gc.disable()
+    try:
+        run()
+    finally:
+        gc.enable()
+
+
+def test_the_spectra_of_a_corpus_are_forgotten_with_their_last_reference():
+    gc.disable()  # which counts objects, and knows nothing of what they hold on a device
+    try:
+        corpus = LayerCorpus({16: 40}, 32, {}, True)
+        held = weakref.ref(corpus)
+        del corpus
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 1 << 32])

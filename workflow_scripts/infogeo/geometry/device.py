@@ -57,6 +57,16 @@ class Device:
         return on_host(self.torch.linalg.eigvalsh(self.place(K)).flip(-1).clamp(min=0.0))
 
 
+def seen(name: str) -> Device | None:
+    """The device of a name, where this process sees it; None, which is the host, for 'cpu' too.
+
+    A job of SLURM may have been given a GPU that torch cannot use: its model runs on the host then.
+    """
+    import torch
+
+    return Device(name) if name == "cuda" and torch.cuda.is_available() else None
+
+
 def on_host(array) -> np.ndarray:
     """An array of NumPy, from wherever it is."""
     return array if isinstance(array, np.ndarray) else array.cpu().numpy()

@@ -243,18 +243,19 @@ class LayerCorpus:
         nested: bool,
         device: Device | None = None,
     ):
-        self.prefixes, self.device = sorted(texts), device
-        self.corpora = {
+        self.prefixes = sorted(texts)
+        corpora = self.corpora = {
             "unit": CorpusSpectra(texts, width, None, nested, device),
             "centred": CorpusSpectra(texts, width, centres, nested, device),
         }
-        self.stacks = Stacks(width, self._work)
 
-    def _work(self, texts, Z) -> None:
-        if self.device:
-            Z = self.device.place(Z)
-        for corpus in self.corpora.values():
-            corpus.add(Z)
+        def work(texts, Z):  # no method: then all of it is free with the last reference to it
+            if device:
+                Z = device.place(Z)
+            for corpus in corpora.values():
+                corpus.add(Z)
+
+        self.stacks = Stacks(width, work)
 
     def add(self, states: Iterable) -> None:
         """Take texts with their states (n, d)."""

@@ -172,7 +172,6 @@ class Assembly:
 
 def assemble(task: Assembly) -> None:
     """Write the files of one draw, and its tables beside the shards; the work of one worker."""
-    memory.give_back()  # the passes', which may have been made in this process
     measured = task.measured
     for path in task.outputs:
         remove_partial(path)

@@ -17,9 +17,9 @@ import h5py
 from infogeo.files import hdf5
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry import device
 from infogeo.geometry.corpus_spectra import Documents, corpus_bytes
 from infogeo.geometry.depths import width_at
-from infogeo.geometry.device import Device
 from infogeo.geometry.dimension_rows import RowChoice
 from infogeo.geometry.prefixes import ROWS
 from infogeo.jobs import memory
@@ -97,8 +97,8 @@ class MeasureTask(PassesTask):
 
     def layer_corpus(self, layer: str, centres: dict) -> LayerCorpus:
         """What gathers the spectra of the corpus at a layer; products are made where models run."""
-        device = Device("cuda") if self.model.device == "cuda" else None
-        return LayerCorpus(self.counts, self.widths[layer], centres, self.nested, device)
+        where = device.seen(self.model.device)
+        return LayerCorpus(self.counts, self.widths[layer], centres, self.nested, where)
 
 
 def measure_task(
@@ -175,7 +175,9 @@ def all_passes(run: CorpusWork, task: MeasureTask, folders, later: int = 0) -> l
     if task.keeps_states:
         return []
     _sum_up(task)
-    return _accumulate(run, task)
+    notes = _accumulate(run, task)
+    memory.give_back()
+    return notes
 
 
 # ---------------------------------------------------------------- before the work
@@ -320,11 +322,12 @@ def accumulate(task: MeasureTask) -> None:
     done = _gathered_shards(task.note)
     if done == len(task.shards):
         return
-    corpora = _corpora(task, done)
-    last = time.monotonic()
+    corpora, last = {}, time.monotonic()
 
     def take(passed):
         nonlocal done, last
+        if not corpora:  # not before the model has its room on the device
+            corpora.update(_corpora(task, done))
         list(each(lambda layer: corpora[layer].add(passed.states(layer)), corpora))
         done += 1
         if done == len(task.shards):
