@@ -6,7 +6,7 @@ from sklearn.linear_model import Ridge
 
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.entropy import evaluate
-from infogeo.geometry.information_gain import gains, ridge_optimum
+from infogeo.geometry.information_gain import gains, ridge_optimum, slogdet_gain
 from infogeo.geometry.metrics import regularisers
 from infogeo.geometry.rows import unit_norm
 from infogeo.geometry.spectra import text_spectra
@@ -100,6 +100,13 @@ def test_states_that_are_not_finite_are_named(bad):
 def test_a_lambda_beyond_float64_is_named():
     with pytest.raises(InfogeoError, match="λ = 1e-20"):
         gains(np.tile(hidden(1, 8), (9, 1)), [1e-20])
+
+
+def test_a_determinant_beyond_float64_is_named_where_the_gains_are_not():
+    rows = np.eye(3, 16) @ np.linalg.qr(np.random.default_rng(0).standard_normal((16, 16)))[0]
+    gains(rows, [1e-18])  # n × n, which is not singular
+    with pytest.raises(InfogeoError, match="λ = 1e-18"):
+        slogdet_gain(rows, 1e-18)
 
 
 def test_the_identity_holds_on_states_of_a_model(tiny_model_dir):

@@ -72,12 +72,16 @@ def pivots(rows, lambdas) -> np.ndarray:
             # because LAPACK stores by columns.
             factor, failed = dpotrf(matrix[index].T, lower=1, clean=0, overwrite_a=1)
             if failed:
-                raise InfogeoError(
-                    f"context.lambdas: λ = {lam:g} is too small for float64, and I + G/λ is "
-                    "singular. Use a larger λ (at least 1e-4 keeps all digits that count)."
-                )
+                raise _too_small(lam)
             squares[(place, *index)] = np.diagonal(factor) ** 2
     return squares
+
+
+def _too_small(lam: float) -> InfogeoError:
+    return InfogeoError(
+        f"context.lambdas, entropy.eps2: λ = {lam:g} is too small for float64, and I + G/λ is "
+        "singular. Use a larger λ = nε²/d (at least 1e-4 keeps all digits that count)."
+    )
 
 
 def of_pivots(squares, lambdas) -> tuple[np.ndarray, np.ndarray]:
@@ -102,12 +106,20 @@ def ridge_optimum(target, earlier, lam: float) -> float:
 
 
 def slogdet_gain(rows, lam: float) -> float:
-    """Gain of the last of rows (i, d), from two d × d determinants, each of a Cholesky factor."""
+    """Gain of the last of rows (i, d), from two d × d determinants, each of a Cholesky factor.
+
+    Raises
+    ------
+    InfogeoError
+        Where λ is so small that one is singular in float64, which n × n matrices need not be.
+    """
     from scipy.linalg.blas import dsyr, dsyrk
     from scipy.linalg.lapack import dpotrf
 
     def logdet(matrix):  # its lower triangle, overwritten
-        factor, _ = dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
+        factor, failed = dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
+        if failed:
+            raise _too_small(lam)
         return 2.0 * np.log(np.diagonal(factor)).sum()
 
     before = dsyrk(1.0 / lam, rows[:-1].T, lower=1)
