@@ -1,11 +1,15 @@
 import functools
 import zlib
 from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from jinja2 import Template
 
 from infogeo.figures import families
 from infogeo.figures.conditional_entropy import conditional_entropy
@@ -577,3 +581,13 @@ def test_families_without_a_law_that_are_set_beside_others_are_left_out():
         assert artists(figure, "data/ladder") and not artists(figure, "data/sink")
         assert "sink" not in texts(figure)
         assert artists(draw(name, tables, beside=["ladder", "sink"]), "data/sink")
+
+
+@pytest.mark.parametrize("name", ["entropy_scaling", "conditional_entropy"])
+@pytest.mark.parametrize(("beside", "said"), [([], False), (["sink", "twin"], True)])
+def test_the_caption_names_the_families_that_are_left_out(name, beside, said):
+    caption = (Path(__file__).parents[3] / f"rules/captions/{name}.rst").read_text()
+    snakemake = SimpleNamespace(params=MagicMock(beside=beside), wildcards=MagicMock())
+    text = Template(caption).render(snakemake=snakemake)
+    assert ("not drawn beside families with one: sink, twin." in text) == said
+    assert "\n\n" not in text
