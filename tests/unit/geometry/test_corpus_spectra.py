@@ -1,6 +1,7 @@
 """Spectra of texts and of the whole corpus, from states that stream by."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from made_states import (
 )
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry import covariance, metrics, stacks
-from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
+from infogeo.geometry import covariance, device, metrics, stacks
+from infogeo.geometry.corpus_spectra import CorpusSpectra, Documents, spectra_of_layer
 from infogeo.geometry.spectra import text_spectra
+from infogeo.jobs.threads import side_by_side
 
 
 def test_documents_know_which_texts_are_long_enough():
@@ -157,3 +159,32 @@ def test_states_that_are_not_finite_are_refused_with_their_text_and_layer():
     states["0"][5][20, 2] = np.inf
     with pytest.raises(InfogeoError, match=r"text 't5', layer 0: token 20, coordinate 2 is inf"):
         spectra_of_layer(of_layer(states), DOCUMENTS)
+
+
+def test_threads_take_turns_on_a_device(monkeypatch):
+    at_once, most = [], []
+
+    def watched(genuine):
+        def call(*given):
+            at_once.append(1)
+            most.append(len(at_once))
+            time.sleep(0.01)
+            at_once.pop()
+            return genuine(*given)
+
+        return call
+
+    monkeypatch.setattr(device.Device, "eigenvalues", watched(device.Device.eigenvalues))
+    product = watched(covariance.Covariance._of_block)
+    monkeypatch.setattr(covariance.Covariance, "_of_block", product)
+    rows = np.random.default_rng(0).standard_normal((3, 20, 8))
+
+    def of_layer(_):
+        there = device.Device("cpu")
+        corpus = CorpusSpectra({20: 3}, 8, device=there)
+        corpus.add(there.place(rows))
+        return corpus.spectra()
+
+    with side_by_side(4) as each:
+        list(each(of_layer, range(4)))
+    assert len(most) > 8 and max(most) == 1

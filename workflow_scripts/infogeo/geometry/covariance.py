@@ -3,7 +3,7 @@
 import numpy as np
 
 from infogeo.files import hdf5
-from infogeo.geometry.device import Device, functions_of, on_host
+from infogeo.geometry.device import Device, functions_of, on_host, turn_on
 from infogeo.geometry.spectra import Spectrum, eigenvalues_of
 
 BLOCK_ROWS = 2048  # most rows collected before they enter a d × d covariance in one product
@@ -53,10 +53,14 @@ class Covariance:
                 self._empty()
 
     def _empty(self) -> None:
+        with turn_on(self.device):
+            self.total += self._like_total(self._of_block())
+        self.filled = 0
+
+    def _of_block(self):
         # numpy.matmul makes a product of this form in half the time, and lets other threads run.
         block = self._computed(self.block[: self.filled])
-        self.total += self._like_total(block.T @ block)
-        self.filled = 0
+        return block.T @ block
 
     def _computed(self, array):
         """An array where products are made."""
@@ -68,8 +72,7 @@ class Covariance:
     def product(self):
         """The d × d product of all rows."""
         if self.total is None:
-            block = self._computed(self.block[: self.filled])
-            return block.T @ block
+            return self._of_block()
         self._empty()
         return self._computed(self.total)
 
@@ -114,18 +117,19 @@ def spectrum_of(*parts: Covariance) -> Spectrum:
     """
     rows, width = sum(part.rows for part in parts), parts[0].width
     count, device = sum(part.count for part in parts), parts[0].device
-    if rows <= width:
-        # Rows left out are zeros, so that the length is that of the other spectra.
-        block = np.zeros((rows, width))
-        block[:count] = np.concatenate([on_host(part.block[: part.filled]) for part in parts])
-        if device:
-            block = device.place(block)
-        K = block @ block.T
-    else:
-        K = parts[0].product()
-        for part in parts[1:]:
-            K = K + part.product()
-    eigenvalues = device.eigenvalues(K) if device else eigenvalues_of(K)
+    with turn_on(device):
+        if rows <= width:
+            # Rows left out are zeros, so that the length is that of the other spectra.
+            block = np.zeros((rows, width))
+            block[:count] = np.concatenate([on_host(part.block[: part.filled]) for part in parts])
+            if device:
+                block = device.place(block)
+            K = block @ block.T
+        else:
+            K = parts[0].product()
+            for part in parts[1:]:
+                K = K + part.product()
+        eigenvalues = device.eigenvalues(K) if device else eigenvalues_of(K)
     total = eigenvalues.sum() if parts[0].raw else count
     zero_rows = np.array([rows - count], np.int32)
     return Spectrum(eigenvalues[None] / (total or 1.0), zero_rows, rows)

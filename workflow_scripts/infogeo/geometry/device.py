@@ -7,10 +7,16 @@ each of 500 of order 100, pytorch issue 174674; 0.2 ms on a core). So spectra of
 host.
 """
 
+import contextlib
+import threading
+
 import numpy as np
 
-# Of the device's memory, for batches of the model.
+# Of the device's memory, for batches of the model, and for what a product or eigenvalues take.
 KEPT_FREE = 0.25
+# A device works for one thread at a time, so that no two need memory of it at once: eigenvalues
+# take several times that of their matrix.
+_TURN = threading.RLock()
 
 
 class Device:
@@ -65,6 +71,11 @@ def seen(name: str) -> Device | None:
     import torch
 
     return Device(name) if name == "cuda" and torch.cuda.is_available() else None
+
+
+def turn_on(device: Device | None):
+    """A context in which no other thread of this process makes products there; none on the host."""
+    return _TURN if device else contextlib.nullcontext()
 
 
 def on_host(array) -> np.ndarray:
