@@ -1,5 +1,8 @@
 """The figure of which layer separates labels: every mark is a number of the tables."""
 
+import re
+from pathlib import Path
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -100,3 +103,7 @@ def test_panels_are_lettered_without_a_gap(models):
     figure = which_layer(*shown, profiles, corpus="docs", n=8)
     letters = [note.get_text() for note in figure.findobj(matplotlib.text.Annotation)]
     assert sorted(text for text in letters if len(text) == 1) == [*"abcdef"[: 3 * models]]
+    # The row of a panel, which its letter does not tell: the caption is the same for one model.
+    caption = (Path(__file__).parents[3] / "rules/captions/which_layer.rst").read_text()
+    assert not re.findall(r"\*\*[a-f]\*\*", caption)
+    assert all(f"{row} row: " in caption for row in ("Top", "Second", "Bottom"))
