@@ -58,9 +58,9 @@ class Covariance:
         self.filled = 0
 
     def _of_block(self):
+        block = self.block[: self.filled]
         # numpy.matmul makes a product of this form in half the time, and lets other threads run.
-        block = self._computed(self.block[: self.filled])
-        return block.T @ block
+        return self.device.product(block) if self.device else block.T @ block
 
     def _computed(self, array):
         """An array where products are made."""

@@ -9,11 +9,16 @@ host.
 
 import contextlib
 import threading
+import time
 
 import numpy as np
 
+from infogeo.files.errors import InfogeoError
+
 # Of the device's memory, for batches of the model, and for what a product or eigenvalues take.
 KEPT_FREE = 0.25
+# Seconds between attempts where a batch of the model, in another thread, leaves no room.
+WAITS = (0.1, 1, 10, 60)
 # A device works for one thread at a time, so that no two need memory of it at once: eigenvalues
 # take several times that of their matrix.
 _TURN = threading.RLock()
@@ -57,6 +62,26 @@ class Device:
         idle = self.torch.cuda.memory_reserved(self.device)
         idle -= self.torch.cuda.memory_allocated(self.device)
         return (free + idle - 8 * int(np.prod(shape))) / total
+
+    def product(self, rows):
+        """``rowsᵀ rows`` of rows (r, d), there.
+
+        Raises
+        ------
+        InfogeoError
+            Where batches of the model leave no room for it.
+        """
+        for seconds in WAITS:
+            try:
+                rows = self.place(rows)
+                return rows.T @ rows
+            except self.torch.OutOfMemoryError:
+                time.sleep(seconds)
+        raise InfogeoError(
+            f"spectra of the corpus: a product of width {rows.shape[1]} does not fit the memory of "
+            f"{self.device} beside the model. Lower states.batch_tokens, or give the job a larger "
+            "GPU."
+        )
 
     def eigenvalues(self, K) -> np.ndarray:
         """Eigenvalues of K (r, r), descending, as `spectra.eigenvalues_of` takes them."""
