@@ -19,9 +19,9 @@ def main(files, params, output) -> None:
     random = artefacts.read_table(files.null, params.expected_null)
     of_models = {
         name: zip(
-            binding.of_twins(files[name], params.places_of_twins)
+            binding.of_twins(getattr(files, name), params.places_of_twins)
             if maker == "untrained"
-            else files[name],
+            else getattr(files, name),
             getattr(params, f"expected_{maker}"),
             strict=True,
         )

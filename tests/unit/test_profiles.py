@@ -66,7 +66,7 @@ BY_TEXTS += ("layer_similarity",)
 def test_what_such_a_rule_asks_for_follows_from_the_model(rule):
     text = rules()[rule]
     # Workers that share a job share its memory and GPUs too.
-    workers = "LOCAL_WORKERS" if "workers=" in text else ""
+    workers = "LOCAL_WORKERS" if "**LAUNCHED" in text else ""
     comma = ", " if workers else ""
     assert f'mem_mb=megabytes("{rule}"{comma}{workers}),' in text
     assert f'runtime=minutes("{rule}"),' in text

@@ -436,6 +436,7 @@ def run(read, tmp_path_factory):
         studies=[["gain", "context"]] * len(MODELS),
         runs=[None, None, "b"], steps=[None, None, 1000],
         draws=DRAWS, seed=SEED, fingerprint="f", expected_null="null", **expected,
+        places_of_twins=list(range(2 * len(SHAPES))),
     )  # fmt: skip
     names = {name: f"{name}.parquet" for name in OUTPUTS}
     names |= {f"{name}_table": f"{name}.csv" for name in FOR_READERS}
