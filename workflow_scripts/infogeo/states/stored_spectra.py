@@ -7,6 +7,7 @@ from pathlib import Path
 from infogeo.files.artefacts import replacing
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.spectra_file import Tokens, write_spectra_file
+from infogeo.jobs import memory
 from infogeo.jobs.progress import Heartbeat
 from infogeo.jobs.threads import side_by_side
 from infogeo.states.store import open_store
@@ -118,6 +119,7 @@ def measure_checkpoints(
             scratch=scratch,
             **settings,
         )
+        memory.give_back()  # what the passes have kept
         name, threads = Path(card).parent.name, settings.get("threads", 1)
         write_spectra(store, spectra, n=n, name=name, fingerprint=fingerprint, threads=threads)
         store.unlink()

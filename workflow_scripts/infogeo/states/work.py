@@ -99,7 +99,8 @@ class ModelRun:
     def load(self):
         """The model in memory (LanguageModel), with the threads that it is to use."""
         torch.set_num_threads(self.threads)
-        memory.keep_freed()  # else an eighth of a pass goes into pages that it had before
+        if self.twin is None:  # of twins spectra are taken meanwhile, which decide on the memory
+            memory.keep_freed()  # else an eighth of a pass goes into pages that it had before
         options = {
             "dtype": self.dtype,
             "name": self.name,
