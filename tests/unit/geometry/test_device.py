@@ -37,9 +37,10 @@ def test_a_product_waits_until_a_batch_of_the_model_leaves_room(slept):
     assert slept == list(device.WAITS[:2])
 
 
-def test_a_device_that_never_has_room_is_named_with_the_remedy():
+@pytest.mark.parametrize("what", ["product", "eigenvalues"])
+def test_a_device_that_never_has_room_is_named_with_the_remedy(what):
     with pytest.raises(InfogeoError, match=r"width 5 .* of cpu .*states\.batch_tokens"):
-        Crowded(99).product(ROWS)
+        getattr(Crowded(99), what)(ROWS.T @ ROWS)
 
 
 def test_arrays_lie_on_the_host_where_they_would_leave_too_little_room(monkeypatch):

@@ -1,10 +1,10 @@
 """Where the d × d products of a corpus are made: in NumPy, or by torch where the hidden states are.
 
 A covariance of T rows takes 2 T d² operations in float64, by far the most that the geometry of a
-wide model costs, and a GPU makes as many in a hundredth of the time. Eigenvalues of many small
-matrices it does not: torch takes those of more than 32 rows one after another there (1.8 ms for
-each of 500 of order 100, pytorch issue 174674; 0.2 ms on a core). So spectra of texts stay on the
-host.
+wide model costs; a GPU built for float64 is far faster at them by its data sheet. Eigenvalues of
+many small matrices it does not do faster: torch takes those of more than 32 rows one after another
+there (1.8 ms for each of 500 of order 100, pytorch issue 174674; 0.2 ms on a core). So spectra of
+texts stay on the host.
 """
 
 import contextlib
@@ -64,28 +64,37 @@ class Device:
         return (free + idle - 8 * int(np.prod(shape))) / total
 
     def product(self, rows):
-        """``rowsᵀ rows`` of rows (r, d), there.
+        """``rowsᵀ rows`` of rows (r, d), there; see `_with_room`."""
+
+        def make():
+            placed = self.place(rows)
+            return placed.T @ placed
+
+        return self._with_room(make, rows.shape[1])
+
+    def eigenvalues(self, K) -> np.ndarray:
+        """Eigenvalues of K (r, r), descending, as `spectra.eigenvalues_of`; see `_with_room`."""
+        ascending = self._with_room(lambda: self.torch.linalg.eigvalsh(self.place(K)), len(K))
+        return on_host(ascending.flip(-1).clamp(min=0.0))
+
+    def _with_room(self, make, width: int):
+        """What `make` makes, as soon as batches of the model leave room for it.
 
         Raises
         ------
         InfogeoError
-            Where batches of the model leave no room for it.
+            Where they never do.
         """
         for seconds in WAITS:
             try:
-                rows = self.place(rows)
-                return rows.T @ rows
+                return make()
             except self.torch.OutOfMemoryError:
                 time.sleep(seconds)
         raise InfogeoError(
-            f"spectra of the corpus: a product of width {rows.shape[1]} does not fit the memory of "
+            f"spectra of the corpus: matrices of width {width} do not fit the memory of "
             f"{self.device} beside the model. Lower states.batch_tokens, or give the job a larger "
             "GPU."
         )
-
-    def eigenvalues(self, K) -> np.ndarray:
-        """Eigenvalues of K (r, r), descending, as `spectra.eigenvalues_of` takes them."""
-        return on_host(self.torch.linalg.eigvalsh(self.place(K)).flip(-1).clamp(min=0.0))
 
 
 def seen(name: str) -> Device | None:

@@ -99,11 +99,8 @@ def _of_family(rows: list[dict], results) -> list[str]:
 
 def families_beside(models: list[dict]) -> list[str]:
     """Families without a law of which every model is set beside another by `pair_with`."""
-    families: dict[str, list[dict]] = {}
-    for row in runs.last_of_runs(models):
-        families.setdefault(row["family"], []).append(row)
     return [
-        family for family, rows in families.items()
+        rows[0]["family"] for rows in cards.by_family(runs.last_of_runs(models))
         if all(row.get("pair_with") for row in rows) and sizes(rows) < LEAST_SIZES
     ]  # fmt: skip
 
