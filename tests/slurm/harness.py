@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 DUMP = "results/hidden_states/stories/w32-d1.h5"
+# Every table, and of the figures one.
+TARGETS = ("tables", "results/figures/stories/sentence_maps.png")
 
 
 def submitted(run) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from cluster import missing
-from conftest import SOON
+from conftest import SNAKEMAKE, SOON
 
 sys.path.append(str(Path(__file__).parents[1] / "hub"))
 from server import Hub
@@ -35,7 +35,7 @@ def test_weights_are_on_the_disk_one_after_another_and_then_gone(cluster, tmp_pa
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     run = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--profile", "slurm", *SOON, *checkpoints.states("a")],
+        [*SNAKEMAKE, "--profile", "slurm", *SOON, *checkpoints.states("a")],
         cwd=folder, env=cluster.environment | of_hub, capture_output=True, text=True, check=False,
     )  # fmt: skip
     ended.set()

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from warm import dry_run
+import warm
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (
@@ -131,16 +131,7 @@ class Checkout:
         self.path(name).write_text(text.replace(old, new, 1))
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
-        arguments = ("--cores", "2", *arguments)
-        if "--dry-run" in arguments:
-            return dry_run(self.folder, *arguments)
-        return subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return warm.snakemake(self.folder, "--cores", "2", *arguments)
 
     def jobs(self, **config) -> list[dict]:
         """What every job would be given, were all to run."""

@@ -4,13 +4,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+import warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,9 +52,7 @@ rule named:
 
 def dry_run(folder, *arguments, **variables):
     """How many jobs of each rule a dry run lists, and all that it says."""
-    run = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", *arguments]
-    env = os.environ | variables
-    done = subprocess.run(run, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    done = warm.snakemake(folder, "-n", "--quiet", "rules", *arguments, **os.environ | variables)
     words = [line.split() for line in done.stdout.splitlines()]
     return {w[0]: int(w[1]) for w in words if len(w) == 2 and w[1].isdigit()}, done
 

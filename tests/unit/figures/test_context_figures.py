@@ -18,7 +18,7 @@ from infogeo.files.errors import InfogeoError
 
 N_TOKENS = 128
 SHAPES = [(width, layers, 0) for width in (32, 64, 128) for layers in (1, 2, 4)]
-LADDER = SHAPES + [(width, 2, seed) for width in (32, 64) for seed in (1, 2)]
+LADDER = [(32, 1, 0), (64, 2, 0), (64, 2, 1), (128, 2, 0), (128, 4, 0)]
 TWO = {"ladder": LADDER, "other": [(48, 2, 0), (256, 8, 0)]}
 KS = [1, 2, 4, 8, 16, 32]
 SHARES = [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
@@ -411,7 +411,7 @@ def test_of_a_run_the_last_step_alone_is_drawn(name, tmp_path):
     }  # fmt: skip
     drawn = [draw(name, made) for made in (tables, with_steps)]
     for place, figure in enumerate(drawn):
-        save(figure, [tmp_path / f"{place}.pdf", tmp_path / f"{place}.png"])
+        save(figure, [tmp_path / f"{place}.png"])
     assert (tmp_path / "0.png").read_bytes() == (tmp_path / "1.png").read_bytes()
 
 
