@@ -3,7 +3,9 @@
 import gc
 from types import SimpleNamespace
 
-from infogeo.jobs import logs
+from infogeo.jobs import logs, narrow_imports
+
+narrow_imports.put_off_shapes()  # scripts import this module before PyTorch
 
 
 def parameters(snakemake) -> SimpleNamespace:

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from infogeo.files.errors import InfogeoError
-from infogeo.sources import narrow_imports
+from infogeo.jobs import narrow_imports
 from infogeo.sources.model_directory import is_own_code, read_json
 from infogeo.sources.parameters import FLOAT32_STREAM, Architecture
 from infogeo.sources.tensor_files import tensor_hash
@@ -135,7 +135,7 @@ def blank(directory, kind: str):
         raise InfogeoError(f"{place}: {_no_causal_model(config)}")
     try:
         with torch.device("meta"):
-            model = auto.from_config(config)
+            model = narrow_imports.shaped(auto.from_config)(config)
     except Exception as error:
         raise InfogeoError(
             f"{place}: transformers {transformers.__version__} cannot build this model "
