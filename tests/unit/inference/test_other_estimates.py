@@ -36,6 +36,33 @@ def test_ols_equals_linregress_and_its_band_the_closed_form():
     np.testing.assert_allclose(fit["fitted"] - fit["band_low"], width, rtol=1e-9)
 
 
+def test_ols_equals_statsmodels_to_1e_12():
+    for points in (3, 9):
+        x, y = law(points=points)
+        fit, reference = other_estimates.ols(x, y), sm.OLS(y, sm.add_constant(x)).fit()
+        theirs = {
+            "exponent": reference.params[1], "standard_error": reference.bse[1],
+            "t_low": reference.conf_int()[1, 0], "t_high": reference.conf_int()[1, 1],
+            "p_value": reference.pvalues[1], "r_squared": reference.rsquared,
+            "log_prefactor": reference.params[0], "residual_sd": np.sqrt(reference.mse_resid),
+            "fitted": reference.fittedvalues,
+        }  # fmt: skip
+        theirs["band_low"], theirs["band_high"] = reference.get_prediction().conf_int().T
+        assert set(fit) == set(theirs)
+        for name, value in theirs.items():
+            np.testing.assert_allclose(fit[name], value, rtol=1e-12, err_msg=name)
+
+
+def test_the_joint_fit_equals_statsmodels():
+    x, y = law(points=9)
+    z = np.log(np.repeat([32, 64, 128], 3))
+    reference = sm.OLS(y, sm.add_constant(np.column_stack([x, z]))).fit()
+    found = other_estimates.joint(x, z, y)
+    assert (found["n_exponent"], found["width_exponent"]) == pytest.approx(
+        tuple(reference.params[1:]), rel=1e-11
+    )
+
+
 @pytest.mark.parametrize(
     ("column", "exponent", "error"),
     [("H/ln d", "-0.0685", "0.0043"), ("1/ln d", "-0.0778", "0.0063"), ("H", "0.0093", "0.0040")],

@@ -168,3 +168,19 @@ def test_common_slope_equals_ancova():
     assert (found["low"], found["high"]) == pytest.approx(tuple(common.conf_int().loc["x"]))
     assert found["f"] == pytest.approx(test["F"], rel=1e-7)
     assert found["p"] == pytest.approx(test["Pr(>F)"], rel=1e-7)
+
+
+def test_arrays_of_the_same_content_are_computed_with_once():
+    seen = []
+
+    @regression.once_per_content
+    def total(a, b):
+        seen.append((a.dtype, a.shape))
+        return a.sum() + int(b)
+
+    assert [total(np.arange(6.0), 1) for _ in range(3)] == [16, 16, 16]
+    assert len(seen) == 1
+    assert total(np.arange(6.0), 2) == 17
+    assert total(np.arange(6.0).reshape(2, 3), 1) == total(np.arange(6), 1) == 16
+    assert len(seen) == 4
+    assert total(np.arange(12.0)[::2], 0) == 30  # no bytes beside those that are seen

@@ -8,10 +8,12 @@ import warnings
 import numpy as np
 from scipy import optimize, special
 
-from infogeo.inference.regression import design, least_squares
+from infogeo.inference.regression import design, least_squares, once_per_content
 
 MIN_FORM_POINTS = 7  # below, AICc decides nothing
 STEEPEST = 3.0  # |b| of the shifted power law
+GRID_B, GRID_T = np.linspace(-2.95, 2.85, 30), np.linspace(-12, 12, 41)  # of its starts
+TINY = 1e-14  # relative change of a sum of squares that counts
 FORMS = ("power", "constant", "logarithm", "width_law", "shifted")
 
 
@@ -58,24 +60,30 @@ def fit_logarithm(z, Y):
     share = (1 + np.tanh(np.linspace(-6, 6, 49))) / 2  # dense near the ends, where ln diverges
     grid = low + (high - low) * share
     G = centred(grid)  # (grid, points)
-    c = grid[((G**2).sum(-1) - 2 * Y @ G.T).argmin(-1)]  # (curves,)
-    residual = Y - centred(c)
+    found = grid[((G**2).sum(-1) - 2 * Y @ G.T).argmin(-1)]  # (curves,)
+    at, c, residual = np.arange(len(Y)), found.copy(), Y - centred(found)  # of unfinished curves
     rss = (residual**2).sum(-1)
-    damping = np.ones(len(Y))
+    found_rss, damping = rss.copy(), np.ones(len(Y))
     for _ in range(60):
         gradient = z / (1 + c[:, None] * z)
         gradient = gradient - gradient.mean(-1, keepdims=True)
-        step = damping * (residual * gradient).sum(-1) / (gradient**2).sum(-1)
-        new = np.clip(c + step, grid[0], grid[-1])
-        left = Y - centred(new)
-        improved = (left**2).sum(-1) < rss * (1 - 1e-14)
-        c = np.where(improved, new, c)
-        residual = np.where(improved[:, None], left, residual)
-        rss = (residual**2).sum(-1)
-        damping = np.where(improved, np.minimum(1, 3 * damping), damping / 4)
-        if (damping < 1e-3).all():
+        slope, square = (residual * gradient).sum(-1), (gradient**2).sum(-1)
+        step = damping * slope / square
+        going = (damping >= 1e-3) & (2 * step * slope > TINY * rss)  # what a step may gain
+        if not going.any():
             break
-    return c, rss
+        at, c, rss, residual, damping, step = (
+            part[going] for part in (at, c, rss, residual, damping, step)
+        )
+        new = np.clip(c + step, grid[0], grid[-1])
+        left = Y[at] - centred(new)
+        now = (left**2).sum(-1)
+        improved = now < rss * (1 - TINY)
+        c, rss = np.where(improved, new, c), np.where(improved, now, rss)
+        residual[improved] = left[improved]
+        damping = np.where(improved, np.minimum(1, 3 * damping), damping / 4)
+        found[at], found_rss[at] = c, rss
+    return found, found_rss
 
 
 def fit_shifted(z, y) -> tuple[np.ndarray, float]:
@@ -96,38 +104,46 @@ def fit_shifted(z, y) -> tuple[np.ndarray, float]:
     -----
     Verified against scipy.optimize.least_squares from many random starts.
     """
-    level = y.mean()
-    y = y - level
-
-    def curve(b, t):
-        """ln(1 + q h) and q for arrays b and t: q is expit(t) of the way through its domain."""
-        b = np.where(np.abs(b) < 1e-6, 1e-6, b)[..., None]
-        h = -np.expm1(-b * z) / b  # (..., points)
-        low, high = -1 / h[..., -1:], -1 / h[..., :1]  # h rises with z
-        q = low + (high - low) * special.expit(t)[..., None]
-        return np.log1p(q * h), q[..., 0]
+    order = np.argsort(z)
+    level, z = y.mean(), z[order]
+    y = y[order] - level
 
     def residual(p):  # b within ±STEEPEST, t within ±30
-        g, _ = curve(STEEPEST * np.tanh(p[0]), 30 * np.tanh(p[1]))
-        return y - (g - g.mean())
+        g, _ = _shifted(z, STEEPEST * np.tanh(p[0]), 30 * np.tanh(p[1]))
+        return y - (g - g.sum() / len(g))
 
-    order = np.argsort(z)
-    z, y = z[order], y[order]
-    bs, ts = np.linspace(-2.95, 2.85, 30), np.linspace(-12, 12, 41)
-    G, _ = curve(bs[:, None], ts[None, :])  # (b, t, points)
-    G = G - G.mean(-1, keepdims=True)
-    misfit = ((y - G) ** 2).sum(-1)
+    misfit = ((y - _shifted_grid(z)) ** 2).sum(-1)  # (b, t)
     best, cost = None, np.inf
-    for row in np.argsort(misfit.min(-1))[[0, 3, 8]]:  # three different b
-        start = np.arctanh([bs[row] / STEEPEST, ts[misfit[row].argmin()] / 30])
-        with warnings.catch_warnings():  # where b runs to its bound there is no minimum inside
-            warnings.simplefilter("ignore", RuntimeWarning)
+    with warnings.catch_warnings():  # where b runs to its bound there is no minimum inside
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for row in np.argsort(misfit.min(-1))[[0, 3, 8]]:  # three different b
+            start = np.arctanh([GRID_B[row] / STEEPEST, GRID_T[misfit[row].argmin()] / 30])
             solution = optimize.leastsq(residual, start, maxfev=300)[0]
-        if (now := (residual(solution) ** 2).sum()) < cost:
-            best, cost = solution, now
+            if (now := (residual(solution) ** 2).sum()) < cost:
+                best, cost = solution, now
     b = STEEPEST * np.tanh(best[0])
-    g, q = curve(b, 30 * np.tanh(best[1]))
-    return np.array([np.exp(level - g.mean()), q, b]), cost
+    g, q = _shifted(z, b, 30 * np.tanh(best[1]))
+    return np.array([np.exp(level - g.mean()), q[0], b]), cost
+
+
+def _shifted(z, b, t):
+    """ln(1 + q h) (..., points) and q (..., 1), which is expit(t) of the way through its domain.
+
+    b, t: numbers, or arrays (..., 1); z ascending.
+    """
+    if np.ndim(b) == 0 and abs(b) < 1e-6:
+        b = 1e-6
+    h = -np.expm1(-b * z) / b
+    low, high = -1 / h[..., -1:], -1 / h[..., :1]  # h rises with z
+    q = low + (high - low) * special.expit(t)
+    return np.log1p(q * h), q
+
+
+@once_per_content
+def _shifted_grid(z):
+    """The curves less their means on GRID_B × GRID_T, (b, t, points)."""
+    G, _ = _shifted(z, GRID_B[:, None, None], GRID_T[:, None])
+    return G - G.mean(-1, keepdims=True)
 
 
 def fit_forms(x, y, log_width_law=None) -> dict:

@@ -7,41 +7,50 @@ on width beside N.
 from functools import lru_cache
 
 import numpy as np
-import statsmodels.api as sm
-from scipy import special, stats
+from scipy import special
 
-from infogeo.inference.regression import design, least_squares
+from infogeo.inference.regression import (
+    coefficients,
+    design,
+    least_squares,
+    once_per_content,
+    t_quantile,
+)
 from infogeo.inference.resampling import percentiles
 
 
 def ols(x, y) -> dict:
-    """ln y on ln N by statsmodels OLS: exponent, t interval, p, R² and a 95 % band for the line.
+    """Ordinary least squares of ln y on ln N: exponent, t interval, p, R² and a 95 % band.
 
     Returns
     -------
     dict
         exponent, standard_error, t_low, t_high, p_value (two-sided), r_squared, log_prefactor
-        (ln y at N = 1), residual_sd, and arrays fitted, band_low, band_high (points,), in ln y.
+        (ln y at N = 1), residual_sd, and arrays fitted, band_low, band_high (points,), in ln y:
+        the line and the band of its mean.
 
     Notes
     -----
-    Verified against scipy.stats.linregress and closed forms.
+    Verified against statsmodels OLS, scipy.stats.linregress and closed forms.
     """
-    result = sm.OLS(y, design(x)).fit()
-    low, high = result.conf_int()[0]
-    band = result.get_prediction().conf_int()  # of the mean, not of a new point
+    exponent, error, residuals, leverage = least_squares(design(x), y)
+    df, rss, fitted = len(y) - 2, (residuals**2).sum(), y - residuals
+    t, sd = t_quantile(df), np.sqrt(rss / df)
+    half = t * sd * np.sqrt(leverage)
+    with np.errstate(divide="ignore"):
+        p = 2 * special.stdtr(df, -np.abs(exponent / error))
     return {
-        "exponent": result.params[0],
-        "standard_error": result.bse[0],
-        "t_low": low,
-        "t_high": high,
-        "p_value": result.pvalues[0],
-        "r_squared": result.rsquared,
-        "log_prefactor": result.params[1],
-        "residual_sd": np.sqrt(result.mse_resid),
-        "fitted": result.fittedvalues,
-        "band_low": band[:, 0],
-        "band_high": band[:, 1],
+        "exponent": exponent,
+        "standard_error": error,
+        "t_low": exponent - t * error,
+        "t_high": exponent + t * error,
+        "p_value": p,
+        "r_squared": 1 - rss / ((y - y.mean()) ** 2).sum(),
+        "log_prefactor": y.mean() - exponent * x.mean(),
+        "residual_sd": sd,
+        "fitted": fitted,
+        "band_low": fitted - half,
+        "band_high": fitted + half,
     }
 
 
@@ -89,24 +98,32 @@ def bca(x, y, *, draws: int, seed: int) -> tuple[float, float]:
     -----
     Verified against scipy.stats.bootstrap(method="BCa") with the same draws.
     """
-    chosen = _residual_draws(len(x), draws, seed)
-    xs, ys = x[chosen], y[chosen]
-    xs = xs - xs.mean(-1, keepdims=True)
+    chosen, xs, squares = _resampled_sizes(x, draws, seed)
     with np.errstate(divide="ignore", invalid="ignore"):
-        slopes = (xs * ys).sum(-1) / (xs**2).sum(-1)
+        slopes = (xs * y[chosen]).sum(-1) / squares
     slopes = slopes[np.isfinite(slopes)]  # a draw of one point n times has no slope
     exponent = least_squares(design(x), y)[0]
-    bias = stats.norm.ppf(((slopes < exponent).mean() + (slopes <= exponent).mean()) / 2)
+    bias = special.ndtri(((slopes < exponent).mean() + (slopes <= exponent).mean()) / 2)
     jackknife = leave_one_out(x, y)
     gap = jackknife.mean() - jackknife
     spread = (gap**2).sum()
     if not (spread > 0 and np.isfinite(bias)):
         return np.nan, np.nan
     acceleration = (gap**3).sum() / (6 * spread**1.5)
-    tails = bias + stats.norm.ppf([0.025, 0.975])
-    levels = stats.norm.cdf(bias + tails / (1 - acceleration * tails))
+    tails = bias + special.ndtri([0.025, 0.975])
+    levels = special.ndtr(bias + tails / (1 - acceleration * tails))
     low, high = np.quantile(slopes, levels)
     return low, high
+
+
+@once_per_content
+def _resampled_sizes(x, draws, seed):
+    """Which points each draw holds, their ln N less the mean, (draws, points) each, and the sums of
+    squares of these (draws,)."""
+    chosen = _residual_draws(len(x), int(draws), int(seed))
+    xs = x[chosen]
+    xs = xs - xs.mean(-1, keepdims=True)
+    return chosen, xs, (xs**2).sum(-1)
 
 
 def huber(x, y, tuning: float = 1.345) -> float:
@@ -119,21 +136,28 @@ def huber(x, y, tuning: float = 1.345) -> float:
     -----
     Verified against statsmodels RLM(M=HuberT()).
     """
-    X = design(x)
-    coefficients = np.linalg.lstsq(X, y, rcond=None)[0]
+    line = _weighted_line(x, y, np.ones_like(x))
     for _ in range(200):
-        residuals = y - X @ coefficients
+        residuals = y - line[0] * x - line[1]
         scale = np.median(np.abs(residuals)) / special.ndtri(0.75)
         if scale < 1e-14:  # more than half of the points lie exactly on a line
-            return float(coefficients[0])
+            return float(line[0])
         weights = np.minimum(1, tuning * scale / np.maximum(np.abs(residuals), 1e-300))
-        root = np.sqrt(weights)
-        new = np.linalg.lstsq(X * root[:, None], y * root, rcond=None)[0]
-        done = np.abs(new - coefficients).max() < 1e-10 * max(1.0, np.abs(new).max())
-        coefficients = new
+        new = _weighted_line(x, y, weights)
+        done = np.abs(new - line).max() < 1e-10 * max(1.0, np.abs(new).max())
+        line = new
         if done:
-            return float(coefficients[0])
+            return float(line[0])
     return np.nan
+
+
+def _weighted_line(x, y, weights) -> np.ndarray:
+    """Slope and intercept of y on x, (2,)."""
+    total = weights.sum()
+    x_mean, y_mean = weights @ x / total, weights @ y / total
+    pull = weights * (x - x_mean)
+    slope = pull @ (y - y_mean) / (pull @ (x - x_mean))
+    return np.array([slope, y_mean - slope * x_mean])
 
 
 def leave_one_out(x, y) -> np.ndarray:
@@ -143,9 +167,9 @@ def leave_one_out(x, y) -> np.ndarray:
     -----
     Closed form b − (XᵀX)⁻¹x_i e_i/(1 − h_i); verified against refits.
     """
-    X = design(x)
-    exponent, _, residuals, leverage = least_squares(X, y)
-    pull = (np.linalg.inv(X.T @ X) @ X.T)[0]
+    exponent, _, residuals, leverage = least_squares(design(x), y)
+    z = x - x.mean()
+    pull = z / (z**2).sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         return exponent - pull * residuals / (1 - leverage)
 
@@ -163,10 +187,13 @@ def held_out(x, y) -> dict:
     rest = np.arange(len(x)) != last
     if rest.sum() < 3 or np.ptp(x[rest]) == 0:
         return dict.fromkeys(("predicted", "low", "high", "error"), np.nan)
-    result = sm.OLS(y[rest], design(x[rest])).fit()
-    new = result.get_prediction(design(x[[last]]))
-    low, high = new.conf_int(obs=True)[0]
-    predicted = new.predicted_mean[0]
+    a, b = x[rest], y[rest]
+    exponent, _, residuals, _ = least_squares(design(a), b)
+    away = x[last] - a.mean()
+    predicted = b.mean() + exponent * away
+    variance = 1 + 1 / len(a) + away**2 / ((a - a.mean()) ** 2).sum()
+    half = t_quantile(len(a) - 2) * np.sqrt(variance * (residuals**2).sum() / (len(a) - 2))
+    low, high = predicted - half, predicted + half
     return {
         "predicted": np.exp(predicted),
         "low": np.exp(low),
@@ -188,5 +215,5 @@ def joint(x, z, y) -> dict:
     r = np.corrcoef(x, z)[0, 1]
     if 1 - r**2 < 1e-12:
         return {"n_exponent": np.nan, "width_exponent": np.nan, "inflation": np.inf}
-    params = sm.OLS(y, np.column_stack([x, z, np.ones_like(x)])).fit().params
-    return {"n_exponent": params[0], "width_exponent": params[1], "inflation": 1 / (1 - r**2)}
+    of_n, of_width, _ = coefficients(np.column_stack([x, z, np.ones_like(x)]), y)
+    return {"n_exponent": of_n, "width_exponent": of_width, "inflation": 1 / (1 - r**2)}

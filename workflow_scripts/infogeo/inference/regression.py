@@ -4,7 +4,7 @@ A design X (points, columns) has ln N as its column 0, whose coefficient is the 
 columns are intercepts.
 """
 
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,24 @@ class Slope(NamedTuple):
     high: float
     p_falls: float  # one-sided t test of "the exponent is not negative"
     problem: str = ""
+
+
+def once_per_content(function):
+    """A decorator of functions of arrays: arrays of the same content are computed with once.
+
+    Hundreds of laws share their N and widths. What is returned belongs to all callers: read only.
+    """
+
+    @lru_cache(maxsize=64)
+    def of_content(*arrays):
+        return function(*(np.frombuffer(data, kind).reshape(shape) for data, kind, shape in arrays))
+
+    @wraps(function)
+    def cached(*arrays):
+        known = (np.asarray(array) for array in arrays)
+        return of_content(*((array.tobytes(), array.dtype.str, array.shape) for array in known))
+
+    return cached
 
 
 def no_slope(problem: str = "") -> Slope:
@@ -88,11 +106,24 @@ def least_squares(X, Y):
     Verified against statsmodels OLS to 1e-12.
     """
     n, p = X.shape
-    Q, R = np.linalg.qr(X)
-    solve = Q @ np.linalg.inv(R).T  # (points, columns): coefficients = Y @ solve
+    Q, solve, norm, leverage = _orthogonal(X)
     residuals = Y - (Y @ Q) @ Q.T
     sigma = np.sqrt((residuals**2).sum(-1) / (n - p))
-    return Y @ solve[:, 0], sigma * np.linalg.norm(solve[:, 0]), residuals, (Q**2).sum(-1)
+    return Y @ solve[:, 0], sigma * norm, residuals, leverage
+
+
+def coefficients(X, y) -> np.ndarray:
+    """The coefficients (columns,) of the least squares of y (points,) on X (points, columns)."""
+    return y @ _orthogonal(X)[1]
+
+
+@once_per_content
+def _orthogonal(X):
+    """Q of X = QR; solve (points, columns): coefficients = Y @ solve; the norm of its column 0; the
+    leverage."""
+    Q, R = np.linalg.qr(X)
+    solve = Q @ np.linalg.inv(R).T
+    return Q, solve, np.linalg.norm(solve[:, 0]), (Q**2).sum(-1)
 
 
 class Robust(NamedTuple):
@@ -102,8 +133,10 @@ class Robust(NamedTuple):
     residual_maker: np.ndarray  # (points, points): residuals = y @ residual_maker
     pull: np.ndarray  # (points,): solve / sqrt(1 − leverage)
     df: float
+    t: float  # 97.5 % point of Student's t
 
 
+@once_per_content
 def robust_design(X) -> Robust | None:
     """What the robust interval needs of a design, so that many curves can share it.
 
@@ -129,7 +162,8 @@ def robust_design(X) -> Robust | None:
     pull = inverse[0] / np.sqrt(1 - leverage)
     residual_maker = np.eye(len(X)) - hat
     spectrum = np.linalg.eigvalsh((residual_maker * pull).T @ (residual_maker * pull))
-    return Robust(inverse[0], residual_maker, pull, spectrum.sum() ** 2 / (spectrum**2).sum())
+    df = spectrum.sum() ** 2 / (spectrum**2).sum()
+    return Robust(inverse[0], residual_maker, pull, df, special.stdtrit(df, 0.975))
 
 
 def robust_t(robust: Robust, Y):
@@ -149,7 +183,7 @@ def robust_t(robust: Robust, Y):
     Verified against statsmodels' HC2_se and, for the degrees of freedom, the definition.
     """
     error = np.sqrt(((robust.pull * (Y @ robust.residual_maker)) ** 2).sum(-1))
-    return Y @ robust.solve, error, special.stdtrit(robust.df, 0.975) * error
+    return Y @ robust.solve, error, robust.t * error
 
 
 def slope(X, y, shifts=None, shifts_df=np.inf) -> Slope:

@@ -82,7 +82,7 @@ def judge(curve: Curve, reason: str, *, draws: int, seed: int) -> tuple[dict, di
         fixed = regression.fixed_width(x, y, widths, *texts)
         if fixed is not None:
             slopes["depth"] = fixed
-    out = {"widths": len(np.unique(widths))} | columns("exponent", raw)
+    out = {"widths": len(set(widths.tolist()))} | columns("exponent", raw)
     for name in ("width", "random", "untrained", "reading"):
         out |= columns(f"excess_{name}", slopes.get(name, no_slope()))
     out |= columns("depth_exponent", slopes.get("depth", no_slope()))
@@ -135,9 +135,8 @@ def estimates(curve: Curve, *, draws: int, seed: int) -> tuple[dict, dict]:
     law |= {f"joint_{name}": value for name, value in both.items()}
     fits = forms.fit_forms(x, y, nulls.get("width"))
     law |= fits | {"form_verdict": verdicts.power_law_form(fits, len(x))}
-    rng = np.random.default_rng(seed)
-    law |= verdicts.false_rates(x, y, nulls, widths, rng)
-    law |= verdicts.form_rates(x, y, fits, rng)
+    law |= verdicts.false_rates(x, y, nulls, widths, seed)
+    law |= verdicts.form_rates(x, y, fits, seed)
     return law, band
 
 

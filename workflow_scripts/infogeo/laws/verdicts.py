@@ -1,5 +1,8 @@
 """Verdicts on scaling laws, and how often they would be wrong. Rules: docs/verdicts.md."""
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 
 from infogeo.inference import forms, regression
@@ -59,7 +62,7 @@ def power_law_form(fits: dict, points: int) -> str:
     return "not supported" if rival <= power - FORM_MARGIN else "inconclusive"
 
 
-def false_rates(x, y, nulls: dict, widths, rng) -> dict:
+def false_rates(x, y, nulls: dict, widths, seed: int) -> dict:
     """How often "falls with N" would be judged wrongly at this law's own N, d and scatter.
 
     Normal noise, and the headline interval as it is where no texts are resampled.
@@ -71,7 +74,8 @@ def false_rates(x, y, nulls: dict, widths, rng) -> dict:
     nulls : dict of (points,) arrays
         ln of the controls that apply: width, random, untrained, reading.
     widths : (points,) array
-    rng : numpy.random.Generator
+    seed : int
+        Of the noise.
 
     Returns
     -------
@@ -80,25 +84,30 @@ def false_rates(x, y, nulls: dict, widths, rng) -> dict:
         "y is that control", "y depends on d alone". falls_false_artefact: the rate of "width
         artefact" where exactly half of the fall is genuine; NaN where the width law does not
         fall. rises_false: the rate of an exponent above 0 where y is constant.
+
+    Notes
+    -----
+    Verified against intervals of each simulated law.
     """
-    noise = rng.standard_normal((SIMULATIONS, len(x)))  # (simulations, points)
     everywhere, zero = np.ones(len(x), bool), np.zeros(len(x))
     X = regression.design(x)
     tests = {"raw": (X, zero, everywhere)}  # design, ln of what y is divided by, which points
     tests |= {name: (X, null, everywhere) for name, null in nulls.items()}
-    truths = {name: null + _scatter(X, y - null) * noise for name, (_, null, _) in tests.items()}
-    keep = regression.repeated(widths)
-    levels = len(np.unique(widths[keep]))
+    truths = {name: (null, _scatter(X, y - null)) for name, (_, null, _) in tests.items()}
+    keep, of_width, levels = _widths(widths)
     if levels >= 2 and keep.sum() > levels + 1:
         tests["depth"] = (regression.design(x[keep], widths[keep]), zero, keep)
-        means = np.array([y[widths == width].mean() for width in widths])
-        truths["depth"] = means + _scatter(tests["depth"][0], y[keep]) * noise
+        means = (np.bincount(of_width, y) / np.bincount(of_width))[of_width]
+        truths["depth"] = means, _scatter(tests["depth"][0], y[keep])
     fall = regression.least_squares(X, nulls["width"])[0] if "width" in nulls else 0.0
     if fall < -1e-9:  # the same fall once more, and genuine
-        truths["half"] = nulls["width"] + fall * x + _scatter(X, y - nulls["width"]) * noise
-    Y = np.stack(list(truths.values()))  # (truths, simulations, points)
+        truths["half"] = nulls["width"] + fall * x, _scatter(X, y - nulls["width"])
+    curves, scatter = (np.array(part) for part in zip(*truths.values(), strict=True))
 
-    bounds = {name: _interval(D, (Y - null)[..., some]) for name, (D, null, some) in tests.items()}
+    bounds = {
+        name: _intervals(_noise_in(D, some, seed), (curves - null)[:, some], scatter)
+        for name, (D, null, some) in tests.items()
+    }
     supported = np.all([high < 0 for _, _, high in bounds.values()], axis=0)
     rates = supported.mean(-1)[: len(tests)]  # (truths,)
     out = {
@@ -115,22 +124,64 @@ def false_rates(x, y, nulls: dict, widths, rng) -> dict:
     return out
 
 
+@regression.once_per_content
+def _widths(widths):
+    """Which points are of a width with others, the number of each one's width, and how many widths
+    have such points."""
+    keep = regression.repeated(widths)
+    return keep, np.unique(widths, return_inverse=True)[1], len(np.unique(widths[keep]))
+
+
+@lru_cache(maxsize=16)
+def _noise(points: int, seed: int) -> list[np.ndarray]:
+    """Normal noise of the laws that are simulated for each verdict, (simulations, points) each."""
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal((count, points)) for count in (SIMULATIONS, SIMULATIONS // 4)]
+
+
 def _scatter(X, y) -> float:
     residuals = regression.least_squares(X, y)[2]
     return float(np.sqrt((residuals**2).sum() / (X.shape[0] - X.shape[1])))
 
 
-def _interval(X, Y):
-    """Exponents and ends of their 95 % intervals."""
-    known = regression.robust_design(X)
-    if known is None:
-        nothing = np.full(Y.shape[:-1], np.nan)
+class Noise(NamedTuple):
+    """Simulated noise of standard deviation 1 as a test sees it; see `regression.robust_t`."""
+
+    robust: regression.Robust
+    exponents: np.ndarray  # (simulations,)
+    pulled: np.ndarray  # (simulations, points): residuals, each times its pull
+    squares: np.ndarray  # (simulations,): of the standard errors
+
+
+@regression.once_per_content
+def _noise_in(X, some, seed) -> Noise | None:
+    """The noise at some of the points, whose design is X; None where there is no interval."""
+    robust = regression.robust_design(X)
+    if robust is None:
+        return None
+    noise = _noise(len(some), int(seed))[0][:, some]
+    pulled = robust.pull * (noise @ robust.residual_maker)
+    return Noise(robust, noise @ robust.solve, pulled, (pulled**2).sum(-1))
+
+
+def _intervals(noise: Noise | None, curves, scatter):
+    """Exponents and ends of 95 % intervals, (truths, simulations), of curves (truths, points) with
+    noise of the standard deviations scatter (truths,).
+
+    Exponents and residuals are sums of those of the curve and of the noise.
+    """
+    if noise is None:
+        nothing = np.full((len(curves), SIMULATIONS), np.nan)
         return nothing, nothing, nothing
-    exponent, _, half = regression.robust_t(known, Y)
+    robust, sd = noise.robust, scatter[:, None]
+    pulled = robust.pull * (curves @ robust.residual_maker)
+    square = (pulled**2).sum(-1, keepdims=True) + 2 * sd * (pulled @ noise.pulled.T)
+    half = robust.t * np.sqrt(np.maximum(square + sd**2 * noise.squares, 0))
+    exponent = (curves @ robust.solve)[:, None] + sd * noise.exponents
     return exponent, exponent - half, exponent + half
 
 
-def form_rates(x, y, fits: dict, rng) -> dict:
+def form_rates(x, y, fits: dict, seed: int) -> dict:
     """Rates of the form verdicts at this law's own N and scatter.
 
     Parameters
@@ -139,7 +190,8 @@ def form_rates(x, y, fits: dict, rng) -> dict:
         ln N, ln y.
     fits : dict
         From `forms.fit_forms`.
-    rng : numpy.random.Generator
+    seed : int
+        Of the noise.
 
     Returns
     -------
@@ -158,7 +210,7 @@ def form_rates(x, y, fits: dict, rng) -> dict:
         (logarithm, 2),
         (np.full(n, y.mean()), 1),
     )
-    noise = rng.standard_normal((SIMULATIONS // 4, n))
+    noise = _noise(n, seed)[1]
     Y = np.concatenate(
         [line + np.sqrt(((y - line) ** 2).sum() / (n - k)) * noise for line, k in truths]
     )  # (3 × simulations, points)
