@@ -1,10 +1,9 @@
 """Paired differences of every metric between two models, over the same texts."""
 
 from infogeo.files import artefacts, tables
-from infogeo.files.parts import Parts
 from infogeo.jobs import binding
 from infogeo.laws.differences import difference_table
-from infogeo.laws.measured import Measured
+from infogeo.laws.measured import Measured, long_table
 from infogeo.sources import cards
 
 FIELDS = ("params_non_embedding", "width", "layers", "tokenizer_sha256", "commit", "source")
@@ -33,7 +32,8 @@ def main(files, params, output) -> None:
 
         def read(slug, texts, by_kind=by_kind):
             return [
-                Measured(Parts(*files[slug]) if slug in files else (), texts) for files in by_kind
+                Measured(long_table(*files[slug]) if slug in files else (), texts)
+                for files in by_kind
             ]
 
         corpora.append((corpus, pairs, read))

@@ -111,3 +111,13 @@ def test_files_are_read_when_asked_for_and_not_before(tmp_path):
     assert (list(found), len(found), "two" in found, read) == (["one", "two"], 2, True, [])
     assert found["two"] == "B"
     assert read == [("b", "g")]
+
+
+def test_columns_of_few_words_are_read_as_categories_of_the_same_words(path):
+    words = ["doc_id", "source"]
+    parts_read = list(Parts(path, "print", words=words))
+    assert [len(part) for part in parts_read] == [4, 2]
+    for part in parts_read:
+        assert all(isinstance(part[name].dtype, pd.CategoricalDtype) for name in words)
+    read = pd.concat([part.astype(dict.fromkeys(words, str)) for part in parts_read])
+    pd.testing.assert_frame_equal(read.reset_index(drop=True), long_table(), check_dtype=False)

@@ -108,13 +108,16 @@ def read_tables(paths, fingerprints) -> list:
 
 
 @contextlib.contextmanager
-def opened_table(path, fingerprint: str | None):
-    """Yield the pyarrow.parquet.ParquetFile at `path`; see `read_table`, also for errors in it."""
+def opened_table(path, fingerprint: str | None, words=()):
+    """Yield the pyarrow.parquet.ParquetFile at `path`; see `read_table`, also for errors in it.
+
+    words: columns that are read as dictionaries.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, read_dictionary=list(words)) as file:
             carried = (file.schema_arrow.metadata or {}).get(b"fingerprint")
             check(path, carried.decode() if carried else None, fingerprint)
             yield file

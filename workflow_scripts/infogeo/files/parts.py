@@ -23,6 +23,8 @@ class Parts:
         That the file must carry.
     columns : list of str, optional
         All where left out.
+    words : list of str
+        Columns of few different words, which are read as categorical: in a tenth of the time.
 
     Raises
     ------
@@ -30,14 +32,15 @@ class Parts:
         When it is walked through: as `infogeo.files.artefacts.read_table`.
     """
 
-    def __init__(self, path, fingerprint: str | None = None, columns=None):
+    def __init__(self, path, fingerprint: str | None = None, columns=None, words=()):
         self.path, self.fingerprint, self.columns = path, fingerprint, columns
+        self.words = list(words)
 
     def __getitem__(self, columns: list[str]) -> "Parts":
-        return Parts(self.path, self.fingerprint, columns)
+        return Parts(self.path, self.fingerprint, columns, self.words)
 
     def __iter__(self):
-        with opened_table(self.path, self.fingerprint) as file:
+        with opened_table(self.path, self.fingerprint, self.words) as file:
             if not file.metadata.num_rows:
                 yield file.read(self.columns).to_pandas()
             for batch in file.iter_batches(ROWS_READ, columns=self.columns):

@@ -60,10 +60,10 @@ def fit_logarithm(z, Y):
     share = (1 + np.tanh(np.linspace(-6, 6, 49))) / 2  # dense near the ends, where ln diverges
     grid = low + (high - low) * share
     G = centred(grid)  # (grid, points)
-    found = grid[((G**2).sum(-1) - 2 * Y @ G.T).argmin(-1)]  # (curves,)
-    at, c, residual = np.arange(len(Y)), found.copy(), Y - centred(found)  # of unfinished curves
+    best = grid[((G**2).sum(-1) - 2 * Y @ G.T).argmin(-1)]  # (curves,)
+    at, c, residual = np.arange(len(Y)), best.copy(), Y - centred(best)  # of unfinished curves
     rss = (residual**2).sum(-1)
-    found_rss, damping = rss.copy(), np.ones(len(Y))
+    best_rss, damping = rss.copy(), np.ones(len(Y))
     for _ in range(60):
         gradient = z / (1 + c[:, None] * z)
         gradient = gradient - gradient.mean(-1, keepdims=True)
@@ -82,8 +82,8 @@ def fit_logarithm(z, Y):
         c, rss = np.where(improved, new, c), np.where(improved, now, rss)
         residual[improved] = left[improved]
         damping = np.where(improved, np.minimum(1, 3 * damping), damping / 4)
-        found[at], found_rss[at] = c, rss
-    return found, found_rss
+        best[at], best_rss[at] = c, rss
+    return best, best_rss
 
 
 def fit_shifted(z, y) -> tuple[np.ndarray, float]:

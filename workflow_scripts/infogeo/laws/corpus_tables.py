@@ -5,13 +5,12 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from infogeo.files.parts import Parts
 from infogeo.geometry.depths import layers_at
 from infogeo.geometry.spectra_file import SpectraFile
 from infogeo.laws import valley
 from infogeo.laws.columns import with_q_values
 from infogeo.laws.fit import scaling_laws
-from infogeo.laws.measured import Measured, OfModel, Texts, profile
+from infogeo.laws.measured import Measured, OfModel, Texts, long_table, profile
 from infogeo.laws.settings import Settings
 from infogeo.sources import cards, runs
 
@@ -77,16 +76,16 @@ class Measurements:
         self.texts, self.profiles, self.valleys = Texts(), {}, {}
         # Neighbours in the table often share their twins.
         self._measured = lru_cache(maxsize=1)(
-            lambda *file: Measured(Parts(*file) if file else (), self.texts)
+            lambda *file: Measured(long_table(*file) if file else (), self.texts)
         )
 
     def of(self, model: dict) -> OfModel:
         """Of a model, its twins and shuffled words, the layers at the depths of the laws."""
         settings, slug = self.settings, model["slug"]
-        trained = Measured(Parts(*self.files[slug]), self.texts)
+        trained = Measured(long_table(*self.files[slug]), self.texts)
         shuffled = None
         if slug in self.shuffled:
-            shuffled = Measured(Parts(*self.shuffled[slug]), self.texts)
+            shuffled = Measured(long_table(*self.shuffled[slug]), self.texts)
         measured = OfModel(trained, self._measured(*self.untrained.get(slug, ())), shuffled)
         self.profiles[slug] = profile(
             self.corpus, model, measured, self.texts, draws=settings.draws, seed=settings.seed

@@ -181,15 +181,19 @@ class CorpusFit:
         compared, settings = choice.comparison, self.settings
         curve = compared.curve(compared.values)
         axes = settings.axes_of(compared.key)
+        besides: dict[str, Beside] = {}  # most often both counts put the models in one order
         for axis in axes:
             points = points_of(compared, axis, curve, choice.problem)
             key = compared.key | {"axis": axis}
             law = key | {"points": len(points.y)} | choice.counts
             law["headline"] = settings.is_headline(law)
             law["text_resampling"] = points.shifts is not None and not points.reason
-            beside = self.controls.beside(
-                compared, points.members, points.widths.tolist(), twins, shuffled
-            )
+            order = str(points.members)
+            if order not in besides:
+                besides[order] = self.controls.beside(
+                    compared, points.members, points.widths.tolist(), twins, shuffled
+                )
+            beside = besides[order]
             if beside.reference is not None:
                 law["reference_model"] = compared.models[beside.reference]["slug"]
             x, names = np.log(points.N), [model["slug"] for model in points.first]

@@ -8,12 +8,19 @@ import numpy as np
 import pandas as pd
 
 from infogeo.files.errors import InfogeoError
+from infogeo.files.parts import Parts
 from infogeo.geometry import metrics
 from infogeo.geometry.depths import relative_depth, width_at
 from infogeo.inference import resampling
 from infogeo.sources.cards import replicate_name
 
 KEYS = list(metrics.KEYS)
+WORDS = ["doc_id", "source", *(name for name in KEYS if name != "n")]
+
+
+def long_table(path, fingerprint: str) -> Parts:
+    """A file of measurements as `Measured` takes it: what repeats in each row is read once."""
+    return Parts(path, fingerprint, words=WORDS)
 
 
 class Texts:
@@ -67,33 +74,38 @@ class Measured:
     """
 
     def __init__(self, parts: Iterable[pd.DataFrame], texts: Texts):
-        pieces_of: dict[
-            tuple, dict[int, list]
-        ] = {}  # key → draw → (positions, values) of each part
-        ranks: list[dict] = [{} for _ in KEYS]  # the values of each column, in order of appearance
-        for frame in filter(len, parts):
-            for key, draw, positions, values in _pieces(frame, texts, ranks):
-                pieces_of.setdefault(key, {}).setdefault(draw, []).append((positions, values))
-        shape = 1 + max((max(draws) for draws in pieces_of.values()), default=0), len(texts.sources)
+        numbers: dict[tuple, int] = {}  # of the keys, in order of appearance
+        ranks: list[dict] = [{} for _ in KEYS]  # the values of each column, likewise
+        coded = [_coded(frame, texts, numbers, ranks) for frame in filter(len, parts)]
+        keys = sorted(numbers, key=lambda key: [r[k] for r, k in zip(ranks, key, strict=True)])
+        draws = 1 + max((int(part.draw.max()) for part in coded), default=0)
+        order = [numbers[key] for key in keys]
+        columns, starts = (np.zeros(len(keys), np.int64) for _ in range(2))  # of each number
+        columns[order] = [len(texts.sources) if key[0] == "text" else 1 for key in keys]
+        starts[order] = np.cumsum(draws * columns[order]) - draws * columns[order]
+        values = np.full(draws * columns.sum(), np.nan)  # key after key: (draws, texts)
+        measured, taken = 0, np.zeros(len(values), bool)
+        while coded:
+            part = coded.pop()
+            at = starts[part.key] + part.draw * columns[part.key] + part.position
+            values[at] = np.where(np.isfinite(part.value), part.value, np.inf)
+            taken[at] = True
+            measured += len(at)
+        if np.count_nonzero(taken) < measured:
+            raise InfogeoError(
+                "a table of measurements holds a text's value twice; make the table anew"
+            )
         self.row: dict[tuple, np.ndarray] = {}  # (draws, texts)
-        for key in sorted(
-            pieces_of, key=lambda key: [r[k] for r, k in zip(ranks, key, strict=True)]
-        ):
-            rows = np.full(shape if key[0] == "text" else (shape[0], 1), np.nan)
-            for draw, pieces in pieces_of.pop(key).items():
-                positions, values = (np.concatenate(part) for part in zip(*pieces, strict=True))
-                if len(np.unique(positions)) < len(positions):
-                    raise InfogeoError(
-                        "a table of measurements holds a text's value twice; make the table anew"
-                    )
-                rows[draw, positions] = np.where(np.isfinite(values), values, np.inf)
-            self.row[key] = rows
+        for key, number in zip(keys, order, strict=True):
+            end = starts[number] + draws * columns[number]
+            self.row[key] = values[starts[number] : end].reshape(draws, -1)
         self.layers = list(dict.fromkeys(layer for _, layer, *_ in self.row if layer))
 
     def only(self, layers) -> "Measured":
         """Some of the layers, and what belongs to none; the others may be forgotten."""
         selected = copy(self)
-        selected.row = {key: rows for key, rows in self.row.items() if key[1] in (*layers, "")}
+        wanted = {*layers, ""}
+        selected.row = {key: rows.copy() for key, rows in self.row.items() if key[1] in wanted}
         selected.layers = [layer for layer in self.layers if layer in layers]
         return selected
 
@@ -119,37 +131,50 @@ class OfModel(NamedTuple):
     shuffled: Measured | None = None
 
 
-def _pieces(frame: pd.DataFrame, texts: Texts, ranks: list[dict]):
-    """Yield (key, draw, positions, values) of what a table holds; outside scope text position 0.
+class Coded(NamedTuple):
+    """The rows of a part of a table: number of the key, draw, position of the text, value."""
 
-    What is new in a column of the key gets the next rank in the column's dict.
+    key: np.ndarray
+    draw: np.ndarray
+    position: np.ndarray
+    value: np.ndarray
+
+
+def _coded(frame: pd.DataFrame, texts: Texts, numbers: dict, ranks: list[dict]) -> Coded:
+    """A part of a table by numbers; outside scope text position 0.
+
+    New keys are added to `numbers`, and what is new in a column of the key to its dict of `ranks`.
     """
     ids, doc_ids = pd.factorize(frame["doc_id"])
     first = np.zeros(len(doc_ids), np.int64)
     first[ids[::-1]] = np.arange(len(frame))[::-1]
-    sources = frame["source"].to_numpy()[first]
-    position = np.zeros(len(doc_ids), np.int64)
+    sources = frame["source"].iloc[first].to_numpy()
+    position = np.zeros(len(doc_ids), np.int32)
     named = np.array([doc_id != "" for doc_id in doc_ids], bool)
     position[named] = texts.add(np.asarray(doc_ids)[named], sources[named])
-    position, measured = position[ids], frame["value"].to_numpy(float)
 
     code, levels = np.zeros(len(frame), np.int64), []
-    for name in [*KEYS, "draw"]:
-        codes, values = pd.factorize(frame[name]) if name in frame else (0, [0])
-        levels.append([int(value) if name in ("n", "draw") else value for value in values])
+    for name in KEYS:
+        codes, values = pd.factorize(frame[name])
+        levels.append([int(value) if name == "n" else value for value in values])
         code = code * max(len(values), 1) + codes
-    for rank, values in zip(ranks, levels, strict=False):
+    for rank, values in zip(ranks, levels, strict=True):
         for value in values:
             rank.setdefault(value, len(rank))
-    order = np.argsort(code, kind="stable")
-    code, starts = np.unique(code[order], return_index=True)
-    places = np.unravel_index(code, [max(len(values), 1) for values in levels])
-    for place, rows in zip(zip(*places, strict=True), np.split(order, starts[1:]), strict=True):
-        *key, draw = (values[i] for values, i in zip(levels, place, strict=True))
-        yield tuple(key), draw, position[rows], measured[rows]
+    code, different = pd.factorize(code)
+    places = np.unravel_index(different, [max(len(values), 1) for values in levels])
+    keys = zip(
+        *([values[i] for i in place] for values, place in zip(levels, places, strict=True)),
+        strict=True,
+    )
+    number = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int32)
+    draw = frame["draw"].to_numpy(np.int16) if "draw" in frame else np.zeros(len(frame), np.int16)
+    return Coded(number[code], draw, position[ids], frame["value"].to_numpy(float))
 
 
 # ---------------------------------------------------------------- means per model and layer
+
+TOGETHER = 64  # metrics that are resampled in one product
 
 PROFILE_COLUMNS = [
     "corpus", "family", "model", "N", "params_total", "width", "layers",
@@ -204,55 +229,87 @@ def profile(
     )
 
 
-def _means(layers: int, measured: OfModel, sources, draws, seed):
+class Intervals:
+    """95 % intervals of means over texts, whose clusters are resampled; those of one set of texts
+    together.
+
+    Parameters
+    ----------
+    sources : (texts,) array
+        The cluster of each text.
+    draws, seed : int
+    """
+
+    def __init__(self, sources, draws: int, seed: int):
+        self.sources, self.draws, self.seed = sources, draws, seed
+        self._weights: dict[bytes, np.ndarray] = {}
+        self._asked: dict[bytes, list] = {}
+
+    def weights(self, used) -> np.ndarray:
+        """The resamples (draws, texts) of the texts at the positions `used`."""
+        name = used.tobytes()
+        if name not in self._weights:
+            self._weights[name] = resampling.text_weights(
+                self.sources[used], draws=self.draws, seed=self.seed
+            )
+        return self._weights[name]
+
+    def ask(self, row: dict, name: str, used, values) -> None:
+        """Set name_low and name_high of a row, by `fill` at the latest."""
+        asked = self._asked.setdefault(used.tobytes(), [])
+        asked.append((row, name, values))
+        if len(asked) == TOGETHER:
+            self._answer(used.tobytes())
+
+    def fill(self) -> None:
+        """Set all that was asked for."""
+        for used in list(self._asked):
+            self._answer(used)
+
+    def _answer(self, used: bytes) -> None:
+        rows, names, values = zip(*self._asked.pop(used), strict=True)
+        weights = self.weights(np.frombuffer(used, np.int64))
+        ends = resampling.percentiles((np.stack(values) @ weights.T).T)
+        for row, name, low, high in zip(rows, names, *ends, strict=True):
+            row |= {f"{name}_low": low, f"{name}_high": high}
+
+
+def _means(layers: int, measured: OfModel, sources, draws, seed) -> list[dict]:
     """The rows of one model."""
-    weights: dict[bytes, np.ndarray] = {}
-
-    def resamples(used):
-        if used.tobytes() not in weights:
-            resampled = resampling.text_weights(sources[used], draws=draws, seed=seed)
-            weights[used.tobytes()] = resampled
-        return weights[used.tobytes()]
-
+    rows, intervals = [], Intervals(sources, draws, seed)
     for key in measured.trained.row:
         scope, layer, convention, first, n, metric = key
         values, twins, shuffled = (of and of.get(key, len(sources)) for of in measured)
         values = values[0]  # (texts,); of twins (draws, texts)
         used = np.flatnonzero(np.isfinite(values))
-        row = {
+        about = {
             "scope": scope, "layer": layer, "relative_depth": relative_depth(layer, layers),
             "convention": convention, "first": first, "n": n, "metric": metric,
             "texts": len(used), "texts_not_finite": int(np.isinf(values).sum()),
         }  # fmt: skip
         values = values[used]
         twins = None if twins is None else twins[:, used]
-        W = resamples(used) if scope == "text" and len(used) else None
-        row |= _of_shuffled(shuffled, used, resamples)
-        yield row | _summary(values, twins, W)
+        rows.append(about | _summary(values, twins))
+        if scope == "text" and len(used):
+            intervals.ask(rows[-1], "y", used, values)
+        if shuffled is not None and len(both := used[np.isfinite(shuffled[0, used])]):
+            of_both = shuffled[0, both]
+            rows[-1]["shuffled"] = of_both.mean()
+            intervals.ask(rows[-1], "shuffled", both, of_both)
         if metric == "entropy" and twins is not None and len(used):
-            row = {name: value for name, value in row.items() if "shuffled" not in name}
-            yield row | {"metric": "diff_effective_rank"} | _difference(values, twins, W)
+            weights = intervals.weights(used) if scope == "text" else None
+            rows.append(
+                about | {"metric": "diff_effective_rank"} | _difference(values, twins, weights)
+            )
+    intervals.fill()
+    return rows
 
 
-def _of_shuffled(shuffled, used, resamples) -> dict:
-    """Mean and interval of the texts `used`, as far as they have a value with shuffled words."""
-    names = ("shuffled", "shuffled_low", "shuffled_high")
-    if shuffled is None:
-        return {}
-    both = used[np.isfinite(shuffled[0, used])]
-    if not len(both):
-        return {}
-    values = shuffled[0, both]
-    ends = resampling.percentiles(resamples(both) @ values)
-    return dict(zip(names, (values.mean(), *ends), strict=True))
-
-
-def _summary(values, twins, weights) -> dict:
-    """Mean and interval of a model's values (texts,), and of its twins' (draws, texts)."""
-    low, high = (np.nan, np.nan) if weights is None else resampling.percentiles(weights @ values)
+def _summary(values, twins) -> dict:
+    """Mean of a model's values (texts,), and of its twins' (draws, texts)."""
     means = np.full(1, np.nan) if twins is None or not len(values) else twins.mean(-1)
     return {
-        "y": values.mean() if len(values) else np.nan, "y_low": low, "y_high": high,
+        "y": values.mean() if len(values) else np.nan,
         "untrained": means.mean(), "untrained_low": means.min(), "untrained_high": means.max(),
     }  # fmt: skip
 

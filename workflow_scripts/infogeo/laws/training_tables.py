@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from infogeo.files.parts import Parts
 from infogeo.geometry.depths import layers_at
 from infogeo.laws import exponents_over_training, pace, phases, trajectories
-from infogeo.laws.measured import Measured, Texts
+from infogeo.laws.measured import Measured, Texts, long_table
 from infogeo.laws.settings import Settings
 from infogeo.sources import cards
 
@@ -48,7 +47,7 @@ class Declared:
     def _read(self, file: tuple, model: dict) -> Measured:
         if file not in self._measured:
             settings = self.settings
-            measured = Measured((self._declared(part) for part in Parts(*file)), self.texts)
+            measured = Measured((self._declared(part) for part in long_table(*file)), self.texts)
             layers = layers_at(
                 [settings.headline["depth"]], model["layers"], measured.layers,
                 settings.depth_tolerance,
