@@ -13,16 +13,17 @@ def main(files, params, output) -> None:
     """Read the stored states layer by layer, and write the five tables of gains."""
     with open_store(files[0], params.expected[0]) as states, side_by_side(params.threads) as each:
         total = len(states.doc_ids) * len(states.layers)
-        texts, of_layer = store_gains.tables_by_layer(
+        texts, groups, tables_of = store_gains.by_layers(
             states,
             n=params.n,
             lambdas=params.lambdas,
             eps2=params.eps2,
             draws=params.draws,
             seed=params.seed,
+            threads=params.threads,
             counted=Heartbeat(params.model, total, "texts × layers").counted,
         )
-        write_pieces(each(of_layer, states.layers), dict(output.items()), params.fingerprint)
+        write_pieces(each(tables_of, groups), dict(output.items()), params.fingerprint)
         print(store_gains.checked(read_table(output.checks), texts, len(states.doc_ids)))
 
 

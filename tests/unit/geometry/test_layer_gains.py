@@ -1,12 +1,14 @@
 """Gains of the texts of a layer, their checks, and the tables of both."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.gain_tables import position_table, relation_table, surprisal_table, text_table
 from infogeo.geometry.information_gain import gains
 from infogeo.geometry.layer_gains import CHECKED, Checks, FullTexts, LayerGains, gains_of_layer
+from infogeo.geometry.repetition import TypeGains
 from infogeo.inference import resampling
 
 N, D, COUNT = 16, 12, 10
@@ -137,7 +139,7 @@ def test_relations_find_what_is_planted_given_the_position(texts):
     noise = rng.standard_normal(surprisal.shape)
     scores = {"surprisal": surprisal, "predictive_entropy": noise}
     copies = resampling.text_copies(texts.clusters, draws=99, seed=1)
-    table = relation_table(layer, texts, scores, copies).set_index("relation")
+    table = relation_table([layer], texts, scores, copies).set_index("relation")
     found = table.loc["surprisal"]
     assert found["spearman"] < 0.4 < 0.8 < found["within_position"]
     assert found["low"] < found["partial_spearman"] < found["high"]
@@ -147,15 +149,32 @@ def test_relations_find_what_is_planted_given_the_position(texts):
     assert (table["tokens"] == COUNT * (N - 1)).all()
 
 
+def test_relations_of_layers_together_are_those_of_each_alone(texts):
+    # λ = n ε²/d is 1 where ε² = 0.75: one gain of two regularisers.
+    copies = resampling.text_copies(texts.clusters, draws=9, seed=1)
+    surprisal = np.random.default_rng(0).exponential(3.0, (len(texts), N - 1))
+    types = TypeGains(texts.tokens, 0)
+    layers = [gains_of_layer(states(layer), texts, [0.1, 1.0], [0.75]) for layer in ("0", "final")]
+    assert [lam for _, lam in layers[0].regularisers] == [0.1, 1.0, 1.0]
+    given = texts, {"surprisal": surprisal}, copies, types
+    together = relation_table(layers, *given)
+    alone = pd.concat([relation_table([layer], *given) for layer in layers], ignore_index=True)
+    pd.testing.assert_frame_equal(together, alone, check_exact=True)
+    numbers = together.loc[:, "partial_spearman":"types_spearman"].to_numpy()
+    assert np.isfinite(numbers).all()
+    assert (numbers[1::3] == numbers[2::3]).all()
+    assert (numbers[0::3] != numbers[1::3]).all()
+
+
 def test_relations_of_constant_gains_are_nan_and_without_weights_have_no_interval(texts):
     layer, surprisal = planted(texts, np.random.default_rng(0))
     scores = {"surprisal": surprisal}
-    row = relation_table(layer, texts, scores).iloc[0]
+    row = relation_table([layer], texts, scores).iloc[0]
     assert np.isfinite(row["partial_spearman"])
     assert np.isnan(row["low"])
     assert np.isnan(row["high"])
     layer.gain[:] = 1.0
-    row = relation_table(layer, texts, scores).iloc[0]
+    row = relation_table([layer], texts, scores).iloc[0]
     assert np.isnan([row["partial_spearman"], row["within_position"], row["spearman"]]).all()
 
 

@@ -59,7 +59,7 @@ def repeated():
 
 def test_a_relation_that_is_repetition_alone_is_gone_when_repetition_is_held_fixed(repeated):
     layer, full, scores = repeated
-    row = relation_table(layer, full, scores, types=TypeGains(full.tokens, 0)).iloc[0]
+    row = relation_table([layer], full, scores, types=TypeGains(full.tokens, 0)).iloc[0]
     assert row["spearman"] > 0.8
     assert row["with_repetition"] > 0.8
     assert abs(row["partial_spearman"]) < 0.1

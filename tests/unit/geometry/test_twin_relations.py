@@ -57,7 +57,7 @@ def test_relations_are_those_of_gains_in_memory(model, twins):
     scores = twins.texts.scores_of_model(tokens.nll, tokens.predictive_entropy, tokens.offsets)
     for draw, of_layers in enumerate(twins.written):
         for gains in of_layers:
-            expected = gain_tables.relation_table(gains, twins.texts, scores)
+            expected = gain_tables.relation_table([gains], twins.texts, scores)
             of_layer = table[(table["draw"] == draw) & (table["layer"] == gains.layer)]
             by = ["regulariser", "relation"]
             one, other = (

@@ -64,10 +64,11 @@ def test_a_factor_is_a_regression_on_one_dummy_per_level(ties):
             assert found[i, j] == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("draws", [6, 7])  # two are treated at once
 @pytest.mark.parametrize("ties", [False, True])
-def test_resamples_equal_repeated_rows(ties):
+def test_resamples_equal_repeated_rows(ties, draws):
     x, y, controls = variables(ties=ties)
-    counts = np.random.default_rng(1).multinomial(TEXTS, np.full(TEXTS, 1 / TEXTS), 7)
+    counts = np.random.default_rng(1).multinomial(TEXTS, np.full(TEXTS, 1 / TEXTS), draws)
     drawn = partial_spearman(x, y, controls, OF_TEXT, counts)
     for draw, count in enumerate(counts):
         rows = np.concatenate([np.tile(np.flatnonzero(t == OF_TEXT), count[t]) for t in range(12)])

@@ -96,7 +96,7 @@ def stored(folder, card, corpus, dtype) -> Path:
             states = store.states([layer])
             found = layer_gains.gains_of_layer(states, texts, LAMBDAS, EPS2, checks.check_text)
             rows, checks.rows = checks.rows, []
-            tables = gain_tables.layer_tables(found, rows, texts, scores, copies, types)
+            tables = gain_tables.tables_together([(found, rows)], texts, scores, copies, types)
             parts.append(tables | {"dimension": dimensions(layer)})
     for name in TABLES:
         made = pd.concat([part[name] for part in parts], ignore_index=True)

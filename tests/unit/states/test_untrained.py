@@ -141,11 +141,11 @@ def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tin
         assert filecmp.cmp(folder / "spectra.h5", made["spectra"][draw], shallow=False)
         expected = {
             "gain": [gain_tables.text_table(layer, texts) for layer in gains],
-            "relations": [gain_tables.relation_table(layer, texts, scores) for layer in gains],
+            "relations": [gain_tables.relation_table([layer], texts, scores) for layer in gains],
             "dimension": dimensions,
         }
         on_disk = [replace(of, gain=of.gain.astype(np.float32)) for of in gains]
-        crossed.append([gain_tables.relation_table(of, texts, of_trained) for of in on_disk])
+        crossed.append([gain_tables.relation_table([of], texts, of_trained) for of in on_disk])
         for name, parts in expected.items():
             table = tables[name].query("draw == @draw").drop(columns="draw").reset_index(drop=True)
             pd.testing.assert_frame_equal(

@@ -1,5 +1,8 @@
 """Tables of a layer's information gains: by text, by position, and beside a model's surprisal."""
 
+from collections import defaultdict
+from collections.abc import Iterable
+
 import numpy as np
 
 from infogeo.geometry.layer_gains import FullTexts, LayerGains
@@ -8,6 +11,8 @@ from infogeo.inference import resampling
 from infogeo.inference.rank_correlation import midranks, of_ranks, partial_spearman
 
 BINS = 20  # of surprisal, with equally many tokens
+TYPES = ("types_partial", "types_spearman")  # correlations of one random vector a type of token
+TOGETHER_BYTES = 2**26  # of the gains of layers that are resampled together
 
 
 def _long(gains: LayerGains, columns: list[dict]):
@@ -131,7 +136,11 @@ def surprisal_table(gains: LayerGains, surprisal, weights):
 
 
 def relation_table(
-    gains: LayerGains, texts: FullTexts, scores: dict, copies=None, types: TypeGains | None = None
+    layers: list[LayerGains],
+    texts: FullTexts,
+    scores: dict,
+    copies=None,
+    types: TypeGains | None = None,
 ):
     """Partial Spearman correlations of the gain with what a model says of the same tokens.
 
@@ -140,7 +149,8 @@ def relation_table(
 
     Parameters
     ----------
-    gains : LayerGains
+    layers : list of LayerGains
+        Together they are resampled in less time than one after the other.
     texts : FullTexts
     scores : dict
         Relation → (texts, n − 1) array, such as the surprisal of each token.
@@ -158,50 +168,80 @@ def relation_table(
         types_partial and types_spearman (NaN without); tokens, texts. NaN where a variable is
         constant.
     """
-    gain = gains.gain[..., 1:].reshape(len(gains.gain), -1)
+    import pandas as pd
+
+    # Regularisers of one λ have one gain.
+    gain = {
+        (place, lam): of_kind[:, 1:].ravel()
+        for place, gains in enumerate(layers)
+        for (_, lam), of_kind in zip(gains.regularisers, gains.gain, strict=True)
+    }
     targets = np.stack([values.ravel() for values in scores.values()])
-    of_text = np.repeat(np.arange(len(texts)), texts.n - 1)
     controls = texts.controls
-    ranks = [midranks(rows) for rows in (gain, targets, controls)]
+    of_targets, of_controls = midranks(targets), midranks(controls)
+    of_gain = midranks(list(gain.values()))
     low = high = np.full((len(gain), len(targets)), np.nan)
     if copies is not None:
-        drawn = partial_spearman(gain, targets, controls, of_text, copies)
+        of_text = np.repeat(np.arange(len(texts)), texts.n - 1)
+        drawn = partial_spearman(list(gain.values()), targets, controls, of_text, copies)
         low, high = resampling.interval(drawn)
-    of_gain, of_targets, of_controls = ranks
     columns = {
-        "partial_spearman": of_ranks(*ranks),
+        "partial_spearman": of_ranks(of_gain, of_targets, of_controls),
         "low": low,
         "high": high,
         "within_position": of_ranks(of_gain, of_targets, of_controls[1:], controls[0]),
         "with_repetition": of_ranks(of_gain, of_targets, of_controls[:2]),
         "spearman": of_ranks(of_gain, of_targets, of_controls[:0]),
-        "types_partial": np.full(low.shape, np.nan),
-        "types_spearman": np.full(low.shape, np.nan),
-    }  # (kinds, targets) each
-    if types is not None:
-        of_types = types.of(gains.width, [lam for _, lam in gains.regularisers])
-        of_types = midranks(of_types[..., 1:].reshape(gain.shape))
-        columns["types_partial"] = of_ranks(of_types, of_targets, of_controls)
-        columns["types_spearman"] = of_ranks(of_types, of_targets, of_controls[:0])
-    of_kinds = [
-        {"n": texts.n, "relation": list(scores),
-         **{name: values[kind] for name, values in columns.items()},
-         "tokens": gain.shape[1], "texts": len(texts)}
-        for kind in range(len(gain))
+    }  # (gains, targets) each
+    columns = {name: dict(zip(gain, values, strict=True)) for name, values in columns.items()}
+    of_types = _of_types(layers, types, of_targets, of_controls)
+    frames = [
+        _long(gains, [
+            {"n": texts.n, "relation": list(scores),
+             **{name: values[place, lam] for name, values in columns.items()},
+             **{name: values[gains.width, lam] for name, values in of_types.items()},
+             "tokens": targets.shape[1], "texts": len(texts)}
+            for _, lam in gains.regularisers
+        ])
+        for place, gains in enumerate(layers)
     ]  # fmt: skip
-    return _long(gains, of_kinds)
+    return pd.concat(frames, ignore_index=True)
 
 
-def layer_tables(
-    gains: LayerGains, checks: list, texts: FullTexts, scores: dict, copies, types: TypeGains
+def _of_types(layers, types: TypeGains | None, of_targets, of_controls) -> dict[str, dict]:
+    """TYPES by width and λ: layers of one width share them."""
+    nothing = np.full(len(of_targets), np.nan)
+    if types is None:
+        return {name: defaultdict(lambda: nothing) for name in TYPES}
+    gain = {}
+    for gains in layers:
+        lambdas = [lam for _, lam in gains.regularisers]
+        of_width = types.of(gains.width, lambdas)
+        gain |= {
+            (gains.width, lam): of_kind[:, 1:].ravel()
+            for lam, of_kind in zip(lambdas, of_width, strict=True)
+        }
+    ranks = midranks(list(gain.values()))
+    found = (of_ranks(ranks, of_targets, of_controls[:held]) for held in (len(of_controls), 0))
+    return {
+        name: dict(zip(gain, values, strict=True))
+        for name, values in zip(TYPES, found, strict=True)
+    }
+
+
+def tables_together(
+    layers: Iterable[tuple[LayerGains, list]],
+    texts: FullTexts,
+    scores: dict,
+    copies,
+    types: TypeGains,
 ) -> dict:
-    """All tables of a layer.
+    """All tables of some layers.
 
     Parameters
     ----------
-    gains : LayerGains
-    checks : list of dict
-        Its rows of `Checks`.
+    layers : iterable of (LayerGains, list of dict)
+        With the layer's rows of `Checks`.
     texts : FullTexts
     scores : dict
         See `relation_table`; "surprisal" is one of them.
@@ -220,10 +260,35 @@ def layer_tables(
     import pandas as pd
 
     weights = resampling.as_weights(copies)
-    return {
-        "texts": text_table(gains, texts),
-        "positions": position_table(gains, weights),
-        "relations": relation_table(gains, texts, scores, copies, types),
-        "checks": pd.DataFrame(checks),
-        "surprisal": surprisal_table(gains, scores["surprisal"], weights),
+    of_layers, checks = zip(*layers, strict=True)
+    surprisal = scores["surprisal"]
+    made = {
+        "texts": [text_table(gains, texts) for gains in of_layers],
+        "positions": [position_table(gains, weights) for gains in of_layers],
+        "relations": [relation_table(of_layers, texts, scores, copies, types)],
+        "checks": [pd.DataFrame(rows) for rows in checks],
+        "surprisal": [surprisal_table(gains, surprisal, weights) for gains in of_layers],
     }
+    return {name: pd.concat(frames, ignore_index=True) for name, frames in made.items()}
+
+
+def layers_together(layers: list[str], texts: FullTexts, kinds: int, threads: int) -> list:
+    """Layers in groups that `tables_together` takes: few of them, but one at least for each thread.
+
+    Gains of a group take at most TOGETHER_BYTES, if it has more than one layer.
+
+    Parameters
+    ----------
+    layers : list of str
+    texts : FullTexts
+    kinds : int
+        Regularisers.
+    threads : int
+
+    Returns
+    -------
+    list of lists of str
+    """
+    of_layer = 16 * kinds * len(texts) * texts.n  # gain and ρ
+    most = min(-(-len(layers) // threads), max(1, TOGETHER_BYTES // of_layer))
+    return [layers[start : start + most] for start in range(0, len(layers), most)]

@@ -61,10 +61,14 @@ def pivots(rows, lambdas) -> np.ndarray:
     """
     from scipy.linalg.lapack import dpotrf  # here, since jobs that read gains do not need it
 
+    lambdas = list(lambdas)
     gram = rows @ rows.swapaxes(-1, -2)  # (..., n, n)
     squares = np.empty((len(lambdas), *gram.shape[:-1]))
     diagonal = np.arange(gram.shape[-1])
     for place, lam in enumerate(lambdas):
+        if lam in lambdas[:place]:  # n ε²/d may be a λ that is asked for as well
+            squares[place] = squares[lambdas.index(lam)]
+            continue
         matrix = gram / lam
         matrix[..., diagonal, diagonal] += 1.0
         for index in np.ndindex(gram.shape[:-2]):

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 
-from infogeo.geometry.gain_tables import layer_tables
+from infogeo.geometry.gain_tables import layers_together, tables_together
 from infogeo.geometry.layer_gains import Checks, FullTexts, gains_of_layer
 from infogeo.geometry.repetition import TypeGains
 from infogeo.inference import resampling
 
 
-def tables_by_layer(
-    states, *, n: int, lambdas, eps2, draws: int, seed: int, counted=lambda texts: texts
-) -> tuple[FullTexts, Callable]:
-    """The texts whose gains are taken, and the function from a layer to its five tables.
+def by_layers(
+    states, *, n: int, lambdas, eps2, draws: int, seed: int, threads: int, counted
+) -> tuple[FullTexts, list, Callable]:
+    """The texts whose gains are taken, groups of layers, and the function from one to its tables.
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ def tables_by_layer(
         See `metrics.regularisers`.
     draws, seed : int
         Of the bootstrap over text clusters, and of the tokens that are checked.
+    threads : int
+        In which the function is called.
     counted : callable
         Called with the iterator over the texts of a layer; yields them again.
     """
@@ -32,13 +34,17 @@ def tables_by_layer(
     copies = resampling.text_copies(texts.clusters, draws=draws, seed=seed)
     types = TypeGains(texts.tokens, seed)
 
-    def of_layer(layer: str):
-        checks = Checks(texts.doc_ids, texts.n, seed)
-        hidden = counted(states.states([layer]))
-        gains = gains_of_layer(hidden, texts, lambdas, eps2, checks.check_text)
-        return layer_tables(gains, checks.rows, texts, scores, copies, types)
+    def gains_of(layers: list[str]):
+        for layer in layers:
+            checks = Checks(texts.doc_ids, texts.n, seed)
+            hidden = counted(states.states([layer]))
+            yield gains_of_layer(hidden, texts, lambdas, eps2, checks.check_text), checks.rows
 
-    return texts, of_layer
+    def tables_of(layers: list[str]) -> dict:
+        return tables_together(gains_of(layers), texts, scores, copies, types)
+
+    groups = layers_together(states.layers, texts, len(lambdas) + len(eps2), threads)
+    return texts, groups, tables_of
 
 
 def checked(checks, texts: FullTexts, corpus_texts: int) -> str:

@@ -5,7 +5,7 @@ import numpy as np
 # Below this variance of a rank (scaled to [0, 1]), or share of it that the controls leave over, a
 # variable counts as constant.
 NOTHING = 1e-10
-CHUNK = 2**10  # tokens whose ranks are multiplied at once: those of ten variables fit the cache
+CHUNK = 2**8  # tokens whose ranks are multiplied at once: those of twenty variables fit the cache
 
 
 def partial_spearman(x, y, controls, texts, copies) -> np.ndarray:
@@ -34,8 +34,9 @@ def partial_spearman(x, y, controls, texts, copies) -> np.ndarray:
     Notes
     -----
     Each variable is sorted once; a draw is then one cumulative sum of integers, which is exact. So
-    are sums of products of the ranks of up to 10⁵ tokens. Memory holds 13 bytes for each token of a
-    variable, target or control. Verified against scipy.stats.spearmanr, residuals of an explicit
+    are sums of products of the ranks of up to 10⁵ tokens. Memory holds 17 bytes for each token of a
+    variable, target or control. Many variables at once share the ranks of targets and controls.
+    Verified against scipy.stats.spearmanr, residuals of an explicit
     regression of ranks, and a loop that repeats the tokens of the drawn texts.
     """
     from infogeo.inference import rank_kernels as kernels  # numba takes half a second to load
@@ -46,25 +47,27 @@ def partial_spearman(x, y, controls, texts, copies) -> np.ndarray:
     # In the order of one variable, ranks of others like it are near each other in memory.
     order = np.argsort(x[len(x) // 2], kind="stable")
     texts = texts[order].astype(np.uint32)
-    fixed, variables = len(y) + len(controls), len(y) + len(controls) + len(x)
-    places = np.empty((variables, len(texts)), np.uint32)
-    middle = np.empty(places.shape, np.int32)
-    of_sorted = []
-    for variable, row in enumerate((*y, *controls, *x)):
-        places[variable], *ordered = _sorted(row[order], texts)
-        of_sorted.append(ordered)
+    tokens, fixed, variables = len(texts), len(y) + len(controls), len(y) + len(controls) + len(x)
+    of_sorted = [_sorted(row[order], texts) for row in (*y, *controls, *x)]
+    untied = np.array(
+        [np.bincount(of[ends == 2], minlength=copies.shape[1]) for of, ends, _ in of_sorted]
+    )
     variance = np.empty((len(copies), variables))
-    crossed = np.zeros((len(copies), fixed, variables))
+    crossed = np.zeros((len(copies) + 1, fixed, variables))
     lengths = np.bincount(texts, minlength=copies.shape[1])
-    ranks = np.empty((variables + 2, CHUNK))
-    for draw, row in enumerate(copies):
-        total = int(lengths @ row)
-        for variable, (values, *ordered) in enumerate(of_sorted):
-            variance[draw, variable] = kernels.midranks(
-                *ordered, row, lengths, total, middle[variable, :values]
-            )
-        kernels.products(texts, places, row, middle, fixed, ranks, crossed[draw])
-        crossed[draw] /= 4.0 * float(total) ** 3
+    ranks, of_value = np.empty((variables, tokens), np.int64), np.empty(tokens, np.int64)
+    room = np.empty((variables + 2, CHUNK))
+    for draw in range(0, len(copies), 2):
+        of_both = copies[[draw, min(draw + 1, len(copies) - 1)]].astype(np.int64)
+        pairs, totals = of_both[0] + (of_both[1] << 32), of_both @ lengths
+        cubes = untied @ (of_both.T.astype(float) ** 3)
+        for variable, sorted_variable in enumerate(of_sorted):
+            kernels.midranks(*sorted_variable, pairs, of_value, ranks[variable], cubes[variable])
+        kernels.products(pairs[texts], totals, ranks, fixed, room, crossed[draw : draw + 2])
+        scale = totals.astype(float) ** 3
+        variance[draw : draw + 2] = ((1.0 - cubes / scale).T / 12.0)[: len(copies) - draw]
+        crossed[draw : draw + 2] /= 4.0 * scale[:, None, None]
+    crossed = crossed[: len(copies)]
     below = np.tril_indices(fixed, -1)
     crossed[:, below[0], below[1]] = crossed[:, below[1], below[0]]
     of_x = crossed[..., fixed:].swapaxes(-1, -2)
@@ -156,13 +159,14 @@ def _midranks(values) -> np.ndarray:
 
 
 def _sorted(values, texts):
-    """Places, how many values, and texts and last of ties in their order: see `rank_kernels`."""
+    """Texts in the order of the values, ends of ties in it, places: see `rank_kernels.midranks`."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    last = np.append(ordered[1:] != ordered[:-1], True)
+    first = np.append(True, last[:-1])
     places = np.empty(len(values), np.uint32)
-    places[order] = np.cumsum(new) - 1
-    return places, np.count_nonzero(new), texts[order], np.append(new[1:], True)
+    places[order] = np.cumsum(first) - 1
+    return texts[order], (last * (1 + first)).astype(np.uint8), places
 
 
 def _partial(variance_x, crossed, variance, among, targets: int):

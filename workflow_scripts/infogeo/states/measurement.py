@@ -195,12 +195,14 @@ def assemble(task: Assembly) -> None:
         copies = resampling.text_copies(texts.clusters, draws=task.draws, seed=measured.seed)
         types = TypeGains(texts.tokens, measured.seed)
 
-        def of_layer(layer):
-            of_texts, checks = gains(measured, layer)
-            return gain_tables.layer_tables(of_texts, checks, texts, scores, copies, types)
+        def tables_of(layers):
+            of_layers = (gains(measured, layer) for layer in layers)
+            return gain_tables.tables_together(of_layers, texts, scores, copies, types)
 
-        with side_by_side(measured.model.threads) as each:
-            write_pieces(each(of_layer, measured.layers), tables, task.fingerprints["gain"])
+        threads, kinds = measured.model.threads, len(measured.lambdas) + len(measured.eps2)
+        groups = gain_tables.layers_together(measured.layers, texts, kinds, threads)
+        with side_by_side(threads) as each:
+            write_pieces(each(tables_of, groups), tables, task.fingerprints["gain"])
     else:
         write_pieces(no_gains(tables), tables, task.fingerprints["gain"])
     _write_store(measured, outputs["states"], description, arrays)

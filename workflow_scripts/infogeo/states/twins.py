@@ -222,7 +222,7 @@ def _gains(task: Assembly, encoded, named, arrays):
         of_texts, _ = gains(measured, layer)
         tables = {
             "gain": gain_tables.text_table(of_texts, texts),
-            "relations": gain_tables.relation_table(of_texts, texts, scores),
+            "relations": gain_tables.relation_table([of_texts], texts, scores),
         }
         return of_texts, tables
 
