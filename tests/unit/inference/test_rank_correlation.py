@@ -64,7 +64,7 @@ def test_a_factor_is_a_regression_on_one_dummy_per_level(ties):
             assert found[i, j] == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("draws", [6, 7])  # two are treated at once
+@pytest.mark.parametrize("draws", [6, 7, 9])  # seven are treated at once
 @pytest.mark.parametrize("ties", [False, True])
 def test_resamples_equal_repeated_rows(ties, draws):
     x, y, controls = variables(ties=ties)

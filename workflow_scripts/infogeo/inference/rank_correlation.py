@@ -53,21 +53,22 @@ def partial_spearman(x, y, controls, texts, copies) -> np.ndarray:
         [np.bincount(of[ends == 2], minlength=copies.shape[1]) for of, ends, _ in of_sorted]
     )
     variance = np.empty((len(copies), variables))
-    crossed = np.zeros((len(copies) + 1, fixed, variables))
-    lengths = np.bincount(texts, minlength=copies.shape[1])
+    crossed = np.zeros((len(copies), fixed, variables))
+    totals = copies @ np.bincount(texts, minlength=copies.shape[1])
+    bits = int(2 * totals.max()).bit_length()
     ranks, of_value = np.empty((variables, tokens), np.int64), np.empty(tokens, np.int64)
     room = np.empty((variables + 2, CHUNK))
-    for draw in range(0, len(copies), 2):
-        of_both = copies[[draw, min(draw + 1, len(copies) - 1)]].astype(np.int64)
-        pairs, totals = of_both[0] + (of_both[1] << 32), of_both @ lengths
-        cubes = untied @ (of_both.T.astype(float) ** 3)
-        for variable, sorted_variable in enumerate(of_sorted):
-            kernels.midranks(*sorted_variable, pairs, of_value, ranks[variable], cubes[variable])
-        kernels.products(pairs[texts], totals, ranks, fixed, room, crossed[draw : draw + 2])
-        scale = totals.astype(float) ** 3
-        variance[draw : draw + 2] = ((1.0 - cubes / scale).T / 12.0)[: len(copies) - draw]
-        crossed[draw : draw + 2] /= 4.0 * scale[:, None, None]
-    crossed = crossed[: len(copies)]
+    for start in range(0, len(copies), 63 // bits):
+        some = slice(start, start + 63 // bits)
+        drawn = copies[some].astype(np.int64)
+        packed = (drawn << bits * np.arange(len(drawn))[:, None]).sum(axis=0)
+        cubes = untied @ (drawn.T.astype(float) ** 3)
+        for variable, of_variable in enumerate(of_sorted):
+            kernels.midranks(*of_variable, packed, bits, of_value, ranks[variable], cubes[variable])
+        kernels.products(packed[texts], totals[some], bits, ranks, fixed, room, crossed[some])
+        scale = totals[some].astype(float) ** 3
+        variance[some] = (1.0 - cubes / scale).T / 12.0
+        crossed[some] /= 4.0 * scale[:, None, None]
     below = np.tril_indices(fixed, -1)
     crossed[:, below[0], below[1]] = crossed[:, below[1], below[0]]
     of_x = crossed[..., fixed:].swapaxes(-1, -2)
