@@ -222,10 +222,12 @@ def _of_types(layers, types: TypeGains | None, of_targets, of_controls) -> dict[
             for lam, of_kind in zip(lambdas, of_width, strict=True)
         }
     ranks = midranks(list(gain.values()))
-    found = (of_ranks(ranks, of_targets, of_controls[:held]) for held in (len(of_controls), 0))
+    correlations = (
+        of_ranks(ranks, of_targets, of_controls[:held]) for held in (len(of_controls), 0)
+    )
     return {
         name: dict(zip(gain, values, strict=True))
-        for name, values in zip(TYPES, found, strict=True)
+        for name, values in zip(TYPES, correlations, strict=True)
     }
 
 
