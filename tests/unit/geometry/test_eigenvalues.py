@@ -1,6 +1,6 @@
 """Eigenvalues of many matrices side by side: LAPACK's, whatever the matrices are."""
 
-import builtins
+import importlib.util
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def awkward(n):
     return np.stack([*equal, blocks, arrow, small, path, -blocks])
 
 
-@pytest.mark.parametrize("n", [*range(1, 10), 33, 64])
+@pytest.mark.parametrize("n", [*range(1, 10), 33, 64, 129])
 def test_eigenvalues_are_those_of_lapack(n):
     matrices = np.concatenate([grams(n, 2 * n), grams(n, max(1, n // 3)), awkward(n)])
     expected = np.linalg.eigvalsh(matrices)
@@ -53,20 +53,21 @@ def test_a_matrix_has_the_same_eigenvalues_in_every_stack():
     assert np.array_equal(np.concatenate(parts), whole)
 
 
+def chosen(count, order, monkeypatch):
+    """Whether so many matrices of an order are taken side by side, and not by LAPACK."""
+    monkeypatch.setattr(eigenvalues, "side_by_side", lambda matrices: "side by side")
+    return str(for_stacks(count)(np.eye(order)[None])) == "side by side"
+
+
 def test_few_or_large_matrices_and_those_without_numba_go_to_lapack(monkeypatch):
-    many, small = eigenvalues.FEW, eigenvalues.LARGEST
-    assert for_stacks(many, small) is side_by_side
-    assert for_stacks(many - 1, small) is np.linalg.eigvalsh
-    assert for_stacks(many, small + 1) is np.linalg.eigvalsh
-    real = builtins.__import__
-
-    def without_numba(name, *others):
-        if name == "numba":
-            raise ImportError(name)
-        return real(name, *others)
-
-    monkeypatch.setattr(builtins, "__import__", without_numba)
-    assert for_stacks(many, small) is np.linalg.eigvalsh
+    few, largest = eigenvalues.FEW // 64**2, eigenvalues.LARGEST
+    assert chosen(few, 64, monkeypatch)
+    assert chosen(few, largest, monkeypatch)
+    assert not chosen(few - 1, 64, monkeypatch)
+    assert not chosen(few, 63, monkeypatch)
+    assert not chosen(few, largest + 1, monkeypatch)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert for_stacks(few) is np.linalg.eigvalsh
 
 
 def test_a_matrix_that_is_not_finite_ends_as_it_does_in_lapack():

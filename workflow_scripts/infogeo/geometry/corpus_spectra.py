@@ -8,11 +8,12 @@ import numpy as np
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.covariance import Covariance, block_rows, spectrum_of
 from infogeo.geometry.device import Device, functions_of
+from infogeo.geometry.eigenvalues import Waiting
 from infogeo.geometry.metrics import CONVENTIONS, FIRST, ONE_ROW, firsts, norm_names
 from infogeo.geometry.prefixes import ROWS, counting_at, prefix_sums, segments
 from infogeo.geometry.row_norms import row_norms
 from infogeo.geometry.rows import ROUNDING, ZERO, check_finite, squared_norms
-from infogeo.geometry.spectra import LayerSpectra, Spectrum, text_spectra
+from infogeo.geometry.spectra import LayerSpectra, Spectrum, text_matrices
 from infogeo.geometry.stacks import Stacks, waiting_bytes
 
 States = Callable[[], Iterator[tuple[int, str, np.ndarray]]]
@@ -79,6 +80,8 @@ class TextSpectra:
     width : int
     nested : bool
         See `Documents`.
+    in_all : int, optional
+        Texts of the whole corpus, where these are some of them: they choose who takes eigenvalues.
 
     Attributes
     ----------
@@ -88,9 +91,13 @@ class TextSpectra:
         (first, n) → {name: float64 (texts,)}, likewise.
     """
 
-    def __init__(self, texts: dict[int, np.ndarray], width: int, nested: bool = True):
+    def __init__(
+        self, texts: dict[int, np.ndarray], width: int, nested: bool = True, in_all: int = 0
+    ):
         self.texts, self.nested = texts, nested
-        self.spectra = {
+        self.in_all = in_all or max(map(len, texts.values()), default=0)
+        self.waiting: dict[int, Waiting] = {}
+        self._spectra = {
             (convention, first, n): Spectrum(
                 np.empty((len(chosen), min(rows, width))), np.empty(len(chosen), np.int32), rows
             )
@@ -108,12 +115,23 @@ class TextSpectra:
         """Take the texts of a stack (texts, n, d)."""
         prefixes = [n for n in self.texts if counting_at(n, Z.shape[1], self.nested)]
         places = {n: np.searchsorted(self.texts[n], texts) for n in prefixes}
-        for key, (eigenvalues, zero_rows) in text_spectra(Z, prefixes).items():
-            spectrum, at = self.spectra[key], places[key[-1]]
-            spectrum.eigenvalues[at], spectrum.zero_rows[at] = eigenvalues, zero_rows
+        for key, K, zero_rows in text_matrices(Z, prefixes):
+            spectrum, at, order = self._spectra[key], places[key[-1]], K.shape[-1]
+            spectrum.zero_rows[at] = zero_rows
+            if order not in self.waiting:
+                self.waiting[order] = Waiting(len(CONVENTIONS) * self.in_all, order)
+            self.waiting[order].add(K, spectrum.eigenvalues, at)
         for key, norms in row_norms(Z, prefixes).items():
             for name, values in norms.items():
                 self.norms[key][name][places[key[-1]]] = values
+
+    @property
+    def spectra(self) -> dict[tuple[str, str, int], Spectrum]:
+        """(convention, first, n) → Spectrum, of the texts that were added."""
+        for waiting in self.waiting.values():
+            waiting.take()
+        self.waiting.clear()
+        return self._spectra
 
 
 # ---------------------------------------------------------------- the corpus as a whole

@@ -1,96 +1,231 @@
-"""The loops of `eigenvalues`, compiled: LANES symmetric matrices at once, one in each SIMD lane.
+"""The loops of `eigenvalues`, compiled: symmetric matrices beside each other in the lanes of SIMD.
 
-The last axis of every array is that of the matrices. What a matrix becomes does not depend on the
-others: one that is done stays as it is.
+What a matrix becomes does not depend on the others: one that is done stays as it is.
+
+A compiler that meets loops over arrays cannot know that they do not overlap, and so keeps nothing
+in registers from one turn to the next. `Register` says what is kept: the reduction then reads a
+matrix once a step, four rows together. It is here and not in a file of its own since numba keeps
+compiled code until the file that it came from changes.
 """
 
+import operator
+
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 from infogeo.inference.compiled import compiled
 
-LANES = 64  # a constant: the compiler unrolls it; enough that its checks for overlap are worth it
+LANES = 32  # of `diagonalise`, a constant that the compiler unrolls: divisions of so many overlap
+WIDTH = 8  # float64 of a register; a processor with narrower ones takes two or four
 ROUNDING = np.finfo(np.float64).eps ** 2
+
+
+# ---------------------------------------------------------------- registers
+
+
+class Register(types.Type):
+    """Eight float64 in compiled code: +, − and * act on each, a product fused with a sum."""
+
+    def __init__(self):
+        super().__init__("Register")
+
+
+_REGISTER, _LLVM = Register(), ir.VectorType(ir.DoubleType(), WIDTH)
+
+
+@register_model(Register)
+class _Model(models.PrimitiveModel):
+    def __init__(self, manager, own_type):
+        super().__init__(manager, own_type, _LLVM)
+
+
+def _arithmetic(symbol, instruction: str) -> None:
+    """Make an operator of Python an instruction on registers."""
+
+    @type_callable(symbol)
+    def _type(context):
+        return lambda x, y: _REGISTER if x == y == _REGISTER else None
+
+    @lower_builtin(symbol, Register, Register)
+    def _lower(context, builder, signature, arguments):
+        return getattr(builder, instruction)(*arguments, flags=["contract"])
+
+
+_arithmetic(operator.add, "fadd")
+_arithmetic(operator.sub, "fsub")
+_arithmetic(operator.mul, "fmul")
+
+
+def _row(context, builder, of_array, array, index):
+    """The address of row `index` of a (rows, WIDTH) array."""
+    start = context.make_array(of_array)(context, builder, array).data
+    place = builder.gep(start, [builder.mul(index, ir.Constant(index.type, WIDTH))])
+    return builder.bitcast(place, _LLVM.as_pointer())
+
+
+@intrinsic
+def load(typing, array, index):
+    """Row `index` of a C-contiguous (rows, WIDTH) array of float64."""
+
+    def make(context, builder, signature, arguments):
+        return builder.load(_row(context, builder, signature.args[0], *arguments), align=8)
+
+    return _REGISTER(array, types.intp), make
+
+
+@intrinsic
+def store(typing, array, index, register):
+    """Write a register into row `index`."""
+
+    def make(context, builder, signature, arguments):
+        *place, value = arguments
+        builder.store(value, _row(context, builder, signature.args[0], *place), align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, _REGISTER), make
+
+
+@intrinsic
+def zero(typing):
+    """A register of zeros."""
+
+    def make(context, builder, signature, arguments):
+        return ir.Constant(_LLVM, [0.0] * WIDTH)
+
+    return _REGISTER(), make
+
+
+# ---------------------------------------------------------------- kernels
 
 
 @compiled()
 def fill(a, matrices) -> None:
-    """Write the lower triangles of matrices (at most LANES, n, n) to a (n, n, LANES).
+    """Write the lower triangles of matrices (at most WIDTH, n, n) to a, row by row.
 
-    Eight elements of a row together: they are in one line of the cache.
+    a : (n(n + 1)/2, WIDTH) array. Lanes without a matrix keep what they have.
     """
     count, n, _ = matrices.shape
+    place = 0
     for i in range(n):
-        for start in range(0, i + 1, 8):
+        for j in range(i + 1):
             for m in range(count):
-                for j in range(start, min(start + 8, i + 1)):
-                    a[i, j, m] = matrices[m, i, j]
+                a[place, m] = matrices[m, i, j]
+            place += 1
 
 
-@compiled(fastmath={"contract"})
-def tridiagonalise(a, h, row, band) -> None:
+@compiled()
+def tridiagonalise(a, v, w, x, y, room, band, lane) -> None:
     """Householder's reduction (LAPACK's dsytd2), the update of a step fused with the next product.
 
     Parameters
     ----------
-    a : (n, n, LANES) array
-        The lower triangles; overwritten.
-    h : (n, 4, LANES) array
-        Room for v, w of ``A − vwᵀ − wvᵀ``, the next v, and the product of A with that.
-    row : (2, LANES) array
-        Room.
+    a : (n(n + 1)/2, WIDTH) array
+        The lower triangles, row by row; overwritten.
+    v, w, x, y : (n, WIDTH) arrays
+        Room for the vectors of ``A − vwᵀ − wvᵀ``, the next v, and the product of A with that.
+    room : (2, WIDTH) array
     band : (n, 2, LANES) array
-        Written: the diagonal, and the squares of what is below it.
+        Written from `lane` on: the diagonal, and the squares of what is below it.
+    lane : int
     """
-    n = len(a)
-    for i in range(n):
-        for m in range(LANES):
-            h[i, 0, m] = h[i, 1, m] = 0.0
+    n = len(band)
+    v[:] = 0.0
+    w[:] = 0.0
     for k in range(n):
+        vk, wk = load(v, k), load(w, k)
+        squares = zero()
         for i in range(k, n):
-            for m in range(LANES):
-                a[i, k, m] -= h[i, 0, m] * h[k, 1, m] + h[i, 1, m] * h[k, 0, m]
-        for m in range(LANES):
-            band[k, 0, m] = a[k, k, m]
-            row[0, m] = 0.0
+            place = i * (i + 1) // 2 + k
+            entry = load(a, place) - load(v, i) * wk - load(w, i) * vk
+            store(a, place, entry)
+            if i > k + 1:
+                squares = squares + entry * entry
+        diagonal = k * (k + 1) // 2 + k
+        for m in range(WIDTH):
+            band[k, 0, lane + m] = a[diagonal, m]
         if k == n - 1:
             break
-        for i in range(k + 2, n):
-            for m in range(LANES):
-                row[0, m] += a[i, k, m] * a[i, k, m]
-        for m in range(LANES):
-            first, rest = a[k + 1, k, m], row[0, m]
+        store(room, 0, squares)
+        for m in range(WIDTH):
+            first, rest = a[diagonal + k + 1, m], room[0, m]
             square = first * first + rest
             beta = -np.sqrt(square) if first > 0 else np.sqrt(square)
-            band[k, 1, m] = square
-            row[0, m] = 1.0 / (first - beta) if rest > 0 else 0.0
-            row[1, m] = (beta - first) / beta if rest > 0 else 0.0
-            h[k + 1, 2, m] = 1.0
-            h[k + 1, 3, m] = 0.0
+            band[k, 1, lane + m] = square
+            room[0, m] = 1.0 / (first - beta) if rest > 0 else 0.0
+            room[1, m] = (beta - first) / beta if rest > 0 else 0.0
+            x[k + 1, m], y[k + 1, m] = 1.0, 0.0
+        factor = load(room, 0)
         for i in range(k + 2, n):
-            for m in range(LANES):
-                h[i, 2, m] = a[i, k, m] * row[0, m]
-                h[i, 3, m] = 0.0
+            store(x, i, load(a, i * (i + 1) // 2 + k) * factor)
+            store(y, i, zero())
+        i = k + 1
+        while i + 4 <= n:
+            _four_rows(a, v, w, x, y, k + 1, i)
+            _rows(a, v, w, x, y, i, i, i + 4)
+            i += 4
+        _rows(a, v, w, x, y, k + 1, i, n)
+        scale, product = load(room, 1), zero()
         for i in range(k + 1, n):
-            for j in range(k + 1, i):
-                for m in range(LANES):
-                    entry = a[i, j, m] - h[i, 0, m] * h[j, 1, m] - h[i, 1, m] * h[j, 0, m]
-                    a[i, j, m] = entry
-                    h[j, 3, m] += entry * h[i, 2, m]
-                    h[i, 3, m] += entry * h[j, 2, m]
-            for m in range(LANES):
-                entry = a[i, i, m] - 2.0 * h[i, 0, m] * h[i, 1, m]
-                a[i, i, m] = entry
-                h[i, 3, m] += entry * h[i, 2, m]
-        for m in range(LANES):
-            row[0, m] = 0.0
+            scaled = load(y, i) * scale
+            store(y, i, scaled)
+            product = product + scaled * load(x, i)
+        store(room, 0, product)
+        for m in range(WIDTH):
+            room[0, m] *= 0.5 * room[1, m]
+        along = load(room, 0)
         for i in range(k + 1, n):
-            for m in range(LANES):
-                h[i, 3, m] *= row[1, m]
-                row[0, m] += h[i, 3, m] * h[i, 2, m]
-        for i in range(k + 1, n):
-            for m in range(LANES):
-                h[i, 1, m] = h[i, 3, m] - 0.5 * row[1, m] * row[0, m] * h[i, 2, m]
-                h[i, 0, m] = h[i, 2, m]
+            store(w, i, load(y, i) - along * load(x, i))
+            store(v, i, load(x, i))
+
+
+@compiled()
+def _four_rows(a, v, w, x, y, first, i) -> None:
+    """Update rows i to i + 3 in columns first to i − 1; add their products with x to y."""
+    v0, v1, v2, v3 = load(v, i), load(v, i + 1), load(v, i + 2), load(v, i + 3)
+    w0, w1, w2, w3 = load(w, i), load(w, i + 1), load(w, i + 2), load(w, i + 3)
+    x0, x1, x2, x3 = load(x, i), load(x, i + 1), load(x, i + 2), load(x, i + 3)
+    y0, y1, y2, y3 = load(y, i), load(y, i + 1), load(y, i + 2), load(y, i + 3)
+    row0 = i * (i + 1) // 2
+    row1 = row0 + i + 1
+    row2 = row1 + i + 2
+    row3 = row2 + i + 3
+    for j in range(first, i):
+        vj, wj, xj = load(v, j), load(w, j), load(x, j)
+        a0 = load(a, row0 + j) - v0 * wj - w0 * vj
+        a1 = load(a, row1 + j) - v1 * wj - w1 * vj
+        a2 = load(a, row2 + j) - v2 * wj - w2 * vj
+        a3 = load(a, row3 + j) - v3 * wj - w3 * vj
+        store(a, row0 + j, a0)
+        store(a, row1 + j, a1)
+        store(a, row2 + j, a2)
+        store(a, row3 + j, a3)
+        y0 = y0 + a0 * xj
+        y1 = y1 + a1 * xj
+        y2 = y2 + a2 * xj
+        y3 = y3 + a3 * xj
+        store(y, j, load(y, j) + a0 * x0 + a1 * x1 + a2 * x2 + a3 * x3)
+    store(y, i, y0)
+    store(y, i + 1, y1)
+    store(y, i + 2, y2)
+    store(y, i + 3, y3)
+
+
+@compiled()
+def _rows(a, v, w, x, y, first, start, stop) -> None:
+    """Update rows start to stop − 1 from column `first` to the diagonal, likewise, one by one."""
+    for i in range(start, stop):
+        vi, wi, xi, yi = load(v, i), load(w, i), load(x, i), load(y, i)
+        row = i * (i + 1) // 2
+        for j in range(first, i):
+            entry = load(a, row + j) - vi * load(w, j) - wi * load(v, j)
+            store(a, row + j, entry)
+            yi = yi + entry * load(x, j)
+            store(y, j, load(y, j) + entry * xi)
+        entry = load(a, row + i) - vi * wi - vi * wi
+        store(a, row + i, entry)
+        store(y, i, yi + entry * xi)
 
 
 @compiled()

@@ -1,13 +1,15 @@
 """Eigenvalues of many small symmetric matrices, which LAPACK takes one at a time."""
 
+import importlib.util
 from collections.abc import Callable
 
 import numpy as np
 
-# Of fewer matrices LAPACK is done before the loops are compiled (1.5 s); of a higher order, its
-# blocks are as fast.
-FEW = 2**14
-LARGEST = 128
+# So many matrices times their order squared, ten times over (a model has layers), save what the
+# loops cost before the first: 0.7 s, or 4 once on a machine that compiles them.
+FEW = 2**20
+TOGETHER = 32  # the lanes of `eigenvalue_kernels`
+LARGEST = 384  # beyond, a matrix of eight lanes is larger than a cache and LAPACK as fast
 
 
 def for_stacks(count: int, order: int) -> Callable:
@@ -15,18 +17,48 @@ def for_stacks(count: int, order: int) -> Callable:
 
     LAPACK also where numba is not installed, for which `pip install infogeo` does not ask.
     """
-    if count >= FEW and order <= LARGEST:
-        try:
-            import numba  # noqa: F401
+    many = order <= LARGEST and count * order**2 >= FEW
+    return side_by_side if many and importlib.util.find_spec("numba") else np.linalg.eigvalsh
 
-            return side_by_side
-        except ImportError:
-            pass
-    return np.linalg.eigvalsh
+
+def descending(ascending):
+    """Eigenvalues (..., r) of covariances as spectra have them: below 0 by rounding alone."""
+    return np.maximum(ascending[..., ::-1], 0.0)
+
+
+class Waiting:
+    """Covariances of one order that wait until there are enough for `side_by_side`.
+
+    Parameters
+    ----------
+    count : int
+        How many come in all: they choose who takes the eigenvalues.
+    order : int
+    """
+
+    def __init__(self, count: int, order: int):
+        self.eigenvalues = for_stacks(count, order)
+        self.room = np.empty((TOGETHER, order, order))
+        self.owners: list[tuple[np.ndarray, int]] = []
+
+    def add(self, matrices, into, rows) -> None:
+        """Take matrices (k, n, n); their eigenvalues go to k rows of an array, descending."""
+        for matrix, row in zip(matrices, rows, strict=True):
+            self.room[len(self.owners)] = matrix
+            self.owners.append((into, row))
+            if len(self.owners) == TOGETHER:
+                self.take()
+
+    def take(self) -> None:
+        """Write the eigenvalues of those that wait."""
+        found = descending(self.eigenvalues(self.room[: len(self.owners)]))
+        for (into, row), values in zip(self.owners, found, strict=True):
+            into[row] = values
+        self.owners.clear()
 
 
 def side_by_side(matrices) -> np.ndarray:
-    """Eigenvalues of a stack of symmetric matrices, 64 at a time.
+    """Eigenvalues of a stack of symmetric matrices, 32 at a time.
 
     Parameters
     ----------
@@ -37,7 +69,7 @@ def side_by_side(matrices) -> np.ndarray:
     Returns
     -------
     (k, n) float64 array
-        Ascending; those of a matrix do not depend on the others, unless one of the 64 does not
+        Ascending; those of a matrix do not depend on the others, unless one of the 32 does not
         converge: then all of these are LAPACK's.
 
     Raises
@@ -47,22 +79,23 @@ def side_by_side(matrices) -> np.ndarray:
 
     Notes
     -----
-    The reduction and the QL of LAPACK, as exact: to a few ε of the largest. A matrix takes 6 µs at
-    n = 32, 35 at 64 and 200 at 128, against 28, 100 and 400.
+    The reduction and the QL of LAPACK, as exact: to a few ε of the largest. See `FEW`.
 
     Verified against `numpy.linalg.eigvalsh` on full, low and zero rank, equal eigenvalues, matrices
     that fall into blocks, and all orders up to 9.
     """
     from infogeo.geometry import eigenvalue_kernels as kernels  # compiled where it is called
 
-    (count, n, _), lanes = matrices.shape, kernels.LANES
-    a, h, band = (np.zeros((*shape, lanes)) for shape in ((n, n), (n, 4), (n, 2)))
-    rows, top = np.empty((6, lanes)), np.empty(lanes, np.int64)
+    (count, n, _), lanes, width = matrices.shape, kernels.LANES, kernels.WIDTH
+    a = np.zeros((n * (n + 1) // 2, width))
+    vectors, room = np.empty((4, n, width)), np.empty((2, width))
+    band, rows, top = np.zeros((n, 2, lanes)), np.empty((6, lanes)), np.empty(lanes, np.int64)
     ascending = np.empty((count, n))
     for start in range(0, count, lanes):
         some = matrices[start : start + lanes]
-        kernels.fill(a, some)
-        kernels.tridiagonalise(a, h, rows[:2], band)
+        for lane in range(0, len(some), width):
+            kernels.fill(a, some[lane : lane + width])
+            kernels.tridiagonalise(a, *vectors, room, band, lane)
         if kernels.diagonalise(band, top, rows):
             ascending[start : start + len(some)] = band[:, 0, : len(some)].T
         else:  # LAPACK says why, or does it another way

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infogeo.geometry.metrics import CONVENTIONS
+from infogeo.geometry.eigenvalues import descending
 from infogeo.geometry.rows import ROUNDING, ZERO, check_finite, squared_norms
 
 # Beyond this ratio of squared norms the centred Gram is formed from centred rows. At 1e6 entropies
@@ -92,29 +92,37 @@ def text_spectra(Z, lengths, where: str = "hidden states") -> dict:
     Verified against the direct d × d covariance in float64: every entropy to 1e-9 relative on
     random states, low rank, float32 states with a large common mean, and n below, at and above d.
     """
+    return {
+        key: (eigenvalues_of(K), zero_rows)
+        for key, K, zero_rows in text_matrices(Z, lengths, where)
+    }
+
+
+def text_matrices(Z, lengths, where: str = "hidden states"):
+    """The matrices of trace 1 whose eigenvalues `text_spectra` takes; parameters as there.
+
+    Yields
+    ------
+    (convention, first, length), K float64 (..., r, r), zero_rows int32 (...)
+    """
     Z = np.asarray(Z)
     check_finite(Z, where)
     width = Z.shape[-1]
     lengths = [n for n in lengths if n <= Z.shape[-2]]
     if not lengths:
-        return {}
+        return
     Z = Z[..., : max(lengths), :].astype(np.float64, copy=False)  # (..., n, d)
     wide = Z[..., : max((n for n in lengths if n <= width), default=0), :]
     gram = wide @ wide.swapaxes(-1, -2)  # (..., n, n)
-    spectra = {}
     for n in lengths:
         for first, rows in (("in", slice(n)), ("out", slice(1, n))):
             if n <= width:
                 G = gram[..., rows, rows]
-                matrices = _from_gram(G), _centred_from_gram(G, Z[..., rows, :])
+                yield ("unit", first, n), *_from_gram(G)
+                yield ("centred", first, n), *_centred_from_gram(G, Z[..., rows, :])
             else:
-                matrices = (
-                    _covariance(*_unit(Z[..., rows, :])),
-                    _covariance(*_centred(Z[..., rows, :])),
-                )
-            for convention, (K, zero_rows) in zip(CONVENTIONS, matrices, strict=True):
-                spectra[convention, first, n] = eigenvalues_of(K), zero_rows
-    return spectra
+                yield ("unit", first, n), *_covariance(*_unit(Z[..., rows, :]))
+                yield ("centred", first, n), *_covariance(*_centred(Z[..., rows, :]))
 
 
 def _scales(squares, floor=0.0):
@@ -171,5 +179,5 @@ def _covariance(rows, zero_rows):
 
 
 def eigenvalues_of(K):
-    """Eigenvalues of K (..., r, r), descending; below 0 by rounding alone, so clipped there."""
-    return np.maximum(np.linalg.eigvalsh(K)[..., ::-1], 0.0)
+    """Eigenvalues of covariances K (..., r, r), descending, by LAPACK."""
+    return descending(np.linalg.eigvalsh(K))

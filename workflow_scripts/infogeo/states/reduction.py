@@ -132,7 +132,7 @@ class Reducer:
             prefix: shard.start + np.flatnonzero(counting_at(prefix, lengths, self.nested))
             for prefix in self.prefixes
         }
-        of_texts = TextSpectra(texts, width, self.nested)
+        of_texts = TextSpectra(texts, width, self.nested, len(self.lengths))
         totals = Sums(self.prefixes, width, self.nested)
         of_width = regularisers(self.lambdas, self.eps2, n, width)
         values = [lam for _, lam in of_width]

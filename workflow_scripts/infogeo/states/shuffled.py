@@ -120,7 +120,7 @@ def _spectra(task: ShuffledTask, passed: Passed, layer: str) -> TextSpectra:
         n: shard.start + counting_at(n, lengths[shard.start : shard.stop], task.nested).nonzero()[0]
         for n in task.n
     }
-    of_texts = TextSpectra(texts, task.widths[layer], task.nested)
+    of_texts = TextSpectra(texts, task.widths[layer], task.nested, len(lengths))
     stacks = Stacks(task.widths[layer], of_texts.add)
     for text, Z in passed.states(layer):
         stacks.add(text, Z, shard_spectra.longest_prefix(sorted(task.n), len(Z)))
