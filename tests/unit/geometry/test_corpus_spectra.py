@@ -17,8 +17,13 @@ from made_states import (
 )
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry import covariance, device, metrics, stacks
-from infogeo.geometry.corpus_spectra import CorpusSpectra, Documents, spectra_of_layer
+from infogeo.geometry import covariance, device, eigenvalues, metrics, stacks
+from infogeo.geometry.corpus_spectra import (
+    CorpusSpectra,
+    Documents,
+    TextSpectra,
+    spectra_of_layer,
+)
 from infogeo.geometry.spectra import text_spectra
 from infogeo.jobs.threads import side_by_side
 
@@ -43,6 +48,20 @@ def test_texts_of_a_corpus_equal_each_text_alone():
                     eigenvalues, _ = alone[convention, first, n]
                     np.testing.assert_array_equal(of_texts.eigenvalues[place], eigenvalues)
                     assert of_texts.rows == n - (first == "out")
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_texts_that_wait_for_others_get_their_own_eigenvalues(threads, monkeypatch):
+    monkeypatch.setattr(eigenvalues, "FEW", 0)  # side by side, however few
+    texts = np.random.default_rng(0).standard_normal((90, 12, 20)) ** 3
+    of_texts = TextSpectra({5: np.arange(90), 12: np.arange(90)}, 20)
+    stacks = [list(range(start, start + 3)) for start in range(0, 90, 3)]
+    with side_by_side(threads) as each:
+        list(each(lambda stack: of_texts.add(stack, texts[stack]), stacks))
+    for key, spectrum in of_texts.spectra.items():
+        expected, zero_rows = text_spectra(texts, [5, 12])[key]
+        np.testing.assert_allclose(spectrum.eigenvalues, expected, atol=1e-14)
+        assert np.array_equal(spectrum.zero_rows, zero_rows)
 
 
 @pytest.mark.parametrize("block", [2048, 7])  # rows: one product, and many with remainders

@@ -53,21 +53,15 @@ def test_a_matrix_has_the_same_eigenvalues_in_every_stack():
     assert np.array_equal(np.concatenate(parts), whole)
 
 
-def chosen(count, order, monkeypatch):
-    """Whether so many matrices of an order are taken side by side, and not by LAPACK."""
-    monkeypatch.setattr(eigenvalues, "side_by_side", lambda matrices: "side by side")
-    return str(for_stacks(count)(np.eye(order)[None])) == "side by side"
-
-
 def test_few_or_large_matrices_and_those_without_numba_go_to_lapack(monkeypatch):
     few, largest = eigenvalues.FEW // 64**2, eigenvalues.LARGEST
-    assert chosen(few, 64, monkeypatch)
-    assert chosen(few, largest, monkeypatch)
-    assert not chosen(few - 1, 64, monkeypatch)
-    assert not chosen(few, 63, monkeypatch)
-    assert not chosen(few, largest + 1, monkeypatch)
+    assert for_stacks(few, 64) is side_by_side
+    assert for_stacks(few, largest) is side_by_side
+    assert for_stacks(few - 1, 64) is np.linalg.eigvalsh
+    assert for_stacks(few, 63) is np.linalg.eigvalsh
+    assert for_stacks(few, largest + 1) is np.linalg.eigvalsh
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert for_stacks(few) is np.linalg.eigvalsh
+    assert for_stacks(few, 64) is np.linalg.eigvalsh
 
 
 def test_a_matrix_that_is_not_finite_ends_as_it_does_in_lapack():

@@ -1,5 +1,6 @@
 """Spectra of all texts of a layer, and of the corpus as a whole, from states that stream by."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -96,7 +97,7 @@ class TextSpectra:
     ):
         self.texts, self.nested = texts, nested
         self.in_all = in_all or max(map(len, texts.values()), default=0)
-        self.waiting: dict[int, Waiting] = {}
+        self.waiting: dict[tuple[int, int], Waiting] = {}  # by order and thread
         self._spectra = {
             (convention, first, n): Spectrum(
                 np.empty((len(chosen), min(rows, width))), np.empty(len(chosen), np.int32), rows
@@ -116,14 +117,19 @@ class TextSpectra:
         prefixes = [n for n in self.texts if counting_at(n, Z.shape[1], self.nested)]
         places = {n: np.searchsorted(self.texts[n], texts) for n in prefixes}
         for key, K, zero_rows in text_matrices(Z, prefixes):
-            spectrum, at, order = self._spectra[key], places[key[-1]], K.shape[-1]
+            spectrum, at = self._spectra[key], places[key[-1]]
             spectrum.zero_rows[at] = zero_rows
-            if order not in self.waiting:
-                self.waiting[order] = Waiting(len(CONVENTIONS) * self.in_all, order)
-            self.waiting[order].add(K, spectrum.eigenvalues, at)
+            self._waiting_of(K.shape[-1]).add(K, spectrum.eigenvalues, at)
         for key, norms in row_norms(Z, prefixes).items():
             for name, values in norms.items():
                 self.norms[key][name][places[key[-1]]] = values
+
+    def _waiting_of(self, order: int) -> Waiting:
+        """What waits of an order in this thread: several may add texts at once."""
+        key = order, threading.get_ident()
+        if key not in self.waiting:
+            self.waiting[key] = Waiting(len(CONVENTIONS) * self.in_all, order)
+        return self.waiting[key]
 
     @property
     def spectra(self) -> dict[tuple[str, str, int], Spectrum]:
