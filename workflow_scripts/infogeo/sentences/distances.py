@@ -142,6 +142,7 @@ def covariance_distances(Z, kinds: dict) -> dict[tuple[str, str, str], np.ndarra
     pairs, done = m * (m - 1) // 2, 0
     views = sum("js" in some for some in kinds.values())
     eigenvalues = for_stacks(views * pairs, min(2 * n, d))
+    singular_values = for_stacks(pairs, 2 * min(n, d))
     beat = Heartbeat("distances of covariances", pairs, "pairs")
     for start in starts:
         left = texts(start)
@@ -160,7 +161,9 @@ def covariance_distances(Z, kinds: dict) -> dict[tuple[str, str, str], np.ndarra
                         _mixed_entropies(ours, theirs, cross, same, eigenvalues) - mean
                     )
                 if "bures" in some:
-                    whole["bures", *view][block] = _bures(ours, theirs, cross, same)
+                    whole["bures", *view][block] = _bures(
+                        ours, theirs, cross, same, singular_values
+                    )
             done += len(left) * (len(left) - 1) // 2 if same else len(left) * len(right)
             beat.update(done)
     upper = {key: np.triu(matrix, 1) for key, matrix in whole.items()}
@@ -194,7 +197,7 @@ def distance_of_two(one, other, convention: str, kind: str) -> float:
     left, right = blocks
     cross = right.cross(left)
     if kind == "bures":
-        return float(_bures(left, right, cross, same=False)[0, 0])
+        return float(_bures(left, right, cross, False, np.linalg.eigvalsh)[0, 0])
     mean = (_entropy(left.own) + _entropy(right.own)) / 2
     mixed = _mixed_entropies(left, right, cross, False, np.linalg.eigvalsh)
     return float(np.maximum(mixed[0] - mean, 0)[0])
@@ -383,12 +386,20 @@ def _mixed_entropies(left, right, cross, same: bool, eigenvalues):
     return mixed
 
 
-def _bures(left, right, cross, same: bool):
-    """Bures distances of the texts of two blocks, (left, right); of one above the diagonal."""
+def _bures(left, right, cross, same: bool, eigenvalues):
+    """Bures distances of the texts of two blocks, (left, right); of one above the diagonal.
+
+    The eigenvalues of ``[[0, Mᵀ], [M, 0]]`` are the singular values of M and their negatives, as
+    exact as an SVD gives them.
+    """
+    r = left.rows.shape[1]
     distance = np.zeros((len(left.rows), len(right.rows)))
+    both = np.zeros((len(right.rows), 2 * r, 2 * r))  # the lower triangles alone are read
     for i in range(len(left.rows)):
         first = i + 1 if same else 0
-        fidelity = np.linalg.svd(cross(i, first), compute_uv=False).sum(axis=-1)
+        pairs = both[first:]
+        pairs[:, r:, :r] = cross(i, first)
+        fidelity = np.abs(eigenvalues(pairs)).sum(axis=-1) / 2
         squares = left.scaled.traces[i] + right.scaled.traces[first:] - 2 * fidelity
         distance[i, first:] = np.sqrt(np.maximum(squares, 0))
     return distance
