@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from infogeo.geometry import eigenvalues
-from infogeo.geometry.eigenvalues import for_stacks, side_by_side
+from infogeo.geometry.eigenvalues import for_stacks, side_by_side, singular_values_for_stacks
 
 EPSILON = np.finfo(float).eps
 
@@ -62,6 +62,18 @@ def test_few_or_large_matrices_and_those_without_numba_go_to_lapack(monkeypatch)
     assert for_stacks(few, largest + 1) is np.linalg.eigvalsh
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert for_stacks(few, 64) is np.linalg.eigvalsh
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 32])
+def test_singular_values_are_those_of_lapack(n):
+    rng = np.random.default_rng(0)
+    low = rng.normal(size=(40, n, 1)) @ rng.normal(size=(40, 1, n))
+    matrices = np.concatenate([rng.normal(size=(40, n, n)), low, np.zeros((2, n, n))])
+    expected = np.linalg.svd(matrices, compute_uv=False)
+    found = np.sort(singular_values_for_stacks(2**20, n)(matrices))[:, ::-1]
+    off = 60 * EPSILON * expected.max(axis=1, keepdims=True)
+    assert (np.abs(found - expected) <= off).all()
+    assert singular_values_for_stacks(1, n) is eigenvalues.singular_values
 
 
 def test_a_matrix_that_is_not_finite_ends_as_it_does_in_lapack():

@@ -21,6 +21,28 @@ def for_stacks(count: int, order: int) -> Callable:
     return side_by_side if many and importlib.util.find_spec("numba") else np.linalg.eigvalsh
 
 
+def singular_values_for_stacks(count: int, order: int) -> Callable:
+    """What takes the singular values of so many square matrices likewise, in any order.
+
+    Side by side they are eigenvalues of ``[[0, Mᵀ], [M, 0]]``, which has their negatives too.
+    """
+    if for_stacks(count, 2 * order) is not side_by_side:
+        return singular_values
+
+    def of_stack(matrices):
+        (count, n, _) = matrices.shape
+        both = np.zeros((count, 2 * n, 2 * n))  # the lower triangles alone are read
+        both[:, n:, :n] = matrices
+        return np.maximum(side_by_side(both)[:, n:], 0.0)
+
+    return of_stack
+
+
+def singular_values(matrices):
+    """Singular values (..., n) of square matrices (..., n, n), by LAPACK."""
+    return np.linalg.svd(matrices, compute_uv=False)
+
+
 def descending(ascending):
     """Eigenvalues (..., r) of covariances as spectra have them: below 0 by rounding alone."""
     return np.maximum(ascending[..., ::-1], 0.0)

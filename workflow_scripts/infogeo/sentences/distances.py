@@ -16,7 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry.eigenvalues import for_stacks
+from infogeo.geometry.eigenvalues import (
+    for_stacks,
+    singular_values,
+    singular_values_for_stacks,
+)
 from infogeo.geometry.rows import ROUNDING, check_finite, squared_norms, unit_norm, unit_scale
 from infogeo.geometry.spectra import CANCELLATION
 from infogeo.jobs.progress import Heartbeat
@@ -142,7 +146,7 @@ def covariance_distances(Z, kinds: dict) -> dict[tuple[str, str, str], np.ndarra
     pairs, done = m * (m - 1) // 2, 0
     views = sum("js" in some for some in kinds.values())
     eigenvalues = for_stacks(views * pairs, min(2 * n, d))
-    singular_values = for_stacks(pairs, 2 * min(n, d))
+    of_products = singular_values_for_stacks(pairs, min(n, d))
     beat = Heartbeat("distances of covariances", pairs, "pairs")
     for start in starts:
         left = texts(start)
@@ -161,9 +165,7 @@ def covariance_distances(Z, kinds: dict) -> dict[tuple[str, str, str], np.ndarra
                         _mixed_entropies(ours, theirs, cross, same, eigenvalues) - mean
                     )
                 if "bures" in some:
-                    whole["bures", *view][block] = _bures(
-                        ours, theirs, cross, same, singular_values
-                    )
+                    whole["bures", *view][block] = _bures(ours, theirs, cross, same, of_products)
             done += len(left) * (len(left) - 1) // 2 if same else len(left) * len(right)
             beat.update(done)
     upper = {key: np.triu(matrix, 1) for key, matrix in whole.items()}
@@ -197,7 +199,7 @@ def distance_of_two(one, other, convention: str, kind: str) -> float:
     left, right = blocks
     cross = right.cross(left)
     if kind == "bures":
-        return float(_bures(left, right, cross, False, np.linalg.eigvalsh)[0, 0])
+        return float(_bures(left, right, cross, False, singular_values)[0, 0])
     mean = (_entropy(left.own) + _entropy(right.own)) / 2
     mixed = _mixed_entropies(left, right, cross, False, np.linalg.eigvalsh)
     return float(np.maximum(mixed[0] - mean, 0)[0])
@@ -386,20 +388,12 @@ def _mixed_entropies(left, right, cross, same: bool, eigenvalues):
     return mixed
 
 
-def _bures(left, right, cross, same: bool, eigenvalues):
-    """Bures distances of the texts of two blocks, (left, right); of one above the diagonal.
-
-    The eigenvalues of ``[[0, Mᵀ], [M, 0]]`` are the singular values of M and their negatives, as
-    exact as an SVD gives them.
-    """
-    r = left.rows.shape[1]
+def _bures(left, right, cross, same: bool, singular):
+    """Bures distances of the texts of two blocks, (left, right); of one above the diagonal."""
     distance = np.zeros((len(left.rows), len(right.rows)))
-    both = np.zeros((len(right.rows), 2 * r, 2 * r))  # the lower triangles alone are read
     for i in range(len(left.rows)):
         first = i + 1 if same else 0
-        pairs = both[first:]
-        pairs[:, r:, :r] = cross(i, first)
-        fidelity = np.abs(eigenvalues(pairs)).sum(axis=-1) / 2
+        fidelity = singular(cross(i, first)).sum(axis=-1)
         squares = left.scaled.traces[i] + right.scaled.traces[first:] - 2 * fidelity
         distance[i, first:] = np.sqrt(np.maximum(squares, 0))
     return distance
