@@ -16,11 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry.eigenvalues import (
-    for_stacks,
-    singular_values,
-    singular_values_for_stacks,
-)
+from infogeo.geometry.eigenvalues import for_stacks, singular_values_for_stacks
 from infogeo.geometry.rows import ROUNDING, check_finite, squared_norms, unit_norm, unit_scale
 from infogeo.geometry.spectra import CANCELLATION
 from infogeo.jobs.progress import Heartbeat
@@ -127,9 +123,9 @@ def covariance_distances(Z, kinds: dict) -> dict[tuple[str, str, str], np.ndarra
 
     Notes
     -----
-    Where n ≤ d, two blocks of texts are multiplied once for all: the product without the first rows
-    is a block of it. Centring takes the means of its rows and columns away, unless cancellation
-    would bite (as in `infogeo.geometry.spectra`).
+    Where n ≤ d, two blocks of texts are multiplied once for all: without the first rows it is a
+    block of that. Centring takes the means of its rows and columns away, unless cancellation would
+    bite (as in `infogeo.geometry.spectra`).
     """
     Z = np.asarray(Z)
     check_finite(Z, "hidden states")
@@ -199,7 +195,8 @@ def distance_of_two(one, other, convention: str, kind: str) -> float:
     left, right = blocks
     cross = right.cross(left)
     if kind == "bures":
-        return float(_bures(left, right, cross, False, singular_values)[0, 0])
+        lapack = singular_values_for_stacks(1, longest)
+        return float(_bures(left, right, cross, False, lapack)[0, 0])
     mean = (_entropy(left.own) + _entropy(right.own)) / 2
     mixed = _mixed_entropies(left, right, cross, False, np.linalg.eigvalsh)
     return float(np.maximum(mixed[0] - mean, 0)[0])
