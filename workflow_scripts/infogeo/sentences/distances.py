@@ -195,11 +195,10 @@ def distance_of_two(one, other, convention: str, kind: str) -> float:
     left, right = blocks
     cross = right.cross(left)
     if kind == "bures":
-        lapack = singular_values_for_stacks(1, longest)
-        return float(_bures(left, right, cross, False, lapack)[0, 0])
-    mean = (_entropy(left.own) + _entropy(right.own)) / 2
+        of_one = singular_values_for_stacks(1, longest)
+        return float(_bures(left, right, cross, False, of_one)[0, 0])
     mixed = _mixed_entropies(left, right, cross, False, np.linalg.eigvalsh)
-    return float(np.maximum(mixed[0] - mean, 0)[0])
+    return float(np.maximum(mixed - (_entropy(left.own) + _entropy(right.own)) / 2, 0)[0, 0])
 
 
 def _texts_per_block(n: int, d: int, views: int) -> int:
