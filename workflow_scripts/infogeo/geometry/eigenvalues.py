@@ -73,8 +73,8 @@ class Waiting:
 
     def take(self) -> None:
         """Write the eigenvalues of those that wait."""
-        found = descending(self.eigenvalues(self.room[: len(self.owners)]))
-        for (into, row), values in zip(self.owners, found, strict=True):
+        spectra = descending(self.eigenvalues(self.room[: len(self.owners)]))
+        for (into, row), values in zip(self.owners, spectra, strict=True):
             into[row] = values
         self.owners.clear()
 
