@@ -22,6 +22,7 @@ MASKS = f"{COMPILER}._trace_wrapped_higher_order_op"
 MARKS = ("disable", "allow_in_graph", "assume_constant_result")
 # What is left out where transformers may have it, by its own question whether it may.
 NOT_ASKED_FOR = ("is_scipy_available", "is_sklearn_available", "is_torch_distributed_available")
+PLACING = "is_accelerate_available"  # which puts models on GPUs
 
 
 class Late:
@@ -166,7 +167,7 @@ def narrow() -> None:
     from transformers import utils
     from transformers.utils import import_utils
 
-    for name in NOT_ASKED_FOR:
+    for name in (*NOT_ASKED_FOR, *[PLACING] * (not torch.cuda.is_available())):
         for module in (utils, import_utils):
             if hasattr(module, name):
                 setattr(module, name, lambda *_, **__: False)
