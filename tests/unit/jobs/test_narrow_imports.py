@@ -154,6 +154,32 @@ def test_who_asks_for_shape_functions_gets_all_of_them(asking):
     assert _lines(asking, ASKED) == ["True", "True", "(3,)"]
 
 
+SCANS = """
+import builtins, sys
+import transformers
+from transformers.utils import import_utils
+from infogeo.jobs import narrow_imports
+if sys.argv[1] == "narrow":
+    narrow_imports.narrow()
+    narrow_imports.narrow()
+opened, real = [], builtins.open
+builtins.open = lambda path, *args, **options: opened.append(path) or real(path, *args, **options)
+import transformers.models
+builtins.open = real
+print(len(opened) > 1000)
+structure = transformers.models._import_structure
+print(sorted((key, sorted(names)) for key, names in structure.items()))
+print(transformers.models.gpt_neox.GPTNeoXConfig.__name__)
+"""
+
+
+def test_the_files_of_all_models_are_read_once_and_all_models_are_known():
+    (scanned, *narrow), (again, *everything) = (_lines(how, SCANS) for how in ("narrow", "all"))
+    assert (scanned, again) == ("False", "True")
+    assert narrow == everything
+    assert len(narrow[0]) > 10_000
+
+
 def _lines(how: str, program: str = PROGRAM) -> list[str]:
     command = [sys.executable, "-c", program, how]
     env = os.environ | {"PYTHONPATH": str(Path(narrow_imports.__file__).parents[2])}

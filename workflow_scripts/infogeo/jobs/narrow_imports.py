@@ -10,6 +10,7 @@ import functools
 import importlib.machinery
 import importlib.util
 import sys
+from pathlib import Path
 from types import ModuleType
 
 SHAPES = "torch._meta_registrations"
@@ -22,6 +23,7 @@ MASKS = f"{COMPILER}._trace_wrapped_higher_order_op"
 MARKS = ("disable", "allow_in_graph", "assume_constant_result")
 # What is left out where transformers may have it, by its own question whether it may.
 NOT_ASKED_FOR = ("is_scipy_available", "is_sklearn_available", "is_torch_distributed_available")
+SCAN = "create_import_structure_from_path"
 PLACING = "is_accelerate_available"  # which puts models on GPUs
 
 
@@ -155,8 +157,8 @@ def _unmarked(function=None, *_, **__):
 def narrow() -> None:
     """Let transformers import models without the modules that nothing here uses.
 
-    Call it before a model is built or loaded. A module that was imported already stays, and a model
-    whose own code asks for the compiler gets it.
+    Call it before a tokenizer or a model is loaded. A module that was imported already stays, and a
+    model whose own code asks for the compiler gets it.
 
     Notes
     -----
@@ -171,8 +173,25 @@ def narrow() -> None:
         for module in (utils, import_utils):
             if hasattr(module, name):
                 setattr(module, name, lambda *_, **__: False)
+    _scan_once(import_utils)
     if COMPILER not in sys.modules and _has_masks():
         torch._dynamo = sys.modules[COMPILER] = Deferred(COMPILER)
+
+
+def _scan_once(import_utils) -> None:
+    """Let `transformers.models` take what the package itself has read from the files of all models.
+
+    Each of them opens all 1,700 of these when it is imported.
+    """
+    scan = getattr(import_utils, SCAN, None)
+    if not hasattr(scan, "cache_info"):  # ours, or that of another version
+        return
+    models = Path(import_utils.__file__).parents[1] / "models"
+
+    def scan_once(place):
+        return scan(models if place == str(models / "__init__.py") else place)
+
+    setattr(import_utils, SCAN, scan_once)
 
 
 def _has_masks() -> bool:

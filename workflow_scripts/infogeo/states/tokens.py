@@ -6,6 +6,7 @@ import numpy as np
 import transformers
 
 from infogeo.files.errors import InfogeoError
+from infogeo.jobs import narrow_imports
 
 
 @dataclass
@@ -67,6 +68,7 @@ def load_tokenizer(directory, trust_remote_code: bool = False):
     InfogeoError
         Where there is none, or one that cannot say which bytes a token covers.
     """
+    narrow_imports.narrow()
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             str(directory), local_files_only=True, trust_remote_code=trust_remote_code
