@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score, silhouette_samples, silhouette_score
 
 from infogeo.files.errors import InfogeoError
 from infogeo.sentences.judged_texts import MIN_SOURCES
-from infogeo.sentences.scores import SCORES, nearest, silhouettes, weighted_auc
+from infogeo.sentences.scores import SCORES, hits, nearest, silhouettes, weighted_auc
 from infogeo.sentences.separation import Separation
 
 AUC, SILHOUETTE, PURITY, FIRST, FIFTH = range(len(SCORES))
@@ -136,6 +136,17 @@ def test_texts_at_the_distance_of_the_last_place_share_it():
     np.testing.assert_allclose(found[1], np.array([0, 1, 1 / 3, 1 / 3, 1 / 3, 0]) / 2)
     np.testing.assert_allclose(found[2], np.array([0, 1, 2 / 3, 2 / 3, 2 / 3, 0]) / 3)
     np.testing.assert_allclose(found[3], np.array([0, 1, 1, 1, 1, 0]) / 4)
+
+
+def test_hits_are_the_weights_of_the_nearest_that_are_ones_own():
+    rng = np.random.default_rng(5)
+    away, own, ks = (
+        rng.integers(0, 6, (40, 17)).astype(float),
+        rng.random((40, 17)) < 0.3,
+        [7, 1, 5],
+    )
+    away[:, ::8] = np.inf
+    np.testing.assert_allclose(hits(away, own, ks), (nearest(away, ks) * own).sum(-1), atol=1e-15)
 
 
 def test_scores_do_not_depend_on_the_order_of_texts_even_with_ties():

@@ -44,6 +44,8 @@ class JudgedTexts:
         Degrees of freedom: sources less strata.
     different : (m, m) array of bool
         The pairs that count: of different sources.
+    alike : (m, m) array of bool
+        The pairs of one label.
     onehot : (m, labels) array
 
     Raises
@@ -74,6 +76,7 @@ class JudgedTexts:
         self.strata = self._strata()
         self.df = len(self.members) - len(np.unique(self.strata))
         self.different = self.sources[:, None] != self.sources
+        self.alike = self.labels[:, None] == self.labels
         self.onehot = np.eye(self.labels.max() + 1)[self.labels]
 
     def __len__(self):
@@ -141,9 +144,8 @@ class JudgedTexts:
     @cached_property
     def pairs(self):
         """Texts (i, j) of each same-label pair and of each other pair, i < j: (2, pairs) each."""
-        own = self.labels[:, None] == self.labels
         counted = np.triu(self.different)
-        return tuple(np.stack(np.nonzero(counted & kind)) for kind in (own, ~own))
+        return tuple(np.stack(np.nonzero(counted & kind)) for kind in (self.alike, ~self.alike))
 
     def label_tables(self, distance):
         """Sums of distances to the texts of each label in other sources, and how many: (m, labels)
@@ -151,5 +153,5 @@ class JudgedTexts:
         return (self.different * distance) @ self.onehot, self.different @ self.onehot
 
     def are_queries(self, counts) -> np.ndarray:
-        """Texts (m,) with one of their own label in another source."""
+        """Texts (m, ...) with one of their own label in another source; counts (m, labels, ...)."""
         return counts[np.arange(len(counts)), self.labels] > 0

@@ -56,22 +56,25 @@ class Permutations:
         return np.concatenate([texts.labels[None], texts.labels[taken]])
 
     @cached_property
-    def _counts(self) -> list[np.ndarray]:
-        """Texts of each label in other sources under each labelling, by blocks: (m, block, L)."""
-        return [
-            self._by_label(self.texts.different.astype(float), block) for block in self._blocks()
-        ]
-
-    def _blocks(self):
+    def _by_block(self) -> list[tuple]:
+        """Blocks of labellings (m, block). Of each: texts of each label in other sources (m,
+        labels, block), pairs of one label and texts that are judged (block,)."""
         m, labels = self.texts.onehot.shape
         step = max(1, BLOCK // (m * labels))
-        return [self.labellings[i : i + step] for i in range(0, len(self.labellings), step)]
+        blocks = []
+        for first in range(0, len(self.labellings), step):
+            block = np.ascontiguousarray(self.labellings[first : first + step].T, np.int16)
+            counts = self._by_label(self.texts.different.astype(float), block)
+            of_own = np.take_along_axis(counts, block[:, None], 1)[:, 0]
+            blocks.append((block, counts, of_own.sum(axis=0) / 2, (of_own > 0).sum(axis=0)))
+        return blocks
 
     def _by_label(self, matrix, block):
-        """Row sums (m, block, labels) of a matrix (m, m) over the texts of each label."""
+        """Row sums (rows, labels, block) of a matrix (rows, m) over the texts of each label."""
         m, labels = self.texts.onehot.shape
-        onehot = block.T[:, :, None] == np.arange(labels)  # (m, block, labels)
-        return (matrix @ onehot.reshape(m, -1).astype(float)).reshape(m, len(block), labels)
+        onehot = block[:, None] == np.arange(labels)[:, None]  # (m, labels, block)
+        sums = matrix @ onehot.reshape(m, -1).astype(float)
+        return sums.reshape(len(matrix), labels, -1)
 
     def scores(self, distance) -> np.ndarray:
         """The scores under every labelling, (1 + count, scores); the observed one first.
@@ -91,15 +94,13 @@ class Permutations:
         near = nearest(self.texts.away(distance), self.neighbours)
         queries, neighbours = np.nonzero(near.any(axis=0))
         near = near[:, queries, neighbours]  # (3, neighbours of all texts)
-        apart = self.texts.different * distance
+        both = np.concatenate([ranks, self.texts.different * distance])
         scores = []
-        for block, counts in zip(self._blocks(), self._counts, strict=True):
-            own = block.T[:, :, None]  # (m, block, 1)
-            same = np.take_along_axis(counts, own, -1).sum((0, 2)) / 2
-            rank_sum = np.take_along_axis(self._by_label(ranks, block), own, -1).sum((0, 2)) / 2
-            judged = (np.take_along_axis(counts, own, -1) > 0).sum((0, 2))
-            hit = block.T[queries] == block.T[neighbours]  # (neighbours of all texts, block)
-            shares = silhouettes(self._by_label(apart, block), counts, block.T)
+        for block, counts, same, judged in self._by_block:
+            ranks_of, sums = np.split(self._by_label(both, block), 2)
+            rank_sum = np.take_along_axis(ranks_of, block[:, None], 1).sum((0, 1)) / 2
+            hit = block[queries] == block[neighbours]  # (neighbours of all texts, block)
+            shares = silhouettes(sums, counts, block)
             with np.errstate(divide="ignore", invalid="ignore"):
                 above = same * (pairs - same) + same * (same + 1) / 2 - rank_sum
                 auc = above / (same * (pairs - same))

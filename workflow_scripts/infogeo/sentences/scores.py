@@ -35,37 +35,33 @@ def aucs_without_each(same, other, left, right, sources) -> np.ndarray:
     -----
     Verified against `weighted_auc`.
     """
-    places = left + right
     before = np.arange(other.shape[1])
     after = sum(len(end) - np.searchsorted(np.sort(end), before, "right") for end in (left, right))
-    nearer, pairs = [], []
-    for own, others in zip(_by_source(same, sources), _by_source(other, sources), strict=True):
-        both = sum(
-            len(own) * len(others) - np.searchsorted(np.sort(end[own]), others, "right").sum()
-            for end in (left, right)
-        )
-        nearer.append(places.sum() - places[own].sum() - after[others].sum() + both)
-        pairs.append((same.shape[1] - len(own)) * (other.shape[1] - len(others)))
-    return 1 - np.array(nearer, float) / (2 * np.array(pairs, float))
-
-
-def _by_source(pairs, sources) -> list[np.ndarray]:
-    """Positions of the pairs (2, pairs) that have a text of each source."""
-    codes = sources[pairs].ravel()
-    order = np.argsort(codes, kind="stable") % pairs.shape[1]
-    return np.split(order, np.cumsum(np.bincount(codes, minlength=sources.max() + 1))[:-1])
+    own, others = sources[same].ravel(), sources[other].ravel()  # each pair has two sources
+    counts = [np.bincount(of_pairs, minlength=sources.max() + 1) for of_pairs in (own, others)]
+    places = left + right
+    taken = np.bincount(own, np.tile(places, 2), len(counts[0]))
+    taken += np.bincount(others, np.tile(after, 2), len(counts[0]))
+    step = len(before) + 1  # source by source in one search: no end reaches the next
+    upto = np.cumsum(counts[0])[others]
+    for end in (left, right):
+        ends = np.sort(own * step + np.tile(end, 2))
+        both = upto - np.searchsorted(ends, others * step + np.tile(before, 2), "right")
+        taken -= np.bincount(others, both, len(counts[0]))
+    pairs = (same.shape[1] - counts[0]) * (other.shape[1] - counts[1]).astype(float)
+    return 1 - (places.sum() - taken) / (2 * pairs)
 
 
 def silhouettes(sums, counts, labels) -> np.ndarray:
     """Silhouette (m, ...) of each text from the sums of its distances to the texts of each label,
-    and their numbers (m, ..., labels). NaN where there is none of its own, or of no other, label;
-    0 where all distances are 0."""
+    and their numbers (m, labels, ...); labels (m, ...). NaN where there is none of its own, or of
+    no other, label; 0 where all distances are 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         means = np.where(counts > 0, sums / counts, np.inf)
-    own = np.asarray(labels)[..., None]
-    a = np.take_along_axis(means, own, -1)[..., 0]
-    np.put_along_axis(means, own, np.inf, -1)
-    b = means.min(axis=-1)
+    own = np.asarray(labels)[:, None]
+    a = np.take_along_axis(means, own, 1)[:, 0]
+    np.put_along_axis(means, own, np.inf, 1)
+    b = means.min(axis=1)
     larger = np.maximum(a, b)
     with np.errstate(invalid="ignore"):
         value = (b - a) / np.where(larger > 0, larger, 1.0)
@@ -83,3 +79,19 @@ def nearest(away, ks) -> np.ndarray:
     places = np.asarray(ks)[:, None, None] - nearer.sum(-1, keepdims=True)
     weights = nearer + tied * (places / tied.sum(-1, keepdims=True))
     return weights / np.asarray(ks)[:, None, None]
+
+
+def hits(away, own, ks) -> np.ndarray:
+    """Share of the texts `own` (rows, m) among the k nearest of each row, (ks, rows).
+
+    Notes
+    -----
+    Verified against the weights of `nearest`.
+    """
+    shares = []
+    last = np.partition(away, np.asarray(ks) - 1, axis=1)[:, np.asarray(ks) - 1].T[:, :, None]
+    for k, end in zip(ks, last, strict=True):
+        nearer, tied = away < end, away == end
+        places = (k - nearer.sum(-1)) / tied.sum(-1)  # of each tied text
+        shares.append(((nearer & own).sum(-1) + places * (tied & own).sum(-1)) / k)
+    return np.stack(shares)

@@ -13,9 +13,9 @@ import numpy as np
 from infogeo.inference.regression import t_quantile
 from infogeo.sentences.judged_texts import JudgedTexts
 from infogeo.sentences.permutations import Permutations, permutation_p
-from infogeo.sentences.scores import SCORES, aucs_without_each, nearest, silhouettes, weighted_auc
+from infogeo.sentences.scores import SCORES, aucs_without_each, hits, silhouettes, weighted_auc
 
-BLOCK = 2**18  # float64 numbers of the tables of one block of sources; some blocks fit the cache
+BLOCK = 2**16  # float64 numbers of the tables of one block of sources; some blocks fit the cache
 
 
 class Judged(NamedTuple):
@@ -96,11 +96,11 @@ class Separation:
         distance = self.texts.checked(distance)
         everywhere = np.ones(len(distance))
         tables = self.texts.label_tables(distance)
-        hits, _ = self._hits(self.texts.away(distance))
+        shares = hits(self.texts.away(distance), self.texts.alike, self.neighbours)
         return np.array([
             weighted_auc(*self.sorted_pairs(distance), everywhere),
             np.nanmean(silhouettes(*tables, self.texts.labels)),
-            *_mean(hits, self.texts.are_queries(tables[1])),
+            *_mean(shares, self.texts.are_queries(tables[1])),
         ])  # fmt: skip
 
     def without_each_source(self, distance) -> np.ndarray:
@@ -113,38 +113,47 @@ class Separation:
         Verified against `values` of the smaller set of texts.
         """
         distance = self.texts.checked(distance)
-        away = self.texts.away(distance)
-        hits, near = self._hits(away)
-        aucs = aucs_without_each(*self.sorted_pairs(distance), self.texts.sources)
+        away, sources = self.texts.away(distance), self.texts.sources
+        shares = hits(away, self.texts.alike, self.neighbours)
         scores = np.empty((len(self.texts.members), len(SCORES)))
-        for source, (values, counts) in enumerate(self._silhouettes_without_each(distance)):
-            texts = self.texts.members[source]
-            rest = np.ones(len(distance), bool)
-            rest[texts] = False
-            judged = self.texts.are_queries(counts) & rest
-            # Only where one of these texts is among the nearest does another take its place.
-            rows = np.flatnonzero(near[:, texts].any(axis=1) & rest)
-            fewer = away[rows]
-            fewer[:, texts] = np.inf
-            left = hits.copy()
-            left[:, rows], _ = self._hits(fewer, rows)
-            scores[source] = [aucs[source], np.nanmean(values[rest]), *_mean(left, judged)]
+        scores[:, 0] = aucs_without_each(*self.sorted_pairs(distance), sources)
+        scores[:, 1], judged = self._silhouettes_without_each(distance)
+        # Only where a text that is left out is among the nearest does another take its place.
+        most = self.neighbours.max() - 1
+        queries, texts = np.nonzero(away <= np.partition(away, most, axis=1)[:, [most]])
+        changed = np.zeros((len(scores), len(away)), bool)
+        changed[sources[texts], queries] = True
+        which, rows = np.nonzero(changed)  # source after source
+        again = np.empty((len(shares), len(rows)))
+        step = max(1, BLOCK // len(away))
+        for some in (slice(first, first + step) for first in range(0, len(rows), step)):
+            fewer = np.where(sources == which[some, None], np.inf, away[rows[some]])
+            again[:, some] = hits(fewer, self.texts.alike[rows[some]], self.neighbours)
+        gain = (again - shares[:, rows]) * judged[rows, which]
+        total = shares @ judged + [np.bincount(which, of_k, len(scores)) for of_k in gain]
+        scores[:, 2:] = (total / judged.sum(axis=0)).T
         return scores
 
     def _silhouettes_without_each(self, distance):
-        """Silhouettes (m,) without each source in turn, and how many texts of each label, (m,
-        labels), they rest on."""
-        sums, counts = self.texts.label_tables(distance)
+        """Mean silhouette without each source in turn (sources,), and which texts are judged then,
+        (m, sources): those left with one of their own label in another source."""
+        texts = self.texts
+        sums, counts = texts.label_tables(distance)
+        apart = texts.different.astype(float)
+        weighted = apart * distance
         step = max(1, BLOCK // sums.size)
-        for first in range(0, len(self.texts.members), step):
-            tables = []
-            for texts in self.texts.members[first : first + step]:
-                own, apart = self.texts.onehot[texts], self.texts.different[:, texts].astype(float)
-                less = sums - (apart * distance[:, texts]) @ own, counts - apart @ own
-                tables.append(less)
-            block = tuple(np.stack(part) for part in zip(*tables, strict=True))
-            labels = np.broadcast_to(self.texts.labels, block[0].shape[:-1])
-            yield from zip(silhouettes(*block, labels), block[1], strict=True)
+        means, judged = [], []
+        for first in range(0, len(texts.members), step):
+            members = texts.members[first : first + step]
+            less = [weighted[:, those] @ texts.onehot[those] for those in members]
+            fewer = [apart[:, those] @ texts.onehot[those] for those in members]
+            left = counts[..., None] - np.stack(fewer, axis=-1)  # (m, labels, block)
+            shares = silhouettes(sums[..., None] - np.stack(less, axis=-1), left,
+                                 texts.labels[:, None])  # fmt: skip
+            rest = texts.sources[:, None] != np.arange(first, first + len(members))
+            means.append(np.nanmean(np.where(rest, shares, np.nan), axis=0))
+            judged.append(texts.are_queries(left) & rest)
+        return np.concatenate(means), np.concatenate(judged, axis=1)
 
     def sorted_pairs(self, distance):
         """Pairs of one label; those of two in ascending distance; how many of these are nearer
@@ -155,13 +164,6 @@ class Separation:
         at = distance[tuple(same)]
         ends = (np.searchsorted(apart[order], at, side) for side in ("left", "right"))
         return same, other[:, order], *ends
-
-    def _hits(self, away, rows=slice(None)):
-        """Shares of the own label among the nearest, (3, rows), and whether each text is among
-        the most that are asked for, (rows, m)."""
-        near = nearest(away, self.neighbours)  # (3, rows, m)
-        own = self.texts.labels[rows, None] == self.texts.labels
-        return (near * own).sum(-1), near[self.neighbours.argmax()] > 0
 
     def influence(self, distance) -> np.ndarray:
         """How much each source moves the scores, (sources, scores); linear: the influence of a
@@ -218,6 +220,6 @@ class Separation:
         return shifts
 
 
-def _mean(hits, judged) -> np.ndarray:
-    """Means (ks,) of hits (ks, m) over the texts that are judged."""
-    return hits[:, judged].mean(axis=1)
+def _mean(shares, judged) -> np.ndarray:
+    """Means (ks,) of shares (ks, m) over the texts that are judged."""
+    return shares[:, judged].mean(axis=1)
