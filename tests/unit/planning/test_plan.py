@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from infogeo.context.selectors import SELECTORS
 from infogeo.files.artefacts import write_table
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry import gain_tables
 from infogeo.geometry.corpus_spectra import corpus_bytes
 from infogeo.inference import resampling
 from infogeo.laws import difference_rates
@@ -170,6 +171,7 @@ def test_shards_are_bounded_in_bytes_too():
     assert few == many
     assert costs.SHARD_BYTES == shards.SHARD_BYTES
     assert costs.KEPT_BYTES == two_passes.KEPT_BYTES
+    assert costs.TOGETHER_BYTES == gain_tables.TOGETHER_BYTES
 
 
 @pytest.mark.parametrize(("stream", "asked"), [(True, "computed"), (False, "float32")])
@@ -296,8 +298,10 @@ def test_without_stored_states_one_job_takes_two_passes_and_the_spectra_of_the_c
     (row,) = planned(config, tmp_path)
     # Embeddings, a block, the final norm; as many texts that are long enough for 8 alone.
     accumulators = 3 * corpus_bytes({8: 200, 24: 100}, 16)
-    # Later, gains of a layer and the table that is written take more here: a layer is small.
-    gains = job_costs.TABLE_BYTES + job_costs.GAIN_COPIES * costs.gain_bytes(config, 100)
+    # Later, gains of a layer, those of all three together with their ranks, and the table that is
+    # written take more here: a layer is small.
+    of_layer = costs.gain_bytes(config, 100)
+    gains = job_costs.TABLE_BYTES + (job_costs.GAIN_COPIES + 2 * 3) * of_layer
     assert row["memory_rule"] == "measure_states"
     dumped, _ = job_of(config, tmp_path).dump_hidden_states()
     assert row["memory_bytes"] == dumped + max(accumulators, gains)

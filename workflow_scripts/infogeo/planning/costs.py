@@ -18,6 +18,7 @@ from infogeo.sources import cards
 
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
+TOGETHER_BYTES = 2**26  # of gains of layers that are resampled together, if they are several
 KEPT_BYTES = 2**32  # most hidden states of a corpus that shards keep, so that one pass suffices
 SHARD_BYTES = 2**29  # most hidden states in a shard of a dump, of which two are in memory at once
 # Bytes of a process that has imported PyTorch, transformers and pandas; and, in multiples of d
@@ -145,11 +146,12 @@ def gain_seconds(model: dict, config: dict, texts: int, layers: int) -> float:
 def gain_table_seconds(config: dict, texts: int, layers: int, draws: int) -> float:
     """Seconds of one core in the tables of gains with so many bootstrap draws, at most.
 
-    Of each draw the ranks of every token in each variable: what is related to the gains of each λ,
-    two of them, and two controls (6 to 12 ns measured for each).
+    The tokens are sorted by each variable, the gains of each λ, what is related to them (two) and
+    what is held fixed (three): 0.2 to 0.4 µs measured for each. Of each draw they get ranks: 3 to 4
+    ns, of any number of tokens.
     """
     tokens = texts * (max(config["spectra"]["n"]) - 1)
-    ranks = 1.5e-8 * (1 + draws) * tokens * (_regularisers(config) + 4)
+    ranks = (4e-7 + 6e-9 * draws) * tokens * (_regularisers(config) + 5)
     return layers * (ranks + 4e-4 * texts)
 
 

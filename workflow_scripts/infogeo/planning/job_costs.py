@@ -126,9 +126,14 @@ class Job:
         return max(of_corpus, self.gain_memory(), self.dimension_memory())
 
     def gain_memory(self) -> float:
-        """Bytes of gains, and of what is made of them, at as many layers as there are threads."""
+        """Bytes of gains, and of what is made of them, at as many layers as there are threads.
+
+        Layers that are resampled together take their gains, and ranks that are as large.
+        """
         at_once = min(self.threads, self.layers)
-        return TABLE_BYTES + GAIN_COPIES * at_once * costs.gain_bytes(self.config, self.texts)
+        of_layer = costs.gain_bytes(self.config, self.texts)
+        together = 2 * min(self.layers * of_layer, at_once * costs.TOGETHER_BYTES)
+        return TABLE_BYTES + GAIN_COPIES * at_once * of_layer + together
 
     # -------- the jobs, by rule: (bytes, seconds)
 
