@@ -123,17 +123,7 @@ class Job:
         """Bytes of the spectra of the corpus, or of gains or dimensions later."""
         at_once = min(self.threads, self.layers) if keeps_states(self) else self.layers
         of_corpus = costs.accumulator_bytes(self.model, self.config, self.texts, at_once)
-        return max(of_corpus, self.gain_memory(), self.dimension_memory())
-
-    def gain_memory(self) -> float:
-        """Bytes of gains, and of what is made of them, at as many layers as there are threads.
-
-        Layers that are resampled together take their gains, and ranks that are as large.
-        """
-        at_once = min(self.threads, self.layers)
-        of_layer = costs.gain_bytes(self.config, self.texts)
-        together = 2 * min(self.layers * of_layer, at_once * costs.TOGETHER_BYTES)
-        return TABLE_BYTES + GAIN_COPIES * at_once * of_layer + together
+        return max(of_corpus, gain_memory(self), self.dimension_memory())
 
     # -------- the jobs, by rule: (bytes, seconds)
 
@@ -210,7 +200,7 @@ class Job:
 
     def information_gain(self):
         seconds = self.gains() + self.gain_tables(self.config["scaling"]["draws"])
-        return NUMPY_BYTES + self.gain_memory(), seconds
+        return NUMPY_BYTES + gain_memory(self), seconds
 
     def intrinsic_dimension(self):
         seconds = self.dimensions(self.config["scaling"]["draws"])
@@ -240,6 +230,16 @@ def keeps_states(job: Job) -> bool:
     """
     numbers = job.tokens * job.layers * job.model["width"]
     return 0 < numbers * costs.ITEM_BYTES[job.dtype] <= costs.KEPT_BYTES
+
+
+def gain_memory(job: Job) -> float:
+    """Bytes of gains, and of what is made of them, at as many layers as there are threads.
+
+    Layers that are resampled together take their gains, and ranks that are as large.
+    """
+    at_once, of_layer = min(job.threads, job.layers), costs.gain_bytes(job.config, job.texts)
+    together = 2 * min(job.layers * of_layer, at_once * costs.TOGETHER_BYTES)
+    return TABLE_BYTES + GAIN_COPIES * at_once * of_layer + together
 
 
 def beside_model(job: Job) -> float:
