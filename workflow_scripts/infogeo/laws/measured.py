@@ -74,31 +74,34 @@ class Measured:
     """
 
     def __init__(self, parts: Iterable[pd.DataFrame], texts: Texts):
-        numbers: dict[tuple, int] = {}  # of the keys, in order of appearance
+        cells: dict[tuple, int] = {}  # (key, draw) → number, in order of appearance
         ranks: list[dict] = [{} for _ in KEYS]  # the values of each column, likewise
-        coded = [_coded(frame, texts, numbers, ranks) for frame in filter(len, parts)]
-        keys = sorted(numbers, key=lambda key: [r[k] for r, k in zip(ranks, key, strict=True)])
-        draws = 1 + max((int(part.draw.max()) for part in coded), default=0)
-        order = [numbers[key] for key in keys]
-        columns, starts = (np.zeros(len(keys), np.int64) for _ in range(2))  # of each number
-        columns[order] = [len(texts.sources) if key[0] == "text" else 1 for key in keys]
-        starts[order] = np.cumsum(draws * columns[order]) - draws * columns[order]
-        values = np.full(draws * columns.sum(), np.nan)  # key after key: (draws, texts)
-        measured, taken = 0, np.zeros(len(values), bool)
+        coded = [_coded(frame, texts, cells, ranks) for frame in filter(len, parts)]
+        keys = sorted(
+            {key for key, _ in cells},
+            key=lambda key: [r[k] for r, k in zip(ranks, key, strict=True)],
+        )
+        draws = 1 + max((draw for _, draw in cells), default=0)
+        width = {key: len(texts.sources) if key[0] == "text" else 1 for key in keys}
+        ends = np.cumsum([draws * width[key] for key in keys], dtype=np.int64)
+        start = {key: end - draws * width[key] for key, end in zip(keys, ends, strict=True)}
+        starts = np.array([start[key] + draw * width[key] for key, draw in cells], np.int64)
+        values = np.full(ends[-1] if keys else 0, np.nan)  # key after key: (draws, texts)
+        measured = 0
         while coded:
             part = coded.pop()
-            at = starts[part.key] + part.draw * columns[part.key] + part.position
-            values[at] = np.where(np.isfinite(part.value), part.value, np.inf)
-            taken[at] = True
-            measured += len(at)
-        if np.count_nonzero(taken) < measured:
+            values[starts[part.cell] + part.position] = np.where(
+                np.isfinite(part.value), part.value, np.inf
+            )
+            measured += len(part.value)
+        if len(values) - np.count_nonzero(np.isnan(values)) < measured:
             raise InfogeoError(
                 "a table of measurements holds a text's value twice; make the table anew"
             )
-        self.row: dict[tuple, np.ndarray] = {}  # (draws, texts)
-        for key, number in zip(keys, order, strict=True):
-            end = starts[number] + draws * columns[number]
-            self.row[key] = values[starts[number] : end].reshape(draws, -1)
+        self.row: dict[tuple, np.ndarray] = {  # (draws, texts)
+            key: values[start[key] : end].reshape(draws, -1)
+            for key, end in zip(keys, ends, strict=True)
+        }
         self.layers = list(dict.fromkeys(layer for _, layer, *_ in self.row if layer))
 
     def only(self, layers) -> "Measured":
@@ -132,18 +135,18 @@ class OfModel(NamedTuple):
 
 
 class Coded(NamedTuple):
-    """The rows of a part of a table: number of the key, draw, position of the text, value."""
+    """The rows of a part of a table: number of the key and draw, position of the text, value."""
 
-    key: np.ndarray
-    draw: np.ndarray
+    cell: np.ndarray
     position: np.ndarray
     value: np.ndarray
 
 
-def _coded(frame: pd.DataFrame, texts: Texts, numbers: dict, ranks: list[dict]) -> Coded:
+def _coded(frame: pd.DataFrame, texts: Texts, cells: dict, ranks: list[dict]) -> Coded:
     """A part of a table by numbers; outside scope text position 0.
 
-    New keys are added to `numbers`, and what is new in a column of the key to its dict of `ranks`.
+    New keys and draws are added to `cells`, and what is new in a column of the key to its dict of
+    `ranks`.
     """
     ids, doc_ids = pd.factorize(frame["doc_id"])
     first = np.zeros(len(doc_ids), np.int64)
@@ -154,22 +157,21 @@ def _coded(frame: pd.DataFrame, texts: Texts, numbers: dict, ranks: list[dict]) 
     position[named] = texts.add(np.asarray(doc_ids)[named], sources[named])
 
     code, levels = np.zeros(len(frame), np.int64), []
-    for name in KEYS:
-        codes, values = pd.factorize(frame[name])
-        levels.append([int(value) if name == "n" else value for value in values])
+    for name in [*KEYS, "draw"]:
+        codes, values = pd.factorize(frame[name]) if name in frame else (0, [0])
+        levels.append([int(value) if name in ("n", "draw") else value for value in values])
         code = code * max(len(values), 1) + codes
-    for rank, values in zip(ranks, levels, strict=True):
+    for rank, values in zip(ranks, levels, strict=False):
         for value in values:
             rank.setdefault(value, len(rank))
     code, different = pd.factorize(code)
     places = np.unravel_index(different, [max(len(values), 1) for values in levels])
-    keys = zip(
-        *([values[i] for i in place] for values, place in zip(levels, places, strict=True)),
-        strict=True,
+    *keys, draws = (
+        [values[i] for i in place] for values, place in zip(levels, places, strict=True)
     )
-    number = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int32)
-    draw = frame["draw"].to_numpy(np.int16) if "draw" in frame else np.zeros(len(frame), np.int16)
-    return Coded(number[code], draw, position[ids], frame["value"].to_numpy(float))
+    known = zip(zip(*keys, strict=True), draws, strict=True)
+    numbers = np.array([cells.setdefault(cell, len(cells)) for cell in known], np.int32)
+    return Coded(numbers[code], position[ids], frame["value"].to_numpy(float))
 
 
 # ---------------------------------------------------------------- means per model and layer
