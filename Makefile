@@ -26,7 +26,7 @@ test: .venv/installed
 # The package alone, in an environment that has nothing else.
 test-package:
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv $$folder/venv && \
-	$$folder/venv/bin/pip install --quiet --disable-pip-version-check . && cd $$folder && \
+	$$folder/venv/bin/pip install --quiet --no-compile --disable-pip-version-check . && cd $$folder && \
 	venv/bin/python -c "import numpy; numpy.savez('states.npz', final=numpy.eye(8, 4))" && \
 	venv/bin/infogeo measure states.npz --out table.csv && venv/bin/infogeo --version
 
