@@ -42,13 +42,9 @@ def shape(row) -> dict:
 
 
 def spectra_bytes(width: int, texts: int, layers: int) -> int:
-    """Eigenvalues in float64: of each text, of all tokens and of the mean embeddings."""
-    values = sum(
-        texts * min(n - centred, width) + min(texts * n, width) + min(texts, width)
-        for n in LENGTHS
-        for centred in (0, 1)
-    )
-    return 8 * values * layers
+    """Eigenvalues of the texts, which a file of spectra holds beside those of the corpus."""
+    config = {"spectra": {"n": LENGTHS}}
+    return costs.eigenvalue_bytes({"width": width}, config, texts) * layers
 
 
 def measured(results: Path) -> dict:
@@ -63,12 +59,10 @@ def measured(results: Path) -> dict:
         texts, layers = int(row["texts"]), int(row["layers"]) + 2
         file = results / "hidden_states" / corpus / f"{model}.h5"
         spectra = results / "spectra" / corpus / f"{model}.h5"
-        timing = next(
-            csv.DictReader(
-                (results / "benchmarks/dump_hidden_states" / corpus / f"{model}.tsv").open(),
-                delimiter="\t",
-            )
-        )
+        took = results / "benchmarks/dump_hidden_states" / corpus / f"{model}.tsv"
+        if not took.exists():
+            continue  # a checkpoint of a ladder: one job measures all of a row
+        timing = next(csv.DictReader(took.open(), delimiter="\t"))
         planned = spectra_bytes(int(row["width"]), texts, layers)
         work, took = int(row["forward_flops"]) / 1e9, float(timing["s"])
         print(

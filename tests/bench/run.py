@@ -35,6 +35,12 @@ BENCHES = (
         "it.",
     ),
     (
+        "Eigenvalues of stacks",
+        ["eigenvalues.py"],
+        "Above the floor: QL of the tridiagonal matrix, a third of the time at order 64, and "
+        "copies into the lanes. A matrix of order 256 is larger than the second-level cache.",
+    ),
+    (
         "Spectra of a corpus",
         ["corpus.py", "OLD"],
         "Above the floor: the second triangle of each product, centring and scaling of rows. "

@@ -39,8 +39,8 @@ ABLATED_TEXTS = 4  # texts of a shard of the ablation: see token_ablation.SHARD_
 # Bytes of a token in a store beside its hidden states: see store.TOKEN_ARRAYS.
 TOKEN_BYTES = 17
 # What one core sustains in spectra and gains of texts, and in d × d products for the corpus. The
-# first, operations of `spectra_seconds` and `gain_seconds` over seconds of tests/bench/cost.py:
-# 9 to 35 GFLOP/s for d of 64 to 4096 at n of 32 and 128. The second: 12 to 71.
+# first, operations of `spectra_seconds` and `gain_seconds` over seconds of whole layers and of
+# tests/bench/cost.py: 7 to 35 GFLOP/s for d of 32 to 4096 at n of 32 and 128. The second: 12 to 71.
 TEXT_FLOPS, CORPUS_FLOPS = 1e10, 2.5e10
 # What a GPU does in float64, of what it does in passes of a model: a 16th where it was built for
 # float64, a 50th and less where not (by data sheets: no GPU was at hand).
@@ -117,12 +117,12 @@ def reduced_states_bytes(model: dict, config: dict, labelled: bool, texts, token
 def spectra_seconds(model: dict, config: dict, texts: int, layers: int) -> float:
     """Seconds of one core in the spectra of so many texts at so many layers, at most.
 
-    Of a text: a Gram matrix (2 n² d) and four spectra of each prefix (9 r³ each, r = min(n, d): the
-    rate of LAPACK is counted in); and for the spectra of the corpus 2 n d², of the longest prefix
+    Of a text: a Gram matrix (2 n² d) and four spectra of each prefix (3 r³ each, r = min(n, d): the
+    rate of eigenvalues side by side is counted in); and for the spectra of the corpus 2 n d², of the longest prefix
     about the origin and of each prefix about both means.
     """
     lengths, width = config["spectra"]["n"], model["width"]
-    of_text = 2 * max(lengths) ** 2 * width + sum(36 * min(n, width) ** 3 for n in lengths)
+    of_text = 2 * max(lengths) ** 2 * width + sum(12 * min(n, width) ** 3 for n in lengths)
     of_corpus = corpus_flops(model, config, texts, layers)
     return texts * layers * of_text / TEXT_FLOPS + of_corpus / CORPUS_FLOPS
 
