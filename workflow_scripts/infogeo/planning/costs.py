@@ -118,8 +118,8 @@ def spectra_seconds(model: dict, config: dict, texts: int, layers: int) -> float
     """Seconds of one core in the spectra of so many texts at so many layers, at most.
 
     Of a text: a Gram matrix (2 n² d) and four spectra of each prefix (3 r³ each, r = min(n, d): the
-    rate of eigenvalues side by side is counted in); and for the spectra of the corpus 2 n d², of the longest prefix
-    about the origin and of each prefix about both means.
+    rate of eigenvalues side by side is counted in); and for the spectra of the corpus 2 n d², of
+    the longest prefix about the origin and of each prefix about both means.
     """
     lengths, width = config["spectra"]["n"], model["width"]
     of_text = 2 * max(lengths) ** 2 * width + sum(12 * min(n, width) ** 3 for n in lengths)
