@@ -185,3 +185,19 @@ def _lines(how: str, program: str = PROGRAM) -> list[str]:
     env = os.environ | {"PYTHONPATH": str(Path(narrow_imports.__file__).parents[2])}
     run = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
     return run.stdout.splitlines()
+
+
+def test_draws_with_a_seed_of_their_own_need_no_shape_functions():
+    code = """
+from infogeo.jobs import narrow_imports
+narrow_imports.put_off_shapes()
+import torch
+draws = [torch.rand(2, generator=torch.Generator().manual_seed(1)).tolist()]
+assert narrow_imports._put_off()
+narrow_imports.import_shapes()
+draws += [torch.rand(2, generator=torch.Generator().manual_seed(1)).tolist()]
+assert draws[0] == draws[1]
+"""
+    env = os.environ | {"PYTHONPATH": str(Path(narrow_imports.__file__).parents[2])}
+    run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

@@ -49,6 +49,13 @@ class Late:
 
     def exec_module(self, module) -> None:
         module.__getattr__ = _shape_function
+        # PyTorch refuses generators until this is set, which a module that comes with them does.
+        import torch
+
+        if hasattr(torch._C, "_set_generator_metaclass"):  # not in older ones, which need it not
+            from torch._opaque_base import OpaqueBaseMeta
+
+            torch._C._set_generator_metaclass(OpaqueBaseMeta)
 
 
 def put_off_shapes() -> None:
