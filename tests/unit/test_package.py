@@ -47,7 +47,7 @@ def test_the_wheel_holds_the_whole_library_and_nothing_else_of_the_repository(wh
     required = [line.split(": ")[1] for line in lines if line.startswith("Requires-Dist")]
     needed = [line for line in required if "extra ==" not in line]
     assert [line.split(">=")[0] for line in needed] == [
-        "numpy", "scipy", "h5py", "pandas", "pyarrow", "threadpoolctl",
+        "numpy", "scipy", "h5py", "pandas", "pyarrow", "statsmodels", "threadpoolctl",
     ]  # fmt: skip
     assert f"Version: {infogeo.__version__}" in lines
 

@@ -7,50 +7,45 @@ on width beside N.
 from functools import lru_cache
 
 import numpy as np
+import statsmodels.api as sm
 from scipy import special
 
 from infogeo.inference.regression import (
-    coefficients,
     design,
     least_squares,
     once_per_content,
-    t_quantile,
 )
 from infogeo.inference.resampling import percentiles
 
 
 def ols(x, y) -> dict:
-    """Ordinary least squares of ln y on ln N: exponent, t interval, p, R² and a 95 % band.
+    """ln y on ln N by statsmodels OLS: exponent, t interval, p, R² and a 95 % band for the line.
 
     Returns
     -------
     dict
         exponent, standard_error, t_low, t_high, p_value (two-sided), r_squared, log_prefactor
-        (ln y at N = 1), residual_sd, and arrays fitted, band_low, band_high (points,), in ln y:
-        the line and the band of its mean.
+        (ln y at N = 1), residual_sd, and arrays fitted, band_low, band_high (points,), in ln y.
 
     Notes
     -----
-    Verified against statsmodels OLS, scipy.stats.linregress and closed forms.
+    Verified against scipy.stats.linregress and closed forms.
     """
-    exponent, error, residuals, leverage = least_squares(design(x), y)
-    df, rss, fitted = len(y) - 2, (residuals**2).sum(), y - residuals
-    t, sd = t_quantile(df), np.sqrt(rss / df)
-    half = t * sd * np.sqrt(leverage)
-    with np.errstate(divide="ignore"):
-        p = 2 * special.stdtr(df, -np.abs(exponent / error))
+    result = sm.OLS(y, design(x)).fit()
+    low, high = result.conf_int()[0]
+    band = result.get_prediction().conf_int()  # of the mean, not of a new point
     return {
-        "exponent": exponent,
-        "standard_error": error,
-        "t_low": exponent - t * error,
-        "t_high": exponent + t * error,
-        "p_value": p,
-        "r_squared": 1 - rss / ((y - y.mean()) ** 2).sum(),
-        "log_prefactor": y.mean() - exponent * x.mean(),
-        "residual_sd": sd,
-        "fitted": fitted,
-        "band_low": fitted - half,
-        "band_high": fitted + half,
+        "exponent": result.params[0],
+        "standard_error": result.bse[0],
+        "t_low": low,
+        "t_high": high,
+        "p_value": result.pvalues[0],
+        "r_squared": result.rsquared,
+        "log_prefactor": result.params[1],
+        "residual_sd": np.sqrt(result.mse_resid),
+        "fitted": result.fittedvalues,
+        "band_low": band[:, 0],
+        "band_high": band[:, 1],
     }
 
 
@@ -187,13 +182,10 @@ def held_out(x, y) -> dict:
     rest = np.arange(len(x)) != last
     if rest.sum() < 3 or np.ptp(x[rest]) == 0:
         return dict.fromkeys(("predicted", "low", "high", "error"), np.nan)
-    a, b = x[rest], y[rest]
-    exponent, _, residuals, _ = least_squares(design(a), b)
-    away = x[last] - a.mean()
-    predicted = b.mean() + exponent * away
-    variance = 1 + 1 / len(a) + away**2 / ((a - a.mean()) ** 2).sum()
-    half = t_quantile(len(a) - 2) * np.sqrt(variance * (residuals**2).sum() / (len(a) - 2))
-    low, high = predicted - half, predicted + half
+    result = sm.OLS(y[rest], design(x[rest])).fit()
+    new = result.get_prediction(design(x[[last]]))
+    low, high = new.conf_int(obs=True)[0]
+    predicted = new.predicted_mean[0]
     return {
         "predicted": np.exp(predicted),
         "low": np.exp(low),
@@ -215,5 +207,5 @@ def joint(x, z, y) -> dict:
     r = np.corrcoef(x, z)[0, 1]
     if 1 - r**2 < 1e-12:
         return {"n_exponent": np.nan, "width_exponent": np.nan, "inflation": np.inf}
-    of_n, of_width, _ = coefficients(np.column_stack([x, z, np.ones_like(x)]), y)
-    return {"n_exponent": of_n, "width_exponent": of_width, "inflation": 1 / (1 - r**2)}
+    params = sm.OLS(y, np.column_stack([x, z, np.ones_like(x)])).fit().params
+    return {"n_exponent": params[0], "width_exponent": params[1], "inflation": 1 / (1 - r**2)}

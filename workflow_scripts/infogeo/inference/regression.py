@@ -112,11 +112,6 @@ def least_squares(X, Y):
     return Y @ solve[:, 0], sigma * norm, residuals, leverage
 
 
-def coefficients(X, y) -> np.ndarray:
-    """The coefficients (columns,) of the least squares of y (points,) on X (points, columns)."""
-    return y @ _orthogonal(X)[1]
-
-
 @once_per_content
 def _orthogonal(X):
     """Q of X = QR; solve (points, columns): coefficients = Y @ solve; the norm of its column 0; the
