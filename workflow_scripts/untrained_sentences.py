@@ -1,12 +1,9 @@
 """Distances between the sampled texts in untrained twins, whose states are never stored."""
 
-from infogeo.jobs import binding
-
-# PyTorch is imported after what narrows its imports.
-# isort: split
 import torch
 
 from infogeo.files.artefacts import read_table
+from infogeo.jobs import binding
 from infogeo.sentences.file import save
 from infogeo.sentences.twin_distances import of_twins
 from infogeo.sources import cards

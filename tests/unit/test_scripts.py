@@ -52,7 +52,6 @@ def test_jobs_that_need_no_torch_do_not_import_it():
         ("layer_similarity", {"scipy.stats", "matplotlib"}),
         ("sentence_geometry", {"scipy", "pandas"}),
         ("take_checkpoint", {"numpy"}),
-        *((script, {"torch._decomp", "torch._refs", "sympy"}) for script in sorted(WITH_TORCH)),
     ],
 )
 def test_a_job_of_each_model_does_not_start_with_what_it_does_not_need(script, unneeded):

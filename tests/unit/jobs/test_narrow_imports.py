@@ -83,7 +83,6 @@ PROGRAM = """
 import sys
 from infogeo.jobs import narrow_imports
 if sys.argv[1] == "narrow":
-    narrow_imports.put_off_shapes()
     narrow_imports.narrow()
 import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
@@ -106,52 +105,6 @@ def test_states_are_those_of_a_model_that_was_imported_with_everything():
     assert states[0] == states[1]
     assert heavy == ("0", "3")
     assert compiled == ("2.0", "2.0")
-
-
-SHAPES = """
-import sys
-from infogeo.jobs import narrow_imports
-if sys.argv[1] == "narrow":
-    narrow_imports.put_off_shapes()
-import torch
-from torch import nn
-with torch.device("meta"):
-    nn.init.normal_(nn.Embedding(4, 3).weight)
-print(sum(name in sys.modules for name in ("torch._decomp", "torch._refs", "sympy")))
-built = narrow_imports.shaped(lambda n: torch.linalg.eig(torch.empty(n, n, device="meta"))[0])
-print(tuple(built(3).shape))
-print(hasattr(sys.modules["torch._meta_registrations"], "activate_meta"), len(sys.meta_path))
-"""
-ASKED = """
-import sys
-from infogeo.jobs import narrow_imports
-narrow_imports.put_off_shapes()
-import torch
-exec(sys.argv[1])
-print(sys.modules["torch._meta_registrations"].__file__ == torch._meta_registrations.__file__)
-print(torch.empty(3, 3, device="meta").float().pinverse().shape == (3, 3))
-print(tuple(torch.linalg.eig(torch.empty(3, 3, device="meta"))[0].shape))
-"""
-
-
-def test_pytorch_starts_without_shape_functions_and_has_them_where_a_model_needs_them():
-    (late, *narrow), (early, *everything) = (
-        _lines(how, SHAPES) for how in ("narrow", "everything")
-    )
-    assert (late, early) == ("0", "3")
-    assert narrow == everything
-
-
-@pytest.mark.parametrize(
-    "asking",
-    [
-        "import torch._decomp",
-        "from torch._meta_registrations import meta_index_Tensor",
-        "from torch.export import export; export(torch.nn.Linear(2, 2), (torch.ones(1, 2),))",
-    ],
-)
-def test_who_asks_for_shape_functions_gets_all_of_them(asking):
-    assert _lines(asking, ASKED) == ["True", "True", "(3,)"]
 
 
 SCANS = """
@@ -185,19 +138,3 @@ def _lines(how: str, program: str = PROGRAM) -> list[str]:
     env = os.environ | {"PYTHONPATH": str(Path(narrow_imports.__file__).parents[2])}
     run = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
     return run.stdout.splitlines()
-
-
-def test_draws_with_a_seed_of_their_own_need_no_shape_functions():
-    code = """
-from infogeo.jobs import narrow_imports
-narrow_imports.put_off_shapes()
-import torch
-draws = [torch.rand(2, generator=torch.Generator().manual_seed(1)).tolist()]
-assert narrow_imports._put_off()
-narrow_imports.import_shapes()
-draws += [torch.rand(2, generator=torch.Generator().manual_seed(1)).tolist()]
-assert draws[0] == draws[1]
-"""
-    env = os.environ | {"PYTHONPATH": str(Path(narrow_imports.__file__).parents[2])}
-    run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr

@@ -3,9 +3,7 @@
 import gc
 from types import SimpleNamespace
 
-from infogeo.jobs import logs, narrow_imports
-
-narrow_imports.put_off_shapes()  # scripts import this module before PyTorch
+from infogeo.jobs import logs
 
 
 def parameters(snakemake) -> SimpleNamespace:

@@ -1,22 +1,16 @@
-"""PyTorch and transformers without what only clusters, compilers and servers need.
+"""transformers without what only training on clusters and compiled models need.
 
-PyTorch imports functions in Python that say which shape a result has, though its own kernels do so
-for nearly all operations; with them, drawing weights without numbers imports sympy. Models import
-the compiler, tensors over several machines, and scipy. No number here depends on any of these. They
-take half of the start of each job that runs a model.
+Models import the compiler, tensors over several machines, and scipy. No number here depends on
+them, and they take a third of the start of each job that runs a model.
 """
 
-import functools
 import importlib.machinery
 import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
 
-SHAPES = "torch._meta_registrations"
-
 COMPILER = "torch._dynamo"
-RELYING = (COMPILER, "torch._decomp", "torch._prims", "torch._refs")  # on the shape functions
 # transformers imports this one class from it, which needs nothing else of the compiler.
 MASKS = f"{COMPILER}._trace_wrapped_higher_order_op"
 # Decorators that tell it what not to compile; without a compiler they say nothing.
@@ -25,88 +19,6 @@ MARKS = ("disable", "allow_in_graph", "assume_constant_result")
 NOT_ASKED_FOR = ("is_scipy_available", "is_sklearn_available", "is_torch_distributed_available")
 SCAN = "create_import_structure_from_path"
 PLACING = "is_accelerate_available"  # which puts models on GPUs
-
-
-class Late:
-    """Finds the shape functions, when PyTorch is imported, as a module that is empty until asked.
-
-    It imports them for good as soon as someone asks the module, or imports what relies on them.
-    """
-
-    def find_spec(self, name: str, path=None, target=None):
-        if name == SHAPES:
-            return importlib.machinery.ModuleSpec(name, self)
-        if name not in RELYING:
-            return None
-        import_shapes()  # before the one that relies on them, as PyTorch has it
-        if name not in sys.modules:
-            return importlib.machinery.PathFinder.find_spec(name, path)
-        spec = sys.modules[name].__spec__ = _again(name, Once())  # Python takes the module's own
-        return spec
-
-    def create_module(self, spec):
-        return None
-
-    def exec_module(self, module) -> None:
-        module.__getattr__ = _shape_function
-        # PyTorch refuses generators until this is set, which a module that comes with them does.
-        import torch
-
-        if hasattr(torch._C, "_set_generator_metaclass"):  # not in older ones, which need it not
-            from torch._opaque_base import OpaqueBaseMeta
-
-            torch._C._set_generator_metaclass(OpaqueBaseMeta)
-
-
-def put_off_shapes() -> None:
-    """Let PyTorch be imported without its shape functions in Python. Call it before the import.
-
-    Notes
-    -----
-    Verified against models that were imported with everything: equal states, and a compiled
-    function that returns what the function returns.
-    """
-    if "torch" not in sys.modules and not _put_off():
-        sys.meta_path.insert(0, Late())
-
-
-def _put_off() -> list[Late]:
-    return [finder for finder in sys.meta_path if isinstance(finder, Late)]
-
-
-def import_shapes() -> ModuleType:
-    """The module of the shape functions, imported now where that was put off."""
-    for finder in _put_off():
-        sys.meta_path.remove(finder)
-        sys.modules.pop(SHAPES, None)
-    return importlib.import_module(SHAPES)
-
-
-def _shape_function(name: str):
-    """Something of the shape functions that was asked of the empty module."""
-    if name.startswith("__"):  # `inspect` asks every module for its file
-        raise AttributeError(name)
-    return getattr(import_shapes(), name)
-
-
-def shaped(build):
-    """A function that builds models on the meta device, with every shape function that it needs.
-
-    PyTorch refuses an operation whose shape it does not know: then all are imported, and the
-    function is called once more.
-    """
-
-    @functools.wraps(build)
-    def built(*args, **kwargs):
-        try:
-            return build(*args, **kwargs)
-        except NotImplementedError:
-            if not _put_off():
-                raise
-            import_shapes()
-            return build(*args, **kwargs)
-
-    return built
 
 
 class Deferred(ModuleType):
@@ -141,7 +53,7 @@ class Once:
     def find_spec(self, name: str, path=None, target=None):
         if path is None or name.rpartition(".")[0] != COMPILER or name not in sys.modules:
             return None
-        return _again(name, self)
+        return importlib.machinery.ModuleSpec(name, self, loader_state=sys.modules[name].__spec__)
 
     def create_module(self, spec):
         return sys.modules[spec.name]
@@ -149,11 +61,6 @@ class Once:
     def exec_module(self, module) -> None:
         if module.__spec__.loader is self:  # modules of settings take no other one
             module.__spec__ = module.__spec__.loader_state
-
-
-def _again(name: str, once: Once):
-    """A spec by which an import takes a module that was imported while it was looked for."""
-    return importlib.machinery.ModuleSpec(name, once, loader_state=sys.modules[name].__spec__)
 
 
 def _unmarked(function=None, *_, **__):

@@ -10,7 +10,6 @@ import transformers
 from safetensors import safe_open
 
 from infogeo.files.errors import InfogeoError
-from infogeo.jobs.narrow_imports import shaped
 from infogeo.sources.architecture import auto_class, config_of
 from infogeo.sources.model_directory import with_whole_index
 from infogeo.states.model import LanguageModel
@@ -43,7 +42,7 @@ def load_model(
             size = _weight_bytes(directory, getattr(torch, dtype))
             placed = device_map(size, free_memory(), name)
         with with_whole_index(directory) as whole:
-            model, report = shaped(auto_class(config, kind).from_pretrained)(
+            model, report = auto_class(config, kind).from_pretrained(
                 str(whole),
                 config=config,
                 dtype=getattr(torch, dtype),
@@ -156,7 +155,7 @@ def _as_loaded(model, dtype: torch.dtype):
     InfogeoError
         Where transformers' loader does not know all weights of the model again.
     """
-    loaded, report = shaped(type(model).from_pretrained)(
+    loaded, report = type(model).from_pretrained(
         None,
         config=model.config,
         state_dict=model.state_dict(),
