@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from infogeo.geometry import eigenvalues
-from infogeo.geometry.eigenvalues import for_stacks, side_by_side, singular_values_for_stacks
+from infogeo.geometry.eigenvalues import (
+    Waiting,
+    for_stacks,
+    side_by_side,
+    singular_values_for_stacks,
+)
 
 EPSILON = np.finfo(float).eps
 
@@ -81,3 +86,11 @@ def test_a_matrix_that_is_not_finite_ends_as_it_does_in_lapack():
     matrices[3, 2, 1] = np.nan
     with pytest.raises(np.linalg.LinAlgError):
         side_by_side(matrices)
+
+
+def test_matrices_that_lapack_takes_do_not_wait():
+    matrices, spectra = grams(5, 5, count=3), np.zeros((3, 5))
+    waiting = Waiting(3, 5)
+    waiting.add(matrices, spectra, [2, 0, 1])
+    assert len(waiting.room) == 1
+    assert np.array_equal(spectra[[2, 0, 1]], np.linalg.eigvalsh(matrices)[:, ::-1])

@@ -107,6 +107,21 @@ def test_states_are_those_of_a_model_that_was_imported_with_everything():
     assert compiled == ("2.0", "2.0")
 
 
+PLACES = """
+import sys
+import torch
+from infogeo.jobs import narrow_imports
+torch.cuda.is_available = lambda: sys.argv[1] == "GPU"
+narrow_imports.narrow()
+import transformers.modeling_utils
+print("accelerate" in sys.modules)
+"""
+
+
+def test_what_places_models_on_gpus_is_there_where_a_gpu_is():
+    assert (_lines("GPU", PLACES), _lines("none", PLACES)) == (["True"], ["False"])
+
+
 SCANS = """
 import builtins, sys
 import transformers

@@ -51,6 +51,8 @@ def descending(ascending):
 class Waiting:
     """Covariances of one order that wait until there are enough for `side_by_side`.
 
+    Those that go to LAPACK do not wait: large ones would fill the memory.
+
     Parameters
     ----------
     count : int
@@ -60,7 +62,8 @@ class Waiting:
 
     def __init__(self, count: int, order: int):
         self.eigenvalues = for_stacks(count, order)
-        self.room = np.empty((TOGETHER, order, order))
+        together = TOGETHER if self.eigenvalues is side_by_side else 1
+        self.room = np.empty((together, order, order))
         self.owners: list[tuple[np.ndarray, int]] = []
 
     def add(self, matrices, into, rows) -> None:
@@ -68,7 +71,7 @@ class Waiting:
         for matrix, row in zip(matrices, rows, strict=True):
             self.room[len(self.owners)] = matrix
             self.owners.append((into, row))
-            if len(self.owners) == TOGETHER:
+            if len(self.owners) == len(self.room):
                 self.take()
 
     def take(self) -> None:
@@ -97,7 +100,7 @@ def side_by_side(matrices) -> np.ndarray:
     Raises
     ------
     numpy.linalg.LinAlgError
-        Where an element is not finite.
+        Where LAPACK does not converge either. Elements that are not finite mostly end so, not all.
 
     Notes
     -----
