@@ -10,11 +10,7 @@ import numpy as np
 import statsmodels.api as sm
 from scipy import special
 
-from infogeo.inference.regression import (
-    design,
-    least_squares,
-    once_per_content,
-)
+from infogeo.inference.regression import design, least_squares, once_per_content
 from infogeo.inference.resampling import percentiles
 
 
