@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry import gain_tables
 from infogeo.geometry.gain_tables import position_table, relation_table, surprisal_table, text_table
 from infogeo.geometry.information_gain import gains
 from infogeo.geometry.layer_gains import CHECKED, Checks, FullTexts, LayerGains, gains_of_layer
@@ -164,6 +165,20 @@ def test_relations_of_layers_together_are_those_of_each_alone(texts):
     assert np.isfinite(numbers).all()
     assert (numbers[1::3] == numbers[2::3]).all()
     assert (numbers[0::3] != numbers[1::3]).all()
+
+
+def test_layers_are_resampled_together_as_threads_and_memory_allow(texts, monkeypatch):
+    def sizes(threads):
+        groups = gain_tables.layers_together(list("abcdefg"), texts, 3, threads)
+        assert [layer for group in groups for layer in group] == list("abcdefg")
+        return [len(group) for group in groups]
+
+    assert [sizes(threads) for threads in (1, 3, 9)] == [[7], [3, 3, 1], [1] * 7]
+    of_layer = 2 * 8 * 3 * COUNT * N  # gain and ρ
+    monkeypatch.setattr(gain_tables, "TOGETHER_BYTES", 2 * of_layer)
+    assert [sizes(threads) for threads in (1, 3)] == [[2, 2, 2, 1]] * 2
+    monkeypatch.setattr(gain_tables, "TOGETHER_BYTES", of_layer - 1)
+    assert sizes(1) == [1] * 7
 
 
 def test_relations_of_constant_gains_are_nan_and_without_weights_have_no_interval(texts):

@@ -1,6 +1,5 @@
 """Eigenvalues of many small symmetric matrices, which LAPACK takes one at a time."""
 
-import importlib.util
 from collections.abc import Callable
 
 import numpy as np
@@ -15,10 +14,17 @@ LARGEST = 384  # beyond, a matrix of eight lanes is larger than a cache and LAPA
 def for_stacks(count: int, order: int) -> Callable:
     """What takes the eigenvalues of so many matrices, stack by stack: `side_by_side`, or LAPACK.
 
-    LAPACK also where numba is not installed, for which `pip install infogeo` does not ask.
+    LAPACK also where numba is not installed, for which `pip install infogeo` does not ask, or is
+    one that refuses this numpy.
     """
-    many = order <= LARGEST and count * order**2 >= FEW
-    return side_by_side if many and importlib.util.find_spec("numba") else np.linalg.eigvalsh
+    if order <= LARGEST and count * order**2 >= FEW:
+        try:
+            import numba  # noqa: F401
+
+            return side_by_side
+        except ImportError:
+            pass
+    return np.linalg.eigvalsh
 
 
 def singular_values_for_stacks(count: int, order: int) -> Callable:

@@ -275,7 +275,7 @@ def tables_together(
 
 
 def layers_together(layers: list[str], texts: FullTexts, kinds: int, threads: int) -> list:
-    """Layers in groups that `tables_together` takes: few of them, but one at least for each thread.
+    """Layers in groups that `tables_together` takes: no larger than the threads' even shares.
 
     Gains of a group take at most TOGETHER_BYTES, if it has more than one layer.
 
