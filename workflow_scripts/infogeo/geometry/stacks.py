@@ -6,7 +6,7 @@ import numpy as np
 
 from infogeo.files import hdf5
 
-BATCH_BYTES = 2**22  # float64 rows of the texts that are treated together; they fit the cache
+BATCH_BYTES = 2**20  # float64 rows of the texts that are treated together; they fit the cache
 
 
 class Stacks:
