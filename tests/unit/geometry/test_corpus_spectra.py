@@ -24,6 +24,7 @@ from infogeo.geometry.corpus_spectra import (
     TextSpectra,
     spectra_of_layer,
 )
+from infogeo.geometry.prefixes import most_texts
 from infogeo.geometry.spectra import text_spectra
 from infogeo.jobs.threads import side_by_side
 
@@ -48,6 +49,15 @@ def test_texts_of_a_corpus_equal_each_text_alone():
                     eigenvalues, _ = alone[convention, first, n]
                     np.testing.assert_array_equal(of_texts.eigenvalues[place], eigenvalues)
                     assert of_texts.rows == n - (first == "out")
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_part_of_a_corpus_chooses_who_takes_eigenvalues_as_all_of_it_does(nested):
+    lengths, names = np.array([3, 4, 4, 5, 8, 9]), list("abcdef")
+    whole = TextSpectra(Documents.of(names, names, lengths, [4, 8], nested).texts, 5, nested)
+    part = {4: np.array([1]), 8: np.array([4])}
+    assert whole.in_all == (5 if nested else 2)
+    assert TextSpectra(part, 5, nested, most_texts([4, 8], lengths, nested)).in_all == whole.in_all
 
 
 @pytest.mark.parametrize("threads", [1, 4])

@@ -82,7 +82,7 @@ class TextSpectra:
     nested : bool
         See `Documents`.
     in_all : int, optional
-        Texts of the whole corpus, where these are some of them: they choose who takes eigenvalues.
+        `most_texts` of the corpus, where these are some of it: it chooses who takes eigenvalues.
 
     Attributes
     ----------

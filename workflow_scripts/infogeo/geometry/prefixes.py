@@ -15,6 +15,11 @@ def counting_at(n, lengths, nested: bool):
     return n <= lengths if nested else n == lengths
 
 
+def most_texts(prefixes, lengths, nested: bool) -> int:
+    """The most texts that count at one of the prefixes, of so many tokens (texts,)."""
+    return max(int(counting_at(n, lengths, nested).sum()) for n in prefixes)
+
+
 def segments(longest: int, prefixes, nested: bool) -> list[tuple[int, int]]:
     """The parts, start to stop, into which the prefixes divide a text: each is in them or not.
 

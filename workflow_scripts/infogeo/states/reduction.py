@@ -14,17 +14,13 @@ import h5py
 import numpy as np
 
 from infogeo.files import hdf5
-from infogeo.geometry.corpus_spectra import (
-    CorpusSpectra,
-    Sums,
-    TextSpectra,
-    counting_at,
-)
+from infogeo.geometry.corpus_spectra import CorpusSpectra, Sums, TextSpectra
 from infogeo.geometry.device import Device
 from infogeo.geometry.dimension_rows import RowChoice, Rows
 from infogeo.geometry.information_gain import of_pivots, pivots
 from infogeo.geometry.layer_gains import Checks, LayerGains
 from infogeo.geometry.metrics import regularisers
+from infogeo.geometry.prefixes import counting_at, most_texts
 from infogeo.geometry.rows import unit_norm
 from infogeo.geometry.spectra import Spectrum
 from infogeo.geometry.stacks import Stacks
@@ -109,6 +105,7 @@ class Reducer:
         self.lengths, self.doc_ids, self.prefixes = np.asarray(lengths), doc_ids, sorted(prefixes)
         self.nested, self.checked = nested, checked
         self.lambdas, self.eps2, self.seed, self.choice = lambdas, eps2, seed, choice
+        self.most = most_texts(self.prefixes, self.lengths, nested)
         self.whole = np.flatnonzero(self.lengths == self.prefixes[-1])
         self.whole_ids = [doc_ids[text] for text in self.whole]
         self.checks: dict[str, Checks] = {}
@@ -132,7 +129,7 @@ class Reducer:
             prefix: shard.start + np.flatnonzero(counting_at(prefix, lengths, self.nested))
             for prefix in self.prefixes
         }
-        of_texts = TextSpectra(texts, width, self.nested, len(self.lengths))
+        of_texts = TextSpectra(texts, width, self.nested, self.most)
         totals = Sums(self.prefixes, width, self.nested)
         of_width = regularisers(self.lambdas, self.eps2, n, width)
         values = [lam for _, lam in of_width]

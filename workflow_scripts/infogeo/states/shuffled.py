@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from infogeo.files.artefacts import read_table, remove_partial
 from infogeo.geometry.corpus_spectra import Documents, TextSpectra
 from infogeo.geometry.depths import width_at
-from infogeo.geometry.prefixes import counting_at
+from infogeo.geometry.prefixes import counting_at, most_texts
 from infogeo.geometry.spectra import LayerSpectra
 from infogeo.geometry.spectra_file import Tokens, write_spectra_file
 from infogeo.geometry.stacks import Stacks
@@ -120,7 +120,8 @@ def _spectra(task: ShuffledTask, passed: Passed, layer: str) -> TextSpectra:
         n: shard.start + counting_at(n, lengths[shard.start : shard.stop], task.nested).nonzero()[0]
         for n in task.n
     }
-    of_texts = TextSpectra(texts, task.widths[layer], task.nested, len(lengths))
+    most = most_texts(task.n, lengths, task.nested)
+    of_texts = TextSpectra(texts, task.widths[layer], task.nested, most)
     stacks = Stacks(task.widths[layer], of_texts.add)
     for text, Z in passed.states(layer):
         stacks.add(text, Z, shard_spectra.longest_prefix(sorted(task.n), len(Z)))
