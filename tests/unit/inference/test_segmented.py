@@ -77,3 +77,13 @@ def test_noise_leaves_as_much_beside_a_line_as_was_left_but_for_student_s_t():
     # Neighbours correlate, so that degrees of freedom are fewer than 12 − 4.
     assert (t_quantile(8) / 1.96) ** 2 < widened < (t_quantile(3) / 1.96) ** 2
     assert np.corrcoef(noise[:, 5], noise[:, 6])[0, 1] == pytest.approx(segmented.ALIKE, abs=0.05)
+
+
+def test_the_last_digit_of_a_kink_moves_no_noise_where_a_segment_has_one_place():
+    model = SegmentedLine(X)
+    drawn = []
+    for rounding in (0.0, 1e-14, -1e-14, 1e-13):
+        kinks = np.array([[4.2, 5.3 + rounding]])  # of the places 4, 5, 6
+        fitted = segmented.Kinked(kinks, np.zeros((1, 4)), np.ones(1))
+        drawn.append(model.noise(fitted, 3, np.random.default_rng(0)))
+    np.testing.assert_allclose(drawn, [drawn[0]] * 4, rtol=1e-9)

@@ -184,7 +184,10 @@ class SegmentedLine:
         n = len(self.x)
         correlation = ALIKE ** np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
         jumps = self.x[:, None] > fitted.kinks[0]  # a kink's place is a parameter too
-        basis = np.linalg.qr(np.column_stack([self._bases(fitted.kinks)[0], jumps]))[0]
+        columns = np.column_stack([self._bases(fitted.kinks)[0], jumps])
+        # Of a segment with one place a jump is no column of its own: QR would add any direction.
+        basis, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+        basis = basis[:, sizes > 1e-9 * sizes[0]]
         left = correlation - basis @ (basis.T @ correlation)
         expected = np.trace(left)
         df = expected**2 / np.trace(left @ left)
