@@ -108,7 +108,7 @@ def _begin_early(request):
 
 @pytest.fixture(scope="session")
 def slow(fresh, tmp_path_factory):
-    """A checkout whose dumps have many shards, 0.4 s each at least; all is there but those dumps.
+    """A checkout whose dumps have many shards, 1.2 s each at least; all is there but those dumps.
 
     `dumps` maps each model to the bytes that an undisturbed local dump has left.
     """
@@ -131,6 +131,6 @@ def slow(fresh, tmp_path_factory):
     # It changes no number, so that the fingerprints stay.
     update = "        now = time.monotonic()\n"
     checkout.edit(
-        "workflow_scripts/infogeo/jobs/progress.py", update, f"        time.sleep(0.4)\n{update}"
+        "workflow_scripts/infogeo/jobs/progress.py", update, f"        time.sleep(1.2)\n{update}"
     )
     return checkout
