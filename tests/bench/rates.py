@@ -8,9 +8,18 @@ COLUMNS = ["rule", "verdict", "truth", "rate", "simulations", "program"]
 
 
 def record(program: str, rows: list[tuple]) -> None:
-    """Put a program's rows (rule, verdict, truth, rate 0 … 1, simulations) in place of its old."""
+    """Put a program's rows (rule, verdict, truth, rate 0 … 1, simulations) in place of its old.
+
+    Not where these rest on more simulations: a short try is no measurement.
+    """
     with RATES.open(newline="", encoding="utf-8") as file:
-        kept = [row for row in csv.DictReader(file) if row["program"] != program]
+        recorded = list(csv.DictReader(file))
+    kept = [row for row in recorded if row["program"] != program]
+    old = [int(row["simulations"]) for row in recorded if row["program"] == program]
+    before = max(old, default=0)
+    if max(simulations for *_, simulations in rows) < before:
+        print(f"not recorded: the rates in {RATES.name} rest on up to {before} simulations")
+        return
     for *about, rate, simulations in rows:
         values = (*about, f"{rate:.4g}", simulations, program)
         kept.append(dict(zip(COLUMNS, values, strict=True)))

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -76,6 +77,22 @@ class Shards:
 
     def assert_none_was_made_twice(self):
         assert not {name for name, versions in self.seen.items() if len(versions) > 1}
+
+
+def watched_to_the_end(head, shards) -> str:
+    """What a head said, after looking at shards until it ended well."""
+    while head.process.poll() is None:
+        shards.look()
+        time.sleep(0.02)
+    return head.wait()
+
+
+def occupy_all_nodes(cluster) -> str:
+    """The id of a job that may preempt all others, and leaves none a node."""
+    return cluster.run(
+        "sbatch", "--parsable", "-p", "urgent", "-N", "2", "--exclusive", "-o", "/dev/null",
+        "--wrap", "sleep 600",
+    ).strip()  # fmt: skip
 
 
 def processes(checkout, text: str) -> list[int]:

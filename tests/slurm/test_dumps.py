@@ -10,7 +10,18 @@ from contextlib import suppress
 
 import pytest
 from cluster import Cluster, missing
-from harness import DUMP, Head, Shards, done, kill_job, processes, submitted, variable
+from harness import (
+    DUMP,
+    Head,
+    Shards,
+    done,
+    kill_job,
+    occupy_all_nodes,
+    processes,
+    submitted,
+    variable,
+    watched_to_the_end,
+)
 
 pytestmark = pytest.mark.skipif(
     bool(missing()), reason=f"SLURM is not installed here: no {', '.join(missing())}"
@@ -23,10 +34,7 @@ def test_a_preempted_dump_goes_on_from_its_shards(cluster, slow, tmp_path):
     shards = Shards(checkout)
     with Head(checkout, DUMP) as head:
         cluster.wait_for(lambda: shards.look() >= 5, "five shards", 180)
-        urgent = cluster.run(
-            "sbatch", "--parsable", "-p", "urgent", "-N", "2", "--exclusive", "-o", "/dev/null",
-            "--wrap", "sleep 600",
-        ).strip()  # fmt: skip
+        urgent = occupy_all_nodes(cluster)
         (job,) = head.ids()
 
         def requeued():
@@ -37,10 +45,7 @@ def test_a_preempted_dump_goes_on_from_its_shards(cluster, slow, tmp_path):
         assert not checkout.path(DUMP).exists(), "the dump was too fast to be preempted"
         cluster.run("scancel", urgent)
         cluster.start_now(job)
-        while head.process.poll() is None:
-            shards.look()
-            time.sleep(0.02)
-        head.wait()
+        watched_to_the_end(head, shards)
         assert head.ids() == [job]  # SLURM has brought it back, not a second submission
     assert len(shards.seen) > before
     shards.assert_none_was_made_twice()
@@ -63,10 +68,7 @@ def test_a_dump_that_hits_its_time_limit_gets_more_time_and_goes_on(cluster, slo
             os.kill(process, signal.SIGSTOP)  # as slow as can be
         before = shards.look()
         assert not checkout.path(DUMP).exists()
-        while head.process.poll() is None:
-            shards.look()
-            time.sleep(0.02)
-        head.wait()
+        watched_to_the_end(head, shards)
         ids = head.ids()
     assert len(shards.seen) > before
     shards.assert_none_was_made_twice()
@@ -94,10 +96,7 @@ def test_a_dump_whose_node_is_lost_goes_on_on_another(cluster, slow, tmp_path):
 
             cluster.wait_for(requeued, "SLURM to notice the loss", 180)
             cluster.start_now(job)
-            while head.process.poll() is None:
-                shards.look()
-                time.sleep(0.02)
-            head.wait()
+            watched_to_the_end(head, shards)
             assert head.ids() == [job]
         finally:
             cluster.start_node(lost)

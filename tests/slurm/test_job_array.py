@@ -4,12 +4,20 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from cluster import Cluster, missing
-from harness import DUMP, Head, Shards, kill_job, processes, variable
+from harness import (
+    DUMP,
+    Head,
+    Shards,
+    kill_job,
+    occupy_all_nodes,
+    processes,
+    variable,
+    watched_to_the_end,
+)
 
 pytestmark = pytest.mark.skipif(
     bool(missing()), reason=f"SLURM is not installed here: no {', '.join(missing())}"
@@ -52,22 +60,11 @@ def workers(checkout) -> dict[str, int]:
     return found
 
 
-def watched_to_the_end(head, shards) -> str:
-    """What a head said, after looking at shards until it ended well."""
-    while head.process.poll() is None:
-        shards.look()
-        time.sleep(0.02)
-    return head.wait()
-
-
 def test_preempted_workers_go_on_from_their_shards(cluster, slow, spread):
     shards = Shards(spread)
     with Head(spread, DUMP) as head:
         cluster.wait_for(lambda: shards.look() >= 5, "five shards", 180)
-        urgent = cluster.run(
-            "sbatch", "--parsable", "-p", "urgent", "-N", "2", "--exclusive", "-o", "/dev/null",
-            "--wrap", "sleep 600",
-        ).strip()  # fmt: skip
+        urgent = occupy_all_nodes(cluster)
         ids = tasks(head)
         cluster.wait_for(lambda: states(cluster, ids) == ["PENDING"] * 2, "the requeue", 120)
         before = shards.look()

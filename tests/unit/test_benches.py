@@ -22,6 +22,18 @@ RARELY_RUN = [
 ]
 
 
+def test_rates_of_a_short_try_replace_no_others(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCH)
+    import rates
+
+    monkeypatch.setattr(rates, "RATES", tmp_path / "rates.csv")
+    rates.RATES.write_text(",".join(rates.COLUMNS) + "\nfalls,supported,no,0.04,300,a.py\n")
+    for program, simulations in (("a.py", 20), ("a.py", 400), ("b.py", 20)):
+        rates.record(program, [("falls", "supported", "no", 0.5, simulations)])
+    lines = rates.RATES.read_text().splitlines()[1:]
+    assert lines == ["falls,supported,no,0.5,400,a.py", "falls,supported,no,0.5,20,b.py"]
+
+
 @pytest.mark.parametrize("bench", ["bootstrap.py 99", "store.py 2", "similarity.py 60"])
 def test_what_a_bench_times_equals_its_rival(bench):
     program, size = bench.split()

@@ -5,7 +5,7 @@ import builtins
 import numpy as np
 import pytest
 
-from infogeo.geometry import eigenvalues
+from infogeo.geometry import eigenvalue_kernels, eigenvalues
 from infogeo.geometry.eigenvalues import (
     Waiting,
     for_stacks,
@@ -58,6 +58,10 @@ def test_a_matrix_has_the_same_eigenvalues_in_every_stack():
     assert np.array_equal(np.concatenate(parts), whole)
 
 
+def test_so_many_matrices_wait_as_are_taken_at_once():
+    assert eigenvalues.TOGETHER == eigenvalue_kernels.LANES
+
+
 def test_few_or_large_matrices_and_those_without_numba_go_to_lapack(monkeypatch):
     few, largest = eigenvalues.FEW // 64**2, eigenvalues.LARGEST
     assert for_stacks(few, 64) is side_by_side
@@ -95,9 +99,11 @@ def test_a_matrix_that_is_not_finite_ends_as_it_does_in_lapack():
         side_by_side(matrices)
 
 
-def test_matrices_that_lapack_takes_do_not_wait():
+def test_matrices_that_lapack_takes_do_not_wait_and_need_no_numba(monkeypatch):
+    monkeypatch.setattr(eigenvalues, "side_by_side", None)
     matrices, spectra = grams(5, 5, count=3), np.zeros((3, 5))
     waiting = Waiting(3, 5)
     waiting.add(matrices, spectra, [2, 0, 1])
-    assert len(waiting.room) == 1
+    assert not waiting.owners and not waiting.room.size
+    waiting.take()
     assert np.array_equal(spectra[[2, 0, 1]], np.linalg.eigvalsh(matrices)[:, ::-1])

@@ -184,3 +184,11 @@ def test_arrays_of_the_same_content_are_computed_with_once():
     assert total(np.arange(6.0).reshape(2, 3), 1) == total(np.arange(6), 1) == 16
     assert len(seen) == 4
     assert total(np.arange(12.0)[::2], 0) == 30  # no bytes beside those that are seen
+
+
+def test_nobody_writes_into_what_others_are_given_too():
+    X = regression.design(np.arange(5.0))
+    for part in (*regression._orthogonal(X), regression.robust_design(X).pull):
+        if np.ndim(part):
+            with pytest.raises(ValueError, match="read-only"):
+                part[0] = 0

@@ -24,12 +24,18 @@ class Slope(NamedTuple):
 def once_per_content(function):
     """A decorator of functions of arrays: arrays of the same content are computed with once.
 
-    Hundreds of laws share their N and widths. What is returned belongs to all callers: read only.
+    Hundreds of laws share their N and widths. What is returned belongs to all callers, so that its
+    arrays cannot be written.
     """
 
     @lru_cache(maxsize=64)
     def of_content(*arrays):
-        return function(*(np.frombuffer(data, kind).reshape(shape) for data, kind, shape in arrays))
+        given = (np.frombuffer(data, kind).reshape(shape) for data, kind, shape in arrays)
+        made = function(*given)
+        for part in made if isinstance(made, tuple) else (made,):
+            if isinstance(part, np.ndarray):
+                part.flags.writeable = False
+        return made
 
     @wraps(function)
     def cached(*arrays):

@@ -39,8 +39,9 @@ ABLATED_TEXTS = 4  # texts of a shard of the ablation: see token_ablation.SHARD_
 # Bytes of a token in a store beside its hidden states: see store.TOKEN_ARRAYS.
 TOKEN_BYTES = 17
 # What one core sustains in spectra and gains of texts, and in d × d products for the corpus. The
-# first, operations of `spectra_seconds` and `gain_seconds` over seconds of whole layers and of
-# tests/bench/cost.py: 7 to 35 GFLOP/s for d of 32 to 4096 at n of 32 and 128. The second: 12 to 71.
+# first, operations of `spectra_seconds` over seconds of `corpus_spectra.TextSpectra` at hundreds of
+# texts, 7 to 21 GFLOP/s for d of 32 to 4096 at n of 32 and 128; and of `gain_seconds` over those of
+# tests/bench/cost.py, 9 to 35. The second: 12 to 71.
 TEXT_FLOPS, CORPUS_FLOPS = 1e10, 2.5e10
 # What a GPU does in float64, of what it does in passes of a model: a 16th where it was built for
 # float64, a 50th and less where not (by data sheets: no GPU was at hand).
