@@ -20,8 +20,9 @@ results: .venv/installed
 front-page: .venv/installed
 	@$(BIN)/python tests/bench/front_page.py
 
+# As many processes as cores, so each has one thread.
 test: .venv/installed
-	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
 # The package alone, in an environment that has nothing else.
 test-package:

@@ -1,5 +1,6 @@
 """Snakemake in forks of a process that has imported it: most of a dry run is imports."""
 
+import gc
 import multiprocessing
 import os
 import subprocess
@@ -39,6 +40,7 @@ def snakemake(folder, *arguments: str, **environment: str) -> subprocess.Complet
 def _run(folder: str, arguments: tuple[str, ...], environment: dict[str, str], out, err) -> None:
     from snakemake.cli import main
 
+    gc.freeze()  # what was imported is never garbage, and stays in the memory that forks share
     os.environ.clear()
     os.environ.update(environment)  # of the test, and not of the first
     os.dup2(out.detach(), 1)

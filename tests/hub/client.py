@@ -4,6 +4,7 @@ It reads its environment once, when it is imported; so each call is a fork of a 
 imported what the client needs, but not the client.
 """
 
+import gc
 import json
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ from infogeo.sources import architecture
 
 OWN = ("HF_", "HUGGINGFACE_", "XDG_CACHE")
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["httpx2", "trio", "tqdm.auto", "yaml"])
+CONTEXT.set_forkserver_preload(["httpx2", "httpcore2", "trio", "tqdm.auto", "yaml", "filelock"])
 
 
 class Client:
@@ -83,6 +84,7 @@ def _borrow(card, at_once: int, scratch, output: str) -> None:
 
 
 def _run(function: str, arguments: tuple, tries: int, beat: float, env: dict, answer: str) -> None:
+    gc.freeze()  # what was imported is never garbage
     for name in [name for name in os.environ if name.startswith(OWN)]:
         del os.environ[name]
     os.environ.update(env)

@@ -1,6 +1,7 @@
 """One tiny run of the real workflow, which the tests of this folder share and copy."""
 
 import json
+import os
 import random
 import re
 import shutil
@@ -131,7 +132,9 @@ class Checkout:
         self.path(name).write_text(text.replace(old, new, 1))
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
-        return warm.snakemake(self.folder, "--cores", "2", *arguments)
+        # Jobs keep the byte code of the library of this folder, which each of them imports.
+        kept = {name: os.environ[name] for name in os.environ if name != "PYTHONDONTWRITEBYTECODE"}
+        return warm.snakemake(self.folder, "--cores", "2", *arguments, **kept)
 
     def jobs(self, **config) -> list[dict]:
         """What every job would be given, were all to run."""

@@ -24,7 +24,7 @@ def model():
     return LanguageModel(transformers.LlamaForCausalLM(config), "m")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def texts():
     return list(np.random.default_rng(0).integers(0, VOCABULARY, (3, N), dtype=np.int32))
 
@@ -48,10 +48,15 @@ def run(model, texts, shared, batch_tokens=300):
     return sets, measured
 
 
+@pytest.fixture(scope="module")
+def alone(model, texts):
+    _, measured = run(model, texts, shared=False)
+    return measured
+
+
 @pytest.mark.parametrize("batch_tokens", [1, 300, 10**6])
-def test_sets_that_share_first_tokens_give_what_they_give_alone(model, texts, batch_tokens):
+def test_sets_that_share_first_tokens_give_what_they_give_alone(model, texts, alone, batch_tokens):
     sets, together = run(model, texts, shared=True, batch_tokens=batch_tokens)
-    _, alone = run(model, texts, shared=False)
     for text, (one, other) in enumerate(zip(together, alone, strict=True)):
         assert one.shape == (N, len(kept_runs.MEASURES))
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
