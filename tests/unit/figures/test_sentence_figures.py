@@ -351,7 +351,7 @@ def test_the_family_with_most_models_is_shown_the_first_by_name_of_equal_ones():
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_of_several_families_the_figure_says_whose_models_it_shows(name, tmp_path):
+def test_of_several_families_the_figure_says_whose_models_it_shows(name):
     figure = draw(name, tables({"small": FEW, "ladder": SHAPES[:3], "other": FEW}))
     assert "Single models are of ladder, the family with most models of 3" in texts(figure)
     figure.draw_without_rendering()
@@ -399,11 +399,11 @@ def test_a_table_without_a_needed_column_is_refused_by_name(name, table, column)
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_empty_tables_give_a_figure_that_says_so(name, tmp_path):
+def test_empty_tables_give_a_figure_that_says_so(name):
     made = tables({"few": FEW})
     made = {"maps": made["maps"][:0], "scores": made["scores"][:0], "sentences": None}
     figure = draw(name, made)
-    save(figure, [tmp_path / "figure.png"])
+    figure.draw_without_rendering()
     assert "no scores of models on docs" in texts(figure)
 
 
@@ -420,7 +420,7 @@ def test_a_depth_that_is_not_there_is_said_in_every_panel():
     assert said.count("n/a") == 2 * len(MODEL_DISTANCES)
 
 
-def test_numbers_that_are_all_nan_give_panels_that_say_so(tmp_path):
+def test_numbers_that_are_all_nan_give_panels_that_say_so():
     made = tables({"few": FEW})
     for table, numbers in (
         ("maps", ["pca_1", "pca_2", "umap_1", "umap_2", "explained_1", "explained_2"]),
@@ -430,7 +430,7 @@ def test_numbers_that_are_all_nan_give_panels_that_say_so(tmp_path):
     made["sentences"].distances[0, "final", "in", "cosine"][3, 5] = np.nan
     for name in FIGURES:
         figure = draw(name, made)
-        save(figure, [tmp_path / "figure.png"])
+        figure.draw_without_rendering()
         said = texts(figure).replace("\n", " ")
         for reason in {
             "maps": ["none of 40 texts has a place", "AUC of the cosine n/a"],
@@ -447,11 +447,11 @@ def test_texts_without_a_place_are_counted_in_the_panel():
     assert texts(figure).count("2 of 40 texts have no place") == 1
 
 
-def test_a_missing_interval_and_equal_distances_can_be_drawn(tmp_path):
+def test_a_missing_interval_and_equal_distances_can_be_drawn():
     made = tables({"few": FEW})
     made["scores"][["low", "high"]] = np.nan
     made["sentences"].distances[0, "final", "in", "cosine"] = 1 - np.eye(40)
-    save(draw("distances", made), [tmp_path / "figure.png"])
+    draw("distances", made).draw_without_rendering()
     assert "(no interval)" in texts(draw("maps", made))
 
 

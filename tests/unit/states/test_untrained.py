@@ -54,23 +54,30 @@ def trained(tiny_model_dir, tiny_corpus, tmp_path_factory):
     return card, states
 
 
+def measured(folder, card, corpus, **changed) -> dict:
+    """The files of the twins, measured into folder/out."""
+    out = folder / "out"
+    outputs = {"spectra": [out / f"{draw}.h5" for draw in range(DRAWS)]}
+    for name in ("tokens", "rows"):
+        outputs[name] = [out / f"{name}-{draw}.h5" for draw in range(DRAWS)]
+    outputs |= {name: out / f"{name}.parquet" for name in untrained.TABLES}
+    given = COMMON | {"lambdas": LAMBDAS, "eps2": EPS2, "expected": EXPECTED}
+    given |= {"neighbours": NEIGHBOURS, "sampled_rows": SAMPLED_ROWS, **ROWS}
+    given |= {"fingerprint": "twins", "scratch": folder / "scratch"} | changed
+    measure_twins(card, corpus, outputs, **given)
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def undisturbed(trained, tiny_corpus, tmp_path_factory):
+    """The files of an undisturbed run; not to be changed."""
+    return measured(tmp_path_factory.mktemp("undisturbed"), trained[0], tiny_corpus)
+
+
 @pytest.fixture
 def run(tmp_path, trained, tiny_corpus):
     """A function that measures the twins into tmp_path/out."""
-
-    def call(**changed):
-        out = tmp_path / "out"
-        outputs = {"spectra": [out / f"{draw}.h5" for draw in range(DRAWS)]}
-        for name in ("tokens", "rows"):
-            outputs[name] = [out / f"{name}-{draw}.h5" for draw in range(DRAWS)]
-        outputs |= {name: out / f"{name}.parquet" for name in untrained.TABLES}
-        given = COMMON | {"lambdas": LAMBDAS, "eps2": EPS2, "expected": EXPECTED}
-        given |= {"neighbours": NEIGHBOURS, "sampled_rows": SAMPLED_ROWS, **ROWS}
-        given |= {"fingerprint": "twins", "scratch": tmp_path / "scratch"} | changed
-        measure_twins(trained[0], tiny_corpus, outputs, **given)
-        return outputs
-
-    return call
+    return partial(measured, tmp_path, trained[0], tiny_corpus)
 
 
 PLACE = ["layer", "regulariser", "relation"]
@@ -94,8 +101,14 @@ def files(outputs) -> list:
     return [*of_draws, *(outputs[name] for name in untrained.TABLES)]
 
 
-def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tiny_corpus, tmp_path):
-    made = run()
+def contents(outputs) -> dict:
+    return {path.name: path.read_bytes() for path in files(outputs)}
+
+
+def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(
+    undisturbed, trained, tiny_corpus, tmp_path
+):
+    made = undisturbed
     tables = {name: read_table(made[name], "twins") for name in untrained.TABLES}
     card, crossed = cards.read(trained[0]), []
     for draw in range(DRAWS):
@@ -164,11 +177,10 @@ def test_a_twin_is_measured_as_a_model_of_its_weights_would_be(run, trained, tin
         )  # fmt: skip
     # Draws differ, and nothing is left.
     assert not filecmp.cmp(*made["spectra"], shallow=False)
-    assert not (tmp_path / "scratch").exists()
+    assert [path.name for path in made["gain"].parents[1].iterdir()] == ["out"]
 
 
-def test_twins_killed_in_the_second_draw_go_on_from_there(run, tmp_path, monkeypatch):
-    undisturbed = {path.name: path.read_bytes() for path in files(run())}
+def test_twins_killed_in_the_second_draw_go_on_from_there(run, undisturbed, monkeypatch):
     genuine, calls = two_passes._write_shard, []
 
     def counted(task, passed, *rest):
@@ -180,6 +192,7 @@ def test_twins_killed_in_the_second_draw_go_on_from_there(run, tmp_path, monkeyp
     monkeypatch.setattr(two_passes, "_write_shard", counted)
     stop = 10**6
     again = run()
+    assert contents(again) == contents(undisturbed)
     shards = len(calls) // DRAWS
     calls.clear()
     stop = shards + 2  # the second shard of the second draw
@@ -191,7 +204,7 @@ def test_twins_killed_in_the_second_draw_go_on_from_there(run, tmp_path, monkeyp
     stop = 10**6
     found = run()
     assert calls == [(1, index) for index in range(1, shards)]
-    assert {path.name: path.read_bytes() for path in files(found)} == undisturbed
+    assert contents(found) == contents(undisturbed)
 
 
 def test_the_disk_holds_the_shards_of_all_draws_or_no_work_begins(run, monkeypatch):
@@ -222,10 +235,9 @@ def test_twins_killed_at_random_moments_make_the_same_files():
     assert "2 kills" in ended.stdout
 
 
-def test_workers_change_no_bit_of_the_twins(run):
-    one = {path.name: path.read_bytes() for path in files(run())}
+def test_workers_change_no_bit_of_the_twins(run, undisturbed):
     two = run(workers=2)
-    assert {path.name: path.read_bytes() for path in files(two)} == one
+    assert contents(two) == contents(undisturbed)
     assert np.isfinite(read_table(two["relations"])["partial_spearman"]).any()
 
 
