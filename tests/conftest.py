@@ -1,9 +1,20 @@
 """Fixtures that several test modules share: tiny models in Hugging Face format, and a corpus."""
 
 import gc
+from pathlib import Path
 
 import pytest
 from tiny import save_model, sentences
+
+UNIT = Path(__file__).parent / "unit"
+
+
+def pytest_collection_modifyitems(items):
+    """Those of unit/states, the longest of units, are the first of them: workers end together.
+
+    `testpaths` cannot say so: where a path holds another, pytest collects both as one.
+    """
+    items.sort(key=lambda item: UNIT in item.path.parents and item.path.parent.name != "states")
 
 
 def pytest_collection_finish():

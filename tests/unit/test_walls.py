@@ -3,6 +3,7 @@
 import ast
 import re
 import tokenize
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -30,15 +31,16 @@ MAY_IMPORT = {
 MODULES = sorted(path.relative_to(LIBRARY) for path in LIBRARY.rglob("*.py"))
 
 
-def imported(path):
+@cache
+def imported(path) -> list:
     """The library modules that a file imports, dotted below the package."""
+    names = []
     for node in ast.walk(ast.parse((LIBRARY / path).read_text())):
-        names = []
         if isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        yield from (name.partition(".")[2] for name in names if name.startswith("infogeo."))
+            names += [alias.name for alias in node.names]
+    return [name.partition(".")[2] for name in names if name.startswith("infogeo.")]
 
 
 def test_the_wings_are_those_of_the_table():
@@ -106,11 +108,12 @@ FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 EMPTY_NAMES = {"found", "kept", "there", "mine"}
 
 
-def sources():
+@cache
+def sources() -> list:
     """(file, text, syntax tree) of every module and script."""
-    for path in [*(LIBRARY / module for module in MODULES), *SCRIPTS]:
-        text = path.read_text()
-        yield path.relative_to(LIBRARY.parent).as_posix(), text, ast.parse(text)
+    paths = [*(LIBRARY / module for module in MODULES), *SCRIPTS]
+    texts = [(path.relative_to(LIBRARY.parent).as_posix(), path.read_text()) for path in paths]
+    return [(name, text, ast.parse(text)) for name, text in texts]
 
 
 def lines_of(function) -> int:
