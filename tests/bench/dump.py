@@ -35,7 +35,7 @@ import transformers
 
 from infogeo.files.artefacts import write_table
 from infogeo.states import dump as dump_module
-from infogeo.states import loading, shards
+from infogeo.states import loading, text_plan
 from infogeo.states.batches import plan_batches
 from infogeo.states.model import LanguageModel
 from infogeo.states.store import open_store
@@ -83,8 +83,8 @@ def prepare(folder, width, layers, vocabulary, texts):
     )
     model = LanguageModel(model, "bench")
     loading.load_model = lambda *args, **kwargs: model
-    shards.load_tokenizer = lambda *args: None
-    shards.encode = lambda *args: encoded
+    text_plan.load_tokenizer = lambda *args: None
+    text_plan.encode = lambda *args: encoded
     return model, encoded
 
 

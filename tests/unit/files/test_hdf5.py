@@ -23,6 +23,7 @@ def written(path, kind=KIND):
         hdf5.put_strings(file, "names", ["first", "zweiter", "třetí"])
         hdf5.put_checked(file, "values", np.arange(1000.0))
         hdf5.put_checked(file, "none", np.zeros((0, 3)))
+        hdf5.put_arrays(file, "many", {"a/1": np.arange(6).reshape(2, 3), "none": np.zeros(0)})
     return path
 
 
@@ -38,6 +39,9 @@ def test_what_was_written_is_read(tmp_path):
         np.testing.assert_array_equal(file["values"][:], np.arange(1000.0))
         assert file["values"].fletcher32
         assert file["none"].shape == (0, 3)
+        many = hdf5.arrays(file, "many")
+        np.testing.assert_array_equal(many["a/1"], [[0, 1, 2], [3, 4, 5]])
+        assert many["none"].shape == (0,) and file["many"].fletcher32
         with pytest.raises((OSError, ValueError)):
             file["more"] = 1
 

@@ -56,8 +56,10 @@ def test_part_of_a_corpus_chooses_who_takes_eigenvalues_as_all_of_it_does(nested
     lengths, names = np.array([3, 4, 4, 5, 8, 9]), list("abcdef")
     whole = TextSpectra(Documents.of(names, names, lengths, [4, 8], nested).texts, 5, nested)
     part = {4: np.array([1]), 8: np.array([4])}
-    assert whole.in_all == (5 if nested else 2)
-    assert TextSpectra(part, 5, nested, most_texts([4, 8], lengths, nested)).in_all == whole.in_all
+    # Of order 5 both conventions at 8 tokens, with the first and without; of 3 and 4 at 4 tokens.
+    most = 5 if nested else 2
+    assert whole.counts == {5: 4 * most, 4: 2 * most, 3: 2 * most}
+    assert TextSpectra(part, 5, nested, most_texts([4, 8], lengths, nested)).counts == whole.counts
 
 
 @pytest.mark.parametrize("threads", [1, 4])

@@ -64,11 +64,13 @@ def test_so_many_matrices_wait_as_are_taken_at_once():
 
 def test_few_or_large_matrices_and_those_without_numba_go_to_lapack(monkeypatch):
     few, largest = eigenvalues.FEW // 64**2, eigenvalues.LARGEST
-    assert for_stacks(few, 64) is side_by_side
-    assert for_stacks(few, largest) is side_by_side
-    assert for_stacks(few - 1, 64) is np.linalg.eigvalsh
-    assert for_stacks(few, 63) is np.linalg.eigvalsh
-    assert for_stacks(few, largest + 1) is np.linalg.eigvalsh
+    assert for_stacks({64: few}, 64) is side_by_side
+    assert for_stacks({64: few - 1}, 64) is np.linalg.eigvalsh
+    assert for_stacks({64: few - 1, 32: 4}, 64) is side_by_side  # together they are enough
+    assert for_stacks({64: few - 1, 32: 4}, 32) is side_by_side
+    assert for_stacks({largest: few}, largest) is side_by_side
+    assert for_stacks({largest + 1: few}, largest + 1) is np.linalg.eigvalsh
+    assert for_stacks({largest + 1: few, 64: 1}, 64) is np.linalg.eigvalsh
     real = builtins.__import__
 
     def without_numba(name, *others):  # not installed, or one that refuses this numpy
@@ -77,7 +79,7 @@ def test_few_or_large_matrices_and_those_without_numba_go_to_lapack(monkeypatch)
         return real(name, *others)
 
     monkeypatch.setattr(builtins, "__import__", without_numba)
-    assert for_stacks(few, 64) is np.linalg.eigvalsh
+    assert for_stacks({64: few}, 64) is np.linalg.eigvalsh
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 32])
@@ -102,7 +104,7 @@ def test_a_matrix_that_is_not_finite_ends_as_it_does_in_lapack():
 def test_matrices_that_lapack_takes_do_not_wait_and_need_no_numba(monkeypatch):
     monkeypatch.setattr(eigenvalues, "side_by_side", None)
     matrices, spectra = grams(5, 5, count=3), np.zeros((3, 5))
-    waiting = Waiting(3, 5)
+    waiting = Waiting({5: 3}, 5)
     waiting.add(matrices, spectra, [2, 0, 1])
     assert not waiting.owners and not waiting.room.size
     waiting.take()

@@ -104,6 +104,22 @@ def test_batches_hold_every_text_once_and_stay_within_their_tokens():
     assert [4] in [batch.tolist() for batch in planned]
 
 
+def test_a_batch_on_a_cpu_has_no_more_tokens_than_its_caches_hold(loaded, monkeypatch):
+    model, _ = loaded("gpt_neox")
+    texts = [np.arange(300) % 50] * 8
+    genuine, tokens = model.run, []
+
+    def run(texts, *told):
+        tokens.append(sum(map(len, texts)))
+        return genuine(texts, *told)
+
+    monkeypatch.setattr(model, "run", run)
+    rows = batches.Rows(model, ["final"], [300] * 8, list("abcdefgh"))
+    rows.run(texts, batch_tokens=4096)
+    assert tokens == [900, 900, 600]
+    assert max(tokens) <= batches.CPU_TOKENS
+
+
 def test_without_likelihoods_states_are_the_same_and_no_logits_are_made(loaded, monkeypatch):
     model, encoded = loaded("gpt_neox")
     texts = [encoded.text(i) for i in range(3)]

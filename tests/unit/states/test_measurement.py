@@ -344,7 +344,7 @@ def test_damaged_shards_and_notes_are_made_again(run, reduced, twice, monkeypatc
             run()
     (note,) = (tmp_path / "scratch").rglob("corpus-*.h5")
     shard = sorted((tmp_path / "scratch").rglob("shard-*.h5"))[1]
-    for path, name in ((shard, "reductions/1/pivots"), (note, "2/unit/tokens-unit-1-16-24/total")):
+    for path, name in ((shard, "reductions/1/gains"), (note, "2/unit/tokens-unit-1-16-24/total")):
         damage(path, name)
     calls = interrupt(monkeypatch, "_write_shard", 10**6)
     assert differing(reduced, run(), [*MEASURED, "states.h5"]) == []

@@ -1,10 +1,14 @@
 """Spectra of stored states, and of checkpoints whose states are not kept."""
 
+import json
+
 import pytest
 
 from infogeo.geometry.spectra_file import SpectraFile
 from infogeo.states import dump as dumping
+from infogeo.states import shards, text_plan
 from infogeo.states.stored_spectra import measure_checkpoints, write_spectra
+from infogeo.states.tokens import encode
 
 N = [16, 24]
 COMMON = {
@@ -58,7 +62,7 @@ def test_a_job_that_was_cut_off_goes_on_with_the_steps_that_it_lacks(
         dumped.append(card)
         if len(dumped) == 2:
             raise KeyboardInterrupt
-        real(card, *arguments, **options)
+        return real(card, *arguments, **options)
 
     monkeypatch.setattr(dumping, "dump", dump)
     with pytest.raises(KeyboardInterrupt):
@@ -70,3 +74,22 @@ def test_a_job_that_was_cut_off_goes_on_with_the_steps_that_it_lacks(
     for path in made:
         assert path.read_bytes() == (whole / path.name).read_bytes()
     assert not (tmp_path / "scratch").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "times"), [("model.safetensors", 1), ("tokenizer_config.json", 2)]
+)
+def test_texts_are_tokenised_once_for_all_steps_that_differ_in_weights_alone(
+    cards, tiny_corpus, tmp_path, monkeypatch, changed, times
+):
+    card, calls, steps = json.loads(cards[0].read_text()), [], []
+    for step in ("one", "other"):
+        names = ("model.safetensors", "tokenizer_config.json")
+        files = {name: {"sha256": "same"} for name in names}
+        card["files"] = files | {changed: {"sha256": step}}
+        steps.append(tmp_path / f"{step}.json")
+        steps[-1].write_text(json.dumps(card))
+    monkeypatch.setattr(shards.cards, "require_files", lambda *_, **__: None)
+    monkeypatch.setattr(text_plan, "encode", lambda *given: calls.append(1) or encode(*given))
+    measured(steps, tiny_corpus, tmp_path)
+    assert len(calls) == times

@@ -22,7 +22,7 @@ from infogeo.geometry.token_gains import TokenGains
 from infogeo.geometry.twin_relations import crossed_relations
 from infogeo.inference import resampling
 from infogeo.sources import cards, ladder_model
-from infogeo.states import loading, shards, two_passes
+from infogeo.states import loading, text_plan, two_passes, work
 from infogeo.states import twins as untrained
 from infogeo.states.dump import dump
 from infogeo.states.store import open_store
@@ -219,8 +219,8 @@ def test_the_disk_holds_the_shards_of_all_draws_or_no_work_begins(run, monkeypat
     assert len(needs) == DRAWS == 2
     assert first == [2 * size for size in last]
     needs.clear()
-    free = two_passes.shards.shutil.disk_usage("/")._replace(free=sum(last) + 1)
-    monkeypatch.setattr(two_passes.shards.shutil, "disk_usage", lambda place: free)
+    free = work.shutil.disk_usage("/")._replace(free=sum(last) + 1)
+    monkeypatch.setattr(work.shutil, "disk_usage", lambda place: free)
     monkeypatch.setattr(loading, "twin", lambda *_, **__: pytest.fail("the work began"))
     with pytest.raises(InfogeoError, match="are free"):
         run()
@@ -257,7 +257,7 @@ def test_a_ladder_starts_where_its_twins_are(tmp_path):
 
 def test_texts_are_tokenised_once_for_all_draws_and_no_gain_is_checked(run, monkeypatch):
     calls = []
-    monkeypatch.setattr(shards, "encode", lambda *given: calls.append(1) or encode(*given))
+    monkeypatch.setattr(text_plan, "encode", lambda *given: calls.append(1) or encode(*given))
     monkeypatch.setattr(layer_gains.Checks, "check_text", lambda *given: calls.append("checked"))
     run()
     assert calls == [1]

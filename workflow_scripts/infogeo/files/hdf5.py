@@ -1,6 +1,7 @@
 """HDF5 files: one way to write them, one way to open them, and one set of messages."""
 
 import contextlib
+import io
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ import numpy as np
 from infogeo.files.artefacts import is_disk_full
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import check, make_anew
+
+CHECKED_BYTES = 1 << 22  # of `put_arrays`, under one checksum
 
 
 class Format(NamedTuple):
@@ -127,6 +130,19 @@ def put(group: h5py.Group, name: str, data, **options) -> None:
 def put_checked(group: h5py.Group, name: str, data: np.ndarray) -> None:
     """Write an array with checksums."""
     put(group, name, data, fletcher32=bool(np.size(data)))
+
+
+def put_arrays(group: h5py.Group, name: str, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays as one data set with checksums: each data set costs a millisecond."""
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    data = np.frombuffer(file.getbuffer(), np.uint8)
+    put(group, name, data, chunks=(min(len(data), CHECKED_BYTES),), fletcher32=True)
+
+
+def arrays(group: h5py.Group, name: str):
+    """Read what `put_arrays` wrote: a mapping that makes an array when it is asked for it."""
+    return np.load(io.BytesIO(array(group, name).data))
 
 
 def put_strings(group: h5py.Group, name: str, values) -> None:

@@ -1,6 +1,7 @@
 """Spectra of all texts of a layer, and of the corpus as a whole, from states that stream by."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -96,7 +97,7 @@ class TextSpectra:
         self, texts: dict[int, np.ndarray], width: int, nested: bool = True, in_all: int = 0
     ):
         self.texts, self.nested = texts, nested
-        self.in_all = in_all or max(map(len, texts.values()), default=0)
+        in_all = in_all or max(map(len, texts.values()), default=0)
         self.waiting: dict[tuple[int, int], Waiting] = {}  # by order and thread
         self._spectra = {
             (convention, first, n): Spectrum(
@@ -106,6 +107,9 @@ class TextSpectra:
             for first, rows in (("in", n), ("out", n - 1))
             for convention in CONVENTIONS
         }
+        self.counts = Counter()  # matrices of each order, in all
+        for spectrum in self._spectra.values():
+            self.counts[spectrum.eigenvalues.shape[1]] += in_all
         self.norms = {
             (first, n): {name: np.empty(len(chosen)) for name in norm_names(first)}
             for n, chosen in texts.items()
@@ -128,7 +132,7 @@ class TextSpectra:
         """What waits of an order in this thread: several may add texts at once."""
         key = order, threading.get_ident()
         if key not in self.waiting:
-            self.waiting[key] = Waiting(len(CONVENTIONS) * self.in_all, order)
+            self.waiting[key] = Waiting(self.counts, order)
         return self.waiting[key]
 
     @property

@@ -7,11 +7,12 @@ from infogeo.geometry.device import Device, functions_of, on_host, turn_on
 from infogeo.geometry.spectra import Spectrum, eigenvalues_of
 
 BLOCK_ROWS = 2048  # most rows collected before they enter a d × d covariance in one product
+LEAST_ROWS = 512  # of a small width: fewer make a call cost more than its product
 
 
 def block_rows(width: int) -> int:
-    """How many are: of a small width as many as make the product cost more than its sum."""
-    return min(BLOCK_ROWS, 2 * width)
+    """How many are: so many that the product costs more than its sum."""
+    return min(BLOCK_ROWS, max(LEAST_ROWS, 2 * width))
 
 
 class Covariance:

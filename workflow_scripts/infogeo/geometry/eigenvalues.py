@@ -4,20 +4,27 @@ from collections.abc import Callable
 
 import numpy as np
 
-# So many matrices times their order squared, ten times over (a model has layers), save what the
-# loops cost before the first: 0.7 s, or 4 once on a machine that compiles them.
+# So many elements of matrices, ten times over (a model has layers), save what the loops cost before
+# the first: 0.7 s, or 4 once on a machine that compiles them.
 FEW = 2**20
 TOGETHER = 32  # the lanes of `eigenvalue_kernels`
 LARGEST = 384  # there LAPACK takes less than twice as long, beyond eight matrices fill a cache
 
 
-def for_stacks(count: int, order: int) -> Callable:
-    """What takes the eigenvalues of so many matrices, stack by stack: `side_by_side`, or LAPACK.
+def for_stacks(counts: dict[int, int], order: int) -> Callable:
+    """What takes the eigenvalues of matrices of an order, by stacks: `side_by_side`, or LAPACK.
 
     LAPACK also where numba is not installed, for which `pip install infogeo` does not ask, or is
     one that refuses this numpy.
+
+    Parameters
+    ----------
+    counts : dict of int to int
+        How many matrices of each order come in all, of this one and of others.
+    order : int
     """
-    if order <= LARGEST and count * order**2 >= FEW:
+    small = sum(count * n**2 for n, count in counts.items() if n <= LARGEST)
+    if order <= LARGEST and small >= FEW:
         try:
             import numba  # noqa: F401
 
@@ -32,7 +39,7 @@ def singular_values_for_stacks(count: int, order: int) -> Callable:
 
     Side by side they are eigenvalues of ``[[0, Mᵀ], [M, 0]]``, which has their negatives too.
     """
-    if for_stacks(count, 2 * order) is not side_by_side:
+    if for_stacks({2 * order: count}, 2 * order) is not side_by_side:
         return singular_values
 
     def of_stack(matrices):
@@ -61,13 +68,13 @@ class Waiting:
 
     Parameters
     ----------
-    count : int
-        How many come in all: they choose who takes the eigenvalues.
+    counts : dict of int to int
+        How many come in all, of each order: they choose who takes the eigenvalues.
     order : int
     """
 
-    def __init__(self, count: int, order: int):
-        self.waits = for_stacks(count, order) is side_by_side
+    def __init__(self, counts: dict[int, int], order: int):
+        self.waits = for_stacks(counts, order) is side_by_side
         self.room = np.empty((TOGETHER if self.waits else 0, order, order))
         self.owners: list[tuple[np.ndarray, int]] = []
 

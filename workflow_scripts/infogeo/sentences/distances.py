@@ -141,7 +141,7 @@ def covariance_distances(Z, kinds: dict) -> dict[tuple[str, str, str], np.ndarra
     entropies = {view: np.concatenate([part[view] for part in own]) for view in own[0]}  # (m,)
     pairs, done = m * (m - 1) // 2, 0
     views = sum("js" in some for some in kinds.values())
-    eigenvalues = for_stacks(views * pairs, min(2 * n, d))
+    eigenvalues = for_stacks({(order := min(2 * n, d)): views * pairs}, order)
     of_products = singular_values_for_stacks(pairs, min(n, d))
     beat = Heartbeat("distances of covariances", pairs, "pairs")
     for start in starts:

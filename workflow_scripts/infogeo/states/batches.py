@@ -12,6 +12,7 @@ from infogeo.states.probe import not_finite_remedy
 from infogeo.states.tokens import Encoded
 
 BLOCK_BYTES = 1 << 28  # of hidden states that `states` holds at once
+CPU_TOKENS = 1 << 10  # of a batch on a CPU, at most: more of them take memory, and no less time
 
 
 def plan_blocks(lengths, most_tokens: int) -> list[range]:
@@ -129,7 +130,7 @@ class Rows:
         texts : list of (n_i,) int ndarrays
             Token ids.
         batch_tokens : int
-            See `plan_batches`.
+            See `plan_batches`; on a CPU at most `CPU_TOKENS` count.
         on_progress : callable
             Called after every batch with the number of tokens done.
 
@@ -139,6 +140,8 @@ class Rows:
             Where memory does not suffice for one text, or a state is not finite.
         """
         done, lengths = 0, np.diff(self.offsets)
+        if self.model.device.type == "cpu":
+            batch_tokens = min(batch_tokens, CPU_TOKENS)
         for batch in plan_batches(lengths, batch_tokens):
             self.splits += run_halving_on_oom(
                 self.model,

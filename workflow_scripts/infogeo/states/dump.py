@@ -13,7 +13,7 @@ from infogeo.states.store_writer import create_store
 from infogeo.states.work import require_disk
 
 
-def dump(card_path, corpus_path, output, *, fingerprint: str, **settings) -> None:
+def dump(card_path, corpus_path, output, *, fingerprint: str, **settings) -> CorpusWork:
     """Store the hidden states of the texts of a corpus under a model.
 
     Parameters
@@ -24,6 +24,11 @@ def dump(card_path, corpus_path, output, *, fingerprint: str, **settings) -> Non
         Of the result.
     **settings
         Of the work; see `shards.begin`. The seed is noted in the file; nothing here is random.
+
+    Returns
+    -------
+    CorpusWork
+        What was done, which another dump may be `like`.
 
     Raises
     ------
@@ -59,6 +64,7 @@ def dump(card_path, corpus_path, output, *, fingerprint: str, **settings) -> Non
         finally:
             stopped.set()
     run.work.close()
+    return run
 
 
 def make_shards(task: PassesTask) -> None:

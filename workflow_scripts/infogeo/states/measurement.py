@@ -17,7 +17,7 @@ from infogeo.geometry.repetition import TypeGains
 from infogeo.inference import resampling
 from infogeo.jobs.threads import side_by_side
 from infogeo.sources import cards
-from infogeo.states import shards
+from infogeo.states import shards, text_plan
 from infogeo.states.shard_results import (
     gains,
     no_gains,
@@ -166,7 +166,7 @@ def assemble(task: Assembly) -> None:
     measured, outputs = task.measured, {name: Path(path) for name, path in task.outputs.items()}
     for path in outputs.values():
         remove_partial(path)
-    encoded = shards.read_plan(measured.folder)[0]
+    encoded = text_plan.read_plan(measured.folder)[0]
     corpus = read_table(task.corpus, columns=["doc_id", "source", "label"])
     attrs = {"fingerprint": task.fingerprints["states"], **task.attrs}
     description = shards.store_description(corpus, encoded, attrs)

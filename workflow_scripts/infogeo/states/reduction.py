@@ -58,14 +58,12 @@ class Reduction:
     def save(self, group: h5py.Group) -> None:
         """Write everything into an HDF5 group, with checksums."""
         save_text_spectra(group, self.spectra, self.row_norms)
-        for key, both in self.sums.items():
-            hdf5.put_checked(group, f"sums/{name_of(key)}", both)
-        hdf5.put_checked(group, "pivots", self.pivots)
-        hdf5.put_checked(group, "norms", self.norms)
         # JSON gives back every float64 as it was.
-        hdf5.put_checked(group, "checks", np.frombuffer(json.dumps(self.checks).encode(), np.uint8))
-        for key, chosen in self.rows.items():
-            hdf5.put_checked(group, f"rows/{name_of(key)}", chosen)
+        checks = np.frombuffer(json.dumps(self.checks).encode(), np.uint8)
+        gains = {"pivots": self.pivots, "norms": self.norms, "checks": checks}
+        hdf5.put_arrays(group, "gains", gains)
+        for name, by_key in (("sums", self.sums), ("rows", self.rows)):
+            hdf5.put_arrays(group, name, {name_of(key): part for key, part in by_key.items()})
 
 
 class Reducer:
@@ -175,8 +173,9 @@ def sums(groups: Iterable[h5py.Group], prefixes, width: int) -> Sums:
     """Sums over all texts at a layer, likewise."""
     total = Sums(prefixes, width)
     for group in groups:
+        part = hdf5.arrays(group, "sums")
         for key in total.sums:
-            total.merge(key, group[f"sums/{name_of(key)}"][:])
+            total.merge(key, part[name_of(key)])
     return total
 
 
@@ -193,9 +192,10 @@ def layer_gains(groups: Iterable[h5py.Group], layer: str, width: int, of_width: 
     """
     squares, norms, checks = [], [], []
     for group in groups:
-        squares.append(group["pivots"][:])
-        norms.append(group["norms"][:])
-        checks += json.loads(group["checks"][:].tobytes())
+        part = hdf5.arrays(group, "gains")
+        squares.append(part["pivots"])
+        norms.append(part["norms"])
+        checks += json.loads(part["checks"].tobytes())
     values = [lam for _, lam in of_width]
     gain, rho = of_pivots(np.concatenate(squares, axis=1), values)
     return LayerGains(layer, width, of_width, gain, rho, np.concatenate(norms)), checks
@@ -205,8 +205,9 @@ def chosen_rows(groups: Iterable[h5py.Group], choice: RowChoice) -> dict:
     """The rows of all texts at a layer by scope, first and n, likewise."""
     parts = {key: [] for key in choice.texts}
     for group in groups:
+        part = hdf5.arrays(group, "rows")
         for key, of_shards in parts.items():
-            of_shards.append(group[f"rows/{name_of(key)}"][:])
+            of_shards.append(part[name_of(key)])
     return {
         key: np.concatenate([part for part in of_shards if len(part)] or of_shards[:1])
         for key, of_shards in parts.items()

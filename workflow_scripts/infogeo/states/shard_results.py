@@ -13,7 +13,7 @@ from infogeo.geometry.metrics import regularisers
 from infogeo.geometry.spectra_file import Tokens, write_spectra_file
 from infogeo.jobs.threads import side_by_side
 from infogeo.sources.cards import NO_PREDICTION
-from infogeo.states import kept_states, reduction, shards
+from infogeo.states import kept_states, reduction, text_plan
 from infogeo.states.shard_spectra import text_spectra
 from infogeo.states.two_passes import MeasureTask
 
@@ -78,7 +78,7 @@ def write_spectra(task: MeasureTask, notes, doc_ids, sources, arrays, path, fing
     path : path
     fingerprint : str
     """
-    encoded = shards.read_plan(task.folder)[0]
+    encoded = text_plan.read_plan(task.folder)[0]
     documents = Documents.of(doc_ids, sources, encoded.lengths, task.n, task.nested)
     scores = {name: arrays[name] for name in ("nll", "predictive_entropy", "token_end_byte")}
     with side_by_side(task.model.threads) as each:

@@ -21,13 +21,13 @@ def longest_prefix(prefixes: list[int], length: int) -> int:
 
 def save_text_spectra(group: h5py.Group, spectra: dict, row_norms: dict) -> None:
     """Write what `TextSpectra` holds into an HDF5 group, with checksums."""
+    arrays = {}
     for key, spectrum in spectra.items():
-        part = group.create_group(f"spectra/{name_of(key)}")
-        hdf5.put_checked(part, "eigenvalues", spectrum.eigenvalues)
-        hdf5.put_checked(part, "zero_rows", spectrum.zero_rows)
+        arrays[f"eigenvalues/{name_of(key)}"] = spectrum.eigenvalues
+        arrays[f"zero_rows/{name_of(key)}"] = spectrum.zero_rows
     for key, norms in row_norms.items():
-        for name, values in norms.items():
-            hdf5.put_checked(group, f"row_norms/{name_of(key)}/{name}", values)
+        arrays |= {f"{name}/{name_of(key)}": values for name, values in norms.items()}
+    hdf5.put_arrays(group, "text_spectra", arrays)
 
 
 def text_spectra(groups: Iterable[h5py.Group], texts: dict[int, np.ndarray], width: int):
@@ -48,15 +48,15 @@ def text_spectra(groups: Iterable[h5py.Group], texts: dict[int, np.ndarray], wid
     whole = TextSpectra(texts, width)
     filled = dict.fromkeys(texts, 0)
     for group in groups:
-        before = dict(filled)
+        before, part = dict(filled), hdf5.arrays(group, "text_spectra")
         for key, spectrum in whole.spectra.items():
-            part, start = group[f"spectra/{name_of(key)}"], before[key[-1]]
-            rows = slice(start, start + len(part["zero_rows"]))
-            spectrum.eigenvalues[rows] = part["eigenvalues"][:]
-            spectrum.zero_rows[rows] = part["zero_rows"][:]
+            zero_rows, start = part[f"zero_rows/{name_of(key)}"], before[key[-1]]
+            rows = slice(start, start + len(zero_rows))
+            spectrum.eigenvalues[rows] = part[f"eigenvalues/{name_of(key)}"]
+            spectrum.zero_rows[rows] = zero_rows
             filled[key[-1]] = rows.stop
         for key, norms in whole.norms.items():
             rows = slice(before[key[-1]], filled[key[-1]])
             for name, values in norms.items():
-                values[rows] = group[f"row_norms/{name_of(key)}/{name}"][:]
+                values[rows] = part[f"{name}/{name_of(key)}"]
     return whole

@@ -4,13 +4,11 @@ A shard is a small store of its own. Batches depend on the shard alone. See `wor
 """
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -30,8 +28,14 @@ from infogeo.states.model import check_texts
 from infogeo.states.probe import dtype_name
 from infogeo.states.store import AGAIN, open_store
 from infogeo.states.store_writer import create_store
-from infogeo.states.tokens import Encoded, encode, load_tokenizer
-from infogeo.states.word_order import shuffled_texts
+from infogeo.states.text_plan import (
+    encoded_texts,
+    made_plan,
+    only_weights_differ,
+    read_plan,
+    tokens_in,
+)
+from infogeo.states.tokens import Encoded
 from infogeo.states.work import (
     Launch,
     ModelRun,
@@ -42,7 +46,6 @@ from infogeo.states.work import (
     stop_if_abandoned,
 )
 
-PLAN = "plan.npz"  # in the folder of a work: its texts as tokens, and the shards
 SHARD_BYTES = 1 << 29  # most hidden states in a shard; two shards are in memory at once
 
 
@@ -159,7 +162,8 @@ def begin(
     twin : int, optional
         The draw of the untrained twin that takes the model's place; see `loading.twin`.
     like : CorpusWork, optional
-        Work on the same texts, cut in the same way, which then need not be tokenised again.
+        Work on the same corpus at the same n: where its model differs in weights alone, texts are
+        not tokenised again.
     shuffled : bool
         Whether the texts have their words in random order; see `word_order`.
     at_depths : (list of str, float), optional
@@ -189,11 +193,13 @@ def begin(
     key = digest([determined_by, cut, attrs, vars(model), card["files"]])
     work = Work(kind, key, card["slug"], launched)
     most = min(shard_tokens, SHARD_BYTES // _bytes_per_token(card, chosen, stored))
-    if like is not None and not (plan := work.folder / PLAN).exists():
-        with replacing(plan) as temporary:
-            shutil.copyfile(like.work.folder / PLAN, temporary)
-    word_seed = seed if shuffled else None
-    encoded, shards = _planned(work.folder, card, corpus, n, most, trust_remote_code, word_seed)
+
+    def encode_texts() -> Encoded:
+        if like is not None and only_weights_differ(like.card, card):
+            return like.encoded
+        return encoded_texts(card, corpus, n, trust_remote_code, seed if shuffled else None)
+
+    encoded, shards = made_plan(work.folder, corpus, most, encode_texts)
     whole = np.flatnonzero(encoded.lengths == max(n))
     task = PassesTask(
         folder=str(work.folder),
@@ -235,43 +241,10 @@ def _origin(card: dict, corpus_path, seed: int) -> dict:
     }
 
 
-def _planned(folder, card, corpus, n, most_tokens: int, trust_remote_code: bool, word_seed=None):
-    """The texts as tokens and the shards: made once, and then left for the workers."""
-    path = folder / PLAN
-    if not path.exists():
-        tokenizer = load_tokenizer(card["directory"], trust_remote_code)
-        texts = corpus["text"]
-        if word_seed is not None:
-            texts = shuffled_texts(tokenizer, texts, corpus["doc_id"], n, word_seed)
-        encoded = encode(tokenizer, texts, max(n), min(n), "spectra.n")
-        if cards.is_encoder(card):  # the start of a longer pass is no shorter text to it
-            encoded = encoded.cut_to_each(n)
-        shards = batches.plan_blocks(encoded.lengths, most_tokens)
-        doc_ids = corpus["doc_id"].iloc[encoded.corpus_rows].to_numpy(dtype=str)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            bounds = [shard.start for shard in shards] + [len(encoded)]
-            np.savez(file, **vars(encoded), bounds=bounds, doc_ids=doc_ids)
-    return read_plan(folder)[:2]
-
-
-def read_plan(folder) -> tuple[Encoded, list[range], list[str]]:
-    """The texts as tokens, the shards as ranges of texts, and the texts' doc_ids."""
-    with np.load(Path(folder) / PLAN) as saved:
-        arrays = dict(saved)
-    bounds, doc_ids = arrays.pop("bounds").tolist(), arrays.pop("doc_ids").tolist()
-    shards = [range(*pair) for pair in pairwise(bounds)]
-    return Encoded(**arrays), shards, doc_ids
-
-
 def spread_evenly(texts, count: int) -> list[int]:
     """So many of the texts, evenly over their order: texts of one source are neighbours in it."""
     places = (np.arange(count) + 0.5) * len(texts) / max(count, 1)
     return [int(text) for text in (texts[places.astype(int)] if count < len(texts) else texts)]
-
-
-def tokens_in(encoded: Encoded, shard: range) -> int:
-    """Tokens of the texts of a shard."""
-    return int(encoded.offsets[shard.stop] - encoded.offsets[shard.start])
 
 
 def open_shard(path, key: str):

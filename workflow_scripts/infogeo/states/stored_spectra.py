@@ -101,6 +101,7 @@ def measure_checkpoints(
     waiting = Path(scratch) / "checkpoints"
     waiting.mkdir(parents=True, exist_ok=True)
     made = [waiting / f"{fingerprint}.h5" for fingerprint in fingerprints]
+    like = None  # the step before, whose texts are tokens already
     for card, spectra, fingerprint, expected in zip(
         cards, made, fingerprints, expected_models, strict=True
     ):
@@ -108,7 +109,7 @@ def measure_checkpoints(
         if spectra.exists():
             store.unlink(missing_ok=True)  # of a job that was killed just before it did so
             continue
-        dump(
+        like = dump(
             card,
             corpus,
             store,
@@ -117,6 +118,7 @@ def measure_checkpoints(
             fingerprint=fingerprint,
             expected=(expected, expected_corpus),
             scratch=scratch,
+            like=like,
             **settings,
         )
         memory.give_back()  # what the passes have kept

@@ -17,7 +17,7 @@ from infogeo.geometry.depths import layers_at
 from infogeo.inference import resampling
 from infogeo.jobs import memory
 from infogeo.jobs.threads import side_by_side
-from infogeo.states import shards
+from infogeo.states import shards, text_plan
 from infogeo.states.shard_results import (
     gains,
     no_gains,
@@ -175,7 +175,7 @@ def assemble(task: Assembly) -> None:
     measured = task.measured
     for path in task.outputs:
         remove_partial(path)
-    encoded = shards.read_plan(measured.folder)[0]
+    encoded = text_plan.read_plan(measured.folder)[0]
     corpus = read_table(task.corpus, columns=["doc_id", "source"]).iloc[encoded.corpus_rows]
     named = list(corpus["doc_id"]), list(corpus["source"])
     arrays = shards.token_arrays(measured)

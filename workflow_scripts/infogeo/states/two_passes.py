@@ -25,7 +25,7 @@ from infogeo.geometry.prefixes import ROWS
 from infogeo.jobs import memory
 from infogeo.jobs.threads import side_by_side
 from infogeo.sources import cards
-from infogeo.states import kept_states, reduction, shards
+from infogeo.states import kept_states, reduction, shards, text_plan
 from infogeo.states.layout import STORED, TOKEN_ARRAYS
 from infogeo.states.reduction import LayerCorpus, Reducer
 from infogeo.states.shards import CorpusWork, Passed, PassesTask
@@ -243,7 +243,7 @@ def make_shards(task: MeasureTask) -> None:
     indices = shards.unmade(task)
     if not indices:
         return
-    encoded, _, doc_ids = shards.read_plan(task.folder)
+    encoded, _, doc_ids = text_plan.read_plan(task.folder)
     settings = task.n, task.lambdas, task.eps2, task.seed, task.row_choice(encoded.lengths)
     # Of twins nothing reads the checks.
     checked = task.model.twin is None
