@@ -5,7 +5,7 @@ import builtins
 import numpy as np
 import pytest
 
-from infogeo.geometry import eigenvalue_kernels, eigenvalues
+from infogeo.geometry import eigenvalues, matrix_kernels
 from infogeo.geometry.eigenvalues import (
     Waiting,
     for_stacks,
@@ -59,7 +59,7 @@ def test_a_matrix_has_the_same_eigenvalues_in_every_stack():
 
 
 def test_so_many_matrices_wait_as_are_taken_at_once():
-    assert eigenvalues.TOGETHER == eigenvalue_kernels.LANES
+    assert eigenvalues.TOGETHER == matrix_kernels.LANES
 
 
 def test_few_or_large_matrices_and_those_without_numba_go_to_lapack(monkeypatch):

@@ -5,12 +5,14 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry import matrix_kernels
 from infogeo.geometry.entropy import evaluate
-from infogeo.geometry.information_gain import gains, ridge_optimum, slogdet_gain
+from infogeo.geometry.information_gain import gains, pivots, ridge_optimum, slogdet_gain
 from infogeo.geometry.metrics import regularisers
 from infogeo.geometry.rows import unit_norm
 from infogeo.geometry.spectra import text_spectra
 
+EPSILON = np.finfo(float).eps
 LAMBDAS = [1e-4, 0.01, 1.0]
 
 
@@ -89,6 +91,40 @@ def test_a_stack_equals_each_text_alone():
             np.testing.assert_array_equal(together[:, place], alone)
 
 
+MANY = 10**6  # texts in all, for which loops are worth while
+SIDE_BY_SIDE = [*np.geomspace(1e-4, 2.0, 11), 0.01, 0.01]  # more than lanes, and equal ones
+
+
+def eliminated(rows, lam):
+    """Pivots of Gaussian elimination in the longest floating-point numbers that there are."""
+    left = (rows @ rows.T).astype(np.longdouble) / lam + np.eye(len(rows))
+    found = []
+    for i in range(len(rows)):
+        found.append(left[i, i])
+        left[i + 1 :, i + 1 :] -= np.outer(left[i + 1 :, i] / left[i, i], left[i, i + 1 :])
+    return np.array(found, float)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 8, 31, 62, 64, 131])
+def test_factors_side_by_side_are_exact(n):
+    rows = unit_norm(np.stack([hidden(n, 48, seed) for seed in range(3)]))
+    rows[1, n // 2] = 0.0
+    together = pivots(rows, SIDE_BY_SIDE, MANY)
+    for of_lam, lam in zip(together, SIDE_BY_SIDE, strict=True):
+        exact = [eliminated(one, lam) for one in rows]
+        np.testing.assert_allclose(of_lam, exact, rtol=0, atol=16 * EPSILON * (1 + 1 / lam))
+    assert (together[:, 1, n // 2] == 1.0).all()
+    alone = [pivots(one, SIDE_BY_SIDE, MANY) for one in rows]
+    assert np.array_equal(together, np.stack(alone, axis=1))
+
+
+def test_many_texts_alone_are_factored_side_by_side(monkeypatch):
+    rows = unit_norm(hidden(20, 8))
+    monkeypatch.setattr(matrix_kernels, "pivots", lambda *room: room[-1].fill(7.0))
+    assert not (pivots(rows, LAMBDAS, 10) == 7.0).any()
+    assert (pivots(rows, LAMBDAS, MANY) == 7.0).all()
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_states_that_are_not_finite_are_named(bad):
     Z = hidden(6, 4)
@@ -97,9 +133,11 @@ def test_states_that_are_not_finite_are_named(bad):
         gains(Z, [0.1], "text 'a', layer 1")
 
 
-def test_a_lambda_beyond_float64_is_named():
+@pytest.mark.parametrize("in_all", [1, MANY])
+def test_a_lambda_beyond_float64_is_named(in_all):
+    rows = unit_norm(np.tile(hidden(1, 8), (9, 1)))
     with pytest.raises(InfogeoError, match="λ = 1e-20"):
-        gains(np.tile(hidden(1, 8), (9, 1)), [1e-20])
+        pivots(rows, [1.0, 1e-20], in_all)
 
 
 def test_a_determinant_beyond_float64_is_named_where_the_gains_are_not():

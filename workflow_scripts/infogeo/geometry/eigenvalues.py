@@ -7,7 +7,7 @@ import numpy as np
 # So many elements of matrices, ten times over (a model has layers), save what the loops cost before
 # the first: 0.7 s, or 4 once on a machine that compiles them.
 FEW = 2**20
-TOGETHER = 32  # the lanes of `eigenvalue_kernels`
+TOGETHER = 32  # the lanes of `matrix_kernels`
 LARGEST = 384  # there LAPACK takes less than twice as long, beyond eight matrices fill a cache
 
 
@@ -126,7 +126,7 @@ def side_by_side(matrices) -> np.ndarray:
     Verified against `numpy.linalg.eigvalsh` on full, low and zero rank, equal eigenvalues, matrices
     that fall into blocks, all orders up to 9, and 33, 64 and 129.
     """
-    from infogeo.geometry import eigenvalue_kernels as kernels  # compiled where it is called
+    from infogeo.geometry import matrix_kernels as kernels  # compiled where it is called
 
     (count, n, _), lanes, width = matrices.shape, kernels.LANES, kernels.WIDTH
     a = np.zeros((n * (n + 1) // 2, width))

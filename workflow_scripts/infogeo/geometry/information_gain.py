@@ -10,6 +10,7 @@ a text gives all of its tokens: ``gain_i = 2 ln L_ii``, ``ρ_i = λ(L_ii² − 1
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
+from infogeo.geometry.eigenvalues import for_stacks, side_by_side
 from infogeo.geometry.rows import check_finite, unit_norm
 
 
@@ -47,8 +48,16 @@ def gains(Z, lambdas, where: str = "hidden states") -> tuple[np.ndarray, np.ndar
     return of_pivots(pivots(unit_norm(Z), lambdas), lambdas)
 
 
-def pivots(rows, lambdas) -> np.ndarray:
+def pivots(rows, lambdas, in_all: int = 0) -> np.ndarray:
     """``L_ii² = 1 + ρ_i/λ`` of rows (..., n, d) that have unit norm, or are zero.
+
+    Parameters
+    ----------
+    rows, lambdas
+        See `gains`.
+    in_all : int
+        How many texts there are, where these are some of them: it chooses who makes the factors;
+        see `eigenvalues.for_stacks`.
 
     Returns
     -------
@@ -59,25 +68,50 @@ def pivots(rows, lambdas) -> np.ndarray:
     InfogeoError
         See `gains`.
     """
+    gram = rows @ rows.swapaxes(-1, -2)  # (..., n, n)
+    different = list(dict.fromkeys(lambdas))  # n ε²/d may be a λ that is asked for as well
+    n = gram.shape[-1]
+    beside = for_stacks({n: in_all * len(different)}, n) is side_by_side
+    squares = (_pivots_side_by_side if beside else _pivots_by_lapack)(gram, different)
+    for lam, of_lam in zip(different, squares, strict=True):
+        if not (of_lam > 0).all():  # nor NaN
+            raise _too_small(lam)
+    return squares[[different.index(lam) for lam in lambdas]]
+
+
+def _pivots_by_lapack(gram, lambdas) -> np.ndarray:
+    """Of I + gram / λ (lambdas, ..., n); 0 where one has no factor."""
     from scipy.linalg.lapack import dpotrf  # here, since jobs that read gains do not need it
 
-    lambdas = list(lambdas)
-    gram = rows @ rows.swapaxes(-1, -2)  # (..., n, n)
-    squares = np.empty((len(lambdas), *gram.shape[:-1]))
+    squares = np.zeros((len(lambdas), *gram.shape[:-1]))
     diagonal = np.arange(gram.shape[-1])
     for place, lam in enumerate(lambdas):
-        if lam in lambdas[:place]:  # n ε²/d may be a λ that is asked for as well
-            squares[place] = squares[lambdas.index(lam)]
-            continue
         matrix = gram / lam
         matrix[..., diagonal, diagonal] += 1.0
         for index in np.ndindex(gram.shape[:-2]):
             # LAPACK itself, in place: numpy's copies take three times as long. A transposed view,
             # because LAPACK stores by columns.
             factor, failed = dpotrf(matrix[index].T, lower=1, clean=0, overwrite_a=1)
-            if failed:
-                raise _too_small(lam)
-            squares[(place, *index)] = np.diagonal(factor) ** 2
+            if not failed:
+                squares[(place, *index)] = np.diagonal(factor) ** 2
+    return squares
+
+
+def _pivots_side_by_side(gram, lambdas) -> np.ndarray:
+    """The same of eight λ at once; NaN from where one has no factor."""
+    from infogeo.geometry import matrix_kernels as kernels  # compiled where it is called
+
+    n, width = gram.shape[-1], kernels.WIDTH
+    squares = np.empty((len(lambdas), *gram.shape[:-1]))
+    a = np.empty((n * (n + 1) // 2, width))
+    inverse, of_text = np.empty((n, width)), np.empty((n, width))
+    for start in range(0, len(lambdas), width):
+        some = slice(start, min(start + width, len(lambdas)))
+        scales = np.zeros(width)  # lanes without a λ factor I
+        scales[: some.stop - start] = 1.0 / np.array(lambdas[some])
+        for index in np.ndindex(gram.shape[:-2]):
+            kernels.pivots(gram[index], scales, a, inverse, of_text)
+            squares[(some, *index)] = of_text[:, : some.stop - start].T
     return squares
 
 

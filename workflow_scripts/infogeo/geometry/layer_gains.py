@@ -189,7 +189,7 @@ def gains_of_layer(
     def work():
         rows = unit_norm(stack[: len(chosen)])
         values = [lam for _, lam in of_layer.regularisers]
-        gain, rho = of_pivots(pivots(rows, values), values)
+        gain, rho = of_pivots(pivots(rows, values, len(texts)), values)
         of_layer.gain[:, chosen], of_layer.rho[:, chosen] = gain, rho
         of_layer.norms[chosen] = np.einsum("tnd,tnd->tn", rows, rows)
         if on_text:

@@ -72,7 +72,7 @@ class TypeGains:
         for start in range(0, texts, size):
             chosen = range(start, min(start + size, texts))
             rows = np.stack([self._rows(text, width) for text in chosen])
-            gain[:, chosen], _ = of_pivots(pivots(rows, lambdas), lambdas)
+            gain[:, chosen], _ = of_pivots(pivots(rows, lambdas, texts), lambdas)
         return gain
 
     def _rows(self, text: int, width: int):

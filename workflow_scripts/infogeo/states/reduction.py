@@ -145,7 +145,7 @@ class Reducer:
                 return
             rows = unit_norm(Z)
             places = np.searchsorted(texts[n], chosen)
-            of_stack = pivots(rows, values)
+            of_stack = pivots(rows, values, len(self.whole))
             squares[:, places] = of_stack
             norms[places] = np.einsum("tnd,tnd->tn", rows, rows)
             gain, rho = of_pivots(of_stack, values)

@@ -1,4 +1,4 @@
-"""The loops of `eigenvalues`, compiled: symmetric matrices beside each other in the lanes of SIMD.
+"""The loops of `eigenvalues` and of `information_gain`, compiled: matrices in the lanes of SIMD.
 
 What a matrix becomes does not depend on the others: one that is done stays as it is.
 
@@ -297,3 +297,95 @@ def diagonalise(band, top, rows) -> bool:
                 band[t, 1, m] = rows[2, m] * rows[4, m]
                 band[t, 0, m] = rows[0, m] + rows[3, m]
     return False
+
+
+@compiled()
+def pivots(gram, scales, a, inverse, squares) -> None:
+    """Pivots of the Cholesky factors of ``I + scale · gram``, one scale in each lane.
+
+    Parameters
+    ----------
+    gram : (n, n) array
+    scales : (WIDTH,) array
+    a : (n(n + 1)/2, WIDTH) array
+        Room: the lower triangles, row by row, and then the factors.
+    inverse : (n, WIDTH) array
+        Room: of the diagonals of the factors.
+    squares : (n, WIDTH) array
+        Written: the squares of the diagonals; NaN from the first one on that is not positive.
+    """
+    n = len(gram)
+    place = 0
+    for i in range(n):
+        for j in range(i + 1):
+            for m in range(WIDTH):
+                a[place, m] = gram[i, j] * scales[m]
+            place += 1
+        for m in range(WIDTH):
+            a[place - 1, m] += 1.0
+    start = 0
+    while start + 4 <= n:
+        _four_factors(a, inverse, start)
+        _factors(a, inverse, squares, start, start, start + 4)
+        start += 4
+    _factors(a, inverse, squares, 0, start, n)
+
+
+@compiled()
+def _four_factors(a, inverse, i) -> None:
+    """Write rows i to i + 3 of the factor (i a multiple of 4) in its columns before i, two by two.
+
+    A tile of four rows and two columns keeps eight sums in registers.
+    """
+    row0 = i * (i + 1) // 2
+    row1 = row0 + i + 1
+    row2 = row1 + i + 2
+    row3 = row2 + i + 3
+    for j in range(0, i, 2):
+        rowj = j * (j + 1) // 2
+        rowk = rowj + j + 1
+        s0, s1, s2, s3 = load(a, row0 + j), load(a, row1 + j), load(a, row2 + j), load(a, row3 + j)
+        t0, t1 = load(a, row0 + j + 1), load(a, row1 + j + 1)
+        t2, t3 = load(a, row2 + j + 1), load(a, row3 + j + 1)
+        for k in range(j):
+            of_j, of_k = load(a, rowj + k), load(a, rowk + k)
+            r0, r1, r2, r3 = (
+                load(a, row0 + k), load(a, row1 + k), load(a, row2 + k), load(a, row3 + k)
+            )  # fmt: skip
+            s0 = s0 - r0 * of_j
+            s1 = s1 - r1 * of_j
+            s2 = s2 - r2 * of_j
+            s3 = s3 - r3 * of_j
+            t0 = t0 - r0 * of_k
+            t1 = t1 - r1 * of_k
+            t2 = t2 - r2 * of_k
+            t3 = t3 - r3 * of_k
+        one, other, between = load(inverse, j), load(inverse, j + 1), load(a, rowk + j)
+        s0, s1, s2, s3 = s0 * one, s1 * one, s2 * one, s3 * one
+        store(a, row0 + j, s0)
+        store(a, row1 + j, s1)
+        store(a, row2 + j, s2)
+        store(a, row3 + j, s3)
+        store(a, row0 + j + 1, (t0 - s0 * between) * other)
+        store(a, row1 + j + 1, (t1 - s1 * between) * other)
+        store(a, row2 + j + 1, (t2 - s2 * between) * other)
+        store(a, row3 + j + 1, (t3 - s3 * between) * other)
+
+
+@compiled()
+def _factors(a, inverse, squares, first, start, stop) -> None:
+    """Write rows start to stop − 1 of the factor from column `first` on, one by one."""
+    for i in range(start, stop):
+        row = i * (i + 1) // 2
+        for j in range(first, i):
+            other = j * (j + 1) // 2
+            entry = load(a, row + j)
+            for k in range(j):
+                entry = entry - load(a, row + k) * load(a, other + k)
+            store(a, row + j, entry * load(inverse, j))
+        entry = load(a, row + i)
+        for k in range(i):
+            entry = entry - load(a, row + k) * load(a, row + k)
+        store(squares, i, entry)
+        for m in range(len(squares[i])):
+            inverse[i, m] = 1.0 / np.sqrt(squares[i, m])
