@@ -1,11 +1,12 @@
-"""Eigenvalues of stacks of small symmetric matrices: side by side, and one at a time by LAPACK.
+"""Eigenvalues and factors of stacks of small matrices: side by side, and one by one by LAPACK.
 
     python tests/bench/eigenvalues.py [count]        (256 where left out)
 
 Gram matrices of as many rows of twice as many coordinates, one thread, processor time. All ways
 must give the same eigenvalues to 1e-13 of the largest before any time counts. The floor is what
 no reduction to a tridiagonal matrix can do without: its 4/3 n³ operations, at the speed of a
-product of large matrices. Medians.
+product of large matrices. The Cholesky factors are those of the information gain of texts at seven
+λ, whose pivots must be equal to 1e-9; their floor is n³/3 operations. Medians.
 """
 
 import os
@@ -21,8 +22,11 @@ import timing
 import torch
 
 from infogeo.geometry.eigenvalues import LARGEST, side_by_side
+from infogeo.geometry.information_gain import pivots
+from infogeo.geometry.rows import unit_norm
 
 ORDERS, LARGE = (16, 32, 64, 128, 256, LARGEST), 2048
+LAMBDAS, MANY = (0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 2.0), 10**6  # so many texts are worth the loops
 
 
 def grams(count: int, n: int) -> np.ndarray:
@@ -54,6 +58,23 @@ def main(count: int) -> None:
         print(f"{n:>11}" + "".join(f"{1e6 * value:>10.1f}" for value in shown)
               + f"{seconds['numpy'] / seconds['ours']:>14.1f}"
               + f"{seconds['ours'] / floor:>14.1f}")  # fmt: skip
+    factors(speed)
+
+
+def factors(speed: float) -> None:
+    """The same of Cholesky factors; the Gram matrices, which both ways make, count."""
+    print(f"\n{'us a factor':>11}{'ours':>10}{'LAPACK':>10}{'floor':>10}{'LAPACK / ours':>14}")
+    for n in ORDERS:
+        rows = unit_norm(np.random.default_rng(n).standard_normal((16, n, 64)))
+        ways = {"ours": lambda rows=rows: pivots(rows, LAMBDAS, MANY),
+                "LAPACK": lambda rows=rows: pivots(rows, LAMBDAS)}  # fmt: skip
+        off = np.abs(ways["ours"]() / ways["LAPACK"]() - 1).max()
+        assert off < 1e-9, f"pivots differ by {off:.1e} at order {n}"
+        count = len(rows) * len(LAMBDAS)
+        ours, lapack = (timing.median(way) / count for way in ways.values())
+        shown = [ours, lapack, n**3 / 3 / speed]
+        print(f"{n:>11}" + "".join(f"{1e6 * value:>10.1f}" for value in shown)
+              + f"{lapack / ours:>14.1f}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ BENCHES = (
         "it.",
     ),
     (
-        "Eigenvalues of stacks",
+        "Eigenvalues and factors of stacks",
         ["eigenvalues.py"],
         "Above the floor: QL of the tridiagonal matrix, a third of the time at order 64, and "
         "copies into the lanes. A matrix of order 256 is larger than the second-level cache.",
