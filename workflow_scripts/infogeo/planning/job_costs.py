@@ -14,7 +14,7 @@ ROW_BYTES, ROW_SECONDS = 600, 4e-6
 TABLE_BYTES = 200_000_000
 # Bytes of tables of gains, in multiples of the gains of a layer.
 GAIN_COPIES = 5
-# Seconds of a law, with all its controls and intervals (0.015 to 0.03 of up to 20 models).
+# Seconds of a law, with all its controls and intervals (0.012 to 0.03 of up to 20 models).
 LAW_SECONDS = 0.03
 # Bytes of a block of texts whose distances are taken, of what is made of it, and of compiled loops.
 DISTANCE_BYTES = 300_000_000
