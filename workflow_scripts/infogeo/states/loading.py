@@ -41,9 +41,8 @@ def load_model(
         if torch.cuda.is_available():
             size = _weight_bytes(directory, getattr(torch, dtype))
             placed = device_map(size, free_memory(), name)
-        auto = auto_class(config, kind)
         with with_whole_index(directory) as whole:
-            model, report = auto.from_pretrained(
+            model, report = auto_class(config, kind).from_pretrained(
                 str(whole),
                 config=config,
                 dtype=getattr(torch, dtype),
