@@ -1,7 +1,7 @@
 """What the likelihoods of real models and the frequencies of tokens imply, beside the theory."""
 
-from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
+from infogeo.files import artefacts, tables
 from infogeo.states.store import open_store, tokens_of_texts
 from infogeo.theory import beside_data, report, zipf
 

@@ -3,8 +3,8 @@
 Models that are to share untrained twins are compared too: before one is run.
 """
 
-from infogeo.files.tables import write_csv
 from infogeo.jobs import binding
+from infogeo.files.tables import write_csv
 from infogeo.sources import cards, distinct, twin_groups
 
 

@@ -1,12 +1,12 @@
 """Every entropy of a model from its spectra, and how its twins' gains go with its likelihoods."""
 
+from infogeo.jobs import binding
 from infogeo.files.artefacts import write_table
 from infogeo.files.parts import in_parts
 from infogeo.geometry.entropy import entropies, no_entropies
 from infogeo.geometry.spectra_file import SpectraFile
 from infogeo.geometry.token_gains import TokenGains
 from infogeo.geometry.twin_relations import crossed_relations
-from infogeo.jobs import binding
 from infogeo.sources import cards, twin_groups
 
 

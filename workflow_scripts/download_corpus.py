@@ -2,8 +2,8 @@
 
 import json
 
-from infogeo.files.artefacts import replacing
 from infogeo.jobs import binding
+from infogeo.files.artefacts import replacing
 from infogeo.sources import hub
 
 

@@ -1,7 +1,7 @@
 """Bring one corpus into the common form, split it, and draw the texts to be measured."""
 
-from infogeo.files.artefacts import write_table
 from infogeo.jobs import binding
+from infogeo.files.artefacts import write_table
 from infogeo.sources import corpora
 
 

@@ -1,9 +1,9 @@
 """Figure: negative log-likelihood and predictive entropy against N."""
 
+from infogeo.jobs import binding
 from infogeo.figures.conditional_entropy import conditional_entropy
 from infogeo.figures.style import save
 from infogeo.files.artefacts import read_tables
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

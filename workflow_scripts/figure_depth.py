@@ -1,9 +1,9 @@
 """Figure: entropies and exponents against relative depth."""
 
+from infogeo.jobs import binding
 from infogeo.figures.depth import depth_profiles
 from infogeo.figures.style import save
 from infogeo.files.artefacts import read_tables
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

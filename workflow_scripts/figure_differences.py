@@ -1,10 +1,10 @@
 """Figure: two models side by side, metric by metric."""
 
+from infogeo.jobs import binding
 from infogeo.figures.differences import paired_differences
 from infogeo.figures.style import save
 from infogeo.files.artefacts import read_table
 from infogeo.geometry.metrics import at_eps2
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

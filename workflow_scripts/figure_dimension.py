@@ -1,9 +1,9 @@
 """Figure: intrinsic dimension against depth and scale."""
 
+from infogeo.jobs import binding
 from infogeo.figures.dimension import intrinsic_dimension
 from infogeo.figures.style import save
 from infogeo.files.artefacts import read_table
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

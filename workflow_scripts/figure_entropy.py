@@ -1,9 +1,9 @@
 """Figure: entropies against N with fits, and every control beside the data."""
 
+from infogeo.jobs import binding
 from infogeo.figures.entropy import entropy_scaling
 from infogeo.figures.style import save
 from infogeo.files.artefacts import read_tables
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

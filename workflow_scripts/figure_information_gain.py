@@ -1,11 +1,11 @@
 """Figure: information gain, its identity with ridge regression, and surprisal."""
 
+from infogeo.jobs import binding
 from infogeo.figures.information_gain import information_gain
 from infogeo.figures.style import save
 from infogeo.figures.tables import select_parts
 from infogeo.files.parts import Parts
 from infogeo.geometry.metrics import EPS2, Regulariser
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

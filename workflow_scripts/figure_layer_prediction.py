@@ -1,9 +1,9 @@
 """Figure: what each layer predicts through the model's own final norm and head."""
 
+from infogeo.jobs import binding
 from infogeo.figures.layer_prediction import layer_prediction
 from infogeo.figures.style import save
 from infogeo.files.artefacts import read_table
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

@@ -1,9 +1,9 @@
 """Figure: how similar models are on the same texts."""
 
+from infogeo.jobs import binding
 from infogeo.figures.similarity import model_similarity
 from infogeo.figures.style import save
 from infogeo.files.artefacts import read_table
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

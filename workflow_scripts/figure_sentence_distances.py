@@ -1,10 +1,10 @@
 """Figure: ordered distances between texts, and how well each distance separates labels."""
 
+from infogeo.jobs import binding
 from infogeo.figures.sentence_distances import sentence_distances
 from infogeo.figures.sentence_models import shown_models
 from infogeo.figures.style import save
 from infogeo.files.artefacts import read_table
-from infogeo.jobs import binding
 from infogeo.sentences.file import load
 
 

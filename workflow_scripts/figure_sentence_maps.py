@@ -1,9 +1,9 @@
 """Figure: mean embeddings of texts in two dimensions, by PCA and by UMAP."""
 
+from infogeo.jobs import binding
 from infogeo.figures.sentence_maps import sentence_maps
 from infogeo.figures.style import save
 from infogeo.files.artefacts import read_tables
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

@@ -1,9 +1,9 @@
 """Figure: texts and skills, conditional entropy against n, known exponents recovered."""
 
+from infogeo.jobs import binding
 from infogeo.figures import theory as theory_figures
 from infogeo.figures.style import save
 from infogeo.files.artefacts import read_tables
-from infogeo.jobs import binding
 from infogeo.theory import skills
 
 COMPREHENDED = 4  # skills of the model in the schematic figure

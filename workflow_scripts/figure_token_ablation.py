@@ -1,9 +1,9 @@
 """Figure: recovery under token ablation, and how many tokens are needed."""
 
+from infogeo.jobs import binding
 from infogeo.figures.style import save
 from infogeo.figures.token_ablation import token_ablation
 from infogeo.files.artefacts import read_tables
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

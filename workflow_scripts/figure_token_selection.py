@@ -1,9 +1,9 @@
 """Figure: what the selectors' tokens explain, and lasso against attention."""
 
+from infogeo.jobs import binding
 from infogeo.figures.style import save
 from infogeo.figures.token_selection import token_selection
 from infogeo.files.artefacts import read_table
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

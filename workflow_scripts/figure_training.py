@@ -1,9 +1,9 @@
 """Figures of training: metrics against tokens seen, their phases by size, and exponents of N."""
 
+from infogeo.jobs import binding
 from infogeo.figures import training
 from infogeo.figures.style import save
 from infogeo.files.artefacts import read_table
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

@@ -1,9 +1,9 @@
 """Figure: the label AUC of every layer beside measures without labels."""
 
+from infogeo.jobs import binding
 from infogeo.figures.style import save
 from infogeo.figures.which_layer import which_layer
 from infogeo.files.artefacts import read_table
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

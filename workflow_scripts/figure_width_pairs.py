@@ -1,9 +1,9 @@
 """Figure: models of one width and different depth, side by side."""
 
+from infogeo.jobs import binding
 from infogeo.figures.style import save
 from infogeo.figures.width_pairs import width_pairs
 from infogeo.files.artefacts import read_tables
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

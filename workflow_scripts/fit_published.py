@@ -1,7 +1,7 @@
 """Fit the laws of published values as those of measured ones."""
 
-from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
+from infogeo.files import artefacts, tables
 from infogeo.laws.published_laws import published_laws
 from infogeo.sources import published
 

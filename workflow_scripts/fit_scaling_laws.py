@@ -1,7 +1,7 @@
 """Fit every scaling law with its controls and verdicts, and the means per model and layer."""
 
-from infogeo.files import artefacts
 from infogeo.jobs import binding
+from infogeo.files import artefacts
 from infogeo.laws import asked, corpus_tables
 
 

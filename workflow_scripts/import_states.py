@@ -1,7 +1,7 @@
 """Store the hidden states that another engine made of a corpus, as those of any model."""
 
-from infogeo.files.artefacts import read_table, sha256_file
 from infogeo.jobs import binding
+from infogeo.files.artefacts import read_table, sha256_file
 from infogeo.sources import cards, foreign
 from infogeo.states.imported import import_states
 

@@ -1,9 +1,9 @@
 """The information gain of every token over those before it, and its relation to surprisal."""
 
+from infogeo.jobs import binding
 from infogeo.files.artefacts import read_table
 from infogeo.files.parts import write_pieces
 from infogeo.geometry import store_gains
-from infogeo.jobs import binding
 from infogeo.jobs.progress import Heartbeat
 from infogeo.jobs.threads import side_by_side
 from infogeo.states.store import open_store

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
+from infogeo.jobs import binding
 from infogeo.files.artefacts import write_table
 from infogeo.geometry.dimension_rows import tables_by_layer
 from infogeo.inference import resampling
-from infogeo.jobs import binding
 from infogeo.jobs.threads import side_by_side
 from infogeo.states.store import open_store
 

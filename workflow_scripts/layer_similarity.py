@@ -1,10 +1,10 @@
 """How similar the layers of a model are on the same texts, beside permuted texts."""
 
+from infogeo.jobs import binding
 from infogeo.files.artefacts import write_table
 from infogeo.geometry import similarity_tables, text_rows
 from infogeo.geometry.depths import layer_at
 from infogeo.geometry.dimension_rows import RowChoice
-from infogeo.jobs import binding
 from infogeo.sources import cards
 from infogeo.states.store import open_store
 

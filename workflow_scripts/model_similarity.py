@@ -2,9 +2,9 @@
 
 from functools import cache, partial
 
+from infogeo.jobs import binding
 from infogeo.files import artefacts, tables
 from infogeo.geometry import similarity_rows, similarity_tables, text_rows
-from infogeo.jobs import binding
 from infogeo.laws.alignment import alignment_table
 from infogeo.sources import cards
 

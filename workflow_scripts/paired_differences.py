@@ -1,7 +1,7 @@
 """Paired differences of every metric between two models, over the same texts."""
 
-from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
+from infogeo.files import artefacts, tables
 from infogeo.laws.differences import difference_table
 from infogeo.laws.measured import Measured, long_table
 from infogeo.sources import cards

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from infogeo.files.artefacts import read_table
 from infogeo.jobs import binding
+from infogeo.files.artefacts import read_table
 from infogeo.sources import ladder_data
 
 

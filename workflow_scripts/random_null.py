@@ -1,8 +1,8 @@
 """The random null: every metric on random unit vectors, for every width of the models."""
 
+from infogeo.jobs import binding
 from infogeo.files.artefacts import write_table
 from infogeo.geometry.nulls import random_null
-from infogeo.jobs import binding
 from infogeo.sources import cards
 
 

@@ -1,7 +1,7 @@
 """Mean embeddings of the sampled texts, and every distance between them."""
 
-from infogeo.files.artefacts import read_table
 from infogeo.jobs import binding
+from infogeo.files.artefacts import read_table
 from infogeo.sentences.file import save
 from infogeo.sentences.model_distances import of_store
 from infogeo.sources import cards

@@ -1,8 +1,8 @@
 """PCA and UMAP of the mean embeddings of every model of a corpus."""
 
+from infogeo.jobs import binding
 from infogeo.files import tables
 from infogeo.files.artefacts import write_table
-from infogeo.jobs import binding
 from infogeo.sentences.file import load
 from infogeo.sentences.maps import maps
 

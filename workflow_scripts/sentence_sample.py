@@ -1,7 +1,7 @@
 """A balanced sample of the labelled texts of a corpus, and why every other text is left out."""
 
-from infogeo.files.artefacts import read_table, write_table
 from infogeo.jobs import binding
+from infogeo.files.artefacts import read_table, write_table
 from infogeo.sentences.sample import balanced_sample, summary
 
 

@@ -1,8 +1,8 @@
 """A page of the maps of every model: texts on hover, model and depth to choose."""
 
+from infogeo.jobs import binding
 from infogeo.figures import sentence_view
 from infogeo.files.artefacts import read_table
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

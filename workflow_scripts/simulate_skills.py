@@ -1,7 +1,7 @@
 """The skills model, simulated beside its exact law; known exponents fitted as those of models."""
 
-from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
+from infogeo.files import artefacts, tables
 from infogeo.theory import simulated_study
 
 

@@ -1,8 +1,8 @@
 """Means, intervals and verdicts of the context study, over all corpora and models."""
 
+from infogeo.jobs import binding
 from infogeo.context import corpus_tables, report
 from infogeo.files import artefacts, tables
-from infogeo.jobs import binding
 from infogeo.sources import cards
 
 FIELDS = (

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from infogeo.jobs import binding
 from infogeo.files import artefacts, tables
 from infogeo.files.parts import LazyTables
-from infogeo.jobs import binding
 from infogeo.laws.dimension_table import dimension_table
 from infogeo.sources import cards
 

@@ -1,7 +1,7 @@
 """How well each distance separates labels, and how that changes with N."""
 
-from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
+from infogeo.files import artefacts, tables
 from infogeo.sentences import corpus_tables, report
 from infogeo.sources import cards
 

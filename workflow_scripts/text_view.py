@@ -1,9 +1,9 @@
 """Text view: the tokens of a few texts, coloured by lasso, attention and ridge weights."""
 
+from infogeo.jobs import binding
 from infogeo.figures import text_view
 from infogeo.files.artefacts import read_table
 from infogeo.files.parts import LazyTables
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

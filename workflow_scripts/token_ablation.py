@@ -1,7 +1,7 @@
 """Run one model on chosen tokens of texts only, and measure how far its predictions move."""
 
-from infogeo.context.token_ablation import ablate
 from infogeo.jobs import binding
+from infogeo.context.token_ablation import ablate
 from infogeo.sources import borrowed
 
 

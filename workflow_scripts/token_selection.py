@@ -1,8 +1,8 @@
 """The tokens that explain a text's last one best: lasso against attention and others."""
 
+from infogeo.jobs import binding
 from infogeo.context.selection_tables import selection_tables, texts_taken
 from infogeo.files.artefacts import write_table
-from infogeo.jobs import binding
 from infogeo.jobs.progress import Heartbeat
 from infogeo.states.store import open_store
 

@@ -1,7 +1,7 @@
 """The laws over training: trajectories, phases, pace, and the exponent of N at common steps."""
 
-from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
+from infogeo.files import artefacts, tables
 from infogeo.laws import asked
 from infogeo.laws.corpus_tables import reference_spectra
 from infogeo.laws.training_tables import TABLES, tables_of_corpus

@@ -1,10 +1,10 @@
 """Every entropy of the untrained twins of an architecture, from their spectra."""
 
+from infogeo.jobs import binding
 from infogeo.files.artefacts import write_table
 from infogeo.files.parts import in_parts
 from infogeo.geometry.entropy import entropies
 from infogeo.geometry.spectra_file import SpectraFile
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

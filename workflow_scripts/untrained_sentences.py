@@ -2,8 +2,8 @@
 
 import torch
 
-from infogeo.files.artefacts import read_table
 from infogeo.jobs import binding
+from infogeo.files.artefacts import read_table
 from infogeo.sentences.file import save
 from infogeo.sentences.twin_distances import of_twins
 from infogeo.sources import cards

@@ -1,7 +1,7 @@
 """The label AUC of every layer, and which measures without labels go with it."""
 
-from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
+from infogeo.files import artefacts, tables
 from infogeo.sentences import which_layer
 from infogeo.sentences.file import load
 

@@ -1,5 +1,6 @@
 """Collect a verdict on each claim from the tables of all parts of the study."""
 
+from infogeo.jobs import binding
 from infogeo.claims import (
     alignment_claims,
     claim_rows,
@@ -9,7 +10,6 @@ from infogeo.claims import (
     training_claims,
 )
 from infogeo.files import artefacts, tables
-from infogeo.jobs import binding
 
 
 def main(files, params, output) -> None:

@@ -1,7 +1,7 @@
 """Write the result tables: all laws and all means as CSV, the headline laws for readers."""
 
-from infogeo.files import artefacts, tables
 from infogeo.jobs import binding
+from infogeo.files import artefacts, tables
 from infogeo.laws import report
 
 

@@ -28,9 +28,9 @@ import torch
 import transformers
 from tiny import save_model, sentences
 
+from infogeo.jobs import progress
 from infogeo.context import token_ablation
 from infogeo.files.artefacts import write_table
-from infogeo.jobs import progress
 from infogeo.states import measurement, twins, two_passes
 from infogeo.states.dump import dump
 

@@ -28,9 +28,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 from rates import record
 
+from infogeo.jobs import progress
 from infogeo.claims import claim_rows, sentence_claims
 from infogeo.inference.resampling import percentiles
-from infogeo.jobs import progress
 from infogeo.sentences.permutations import permutation_p
 from infogeo.sentences.scores import SCORES, weighted_auc
 from infogeo.sentences.separation import Separation

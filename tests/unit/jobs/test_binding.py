@@ -1,10 +1,15 @@
 """What a rule hands to the function of its script."""
 
 import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from infogeo.jobs import binding
 from infogeo.jobs.binding import of_each_corpus, of_twins, parameters, run
 
 
@@ -75,6 +80,22 @@ def test_what_imports_have_made_is_not_searched_for_garbage(tmp_path):
     finally:
         gc.unfreeze()
     assert searched[0] < before / 10
+
+
+@pytest.mark.parametrize("beginning, while_importing", [("snakemake = None", False), ("", True)])
+def test_garbage_is_not_searched_for_while_a_script_imports(beginning, while_importing):
+    script = f"""{beginning}
+import contextlib, gc
+from types import SimpleNamespace
+from infogeo.jobs import binding
+imported = gc.isenabled()
+binding.parameters = lambda job: None
+binding.logs.rule = contextlib.nullcontext
+binding.run(lambda *_: print(imported, gc.isenabled()), SimpleNamespace(input=0, output=0))
+"""
+    env = os.environ | {"PYTHONPATH": str(Path(binding.__file__).parents[2])}
+    printed = subprocess.check_output([sys.executable, "-c", script], env=env, text=True)
+    assert printed.split() == [str(while_importing), "True"]
 
 
 def test_each_corpus_has_its_part_of_what_holds_every_model():

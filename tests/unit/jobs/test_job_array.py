@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
-from infogeo.files.errors import InfogeoError
 from infogeo.jobs import job_array, slurm
+from infogeo.files.errors import InfogeoError
 
 ASKED = {"runtime": 30, "mem_mb": 1500, "threads": 2}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import submitit
 
-from infogeo.files.errors import InfogeoError
 from infogeo.jobs import launch
+from infogeo.files.errors import InfogeoError
 
 # Workers import what they run by name: functions of the standard library, of the package, or of
 # this module, whose folder the tests below put on their path.

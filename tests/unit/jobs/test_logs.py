@@ -3,8 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from infogeo.files.errors import InfogeoError
 from infogeo.jobs import logs
+from infogeo.files.errors import InfogeoError
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
-from infogeo.files.errors import InfogeoError
 from infogeo.jobs import slurm
+from infogeo.files.errors import InfogeoError
 
 THERE = {
     "cpu": {"up": True, "gpus": False, "minutes": math.inf},

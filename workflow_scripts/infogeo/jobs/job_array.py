@@ -17,10 +17,10 @@ from pathlib import Path
 
 import submitit
 
+from infogeo.jobs import slurm
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import digest
-from infogeo.jobs import slurm
 
 ASK_SECONDS = 10  # between questions to the controller
 # So long may a task be gone from the queue before its result is there: file systems on a network

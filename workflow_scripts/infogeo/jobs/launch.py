@@ -11,9 +11,9 @@ from pathlib import Path
 
 import submitit
 
+from infogeo.jobs import job_array, slurm
 from infogeo.files.errors import InfogeoError
 from infogeo.files.fingerprint import digest
-from infogeo.jobs import job_array, slurm
 
 PLACEMENTS = ("debug", "local", "slurm")
 NO_LIMIT = 60 * 24 * 365  # minutes; submitit would stop a local worker after two

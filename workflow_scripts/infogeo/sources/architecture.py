@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from infogeo.files.errors import InfogeoError
 from infogeo.jobs import narrow_imports
+from infogeo.files.errors import InfogeoError
 from infogeo.sources.model_directory import is_own_code, read_json
 from infogeo.sources.parameters import FLOAT32_STREAM, Architecture
 from infogeo.sources.tensor_files import tensor_hash

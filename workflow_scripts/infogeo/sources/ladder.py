@@ -16,9 +16,9 @@ import torch
 from safetensors.torch import save
 from torch.optim.adamw import adamw
 
+from infogeo.jobs import memory
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
-from infogeo.jobs import memory
 from infogeo.jobs.progress import Heartbeat
 from infogeo.sources import ladder_model
 from infogeo.sources.ladder_checkpoints import NAME, Snapshots

@@ -4,10 +4,10 @@ import contextlib
 import shutil
 from pathlib import Path
 
+from infogeo.jobs import memory
 from infogeo.files.artefacts import replacing
 from infogeo.geometry.corpus_spectra import Documents, spectra_of_layer
 from infogeo.geometry.spectra_file import Tokens, write_spectra_file
-from infogeo.jobs import memory
 from infogeo.jobs.progress import Heartbeat
 from infogeo.jobs.threads import side_by_side
 from infogeo.states.store import open_store

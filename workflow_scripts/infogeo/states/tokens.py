@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import transformers
 
-from infogeo.files.errors import InfogeoError
 from infogeo.jobs import narrow_imports
+from infogeo.files.errors import InfogeoError
 
 
 @dataclass

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from infogeo.jobs import memory
 from infogeo.files.artefacts import read_table, remove_partial, write_table
 from infogeo.files.parts import Parts, in_parts, write_pieces
 from infogeo.geometry import gain_tables, layer_gains, token_gains
 from infogeo.geometry.depths import layers_at
 from infogeo.inference import resampling
-from infogeo.jobs import memory
 from infogeo.jobs.threads import side_by_side
 from infogeo.states import shards, text_plan
 from infogeo.states.shard_results import (

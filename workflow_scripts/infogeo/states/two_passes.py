@@ -14,6 +14,7 @@ from pathlib import Path
 
 import h5py
 
+from infogeo.jobs import memory
 from infogeo.files import hdf5
 from infogeo.files.artefacts import replacing
 from infogeo.files.errors import InfogeoError
@@ -22,7 +23,6 @@ from infogeo.geometry.corpus_spectra import Documents, corpus_bytes
 from infogeo.geometry.depths import width_at
 from infogeo.geometry.dimension_rows import RowChoice
 from infogeo.geometry.prefixes import ROWS
-from infogeo.jobs import memory
 from infogeo.jobs.threads import side_by_side
 from infogeo.sources import cards
 from infogeo.states import kept_states, reduction, shards, text_plan

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-from infogeo.files.errors import InfogeoError
 from infogeo.jobs import launch, memory
+from infogeo.files.errors import InfogeoError
 from infogeo.jobs.job_array import Claim
 from infogeo.jobs.progress import Heartbeat
 from infogeo.states import loading
