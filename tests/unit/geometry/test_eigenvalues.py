@@ -8,7 +8,7 @@ import pytest
 from infogeo.geometry import eigenvalues, matrix_kernels
 from infogeo.geometry.eigenvalues import (
     Waiting,
-    for_stacks,
+    loops_pay,
     side_by_side,
     singular_values_for_stacks,
 )
@@ -64,13 +64,13 @@ def test_so_many_matrices_wait_as_are_taken_at_once():
 
 def test_few_or_large_matrices_and_those_without_numba_go_to_lapack(monkeypatch):
     few, largest = eigenvalues.FEW // 64**2, eigenvalues.LARGEST
-    assert for_stacks({64: few}, 64) is side_by_side
-    assert for_stacks({64: few - 1}, 64) is np.linalg.eigvalsh
-    assert for_stacks({64: few - 1, 32: 4}, 64) is side_by_side  # together they are enough
-    assert for_stacks({64: few - 1, 32: 4}, 32) is side_by_side
-    assert for_stacks({largest: few}, largest) is side_by_side
-    assert for_stacks({largest + 1: few}, largest + 1) is np.linalg.eigvalsh
-    assert for_stacks({largest + 1: few, 64: 1}, 64) is np.linalg.eigvalsh
+    assert loops_pay({64: few}, 64)
+    assert not loops_pay({64: few - 1}, 64)
+    assert loops_pay({64: few - 1, 32: 4}, 64)  # together they are enough
+    assert loops_pay({64: few - 1, 32: 4}, 32)
+    assert loops_pay({largest: few}, largest)
+    assert not loops_pay({largest + 1: few}, largest + 1)
+    assert not loops_pay({largest + 1: few, 64: 1}, 64)
     real = builtins.__import__
 
     def without_numba(name, *others):  # not installed, or one that refuses this numpy
@@ -79,7 +79,7 @@ def test_few_or_large_matrices_and_those_without_numba_go_to_lapack(monkeypatch)
         return real(name, *others)
 
     monkeypatch.setattr(builtins, "__import__", without_numba)
-    assert for_stacks({64: few}, 64) is np.linalg.eigvalsh
+    assert not loops_pay({64: few}, 64)
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 32])

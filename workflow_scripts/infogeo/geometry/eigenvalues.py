@@ -11,8 +11,8 @@ TOGETHER = 32  # the lanes of `matrix_kernels`
 LARGEST = 384  # there LAPACK takes less than twice as long, beyond eight matrices fill a cache
 
 
-def for_stacks(counts: dict[int, int], order: int) -> Callable:
-    """What takes the eigenvalues of matrices of an order, by stacks: `side_by_side`, or LAPACK.
+def loops_pay(counts: dict[int, int], order: int) -> bool:
+    """Whether the compiled loops treat matrices of an order, or LAPACK.
 
     LAPACK also where numba is not installed, for which `pip install infogeo` does not ask, or is
     one that refuses this numpy.
@@ -24,14 +24,13 @@ def for_stacks(counts: dict[int, int], order: int) -> Callable:
     order : int
     """
     small = sum(count * n**2 for n, count in counts.items() if n <= LARGEST)
-    if order <= LARGEST and small >= FEW:
-        try:
-            import numba  # noqa: F401
-
-            return side_by_side
-        except ImportError:
-            pass
-    return np.linalg.eigvalsh
+    if order > LARGEST or small < FEW:
+        return False
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def singular_values_for_stacks(count: int, order: int) -> Callable:
@@ -39,7 +38,7 @@ def singular_values_for_stacks(count: int, order: int) -> Callable:
 
     Side by side they are eigenvalues of ``[[0, Mᵀ], [M, 0]]``, which has their negatives too.
     """
-    if for_stacks({2 * order: count}, 2 * order) is not side_by_side:
+    if not loops_pay({2 * order: count}, 2 * order):
         return singular_values
 
     def of_stack(matrices):
@@ -74,7 +73,7 @@ class Waiting:
     """
 
     def __init__(self, counts: dict[int, int], order: int):
-        self.waits = for_stacks(counts, order) is side_by_side
+        self.waits = loops_pay(counts, order)
         self.room = np.empty((TOGETHER if self.waits else 0, order, order))
         self.owners: list[tuple[np.ndarray, int]] = []
 

@@ -10,7 +10,7 @@ a text gives all of its tokens: ``gain_i = 2 ln L_ii``, ``ρ_i = λ(L_ii² − 1
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry.eigenvalues import for_stacks, side_by_side
+from infogeo.geometry.eigenvalues import loops_pay
 from infogeo.geometry.rows import check_finite, unit_norm
 
 
@@ -57,7 +57,7 @@ def pivots(rows, lambdas, in_all: int = 0) -> np.ndarray:
         See `gains`.
     in_all : int
         How many texts there are, where these are some of them: it chooses who makes the factors;
-        see `eigenvalues.for_stacks`.
+        see `eigenvalues.loops_pay`.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def pivots(rows, lambdas, in_all: int = 0) -> np.ndarray:
     gram = rows @ rows.swapaxes(-1, -2)  # (..., n, n)
     different = list(dict.fromkeys(lambdas))  # n ε²/d may be a λ that is asked for as well
     n = gram.shape[-1]
-    beside = for_stacks({n: in_all * len(different)}, n) is side_by_side
+    beside = loops_pay({n: in_all * len(different)}, n)
     squares = (_pivots_side_by_side if beside else _pivots_by_lapack)(gram, different)
     for lam, of_lam in zip(different, squares, strict=True):
         if not (of_lam > 0).all():  # nor NaN

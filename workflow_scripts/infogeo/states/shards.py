@@ -162,8 +162,8 @@ def begin(
     twin : int, optional
         The draw of the untrained twin that takes the model's place; see `loading.twin`.
     like : CorpusWork, optional
-        Work on the same corpus at the same n: where its model differs in weights alone, texts are
-        not tokenised again.
+        Work on the same corpus at the same n, its words in order: where its model differs in
+        weights alone, texts are not tokenised again, unless they are `shuffled`.
     shuffled : bool
         Whether the texts have their words in random order; see `word_order`.
     at_depths : (list of str, float), optional
@@ -195,7 +195,7 @@ def begin(
     most = min(shard_tokens, SHARD_BYTES // _bytes_per_token(card, chosen, stored))
 
     def encode_texts() -> Encoded:
-        if like is not None and only_weights_differ(like.card, card):
+        if like is not None and not shuffled and only_weights_differ(like.card, card):
             return like.encoded
         return encoded_texts(card, corpus, n, trust_remote_code, seed if shuffled else None)
 
