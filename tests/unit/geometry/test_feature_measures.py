@@ -67,6 +67,17 @@ def test_alpha_of_too_few_ranks_or_of_rank_deficient_rows_is_not_available():
     assert np.isnan(evaluate("alpha_req", deficient, 100, 100, "raw"))
 
 
+def test_an_eigenvalue_that_float32_leaves_of_zero_is_not_fitted():
+    Z = np.random.default_rng(2).standard_normal((400, 64)) * np.arange(1, 65) ** -1.5
+    Z -= Z.mean(axis=1, keepdims=True)  # as by a LayerNorm: rank 63
+    p = spectrum(Z.astype(np.float32).astype(float))
+    assert 0 < p[63] / p[0] < 1e-13
+    assert np.isfinite(evaluate("alpha_req", p, 126, 400, "raw"))  # ranks 6 … 63
+    assert np.isnan(evaluate("alpha_req", p, 128, 400, "raw"))  # ranks 6 … 64
+    p[63] = 1e-13 * p[0]  # small, but of the states
+    assert np.isfinite(evaluate("alpha_req", p, 128, 400, "raw"))
+
+
 def test_orders_have_their_limits():
     p = np.array([[0.5, 0.3, 0.2, 0.0], [0.25, 0.25, 0.25, 0.25]])
     near_one = evaluate("renyi[order=1.00001]", p, 4, 4, "unit")

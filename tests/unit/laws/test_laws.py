@@ -145,6 +145,14 @@ def test_a_pure_width_artefact_is_called_one():
     assert law["falls_false_supported"] < 0.05
 
 
+def test_a_width_law_that_the_reference_spectra_do_not_give_is_named():
+    world = World()
+    world.spectrum = np.r_[np.arange(1.0, 8) ** -1.5, 1e-16] * np.ones((TEXTS, 1))
+    law = world.plant(world.noisy(size(-0.1)), metric="alpha_req", convention="raw").law()
+    assert law["exponent"] == pytest.approx(-0.1, abs=0.01) and np.isnan(law["excess_width"])
+    assert "width law: not defined on the reference model's spectra" in law["problems"]
+
+
 def test_a_fall_beyond_every_control_is_supported():
     world = World()
     world.plant(

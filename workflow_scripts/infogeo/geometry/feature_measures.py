@@ -13,6 +13,9 @@ RANKME_EPSILON = 1e-7  # as published; and in the authors' code
 # Ranks over which α is fitted, as shares of the rank, and the other ends that its interval takes.
 FIT_FROM, FIT_TO = (0.05, 0.025, 0.1), (0.5, 0.25, 0.75)
 LEAST_RANKS = 5
+# Of the largest eigenvalue: what is below is what float32 states, or their products in float64,
+# leave of 0. So is an eigenvalue of every LayerNorm, whose outputs have one dimension less than d.
+ROUNDING = float(np.finfo(np.float32).eps) ** 2
 
 
 def rankme(of):
@@ -39,7 +42,7 @@ def top_share(of, k):
 def alpha_req(of):
     """α of ``λ_j ∝ j^−α``: least squares of ln λ on ln j (Agrawal et al. 2022), ranks r/20 … r/2.
 
-    NaN where fewer than 5 ranks, or an eigenvalue that is 0, lie in the range.
+    NaN where fewer than 5 ranks, or an eigenvalue that is 0 but for rounding, lie in the range.
     """
     return of.slopes[0]
 
@@ -61,8 +64,9 @@ def slopes(eigenvalues, rank) -> np.ndarray:
     batch = np.broadcast_shapes(np.shape(rank), eigenvalues.shape[:-1])
     rank, eigenvalues = np.broadcast_to(rank, batch), np.broadcast_to(eigenvalues, (*batch, ranks))
     x = np.log(np.arange(1, ranks + 1))
-    y = np.log(np.where(eigenvalues > 0, eigenvalues, 1.0))
-    terms = np.stack(np.broadcast_arrays(x, x * x, y, x * y, eigenvalues <= 0))
+    zero = eigenvalues <= ROUNDING * eigenvalues.max(axis=-1, keepdims=True)
+    y = np.log(np.where(zero, 1.0, eigenvalues))
+    terms = np.stack(np.broadcast_arrays(x, x * x, y, x * y, zero))
     sums = np.cumsum(terms, axis=-1)
     sums = np.concatenate([np.zeros_like(sums[..., :1]), sums], axis=-1)  # (5, ..., ranks + 1)
     starts, stops = np.array(list(itertools.product(FIT_FROM, FIT_TO))).T.reshape(

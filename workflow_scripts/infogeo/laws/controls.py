@@ -94,11 +94,13 @@ class Controls:
             From `infogeo.laws.comparison.Family.shuffled`.
         """
         nulls: dict[str, tuple] = {}
+        reasons: dict[str, str] = {}
         random, reach = np.full((3, len(points)), np.nan), np.full((2, len(points)), np.nan)
         reference = None
         if compared.key["metric"] not in CONDITIONAL:
             reference = points[(len(points) - 1) // 2][0]
             nulls["width"] = self.width_law(compared, reference, widths)
+            reasons["width"] = "not defined on the reference model's spectra at every width"
             if compared.key["scope"] == "text":
                 random = self.random_null(compared.key, widths)
                 with np.errstate(divide="ignore", invalid="ignore"):
@@ -110,7 +112,7 @@ class Controls:
             nulls["untrained"] = averaged(curve, points)
             of_points = [np.concatenate([draws[i] for i in point]) for point in points]
             reach = np.array([(s.min(), s.max()) for s in of_points]).T
-        nothing, reasons = (np.full(len(points), np.nan), None), {}
+        nothing = np.full(len(points), np.nan), None
         of_shuffled = gain = nothing
         if shuffled is not None:
             of_shuffled = averaged(shuffled.curve, points)
