@@ -461,11 +461,19 @@ def test_the_texts_hold_every_claim_its_verdict_and_its_rate():
         assert "f on c" in text
         assert "nan" not in text
         for _, row in frame.iterrows():
-            assert row["claim"] in text and row["verdict"] in text
+            assert row["claim"] in text and row["verdict"] in text.casefold()
         assert "3.0 %" in text  # the form's rate
     assert "p on c, as published (p.csv)" in markdown
     assert "published" not in terminal  # a run ends with its own claims
     assert "not available (labels of the texts): mean" in " ".join(terminal.split())
+    assert "\n\nNot available (labels of the texts): mean" in markdown
+    assert not [line for line in markdown.splitlines() if line[:1] == "|" and "available" in line]
+
+
+def test_what_has_no_claim_to_show_has_no_table():
+    frame = everything()
+    text = report.markdown_text(frame[frame["verdict"] == report.NOT_AVAILABLE])
+    assert "## f on c\n\nNot available (" in text and "|" not in text
 
 
 def test_a_run_ends_with_the_families_that_a_user_brought():

@@ -84,15 +84,20 @@ def terminal_text(frame: pd.DataFrame, trained) -> str:
             if row["to_add"] and row["verdict"] not in ("supported", "contradicted"):
                 parts.append(f"to add: {row['to_add']}")
             lines += report_table.wrapped("; ".join(parts), first=" " * 4, rest=" " * 4)
-        for to_add, of in rows[missing].groupby("to_add", sort=False):
-            names = "; ".join(claim_text(row) for _, row in of.iterrows())
-            why = f"{NOT_AVAILABLE} ({to_add}): " if to_add else f"{NOT_AVAILABLE}: "
-            lines += report_table.wrapped(why + names, rest=" " * 4)
+        for line in _missing(rows[missing]):
+            lines += report_table.wrapped(line, rest=" " * 4)
     return "\n".join([*lines, "", "Rules and error rates: docs/verdicts.md", ""])
 
 
+def _missing(rows: pd.DataFrame):
+    """Yield a line for each reason why some claims are not available."""
+    for to_add, of in rows.groupby("to_add", sort=False):
+        names = "; ".join(claim_text(row) for _, row in of.iterrows())
+        yield f"{NOT_AVAILABLE} ({to_add}): {names}" if to_add else f"{NOT_AVAILABLE}: {names}"
+
+
 def markdown_text(frame: pd.DataFrame) -> str:
-    """The claims as Markdown: a table per source, corpus and family.
+    """The claims as Markdown: per source, corpus and family a table, and what is not available.
 
     Parameters
     ----------
@@ -108,18 +113,21 @@ def markdown_text(frame: pd.DataFrame) -> str:
         "docs/verdicts.md.",
     ]
     for title, rows in groups(frame):
-        lines += ["", f"## {title}", ""]
-        lines += report_table.markdown(
-            ["claim", "estimate", "control", "verdict", "wrong", "rests on", "to add"],
+        lines += ["", f"## {title}"]
+        missing = rows["verdict"] == NOT_AVAILABLE
+        table = [
             [
-                [
-                    claim_text(row), f"{row['estimate_of']} {estimate_text(row, '')}".strip(),
-                    f"{row['control']} {control}" * bool(control),
-                    row["verdict"],
-                    percent(row["false_rate"]), row["rests_on"], row["to_add"],
-                ]
-                for _, row in rows.iterrows()
-                for control in [estimate_text(row, "control_")]
-            ],
-        )  # fmt: skip
+                claim_text(row), f"{row['estimate_of']} {estimate_text(row, '')}".strip(),
+                f"{row['control']} {control}" * bool(control),
+                row["verdict"],
+                percent(row["false_rate"]), row["rests_on"], row["to_add"],
+            ]
+            for _, row in rows[~missing].iterrows()
+            for control in [estimate_text(row, "control_")]
+        ]  # fmt: skip
+        if table:
+            names = ["claim", "estimate", "control", "verdict", "wrong", "rests on", "to add"]
+            lines += ["", *report_table.markdown(names, table)]
+        for line in _missing(rows[missing]):
+            lines += ["", f"{line[0].upper()}{line[1:]}."]
     return "\n".join([*lines, ""])
