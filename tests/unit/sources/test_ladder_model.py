@@ -108,7 +108,7 @@ def test_large_logits_overflow_nothing():
 
 
 def test_row_blocks_cover_every_row_once():
-    blocks = ladder_model._row_blocks(torch.zeros(1000, 4), torch.zeros(2048, 4))
+    blocks = ladder_model._row_blocks(torch.zeros(4, 1000), torch.zeros(2048, 4))
     assert len(blocks) > 1
     assert [i for block in blocks for i in range(1000)[block]] == list(range(1000))
 

@@ -6,6 +6,7 @@ import torch
 from passes import FAMILIES, keeps, run_alone
 from tiny import CONTEXT, DEPTH, VOCABULARY, WIDTH
 
+from infogeo.jobs import products
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.depths import layer_names
 from infogeo.states import gaps, heads
@@ -89,6 +90,7 @@ def test_a_model_in_parts_is_the_model(loaded, tiny_model_dir, tmp_path, archite
 
     whole, encoded = loaded(architecture)
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny_model_dir(architecture))
+    products.quicken(model)  # before accelerate takes hold of its layers, as those on GPUs need not
     parts = {name: "cpu" for name, part in model.named_modules() if not list(part.children())}
     elsewhere = [name for name in parts if ".layers.1." in name]
     parts |= dict.fromkeys(elsewhere, "disk")

@@ -16,11 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from infogeo.files.errors import InfogeoError
-from infogeo.geometry.eigenvalues import (
-    loops_pay,
-    side_by_side,
-    singular_values_for_stacks,
-)
+from infogeo.geometry.eigenvalues import loops_pay, side_by_side, singular_values_for_stacks
 from infogeo.geometry.rows import ROUNDING, check_finite, squared_norms, unit_norm, unit_scale
 from infogeo.geometry.spectra import CANCELLATION
 from infogeo.jobs.progress import Heartbeat
@@ -143,10 +139,8 @@ def covariance_distances(Z, kinds: dict) -> dict[tuple[str, str, str], np.ndarra
 
     own = [texts(start).entropies() for start in starts]
     entropies = {view: np.concatenate([part[view] for part in own]) for view in own[0]}  # (m,)
-    pairs, done = m * (m - 1) // 2, 0
-    views = sum("js" in some for some in kinds.values())
-    order = min(2 * n, d)
-    pay = loops_pay({order: views * pairs}, order)
+    pairs, done, order = m * (m - 1) // 2, 0, min(2 * n, d)
+    pay = loops_pay({order: pairs * sum("js" in some for some in kinds.values())}, order)
     eigenvalues = side_by_side if pay else np.linalg.eigvalsh
     of_products = singular_values_for_stacks(pairs, min(n, d))
     beat = Heartbeat("distances of covariances", pairs, "pairs")

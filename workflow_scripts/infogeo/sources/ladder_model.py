@@ -1,9 +1,9 @@
 """GPT-NeoX as a ladder trains it: its loss, and its gradients by hand, in plain PyTorch.
 
-A sequence is a matrix (features, T), a column a token: a layer is weights @ tokens, and a head is a
-block of rows. Nothing is copied to split heads, and autograd and transformers are not needed.
+A batch is a matrix (features, n), a column a token: a layer is one product, weights @ tokens.
+Autograd and transformers are not needed.
 
-Shapes: b sequences of T tokens, width d, h heads of width w = d / h, vocabulary V.
+Shapes: b sequences of T tokens, n = b · T, width d, h heads of width w = d / h, vocabulary V.
 """
 
 import math
@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import torch
 from torch.nn.functional import embedding, gelu
+
+from infogeo.jobs.products import product
 
 NORM_EPSILON = 1e-5
 ROTARY_SHARE = 0.25  # of a head's coordinates
@@ -154,7 +156,7 @@ def loss_and_gradients(weights: Weights, gradients: Weights, at: Tables, inputs,
     x, traces = _states(weights, at, inputs)
     z, factor = _normalised(x)
     last = torch.addcmul(_column(weights.shift), z, _column(weights.scale))
-    d_last = torch.empty_like(last)  # (b, d, T)
+    d_last = torch.empty_like(last)  # (d, n)
     loss = _head(weights, last, targets, d_last, gradients.embeddings)
 
     _norm_gradients(d_last, z, gradients.scale, gradients.shift)
@@ -163,8 +165,7 @@ def loss_and_gradients(weights: Weights, gradients: Weights, at: Tables, inputs,
         reversed(weights.blocks), reversed(gradients.blocks), reversed(traces), strict=True
     ):
         dx = _block_gradients(block, gradient, at, trace, dx)
-    rows = dx.transpose(1, 2).reshape(-1, dx.shape[1])  # (b · T, d)
-    gradients.embeddings.index_add_(0, inputs.flatten(), rows)
+    gradients.embeddings.index_add_(0, inputs.flatten(), dx.T.contiguous())
     return loss
 
 
@@ -177,8 +178,8 @@ def mean_loss(weights: Weights, at: Tables, inputs, targets) -> torch.Tensor:
 
 
 def _states(weights: Weights, at: Tables, inputs):
-    """The states after the last block, (b, d, T), and what each block keeps for its gradients."""
-    x = embedding(inputs, weights.embeddings).transpose(1, 2).contiguous()
+    """The states after the last block, (d, n), and what each block keeps for its gradients."""
+    x = embedding(inputs.flatten(), weights.embeddings).T.contiguous()
     traces = []
     for block in weights.blocks:
         x, trace = _block(block, at, x)
@@ -189,57 +190,56 @@ def _states(weights: Weights, at: Tables, inputs):
 class Trace(NamedTuple):
     """What the forward pass of a block leaves for its gradients."""
 
-    z: torch.Tensor  # (b, d, T), its input with mean 0 and variance 1
-    factor: torch.Tensor  # (b, 1, T), by which the deviations from the mean were multiplied
-    before_attention: torch.Tensor  # (b, d, T)
-    qkv: torch.Tensor  # (b, 3d, T), queries and keys rotated
+    z: torch.Tensor  # (d, n), its input with mean 0 and variance 1
+    factor: torch.Tensor  # (1, n), by which the deviations from the mean were multiplied
+    before_attention: torch.Tensor  # (d, n)
+    qkv: torch.Tensor  # (b · h, 3, w, T), queries and keys rotated
     shares: torch.Tensor  # (b · h, T queries, T keys), of attention
-    mixed: torch.Tensor  # (b, d, T), values by attention
-    before_mlp: torch.Tensor  # (b, d, T)
-    up: torch.Tensor  # (b, 4d, T)
-    active: torch.Tensor  # (b, 4d, T)
+    mixed: torch.Tensor  # (b · h, w, T), values by attention
+    before_mlp: torch.Tensor  # (d, n)
+    up: torch.Tensor  # (4d, n)
+    active: torch.Tensor  # (4d, n)
 
 
 def _block(block: Block, at: Tables, x):
-    """x + attention(norm(x)) + MLP(other norm(x)), (b, d, T), and what the gradients need."""
+    """x + attention(norm(x)) + MLP(other norm(x)), (d, n), and what the gradients need."""
     z, factor = _normalised(x)
     before_attention = torch.addcmul(
         _column(block.attention_shift), z, _column(block.attention_scale)
     )
-    qkv = _times(block.qkv, before_attention, _column(block.qkv_bias))
+    qkv = product(block.qkv, before_attention).add_(_column(block.qkv_bias))
+    qkv = _by_heads(qkv, 3, at)
     _rotate(qkv, at, at.sin)
-    queries, keys, values = _heads(qkv, at)  # (b · h, w, T) each
-    scale = queries.shape[1] ** -0.5
-    scores = torch.baddbmm(at.mask, queries.transpose(1, 2), keys, alpha=scale)
+    queries, keys, values = qkv.unbind(1)  # (b · h, w, T) each
+    scores = torch.baddbmm(at.mask, queries.transpose(1, 2), keys, alpha=at.head_width**-0.5)
     shares = torch.softmax(scores, 2, out=scores)
-    mixed = torch.bmm(values, shares.transpose(1, 2)).view_as(x)
+    mixed = torch.bmm(values, shares.transpose(1, 2))
 
     before_mlp = torch.addcmul(_column(block.mlp_shift), z, _column(block.mlp_scale))
-    up = _times(block.up, before_mlp, _column(block.up_bias))
+    up = product(block.up, before_mlp).add_(_column(block.up_bias))
     active = gelu(up)
 
-    out = _times(block.dense, mixed, x + _column(block.dense_bias + block.down_bias))
-    out = _times(block.down, active, out)
+    out = product(block.dense, _by_tokens(mixed, 1, x)).add_(x)
+    out.add_(product(block.down, active)).add_(_column(block.dense_bias + block.down_bias))
     return out, Trace(z, factor, before_attention, qkv, shares, mixed, before_mlp, up, active)
 
 
 def _block_gradients(block: Block, gradient: Block, at: Tables, trace: Trace, d_out):
-    """Write the gradients of a block; return that of its input, (b, d, T)."""
-    torch.sum(d_out, (0, 2), out=gradient.down_bias)
+    """Write the gradients of a block; return that of its input, (d, n)."""
+    torch.sum(d_out, 1, out=gradient.down_bias)
     gradient.dense_bias.copy_(gradient.down_bias)
 
-    _weight_gradient(gradient.down, d_out, trace.active)
-    d_up = torch.ops.aten.gelu_backward(_times(block.down.T, d_out), trace.up)
-    _weight_gradient(gradient.up, d_up, trace.before_mlp, gradient.up_bias)
-    d_mlp = _times(block.up.T, d_up)
+    gradient.down.copy_(product(d_out, trace.active.T))
+    d_up = torch.ops.aten.gelu_backward(product(block.down.T, d_out), trace.up)
+    _weight_gradients(gradient.up, gradient.up_bias, d_up, trace.before_mlp)
+    d_mlp = product(block.up.T, d_up)
     _norm_gradients(d_mlp, trace.z, gradient.mlp_scale, gradient.mlp_shift)
 
-    _weight_gradient(gradient.dense, d_out, trace.mixed)
-    d_mixed = _times(block.dense.T, d_out)
-    d_qkv = torch.empty_like(trace.qkv)
-    _attention_gradients(d_qkv, d_mixed, at, trace)
-    _weight_gradient(gradient.qkv, d_qkv, trace.before_attention, gradient.qkv_bias)
-    d_attention = _times(block.qkv.T, d_qkv)
+    gradient.dense.copy_(product(d_out, _by_tokens(trace.mixed, 1, d_out).T))
+    d_mixed = _by_heads(product(block.dense.T, d_out), 1, at)[:, 0]
+    d_qkv = _by_tokens(_attention_gradients(d_mixed, at, trace), 3, d_out)
+    _weight_gradients(gradient.qkv, gradient.qkv_bias, d_qkv, trace.before_attention)
+    d_attention = product(block.qkv.T, d_qkv)
     _norm_gradients(d_attention, trace.z, gradient.attention_scale, gradient.attention_shift)
 
     d_z = d_mlp.mul_(_column(block.mlp_scale))
@@ -247,65 +247,67 @@ def _block_gradients(block: Block, gradient: Block, at: Tables, trace: Trace, d_
     return _through_norm(d_z, trace.z, trace.factor).add_(d_out)
 
 
-def _attention_gradients(d_qkv, d_mixed, at: Tables, trace: Trace) -> None:
-    """Write the gradients of queries, keys and values before their rotation."""
-    queries, keys, values = _heads(trace.qkv, at)
-    d_queries, d_keys, d_values = _heads(d_qkv, at)
-    d_mixed, mixed = d_mixed.view(values.shape), trace.mixed.view(values.shape)
-    scale = queries.shape[1] ** -0.5
+def _attention_gradients(d_mixed, at: Tables, trace: Trace):
+    """Those of queries, keys and values before their rotation, (b · h, 3, w, T)."""
+    queries, keys, values = trace.qkv.unbind(1)
+    d_qkv = torch.empty_like(trace.qkv)
+    d_queries, d_keys, d_values = d_qkv.unbind(1)
+    scale = at.head_width**-0.5
     d_values.copy_(torch.bmm(d_mixed, trace.shares))
     d_scores = torch.bmm(d_mixed.transpose(1, 2), values)  # (b · h, T queries, T keys), of shares
-    d_scores.sub_((d_mixed * mixed).sum(1)[:, :, None]).mul_(trace.shares)
+    d_scores.sub_((d_mixed * trace.mixed).sum(1)[:, :, None]).mul_(trace.shares)
     d_queries.copy_(torch.bmm(keys, d_scores.transpose(1, 2)).mul_(scale))
     d_keys.copy_(torch.bmm(queries, d_scores).mul_(scale))
     _rotate(d_qkv, at, -at.sin)
+    return d_qkv
 
 
 def _rotate(qkv, at: Tables, sin) -> None:
     """Turn the first coordinates of queries and keys by their positions, in place."""
     pairs = len(at.cos)
-    queries_and_keys = qkv.view(-1, 3, at.head_width, qkv.shape[2])[:, :2]
-    one, other = queries_and_keys[:, :, : 2 * pairs].split(pairs, 2)  # (b · h, 2, pairs, T) each
+    one, other = qkv[:, :2, : 2 * pairs].split(pairs, 2)  # (b · h, 2, pairs, T) each
     turned = one * sin
     one.mul_(at.cos).addcmul_(other, sin, value=-1)
     other.mul_(at.cos).add_(turned)
 
 
-def _heads(qkv, at: Tables):
-    """Queries, keys and values of each head: views (b · h, w, T)."""
-    return qkv.view(-1, 3, at.head_width, qkv.shape[2]).unbind(1)
+def _by_heads(x, parts: int, at: Tables):
+    """Rows of heads (h · parts · w, n) as matrices (b · h, parts, w, T)."""
+    length = len(at.mask)
+    x = x.view(-1, parts * at.head_width, x.shape[1] // length, length).permute(2, 0, 1, 3)
+    return x.reshape(-1, parts, at.head_width, length)
+
+
+def _by_tokens(x, parts: int, like):
+    """The way back from `_by_heads`: (parts · d, n), of `like` (d, n)."""
+    d, n = like.shape
+    length = x.shape[-1]
+    return x.view(n // length, parts * d, length).transpose(0, 1).reshape(parts * d, n)
 
 
 def _normalised(x):
-    """x (b, d, T) with mean 0 and variance 1 over d, and the factor (b, 1, T) that makes it so."""
-    z = x - x.mean(1, keepdim=True)
-    factor = z.square().mean(1, keepdim=True).add_(NORM_EPSILON).rsqrt_()
+    """x (d, n) with mean 0 and variance 1 over d, and the factor (1, n) that makes it so."""
+    z = x - x.mean(0, keepdim=True)
+    factor = z.square().mean(0, keepdim=True).add_(NORM_EPSILON).rsqrt_()
     return z.mul_(factor), factor
 
 
 def _through_norm(d_z, z, factor):
-    """The gradient of x from that of z, both (b, d, T); d_z is overwritten."""
-    slope = (d_z * z).mean(1, keepdim=True)
-    return d_z.sub_(d_z.mean(1, keepdim=True)).addcmul_(z, slope, value=-1).mul_(factor)
+    """The gradient of x from that of z, both (d, n); d_z is overwritten."""
+    slope = (d_z * z).mean(0, keepdim=True)
+    return d_z.sub_(d_z.mean(0, keepdim=True)).addcmul_(z, slope, value=-1).mul_(factor)
 
 
 def _norm_gradients(d, z, d_scale, d_shift) -> None:
-    """Write the gradients of a norm's scale and shift, from that of its output, (b, d, T)."""
-    torch.sum(d * z, (0, 2), out=d_scale)
-    torch.sum(d, (0, 2), out=d_shift)
+    """Write the gradients of a norm's scale and shift, from that of its output, (d, n)."""
+    torch.sum(d * z, 1, out=d_scale)
+    torch.sum(d, 1, out=d_shift)
 
 
-def _times(matrix, x, start=None):
-    """matrix (o, i) @ x (b, i, T), plus `start` where there is one: (b, o, T)."""
-    matrix = matrix.expand(len(x), *matrix.shape)
-    return torch.bmm(matrix, x) if start is None else torch.baddbmm(start, matrix, x)
-
-
-def _weight_gradient(gradient, d_out, x, bias=None) -> None:
-    """Write that of weights (o, i) and of their bias, from d_out (b, o, T) and x (b, i, T)."""
-    torch.addbmm(gradient, d_out, x.transpose(1, 2), beta=0, out=gradient)
-    if bias is not None:
-        torch.sum(d_out, (0, 2), out=bias)
+def _weight_gradients(gradient, of_bias, d_out, x) -> None:
+    """Write those of weights (o, i) and of their bias, from d_out (o, n) and x (i, n)."""
+    gradient.copy_(product(d_out, x.T))
+    torch.sum(d_out, 1, out=of_bias)
 
 
 def _column(vector):
@@ -316,38 +318,34 @@ def _column(vector):
 def _head(weights: Weights, last, targets, d_last=None, d_embeddings=None):
     """The mean cross-entropy; write its gradients by states and output embeddings.
 
-    last (b, d, T). The logits are made, used and dropped some rows at a time, while they are in
-    the processor's cache.
+    last (d, n). The logits are made, used and dropped some rows at a time, while they are in the
+    processor's cache.
     """
     matrix = weights.embeddings
-    states = last.transpose(1, 2).reshape(-1, last.shape[1])  # (n, d), a row a token
-    n = len(states)
-    own = embedding(targets, matrix)  # (n, d)
-    loss = -(states * own).sum()
-    d_states = torch.empty_like(states)
-    blocks = _row_blocks(states, matrix)
-    logits = states.new_empty(blocks[0].stop, len(matrix))
-    for rows in blocks:
-        x = states[rows]
-        p = torch.mm(x, matrix.T, out=logits[: len(x)])  # (rows, V)
-        top = p.amax(1, keepdim=True)
-        total = p.sub_(top).exp_().sum(1, keepdim=True)  # p / total are the probabilities
-        loss += (total.log() + top).sum()
+    own = embedding(targets, matrix).T  # (d, n)
+    loss = -(last * own).sum()
+    for rows in _row_blocks(last, matrix):
+        x = last[:, rows]
+        logits = product(x.T, matrix.T)  # (rows, V)
+        top = logits.amax(1)
+        p = torch.softmax(logits, 1, out=logits)
+        loss += (top - p.amax(1).log()).sum()  # ln Σ exp is the top logit less ln of its share
         if d_last is not None:
-            torch.mm(p, matrix, out=d_states[rows]).div_(total)
-            d_embeddings.addmm_(p.T, x / total, beta=float(rows.start > 0))
+            d_last[:, rows] = product(p, matrix).T
+            of_rows = product(p.T, x.T)
+            d_embeddings.copy_(of_rows) if rows.start == 0 else d_embeddings.add_(of_rows)
+    n = last.shape[1]
     if d_last is not None:
-        d_embeddings.index_add_(0, targets, states, alpha=-1).div_(n)
-        d_states.sub_(own).div_(n)
-        d_last.copy_(d_states.view(len(last), -1, last.shape[1]).transpose(1, 2))
+        d_embeddings.index_add_(0, targets, last.T.contiguous(), alpha=-1).div_(n)
+        d_last.sub_(own).div_(n)
     return loss.div_(n)
 
 
-def _row_blocks(states, embeddings):
-    """Slices of rows whose logits fit a CPU's second-level cache, or keep a GPU busy."""
-    elements = 2**26 if states.is_cuda else 2**18
+def _row_blocks(last, embeddings):
+    """Slices of tokens whose logits fit a CPU's third-level cache, or keep a GPU busy."""
+    elements = 2**26 if last.is_cuda else 2**20
     rows = max(1, elements // len(embeddings))
-    return [slice(start, start + rows) for start in range(0, len(states), rows)]
+    return [slice(start, start + rows) for start in range(0, last.shape[1], rows)]
 
 
 def configuration(shape: Shape, init_std: float) -> dict:

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import torch
 
+from infogeo.jobs import products
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.depths import layer_names
 from infogeo.states import heads, likelihoods, probe, residual_stream
@@ -65,6 +66,7 @@ class LanguageModel:
         if len(set(getattr(model, "hf_device_map", {}).values())) <= 1:  # else it is spread
             model = model.to("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.eval().requires_grad_(False)
+        products.quicken(self.model)
         embeddings = self.model.get_input_embeddings().weight
         # Likelihoods are taken where the head is: of several GPUs, not always the last block's.
         matrix = self.model.get_output_embeddings().weight if self.causal else embeddings
