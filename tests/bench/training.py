@@ -5,7 +5,8 @@
 OLD is a checkout of the older build. A job is a process of its own on one thread: start, training
 with the default's settings on random words, description of the model. The builds alternate; printed
 are medians of three, in seconds of CPU and of wall clock, and the ratios. The floor is the matrix
-products of as many steps alone. Held-out losses of the builds must agree to 1e-3 nats per token.
+products of as many steps alone, by the library that this build asks. Held-out losses of the builds
+must agree to 1e-3 nats per token.
 """
 
 import json
@@ -82,6 +83,8 @@ def products(width, depth, vocabulary, batch, context, head_width, steps) -> flo
     """CPU seconds of the matrix products of so many steps, forward and both ways back."""
     import torch
 
+    from infogeo.jobs.products import product
+
     torch.set_num_threads(1)
     n, heads = batch * context, batch * width // head_width
     layers = [(3 * width, width), (width, width), (4 * width, width), (width, 4 * width)]
@@ -93,9 +96,9 @@ def products(width, depth, vocabulary, batch, context, head_width, steps) -> flo
     begin = time.process_time()
     for _ in range(steps):
         for x, weights, y in arrays:
-            torch.mm(x, weights.T, out=y)
-            torch.mm(y, weights)
-            torch.mm(y.T, x)
+            product(x, weights.T)
+            product(y, weights)
+            product(y.T, x)
         for _ in range(depth):
             for _ in range(2):  # queries × keys and its like in the gradients
                 torch.bmm(q.transpose(1, 2), q, out=p)

@@ -21,8 +21,19 @@ def views(x):
     return [x, x.T.contiguous().T, inside]
 
 
+@pytest.fixture
+def asked(monkeypatch):
+    """Products of any size go to oneDNN; how many did."""
+    monkeypatch.setattr(products, "LEAST", 0)
+    real, count = torch.ops.mkldnn._linear_pointwise, []
+    monkeypatch.setattr(
+        torch.ops.mkldnn, "_linear_pointwise", lambda *given: count.append(1) or real(*given)
+    )
+    return count
+
+
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_product_is_that_of_float64_in_every_layout(shape):
+def test_a_product_is_that_of_float64_in_every_layout(shape, asked):
     a, b = matrices(*shape)
     exact = a.double() @ b.double()
     bound = 2e-7 * (a.double().abs() @ b.double().abs()) * shape[1] ** 0.5
@@ -31,6 +42,17 @@ def test_a_product_is_that_of_float64_in_every_layout(shape):
             found = products.product(left, right)
             assert found.dtype == torch.float32 and found.is_contiguous()
             assert ((found.double() - exact).abs() <= bound).all()
+    assert len(asked) == 9
+
+
+def test_small_products_are_left_to_pytorch(monkeypatch):
+    monkeypatch.setattr(products, "LEAST", 6 * 5 * 4)
+    called = []
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", lambda *_: called.append(1))
+    a, b = matrices(6, 5, 4)
+    assert torch.equal(products.product(a[:5], b), a[:5] @ b) and not called
+    products.product(a, b)
+    assert called
 
 
 def test_this_pytorch_has_the_operation():
@@ -47,14 +69,14 @@ def test_without_it_products_are_those_of_pytorch(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_other_dtypes_are_left_to_pytorch(dtype):
+def test_other_dtypes_are_left_to_pytorch(dtype, asked):
     a, b = matrices(6, 5, 4, dtype)
-    assert torch.equal(products.product(a, b), a @ b)
+    assert torch.equal(products.product(a, b), a @ b) and not asked
 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(5,), (3, 5), (2, 3, 5), (0, 5)])
-def test_a_layer_gives_what_it_gave_in_inputs_of_any_shape(shape, bias):
+def test_a_layer_gives_what_it_gave_in_inputs_of_any_shape(shape, bias, asked):
     layer = torch.nn.Linear(5, 4, bias=bias)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
@@ -62,13 +84,15 @@ def test_a_layer_gives_what_it_gave_in_inputs_of_any_shape(shape, bias):
         products.quicken(layer)
         assert type(layer) is products.Linear
         torch.testing.assert_close(layer(x), expected, rtol=1e-5, atol=1e-6)
+    assert len(asked) == 1
 
 
-def test_gradients_are_recorded_as_before():
+def test_gradients_are_recorded_as_before(asked):
     layer = torch.nn.Linear(5, 4)
     products.quicken(layer)
     layer(torch.ones(3, 5)).sum().backward()
     torch.testing.assert_close(layer.weight.grad, torch.full((4, 5), 3.0))
+    assert not asked
 
 
 def test_layers_that_are_more_than_a_product_stay():

@@ -7,6 +7,8 @@ alone.
 
 import torch
 
+LEAST = 2**20  # multiplications of a product; below, MKL is done before oneDNN has begun
+
 
 def product(a, b):
     """a (m, k) @ b (k, n), in any layout.
@@ -20,7 +22,7 @@ def product(a, b):
     -----
     Verified against float64, and against PyTorch's own product in other dtypes.
     """
-    if _ONEDNN and _are_meant(a, b):
+    if _ONEDNN and a.numel() * b.shape[1] >= LEAST and _are_meant(a, b):
         return torch.ops.mkldnn._linear_pointwise(a, b.T, None, "none", [], "")
     return a @ b
 
@@ -29,25 +31,29 @@ class Linear(torch.nn.Linear):
     """The same layer, which takes such a product where no gradients are recorded."""
 
     def forward(self, x):
-        if torch.is_grad_enabled() or not _are_meant(x, self.weight):
+        if (
+            x.numel() * self.out_features < LEAST
+            or torch.is_grad_enabled()
+            or x.dtype != torch.float32
+        ):
             return super().forward(x)
         return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
 
 
 def quicken(model) -> None:
-    """Make every layer of a model that is a plain product, and no more than that, a `Linear`.
+    """Make each layer of a model that is a product on the CPU, and no more than that, a `Linear`.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Nothing of it is copied.
+        In its place and its dtype. Nothing of it is copied.
 
     Notes
     -----
     Verified against the model as it was.
     """
     for module in model.modules() if _ONEDNN else ():
-        if type(module) is torch.nn.Linear:
+        if type(module) is torch.nn.Linear and _are_meant(module.weight, module.weight):
             module.__class__ = Linear
 
 
