@@ -87,9 +87,9 @@ BENCHES = (
     (
         "Similarity",
         ["similarity.py"],
-        "Above the floor: each block of the Grams is centred and multiplied with those of the "
-        "other layers while it is in the cache, and rows are read once for each block. Goal: 20 "
-        "times the pairwise way.",
+        "Above the floor: each block of the Grams is centred, and multiplied with those of other "
+        "layers while it is in the cache. Rows are read once for each block. Goal: 20 times the "
+        "pairwise way.",
     ),
     ("Skills", ["skills.py"], ""),
     ("Cost against n, d and texts", ["cost.py", str(DOCS / "cost.png")], "![cost](cost.png)"),
