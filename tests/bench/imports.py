@@ -21,10 +21,10 @@ SCRIPTS = ROOT / "workflow_scripts"
 
 
 def statements(script: Path) -> str:
-    """The import statements at the top of a script."""
+    """The import statements at the top of a script, in a process that takes itself for a job."""
     found = [node for node in ast.parse(script.read_text()).body
              if isinstance(node, ast.Import | ast.ImportFrom)]  # fmt: skip
-    return "\n".join(map(ast.unparse, found))
+    return "\n".join(["snakemake = None", *map(ast.unparse, found)])
 
 
 def seconds(code: str) -> float:

@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
+from infogeo.jobs import products
 from infogeo.sources import ladder_model
 from infogeo.sources.ladder_model import Shape
 
@@ -85,6 +86,22 @@ def test_loss_and_gradients_are_those_of_autograd_in_float64(shape, rows, monkey
         torch.testing.assert_close(
             gradients.named[name], value.grad, rtol=1e-10, atol=1e-10, msg=lambda m, n=name: n + m
         )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradients_in_float32_are_those_of_float64_but_for_rounding(shape, monkeypatch):
+    monkeypatch.setattr(products, "LEAST", 0)
+    inputs, targets = tokens(shape)
+    exact, gradients, tables = with_weights_of(of_transformers(shape), shape)
+    loss = ladder_model.loss_and_gradients(exact, gradients, tables, inputs, targets)
+    weights = ladder_model.Weights(shape, exact.flat.float())
+    rounded = ladder_model.Weights(shape, torch.empty_like(weights.flat))
+    tables = ladder_model.tables(shape.context, shape.head_width, weights.flat)
+    found = ladder_model.loss_and_gradients(weights, rounded, tables, inputs, targets)
+    assert found.item() == pytest.approx(loss.item(), rel=1e-5)
+    for name, value in gradients.named.items():
+        off = (rounded.named[name].double() - value).norm() / value.norm()
+        assert off < 1e-4, name
 
 
 def test_the_loss_alone_is_the_same():

@@ -82,6 +82,22 @@ def test_width_and_depth_of_the_tiny_models_are_seen(loaded):
         assert model.widths == dict.fromkeys(layer_names(DEPTH), WIDTH)
 
 
+@pytest.mark.parametrize("architecture", ["gpt_neox", "llama", "opt"])
+def test_layers_that_take_other_products_are_those_of_the_model(
+    tiny_model_dir, architecture, monkeypatch
+):
+    import transformers
+
+    monkeypatch.setattr(products, "LEAST", 0)
+    plain = transformers.AutoModelForCausalLM.from_pretrained(tiny_model_dir(architecture)).eval()
+    ids = torch.arange(4, 44).view(2, 20)
+    with torch.inference_mode():
+        expected = plain(ids).logits
+        quick = LanguageModel(plain, "m").model
+        assert sum(type(layer) is products.Linear for layer in quick.modules()) > DEPTH
+        torch.testing.assert_close(quick(ids).logits, expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("architecture", ["gpt_neox", "gemma2"])
 def test_a_model_in_parts_is_the_model(loaded, tiny_model_dir, tmp_path, architecture):
     """As over several GPUs, accelerate hands states from part to part; one is on disk here."""
