@@ -26,7 +26,11 @@ OLD = "9ae2ea4"  # the build that times are compared with
 # Heading, program with its arguments, and why the distance to the floor is what it is.
 BENCHES = (
     ("The built-in example", ["default.py", "OLD"], ""),
-    ("The built-in example, without what is new", ["default.py", "OLD", "--same"], ""),
+    (
+        "The built-in example, without what is new",
+        ["default.py", "OLD", "--same"],
+        "The goal was 0.5. Metrics without the first token stay in, since no key leaves them out.",
+    ),
     (
         "Spectra",
         ["spectra.py"],
