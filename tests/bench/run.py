@@ -71,6 +71,7 @@ BENCHES = (
         "take 60, 39 and 21 % at widths 128, 64 and 32 by a profile, attention 17 to 21 %; the "
         "rest are activations, norms, copies, and what is measured of each set.",
     ),
+    ("Products in float32", ["products.py"], ""),
     ("Training of a ladder", ["training.py", "OLD"], ""),
     ("Token ablation by two builds", ["ablation_builds.py", "OLD"], ""),
     ("Token ablation of a real shape", ["ablation_builds.py", "OLD", "real", "1"], ""),

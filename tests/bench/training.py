@@ -83,7 +83,7 @@ def products(width, depth, vocabulary, batch, context, head_width, steps) -> flo
     """CPU seconds of the matrix products of so many steps, forward and both ways back."""
     import torch
 
-    from infogeo.jobs.products import product
+    from infogeo.sources.products import product
 
     torch.set_num_threads(1)
     n, heads = batch * context, batch * width // head_width

@@ -7,8 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from infogeo.jobs import products
-from infogeo.sources import ladder_model
+from infogeo.sources import ladder_model, products
 from infogeo.sources.ladder_model import Shape
 
 SHAPES = [Shape(16, 1, 50, 12, 16), Shape(32, 3, 300, 10, 8), Shape(64, 2, 120, 5, 32)]

@@ -6,9 +6,9 @@ import torch
 from passes import FAMILIES, keeps, run_alone
 from tiny import CONTEXT, DEPTH, VOCABULARY, WIDTH
 
-from infogeo.jobs import products
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.depths import layer_names
+from infogeo.sources import products
 from infogeo.states import gaps, heads
 from infogeo.states.attention import attention_rows
 from infogeo.states.model import LanguageModel, check_texts

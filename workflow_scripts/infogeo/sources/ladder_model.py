@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import embedding, gelu
 
-from infogeo.jobs.products import product
+from infogeo.sources.products import product
 
 NORM_EPSILON = 1e-5
 ROTARY_SHARE = 0.25  # of a head's coordinates
@@ -332,8 +332,9 @@ def _head(weights: Weights, last, targets, d_last=None, d_embeddings=None):
         loss += (top - p.amax(1).log()).sum()  # ln Σ exp is the top logit less ln of its share
         if d_last is not None:
             d_last[:, rows] = product(p, matrix).T
-            of_rows = product(p.T, x.T)
-            d_embeddings.copy_(of_rows) if rows.start == 0 else d_embeddings.add_(of_rows)
+            if rows.start == 0:
+                d_embeddings.zero_()
+            d_embeddings.add_(product(p.T, x.T))
     n = last.shape[1]
     if d_last is not None:
         d_embeddings.index_add_(0, targets, last.T.contiguous(), alpha=-1).div_(n)

@@ -8,9 +8,9 @@ import math
 import numpy as np
 import torch
 
-from infogeo.jobs import products
 from infogeo.files.errors import InfogeoError
 from infogeo.geometry.depths import layer_names
+from infogeo.sources import products
 from infogeo.states import heads, likelihoods, probe, residual_stream
 from infogeo.states.out_of_memory import is_out_of_memory
 from infogeo.states.tokens import Encoded

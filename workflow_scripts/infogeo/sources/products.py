@@ -1,8 +1,7 @@
 """Products of float32 matrices on a CPU, by oneDNN instead of MKL.
 
-On processors of AMD, MKL leaves half the width of their registers unused, and takes twice as long;
-on those of Intel they are alike. PyTorch has both, but asks oneDNN for products in half precision
-alone.
+PyTorch has both, but asks oneDNN for products in half precision alone. On a processor of AMD with
+AVX-512 MKL takes twice as long: tests/bench/products.py. Intel's were not measured.
 """
 
 import torch

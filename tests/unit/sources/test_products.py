@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from infogeo.jobs import products
+from infogeo.files import fingerprint
+from infogeo.sources import products
 
 SHAPES = [(1, 1, 1), (3, 5, 7), (96, 32, 128), (40, 300, 64), (64, 2, 33)]
 
@@ -43,6 +44,10 @@ def test_a_product_is_that_of_float64_in_every_layout(shape, asked):
             assert found.dtype == torch.float32 and found.is_contiguous()
             assert ((found.double() - exact).abs() <= bound).all()
     assert len(asked) == 9
+
+
+def test_results_carry_how_their_products_are_made():
+    assert fingerprint._is_logic(products.__name__.removeprefix("infogeo."))
 
 
 def test_small_products_are_left_to_pytorch(monkeypatch):
